@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Servers under measurement: started on free loopback ports, looked at through /proc, stopped by
+pid. cairnd(...) and redis(...) return a Server; use them with `with`."""
+
+import glob
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+HOST = "127.0.0.1"
+START_LIMIT_S = 10
+PING = {"cairnd": b"\x94\x00\x01\xabserver.ping\x90", "redis": b"PING\r\n"}
+PONG = {"cairnd": b"\x94\x01\x01\xc0\xa4pong", "redis": b"+PONG\r\n"}
+
+
+def free_port():
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+def on_cpu(cpu):
+    """For Popen(preexec_fn=): run on this CPU only; None: on any."""
+    return (lambda: os.sched_setaffinity(0, {cpu})) if cpu is not None else None
+
+
+def read_exactly(sock, size):
+    """Read so many bytes or fail."""
+    data = b""
+    while len(data) < size:
+        piece = sock.recv(size - len(data))
+        if not piece:
+            raise OSError("connection closed")
+        data += piece
+    return data
+
+
+class Server:
+    """A server process; `kind` is cairnd or redis."""
+
+    def __init__(self, kind, command, port, cpu):
+        self.kind, self.port = kind, port
+        self.log = tempfile.NamedTemporaryFile(prefix=f"bench-{kind}-")
+        begun = time.monotonic()
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log,
+                                        stdin=subprocess.DEVNULL, preexec_fn=on_cpu(cpu))
+        self.pid = self.process.pid
+        try:
+            self._wait(begun)
+        except BaseException:
+            self.stop()
+            raise
+        self.start_ms = 1000 * (time.monotonic() - begun)
+
+    def _wait(self, begun):
+        """Until a ping is answered."""
+        while not self._pings():
+            if self.process.poll() is not None or time.monotonic() - begun > START_LIMIT_S:
+                with open(self.log.name, encoding="utf-8", errors="replace") as log:
+                    raise SystemExit(f"{self.kind} did not start:\n{log.read()}")
+            time.sleep(0.0002)
+
+    def _pings(self):
+        try:
+            with self.connect() as sock:
+                sock.sendall(PING[self.kind])
+                return read_exactly(sock, len(PONG[self.kind])) == PONG[self.kind]
+        except OSError:
+            return False
+
+    def connect(self):
+        """A connected socket."""
+        return socket.create_connection((HOST, self.port), timeout=30)
+
+    def cpu_ns(self):
+        """CPU time of all threads so far, user and system."""
+        total = 0
+        for path in glob.glob(f"/proc/{self.pid}/task/*/schedstat"):
+            with open(path, encoding="ascii") as file:
+                total += int(file.read().split()[0])
+        return total
+
+    def rss_kib(self):
+        """Resident memory."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
+            return int(re.search(r"VmRSS:\s+(\d+) kB", file.read())[1])
+
+    def stop(self):
+        """End the process, politely first."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def cairnd(path, cpu=None, loops=1):
+    """A cairnd with one event loop, in memory."""
+    port = free_port()
+    options = ["--set", f"listen.rpc={HOST}:{port}", "--set", f"server.loops={loops}"]
+    return Server("cairnd", [path, *options], port, cpu)
+
+
+def redis(cpu=None):
+    """Debian's redis-server, in memory."""
+    port = free_port()
+    path = shutil.which("redis-server") or "/usr/bin/redis-server"
+    options = ["--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no",
+               "--maxclients", "10000", "--dir", tempfile.gettempdir()]
+    return Server("redis", [path, *options], port, cpu)
+
+
+def add_path_options(parser):
+    """--build, and the two programs in it."""
+    parser.add_argument("--build", default="build", help="build folder with both programs (build)")
+    parser.add_argument("--cairnd", help="default: BUILD/server/cairnd")
+    parser.add_argument("--loadgen", help="default: BUILD/client/loadgen/loadgen")
+
+
+def resolve_paths(args):
+    """Fill in what add_path_options left open; stop if something is missing."""
+    args.cairnd = args.cairnd or os.path.join(args.build, "server/cairnd")
+    args.loadgen = args.loadgen or os.path.join(args.build, "client/loadgen/loadgen")
+    for path in (args.cairnd, args.loadgen):
+        if not os.access(path, os.X_OK):
+            raise SystemExit(f"{path} is missing; build, or give --build, --cairnd, --loadgen")
+
+
+def verdict(value, target):
+    """What the last column of every table says."""
+    return "met" if value <= target else "**missed**"

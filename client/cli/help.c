@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What cairn --help says, on all three levels.
+ *
+ * How: names, arguments, types and sentences are the rows of ops.def and types.def; only examples
+ * and what belongs to the program itself stand here.
+ *
+ * Invariants: no line is longer than 80 columns, unless one word is.
+ * Threads: one. Failures: none of its own.
+ */
+#include "client/cli/help.h"
+
+#include "client/cli/args.h"
+
+enum { HELP_COLUMNS = 80, HELP_TEXT_COLUMN = 26 };
+
+struct help_example {
+    enum op_id id;
+    const char *line;
+};
+
+static const struct help_example help_examples[] = {
+    {OP_kv_get, "cairn kv get user:1"},
+    {OP_kv_get, "cairn --raw kv get picture > picture.png"},
+    {OP_kv_put, "cairn kv put greeting hello --ttl 10s"},
+    {OP_kv_put, "cairn kv put user:1 '{\"name\": \"Ada\", \"age\": 36}'"},
+    {OP_kv_put, "cairn kv put picture @picture.png"},
+    {OP_kv_put, "date | cairn kv put now - --if-absent"},
+    {OP_kv_put, "cairn kv put zip 01234 --string"},
+    {OP_kv_cas, "cairn kv cas lock 0 me --ttl 30s"},
+    {OP_kv_mget, "cairn kv mget user:1 user:2"},
+    {OP_kv_mput, "cairn kv mput a 1 b 2"},
+    {OP_kv_incr, "cairn kv incr hits"},
+    {OP_kv_incr, "cairn kv incr stock -1 --min 0"},
+    {OP_kv_expire, "cairn kv expire session:9 30m"},
+    {OP_kv_scan, "cairn kv scan --prefix user: --limit 20"},
+    {OP_kv_scan, "cairn kv scan --all --json > backup.json"},
+    {OP_kv_clear, "cairn kv clear --prefix tmp:"},
+    {OP_batch, "cairn batch '[[\"kv.put\", [\"a\", 1]], [\"kv.incr\", [\"b\"]]]' --atomic"},
+    {OP_server_info, "cairn server info --section memory"},
+    {OP_server_config_set, "cairn server config-set limits.connections 20000"},
+};
+
+struct help_name help_split(const char *wire_name)
+{
+    struct help_name name = {"", ""};
+    const char *dot = strchr(wire_name, '.');
+    if (dot != NULL)
+        snprintf(name.group, sizeof name.group, "%.*s", (int)(dot - wire_name), wire_name);
+    snprintf(name.verb, sizeof name.verb, "%s", dot != NULL ? dot + 1 : wire_name);
+    for (char *p = name.verb; *p != 0; p++)
+        if (*p == '_')
+            *p = '-';
+    return name;
+}
+
+void help_words(const struct op *op, char out[OP_NAME_MAX + 1])
+{
+    snprintf(out, OP_NAME_MAX + 1, "%s", op->name);
+    for (char *p = out; *p != 0; p++)
+        *p = *p == '.' ? ' ' : *p == '_' ? '-' : *p;
+}
+
+/* Text from the present column on, in lines of 80 columns that begin at `indent`. */
+static void help_wrap(FILE *out, unsigned indent, unsigned column, const char *text)
+{
+    while (*text != 0) {
+        size_t n = strcspn(text, " ");
+        if (column > indent && column + 1 + n > HELP_COLUMNS) {
+            fprintf(out, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (column > indent) {
+            fputc(' ', out);
+            column++;
+        }
+        fwrite(text, 1, n, out);
+        column += (unsigned)n;
+        text += n + strspn(text + n, " ");
+    }
+    fputc('\n', out);
+}
+
+/* "  term   text..." */
+static void help_term(FILE *out, const char *term, const char *text)
+{
+    int n = fprintf(out, "  %s", term);
+    if (n + 2 > HELP_TEXT_COLUMN) {
+        fputc('\n', out);
+        n = 0;
+    }
+    fprintf(out, "%*s", HELP_TEXT_COLUMN - n, "");
+    help_wrap(out, HELP_TEXT_COLUMN, HELP_TEXT_COLUMN, text);
+}
+
+/* The first sentence of a summary. */
+static void help_first_sentence(FILE *out, const char *term, const char *text)
+{
+    char first[256];
+    const char *end = strstr(text, ". ");
+    const char *colon = strstr(text, ": ");
+    size_t n = end != NULL ? (size_t)(end - text) + 1 : strlen(text);
+    if (colon != NULL && (size_t)(colon - text) < n && n > 120)
+        n = (size_t)(colon - text);
+    snprintf(first, sizeof first, "%.*s", (int)n, text);
+    help_term(out, term, first);
+}
+
+/* The name of an argument in capitals: "expected_version" -> "EXPECTED-VERSION". */
+static void help_upper(const struct arg_desc *desc, char out[OP_NAME_MAX + 1])
+{
+    args_option_name(desc, true, out);
+    for (char *p = out; *p != 0; p++)
+        if (*p >= 'a' && *p <= 'z')
+            *p = (char)(*p - 'a' + 'A');
+}
+
+/* What stands for the value of an option. */
+static const char *help_type_word(const struct arg_desc *desc)
+{
+    static char upper[16];
+    const char *word = args_is_duration(desc)  ? "DURATION"
+                       : args_is_instant(desc) ? "TIME"
+                                               : arg_type_table[desc->type].word;
+    snprintf(upper, sizeof upper, "%s", word);
+    for (char *p = upper; *p != 0; p++)
+        if (*p >= 'a' && *p <= 'z')
+            *p = (char)(*p - 'a' + 'A');
+    return upper;
+}
+
+static void help_positional(const struct arg_desc *desc, char out[80])
+{
+    char name[OP_NAME_MAX + 1];
+    help_upper(desc, name);
+    if (desc->type == ARG_KEYS)
+        snprintf(name, sizeof name, "KEY...");
+    if (desc->type == ARG_PAIRS)
+        snprintf(name, sizeof name, "KEY VALUE...");
+    snprintf(out, 80, desc->place == ARG_REQUIRED ? "%s" : "[%s]", name);
+}
+
+void help_usage(FILE *out, const struct op *op)
+{
+    char words[OP_NAME_MAX + 1], name[80];
+    help_words(op, words);
+    fprintf(out, "Usage: cairn %s", words);
+    for (unsigned i = 0; i < op->n_positional; i++) {
+        help_positional(&op->args[i], name);
+        fprintf(out, " %s", name);
+    }
+    fputs(" [OPTIONS]\n", out);
+}
+
+static void help_option(FILE *out, const struct arg_desc *desc)
+{
+    char name[OP_NAME_MAX + 1], term[80];
+    args_option_name(desc, true, name);
+    if (desc->type == ARG_BOOL)
+        snprintf(term, sizeof term, "--%s", name);
+    else
+        snprintf(term, sizeof term, "--%s %s", name, help_type_word(desc));
+    help_term(out, term, desc->text);
+}
+
+/* Explain the types that this operation uses. */
+static void help_types(FILE *out, const struct op *op)
+{
+    bool value = false, input = false, duration = false, instant = false;
+    for (unsigned i = 0; i < op->n_args; i++) {
+        enum arg_type type = op->args[i].type;
+        value = value || type == ARG_VALUE || type == ARG_PAIRS;
+        input = input || type == ARG_DATA || type == ARG_CALLS || type == ARG_CONDITIONS;
+        duration = duration || args_is_duration(&op->args[i]);
+        instant = instant || args_is_instant(&op->args[i]);
+    }
+    if (value || input || duration || instant)
+        fputs("\nTypes:\n", out);
+    if (value)
+        help_term(out, "VALUE",
+                  "JSON (object, array, number, true, false, null, quoted string) if it is that, "
+                  "else the text itself. --string: always the text. --json-in: must be JSON. "
+                  "- or @FILE: the bytes of stdin or of a file.");
+    if (input)
+        help_term(out, "- or @FILE", "Reads the argument from stdin or from a file.");
+    if (duration)
+        help_term(out, "DURATION", "250ms, 10s, 5m, 2h, 7d, or a number of milliseconds.");
+    if (instant)
+        help_term(out, "TIME", "2026-01-31T12:00:00Z, or milliseconds since 1970.");
+}
+
+static void help_examples_of(FILE *out, const struct op *op)
+{
+    bool any = false;
+    for (size_t i = 0; i < LENGTH_OF(help_examples); i++) {
+        if (help_examples[i].id != op->id)
+            continue;
+        fputs(any ? "" : "\nExamples:\n", out);
+        fprintf(out, "  %s\n", help_examples[i].line);
+        any = true;
+    }
+}
+
+void help_op(FILE *out, const struct op *op)
+{
+    char name[80];
+    help_usage(out, op);
+    fputc('\n', out);
+    help_wrap(out, 0, 0, op->summary);
+    if (op->n_positional > 0)
+        fputs("\nArguments:\n", out);
+    for (unsigned i = 0; i < op->n_positional; i++) {
+        help_positional(&op->args[i], name);
+        help_term(out, name, op->args[i].text);
+    }
+    fputs("\nOptions:\n", out);
+    for (unsigned i = op->n_positional; args_desc(op, i) != NULL; i++)
+        help_option(out, args_desc(op, i));
+    if (op_arg_find(op, bytes_of("cursor")) >= 0)
+        help_term(out, "--all", "Follow the cursor to the end and print every page");
+    help_term(out, "--json, --raw, --timeout", "As in cairn --help");
+    help_types(out, op);
+    fputs("\nReturns: ", out);
+    help_wrap(out, 9, 9, op->reply);
+    help_examples_of(out, op);
+}
+
+void help_group(FILE *out, const char *group, size_t group_size)
+{
+    fprintf(out, "Usage: cairn %.*s VERB [ARGUMENTS] [OPTIONS]\n\nVerbs:\n", (int)group_size,
+            group);
+    for (unsigned i = 0; i < OP_COUNT; i++) {
+        struct help_name name = help_split(op_table[i].name);
+        if (strlen(name.group) == group_size && strncmp(name.group, group, group_size) == 0)
+            help_first_sentence(out, name.verb, op_table[i].summary);
+    }
+    fprintf(out, "\ncairn %.*s VERB --help tells more.\n", (int)group_size, group);
+}
+
+void help_call(FILE *out)
+{
+    fputs("Usage: cairn call METHOD [PARAMS]\n\n"
+          "Call any method by its wire name. PARAMS is JSON: an array of arguments, or a map of\n"
+          "arguments by name; - or @FILE reads it. Without it there are none.\n\n"
+          "Examples:\n"
+          "  cairn call kv.get '[\"user:1\"]'\n"
+          "  cairn call kv.scan '{\"prefix\": \"user:\", \"limit\": 5}'\n",
+          out);
+}
+
+static void help_commands(FILE *out)
+{
+    char last[OP_NAME_MAX + 1] = "";
+    fputs("\nCommands:\n", out);
+    for (unsigned i = 0; i < OP_COUNT; i++) {
+        struct help_name name = help_split(op_table[i].name);
+        char words[OP_NAME_MAX + 1];
+        if (strcmp(name.group, last) != 0)
+            fputc('\n', out);
+        snprintf(last, sizeof last, "%s", name.group);
+        help_words(&op_table[i], words);
+        help_first_sentence(out, words, op_table[i].summary);
+    }
+    fputc('\n', out);
+    enum op_id id;
+    for (unsigned i = 0; op_alias(i, &id) != NULL; i++) {
+        char text[80], words[OP_NAME_MAX + 1];
+        help_words(&op_table[id], words);
+        snprintf(text, sizeof text, "Short for cairn %s.", words);
+        help_term(out, op_alias(i, &id), text);
+    }
+    help_term(out, "call METHOD [PARAMS]", "Call any method with params in JSON.");
+}
+
+void help_main(FILE *out)
+{
+    fputs("Usage: cairn [OPTIONS] GROUP VERB [ARGUMENTS] [OPTIONS]\n\n"
+          "Talk to a Cairn server. cairn GROUP --help and cairn GROUP VERB --help tell more.\n",
+          out);
+    help_commands(out);
+    fputs("\nWhere to connect (before the command):\n", out);
+    help_term(out, "-u, --uri URI",
+              "host:port, /path of a Unix socket, or cairn://[token@]host:port[/run]. Default: "
+              "$CAIRN_URI, else 127.0.0.1:7420.");
+    help_term(out, "-h, --host HOST", "A host name or address.");
+    help_term(out, "-p, --port PORT", "A port, 7420 if not given.");
+    help_term(out, "-s, --socket PATH", "A Unix socket.");
+    help_term(out, "--run RUN", "The run (namespace) to work in.");
+    help_term(out, "$CAIRN_TOKEN", "The token to log in with (a command line is seen by others).");
+    fputs("\nOptions (anywhere):\n", out);
+    help_term(out, "--json", "Print JSON on one line, lists as one document.");
+    help_term(out, "--raw", "Print the bytes of a str or bin as they are.");
+    help_term(out, "--timeout DURATION",
+              "Give up after this, for example 5s; 0: never. Default 30s, and never for commands "
+              "that may take long.");
+    help_term(out, "--help, --version", "Print this, or the version.");
+    fputs(
+        "\nOutput: JSON. bin that is not UTF-8 is {\"$bin\": \"base64\"}, which is accepted as a\n"
+        "key or value, too. Lists print one item on a line, its parts separated by tabs.\n"
+        "\nExit status:\n"
+        "  0  done\n"
+        "  1  the server answered an error, or a call inside a batch failed\n"
+        "  2  the command line is wrong\n"
+        "  3  no connection, no answer in time, or the output could not be written\n"
+        "  4  the key is absent (get, del, exists, expire, ttl) or had no expiry (persist)\n"
+        "\nExamples:\n"
+        "  cairn kv put greeting hello --ttl 10s\n"
+        "  cairn kv get greeting\n"
+        "  cairn kv scan --prefix user:\n"
+        "  cairn -u cairn://127.0.0.1:7420/agent-7 server info\n",
+        out);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * One connection of a worker: its socket, the requests in flight on it, and the bytes that are
+ * neither sent nor parsed yet.
+ *
+ *   ring      [ 8 | 5 | . | 7 ]   slot = id modulo size; a slot is busy until its reply has come
+ *
+ * Ids go up by one and pass over a busy slot, so that replies may come in any order and an old one
+ * that is late holds nothing up.
+ */
+#pragma once
+
+#include "client/loadgen/driver.h"
+
+/* A request in flight. Stamps are clock_ticks. */
+struct conn_request {
+    uint64_t intended; /* when it should have been sent: now, in a closed loop */
+    uint64_t sent;     /* when it was */
+    uint32_t id;
+    uint16_t shape; /* index into workload->shapes */
+    bool busy;
+};
+
+struct conn {
+    int fd;
+    uint32_t next_id;
+    uint32_t in_flight;
+    uint32_t mask; /* slots - 1 */
+    struct conn_request *ring;
+    struct buf unsent;   /* bytes the socket did not take; while there are any, EPOLLOUT is on */
+    struct buf unparsed; /* the beginning of a reply */
+};
+
+/* Take over the socket; room for `window` requests in flight. 0 or ERR_OUT_OF_MEMORY (the socket
+ * stays the caller's). */
+MUST_USE int conn_init(struct conn *conn, int fd, unsigned window);
+
+/* Close the socket and free the rest. */
+void conn_deinit(struct conn *conn);
+
+/* A free slot with its id set. There must be one: in_flight < window. */
+static inline struct conn_request *conn_add(struct conn *conn)
+{
+    while (conn->ring[conn->next_id & conn->mask].busy)
+        conn->next_id++;
+    struct conn_request *request = &conn->ring[conn->next_id & conn->mask];
+    request->id = conn->next_id++;
+    request->busy = true;
+    conn->in_flight++;
+    return request;
+}
+
+/* The request this reply answers, which is no longer in flight; NULL if there is none. The slot may
+ * be reused by the next conn_add. */
+static inline const struct conn_request *conn_take(struct conn *conn,
+                                                   const struct driver_reply *reply)
+{
+    uint32_t id = reply->has_id ? reply->id : conn->next_id - conn->in_flight;
+    struct conn_request *request = &conn->ring[id & conn->mask];
+    if (!request->busy || request->id != id)
+        return NULL;
+    request->busy = false;
+    conn->in_flight--;
+    return request;
+}

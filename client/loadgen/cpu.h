@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Processor time: of this process, of another one, and how many processors there are.
+ */
+#pragma once
+
+#include "common/check.h"
+
+#include <stdint.h>
+
+struct cpu_time {
+    uint64_t user_ns, system_ns;
+};
+
+/* Of this process, all threads. */
+struct cpu_time cpu_time_self(void);
+
+/* Of all threads of a process on this machine, user and system together; of threads that have ended
+ * only where the kernel has no scheduler statistics. 0 or ERR_NOT_FOUND. */
+MUST_USE int cpu_time_of(int64_t pid, uint64_t *out_ns);
+
+/* Processors this process may run on; at least 1. */
+unsigned cpu_count(void);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Prints --help from the tables of options and tests.
+ *
+ * How: each row is a left column with its spelling and a right column with its text, wrapped.
+ *
+ * Invariants: no line is wider than HELP_COLUMNS; nothing is listed that the tables do not hold.
+ * Threads: none. Failures: none; what cannot be written is lost.
+ */
+#include "client/loadgen/help.h"
+
+#include "client/loadgen/options.h"
+#include "client/loadgen/workload.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+enum { HELP_COLUMNS = 96, HELP_LEFT = 25 };
+
+/* A title, or an option below it. */
+struct help_line {
+    const char *title; /* NULL: an option */
+    enum options_id id;
+};
+
+static const struct help_line help_lines[] = {
+#define GROUP(title)                                                  {title, OPTIONS_COUNT},
+#define OPTION(id, name, letter, type, arg, fallback, min, max, text) {NULL, OPTIONS_##id},
+#include "client/loadgen/options.def"
+#undef GROUP
+#undef OPTION
+};
+
+static const char help_head[] =
+    "Usage: loadgen [options]\n"
+    "\n"
+    "Sends requests to a running cairnd over many connections and prints throughput and "
+    "latencies.\n"
+    "\n"
+    "Examples\n"
+    "  loadgen                             SET, then GET, against 127.0.0.1:7420\n"
+    "  loadgen --threads 8 -c 400          eight threads, 400 connections in all\n"
+    "  loadgen -t set,get -P 16 -q         16 requests in flight on each connection, brief\n"
+    "  loadgen -t get -r 100000 --preload  a keyspace of 100,000 keys, each written once before\n"
+    "  loadgen -t mixed --ratio 1:4 -d 1KiB --duration 30 --warmup 5\n"
+    "  loadgen -s /run/cairn/cairn.sock --json >result.json\n";
+
+static const char help_tail[] =
+    "\n"
+    "A connection sends its next request when a reply has come (closed "
+    "loop), so latency depends on\n"
+    "-c and -P: their product divided by the throughput. Latency is "
+    "taken from sending a request to\n"
+    "reading its reply.\n"
+    "\n"
+    "Exit status: 0 all requests were answered; 1 a request failed, or the run was interrupted;\n"
+    "2 wrong usage; 3 no connection, or the server fell silent.\n";
+
+/* Print words in the column behind `at` (where the cursor stands now), then end the line. */
+static void help_wrap(FILE *out, const char *text, size_t at)
+{
+    while (*text != 0) {
+        size_t word = strcspn(text, " ");
+        if (at > HELP_LEFT && at + 1 + word > HELP_COLUMNS) {
+            fprintf(out, "\n%*s", HELP_LEFT, "");
+            at = HELP_LEFT;
+        }
+        fprintf(out, "%s%.*s", at > HELP_LEFT ? " " : "", (int)word, text);
+        at += word + (at > HELP_LEFT);
+        text += word + (text[word] == ' ');
+    }
+    fputc('\n', out);
+}
+
+/* The left column, then the text. */
+static void help_row(FILE *out, const char *left, const char *text)
+{
+    size_t size = strlen(left);
+    if (size < HELP_LEFT)
+        fprintf(out, "%-*s", HELP_LEFT, left);
+    else
+        fprintf(out, "%s\n%*s", left, HELP_LEFT, "");
+    help_wrap(out, text, HELP_LEFT);
+}
+
+static void help_option(FILE *out, const struct options_row *row)
+{
+    char left[64], text[400], letter[8] = "    ";
+    if (row->letter != 0)
+        (void)snprintf(letter, sizeof letter, "-%c, ", row->letter);
+    (void)snprintf(left, sizeof left, "  %s--%s%s%s", letter, row->name, row->arg[0] ? " " : "",
+                   row->arg);
+    bool shown = row->fallback[0] != 0 && strcmp(row->fallback, "0") != 0;
+    (void)snprintf(text, sizeof text, "%s%s%s%s", row->text, shown ? " Default: " : "",
+                   shown ? row->fallback : "", shown ? "." : "");
+    help_row(out, left, text);
+}
+
+void help_print(FILE *out)
+{
+    fputs(help_head, out);
+    for (size_t i = 0; i < LENGTH_OF(help_lines); i++) {
+        if (help_lines[i].title != NULL)
+            fprintf(out, "\n%s\n", help_lines[i].title);
+        else
+            help_option(out, &options_table[help_lines[i].id]);
+    }
+    fputs("\nTests\n", out);
+    for (unsigned i = 0; i < WORKLOAD_COUNT; i++) {
+        char left[32];
+        (void)snprintf(left, sizeof left, "  %s", workload_table[i].name);
+        help_row(out, left, workload_table[i].text);
+    }
+    fputs(help_tail, out);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Reads the command line by the table in options.def.
+ *
+ * How: all defaults are set first, by the same parsers as what is given. Then each word is matched
+ * with a row, its value is parsed by the row's type and checked against the row's bounds.
+ *
+ * Invariants: adding an option takes a row and no code.
+ * Threads: none.
+ * Failures: ERR_BAD_ARGUMENT and a sentence; a default that does not parse ends the program.
+ */
+#include "client/loadgen/options.h"
+
+#include "client/loadgen/suggest.h"
+#include "common/err.h"
+#include "common/num.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct options_row options_table[OPTIONS_COUNT] = {
+#define GROUP(title)
+#define OPTION(id, name, letter, type, arg, fallback, min, max, text)                              \
+    {name, letter, OPTIONS_TYPE_##type,         arg, fallback, min,                                \
+     max,  text,   offsetof(struct options, id)},
+#include "client/loadgen/options.def"
+#undef GROUP
+#undef OPTION
+};
+
+/* The command line and where the parser is in it. */
+struct options_reader {
+    char *const *argv;
+    int argc, at;
+    char *detail;
+};
+
+PRINTF_LIKE(2, 3)
+static int options_wrong(const struct options_reader *r, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(r->detail, OPTIONS_DETAIL_SIZE, format, args);
+    va_end(args);
+    return ERR_BAD_ARGUMENT;
+}
+
+/* "10" is seconds here, as people write --duration 10; anything with a unit is as elsewhere. */
+static int options_parse_time(const char *text, int64_t *out_ms)
+{
+    int64_t seconds;
+    if (num_parse_int(text, &seconds) != 0)
+        return num_parse_duration_ms(text, out_ms);
+    if (seconds < 0 || seconds > INT64_MAX / 1000)
+        return ERR_BAD_ARGUMENT;
+    *out_ms = seconds * 1000;
+    return 0;
+}
+
+static int options_parse_part(const char *text, size_t size, uint32_t *out_part)
+{
+    char digits[16];
+    int64_t value;
+    if (size == 0 || size >= sizeof digits)
+        return ERR_BAD_ARGUMENT;
+    memcpy(digits, text, size);
+    digits[size] = 0;
+    if (num_parse_int(digits, &value) != 0 || value < 0 || value > INT32_MAX)
+        return ERR_BAD_ARGUMENT;
+    *out_part = (uint32_t)value;
+    return 0;
+}
+
+static int options_parse_ratio(const struct options_row *row, const char *text,
+                               struct ratio *out_ratio)
+{
+    struct ratio ratio = {0, 0};
+    const char *colon = strchr(text, ':');
+    if (colon == NULL || options_parse_part(text, (size_t)(colon - text), &ratio.write) != 0 ||
+        options_parse_part(colon + 1, strlen(colon + 1), &ratio.read) != 0 ||
+        ratio.write > row->max || ratio.read > row->max || ratio.write + ratio.read == 0)
+        return ERR_BAD_ARGUMENT;
+    *out_ratio = ratio;
+    return 0;
+}
+
+static int options_parse_number(const struct options_row *row, const char *text, int64_t *out_value)
+{
+    int64_t value = 0;
+    int err = row->type == OPTIONS_TYPE_BYTES  ? num_parse_bytes(text, &value)
+              : row->type == OPTIONS_TYPE_TIME ? options_parse_time(text, &value)
+                                               : num_parse_int(text, &value);
+    if (err != 0 || value < row->min || value > row->max)
+        return ERR_BAD_ARGUMENT;
+    *out_value = value;
+    return 0;
+}
+
+/* Put the value of a row into its field. 0 or ERR_BAD_ARGUMENT. */
+static int options_store(const struct options_row *row, const char *text, struct options *out)
+{
+    char *field = (char *)out + row->field;
+    size_t size = strlen(text);
+    switch (row->type) {
+    case OPTIONS_TYPE_TEXT:
+        if ((int64_t)size < row->min || (int64_t)size > row->max)
+            return ERR_BAD_ARGUMENT;
+        memcpy(field, &text, sizeof text);
+        return 0;
+    case OPTIONS_TYPE_COUNT:
+    case OPTIONS_TYPE_BYTES:
+    case OPTIONS_TYPE_TIME:
+        return options_parse_number(row, text, (int64_t *)(void *)field);
+    case OPTIONS_TYPE_RATIO:
+        return options_parse_ratio(row, text, (struct ratio *)(void *)field);
+    case OPTIONS_TYPE_FLAG:
+        *(bool *)field = true;
+        return 0;
+    }
+    return ERR_BAD_ARGUMENT;
+}
+
+static void options_defaults(struct options *out)
+{
+    memset(out, 0, sizeof *out);
+    for (unsigned i = 0; i < OPTIONS_COUNT; i++)
+        if (options_table[i].type != OPTIONS_TYPE_FLAG)
+            REQUIRE(options_store(&options_table[i], options_table[i].fallback, out) == 0);
+}
+
+static int options_bad_value(const struct options_reader *r, const struct options_row *row,
+                             const char *text)
+{
+    char min[NUM_TEXT_SIZE], max[NUM_TEXT_SIZE];
+    switch (row->type) {
+    case OPTIONS_TYPE_RATIO:
+        return options_wrong(r, "--%s %s: write two numbers, as 1:10", row->name, text);
+    case OPTIONS_TYPE_BYTES:
+        num_format_bytes(row->min, min);
+        num_format_bytes(row->max, max);
+        return options_wrong(r, "--%s %s: must be a size from %s to %s, as 64 or 4KiB", row->name,
+                             text, min, max);
+    case OPTIONS_TYPE_TIME:
+        num_format_duration_ms(row->min, min);
+        num_format_duration_ms(row->max, max);
+        return options_wrong(r, "--%s %s: must be a time from %s to %s, as 10 (seconds) or 250ms",
+                             row->name, text, min, max);
+    case OPTIONS_TYPE_TEXT:
+    case OPTIONS_TYPE_COUNT:
+    case OPTIONS_TYPE_FLAG:
+        break;
+    }
+    return options_wrong(r, "--%s %s: must be %s from %" PRId64 " to %" PRId64, row->name, text,
+                         row->type == OPTIONS_TYPE_TEXT ? "a text of a length" : "a whole number",
+                         row->min, row->max);
+}
+
+/* Give a row its value: what is attached to the option, or the next word. */
+static int options_take(struct options_reader *r, const struct options_row *row,
+                        const char *attached, struct options *out)
+{
+    if (row->type == OPTIONS_TYPE_FLAG && attached != NULL)
+        return options_wrong(r, "--%s takes no value", row->name);
+    if (row->type != OPTIONS_TYPE_FLAG && attached == NULL) {
+        if (++r->at >= r->argc)
+            return options_wrong(r, "%s needs a value: %s%s", r->argv[r->at - 1], row->arg,
+                                 row->letter == 'h' ? "; for help there is --help" : "");
+        attached = r->argv[r->at];
+    }
+    if (options_store(row, attached == NULL ? "" : attached, out) != 0)
+        return options_bad_value(r, row, attached == NULL ? "" : attached);
+    out->given[row - options_table] = true;
+    return 0;
+}
+
+static int options_long(struct options_reader *r, const char *word, struct options *out)
+{
+    const char *names[OPTIONS_COUNT];
+    const char *equals = strchr(word, '=');
+    size_t size = equals != NULL ? (size_t)(equals - word) : strlen(word);
+    for (unsigned i = 0; i < OPTIONS_COUNT; i++) {
+        names[i] = options_table[i].name;
+        if (strlen(names[i]) == size && memcmp(names[i], word, size) == 0)
+            return options_take(r, &options_table[i], equals != NULL ? equals + 1 : NULL, out);
+    }
+    const char *nearest = suggest_nearest(word, size, names, OPTIONS_COUNT);
+    if (nearest == NULL)
+        return options_wrong(r, "unknown option --%.*s; --help lists all", (int)size, word);
+    return options_wrong(r, "unknown option --%.*s; did you mean --%s?", (int)size, word, nearest);
+}
+
+static int options_short(struct options_reader *r, const char *word, struct options *out)
+{
+    for (unsigned i = 0; i < OPTIONS_COUNT; i++)
+        if (options_table[i].letter == word[0])
+            return options_take(r, &options_table[i], word[1] != 0 ? word + 1 : NULL, out);
+    return options_wrong(r, "unknown option -%c; --help lists all", word[0]);
+}
+
+static bool options_ask_help(int argc, char *const *argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0)
+            return true;
+    return false;
+}
+
+int options_parse(int argc, char *const *argv, struct options *out,
+                  char out_detail[static OPTIONS_DETAIL_SIZE])
+{
+    struct options_reader r = {argv, argc, 1, out_detail};
+    struct options options;
+    int err = 0;
+    options_defaults(&options);
+    if (options_ask_help(argc, argv))
+        options.help = true;
+    for (; r.at < argc && err == 0 && !options.help; r.at++) {
+        const char *word = argv[r.at];
+        if (word[0] == '-' && word[1] == '-' && word[2] != 0)
+            err = options_long(&r, word + 2, &options);
+        else if (word[0] == '-' && word[1] != '-' && word[1] != 0)
+            err = options_short(&r, word + 1, &options);
+        else
+            err = options_wrong(&r, "'%.60s' is no option; --help lists all", word);
+    }
+    if (err == 0)
+        *out = options;
+    return err;
+}

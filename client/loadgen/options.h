@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The command line of loadgen (options.def) as a struct.
+ *
+ *   -c 50   -c50   --connections 50   --connections=50   -q
+ *
+ * Threads: none; parsed once, then read only.
+ */
+#pragma once
+
+#include "common/check.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Writes to reads; not both 0. */
+struct ratio {
+    uint32_t write, read;
+};
+
+enum options_id {
+#define GROUP(title)
+#define OPTION(id, name, letter, type, arg, fallback, min, max, text) OPTIONS_##id,
+#include "client/loadgen/options.def"
+#undef GROUP
+#undef OPTION
+    OPTIONS_COUNT
+};
+
+enum options_type {
+    OPTIONS_TYPE_TEXT,
+    OPTIONS_TYPE_COUNT,
+    OPTIONS_TYPE_BYTES,
+    OPTIONS_TYPE_TIME,
+    OPTIONS_TYPE_RATIO,
+    OPTIONS_TYPE_FLAG,
+};
+
+/* Fields are named like the rows. Text points into argv or is constant. */
+struct options {
+#define OPTIONS_FIELD_TEXT  const char *
+#define OPTIONS_FIELD_COUNT int64_t
+#define OPTIONS_FIELD_BYTES int64_t
+#define OPTIONS_FIELD_TIME  int64_t
+#define OPTIONS_FIELD_RATIO struct ratio
+#define OPTIONS_FIELD_FLAG  bool
+#define GROUP(title)
+#define OPTION(id, name, letter, type, arg, fallback, min, max, text) OPTIONS_FIELD_##type id;
+#include "client/loadgen/options.def"
+#undef GROUP
+#undef OPTION
+    bool given[OPTIONS_COUNT]; /* it stands on the command line */
+};
+
+/* A row of the table. Constant text. */
+struct options_row {
+    const char *name;
+    char letter; /* 0: none */
+    enum options_type type;
+    const char *arg;
+    const char *fallback;
+    int64_t min, max;
+    const char *text;
+    size_t field; /* offset in struct options */
+};
+
+extern const struct options_row options_table[OPTIONS_COUNT];
+
+enum { OPTIONS_DETAIL_SIZE = 240 };
+
+/* Read the command line. 0, or ERR_BAD_ARGUMENT with a sentence in out_detail that says what is
+ * wrong and what to write instead. --help anywhere wins: then only out->help is meant. */
+MUST_USE int options_parse(int argc, char *const *argv, struct options *out,
+                           char out_detail[static OPTIONS_DETAIL_SIZE]);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The plan of a run: what the options come to, before anything is connected.
+ */
+#pragma once
+
+#include "client/loadgen/driver.h"
+#include "client/loadgen/options.h"
+#include "client/loadgen/stream.h"
+
+struct plan {
+    const struct driver *driver;
+    bool tests[WORKLOAD_COUNT]; /* which tests to run, in the order of the table */
+    bool preload;
+    unsigned threads; /* at most one for each connection */
+    unsigned connections;
+    unsigned pipeline;
+    unsigned cpus;        /* this process may run on */
+    uint64_t requests;    /* of each test; UINT64_MAX: until duration_ns is over */
+    uint64_t duration_ns; /* 0: until `requests` are done */
+    uint64_t warmup_ns;   /* 0: none */
+    uint64_t timeout_ns;
+    uint64_t seed;
+    uint64_t keys; /* at least 1 */
+    struct ratio ratio;
+    size_t value_bytes;
+};
+
+enum { PLAN_DETAIL_SIZE = OPTIONS_DETAIL_SIZE };
+
+/* Work out the plan for this many CPUs. 0, or ERR_BAD_ARGUMENT with a sentence in out_detail. */
+MUST_USE int plan_make(const struct options *options, unsigned cpus, struct plan *out,
+                       char out_detail[static PLAN_DETAIL_SIZE]);
+
+/* Connections of thread number `thread`: as equal as can be, together all. */
+unsigned plan_connections(const struct plan *plan, unsigned thread);
+
+/* The stream of requests of a test, and the one that writes every key once. Streams of different
+ * tests and the warm-up do not repeat each other. */
+struct stream plan_stream(const struct plan *plan, const struct workload *workload, bool warmup);
+struct stream plan_preload_stream(const struct plan *plan);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The line that tells how a phase is going, on standard error.
+ */
+#pragma once
+
+#include "client/loadgen/worker.h"
+
+struct progress {
+    bool shown;           /* print at all */
+    bool terminal;        /* rewrite one line, instead of printing one after the other */
+    uint64_t interval_ns; /* between lines */
+
+    const char *label;       /* what is going on: "SET", "preload" ... */
+    uint64_t begun, printed; /* clock_mono_ns */
+    struct hist before;      /* all replies, when the last line was printed */
+};
+
+/* Print each interval_ms (0: never); only to a terminal unless `asked` for. */
+void progress_init(struct progress *progress, int64_t interval_ms, bool asked);
+
+/* A phase begins; set label before. Then update as often as you like, while the workers run. */
+void progress_begin(struct progress *progress);
+void progress_update(struct progress *progress, const struct phase *phase,
+                     struct worker *const *workers, unsigned n_workers);
+
+/* It has ended: clear the line. */
+void progress_end(struct progress *progress);

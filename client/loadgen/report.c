@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Prints results as text.
+ *
+ * How: one function for each line of the summary, in the order in which they appear.
+ *
+ * Invariants: latencies are in ms with us; a line that has nothing to say is left out.
+ * Threads: the main thread. Failures: none; what cannot be written is lost.
+ */
+#include "client/loadgen/report.h"
+
+#include "client/loadgen/text.h"
+#include "client/loadgen/warning.h"
+#include "common/num.h"
+
+struct report_column {
+    const char *title;
+    double quantile;
+};
+
+static const struct report_column report_columns[] = {
+    {"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p99.9", 0.999},
+};
+
+static const char *report_plural(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+void report_head(FILE *out, const struct plan *plan, const char *target)
+{
+    char size[NUM_TEXT_SIZE], keys[TEXT_SIZE];
+    num_format_bytes((int64_t)plan->value_bytes, size);
+    text_count(plan->keys, keys);
+    fprintf(out, "%s  %s, %u connection%s, %u thread%s, pipeline %u, values of %s%s, %s key%s\n",
+            target, plan->driver->name, plan->connections, report_plural(plan->connections),
+            plan->threads, report_plural(plan->threads), plan->pipeline, size,
+            plan->value_bytes % 1024 == 0 ? "" : " bytes", keys, report_plural(plan->keys));
+}
+
+static void report_ms(FILE *out, uint64_t ns)
+{
+    char text[TEXT_SIZE];
+    text_ms(ns, text);
+    fprintf(out, " %9s", text);
+}
+
+static void report_latency_row(FILE *out, const char *label, const struct hist *latency)
+{
+    fprintf(out, "  %-12s", label);
+    report_ms(out, (uint64_t)hist_mean(latency));
+    report_ms(out, latency->count == 0 ? 0 : latency->min);
+    for (size_t i = 0; i < LENGTH_OF(report_columns); i++)
+        report_ms(out, hist_quantile(latency, report_columns[i].quantile));
+    report_ms(out, latency->max);
+    fputc('\n', out);
+}
+
+static void report_latency(FILE *out, const struct result *result)
+{
+    const struct workload *workload = result->workload;
+    fprintf(out, "  %-12s %9s %9s", "latency (ms)", "avg", "min");
+    for (size_t i = 0; i < LENGTH_OF(report_columns); i++)
+        fprintf(out, " %9s", report_columns[i].title);
+    fprintf(out, " %9s\n", "max");
+    report_latency_row(out, "", &result->latency);
+    for (unsigned i = 0; workload_mixes(workload) && i < WORKLOAD_SHAPES; i++)
+        report_latency_row(out, workload->shapes[i]->name, &result->by_shape[i]);
+}
+
+static void report_throughput(FILE *out, const struct result *result)
+{
+    char requests[TEXT_SIZE], rate[TEXT_SIZE], errors[TEXT_SIZE];
+    text_count(result_requests(result), requests);
+    text_count((uint64_t)(result_rate(result) + 0.5), rate);
+    text_count(result->counts.errors, errors);
+    fprintf(out, "  %-12s %s in %.3f s, %s errors\n", "requests", requests,
+            (double)result->elapsed_ns / 1e9, errors);
+    fprintf(out, "  %-12s %s requests/s\n", "throughput", rate);
+}
+
+static void report_hits(FILE *out, const struct result *result)
+{
+    char hits[TEXT_SIZE], reads[TEXT_SIZE];
+    if (result->counts.hits + result->counts.misses == 0)
+        return;
+    text_count(result->counts.hits, hits);
+    text_count(result->counts.hits + result->counts.misses, reads);
+    fprintf(out, "  %-12s %.2f %% (%s of %s reads)\n", "hits", 100 * result_hit_share(result), hits,
+            reads);
+}
+
+static void report_cpu(FILE *out, const struct result *result)
+{
+    double requests = (double)result_requests(result);
+    if (requests <= 0)
+        return;
+    fprintf(out, "  %-12s client %.2f us/request (user %.2f, system %.2f)", "CPU time",
+            result_client_us(result), (double)result->client.user_ns / 1e3 / requests,
+            (double)result->client.system_ns / 1e3 / requests);
+    if (result->has_server_cpu)
+        fprintf(out, ", server %.2f us/request", result_server_us(result));
+    fputc('\n', out);
+}
+
+static void report_warnings(FILE *out, const struct plan *plan, const struct result *result)
+{
+    bool holds[WARNING_COUNT];
+    warning_check(plan, result, holds);
+    for (unsigned i = 0; i < WARNING_COUNT; i++)
+        if (holds[i])
+            fprintf(out, "  warning: %s: %s\n", warning_table[i].name, warning_table[i].text);
+    if (result->first_error[0] != 0)
+        fprintf(out, "  first error: %s\n", result->first_error);
+}
+
+void report_summary(FILE *out, const struct plan *plan, const struct result *result)
+{
+    fprintf(out, "\n%s\n", result->workload->title);
+    report_throughput(out, result);
+    report_latency(out, result);
+    report_hits(out, result);
+    report_cpu(out, result);
+    report_warnings(out, plan, result);
+    fflush(out);
+}
+
+void report_line(FILE *out, const struct result *result)
+{
+    fprintf(out, "%s: %.2f requests per second, p50=%.3f msec\n", result->workload->title,
+            result_rate(result), (double)hist_quantile(&result->latency, 0.5) / 1e6);
+    fflush(out);
+}

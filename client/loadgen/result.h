@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What one phase came to: the sum of its workers, and the figures derived from it.
+ */
+#pragma once
+
+#include "client/loadgen/cpu.h"
+#include "client/loadgen/worker.h"
+
+struct result {
+    const struct workload *workload;
+    struct worker_counts counts;
+    struct hist latency;                   /* of all successful requests, ns */
+    struct hist by_shape[WORKLOAD_SHAPES]; /* the same by shape of the workload */
+    uint64_t elapsed_ns;                   /* from the first request to the last reply */
+    struct cpu_time client;
+    bool has_server_cpu;
+    uint64_t server_cpu_ns;
+    double busiest; /* share of the time the busiest thread was on a CPU, 0..1 */
+    char first_error[WORKER_ERROR_SIZE];
+    struct failure failure;
+};
+
+/* Start from nothing. */
+void result_init(struct result *result, const struct workload *workload);
+
+/* Add what a worker has done that has returned. elapsed_ns must be known. */
+void result_add(struct result *result, const struct worker *worker);
+
+/* Replies in all, errors included. */
+uint64_t result_requests(const struct result *result);
+
+/* Successful requests per second. */
+double result_rate(const struct result *result);
+
+/* CPU time per request in us: of this process, of the server (0 if unknown). */
+double result_client_us(const struct result *result);
+double result_server_us(const struct result *result);
+
+/* Share of reads that found their key, 0..1; 1 if there were none. */
+double result_hit_share(const struct result *result);

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Threads of a run.
+ *
+ *   main    prepare -> start threads -> wait: each interval show progress -> join, sum up
+ *   worker             run its share ------------------------------> post `ended`
+ *
+ * How: memory is reserved before the threads start. The main thread sleeps on a semaphore and wakes
+ * for progress lines and for workers that have returned; if one has failed, it tells the others to
+ * stop.
+ *
+ * Invariants: while workers run, the main thread only reads their counts and histograms.
+ * Threads: one for each worker and phase. Failures: the first one is kept in the result.
+ */
+#include "client/loadgen/run.h"
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/mem.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <time.h>
+
+enum { RUN_TICK_NS = 200000000 }; /* at most so late is an interrupt seen */
+
+static atomic_bool run_interrupt_flag;
+
+void run_interrupt(void)
+{
+    atomic_store_explicit(&run_interrupt_flag, true, memory_order_relaxed);
+}
+
+bool run_interrupted(void)
+{
+    return atomic_load_explicit(&run_interrupt_flag, memory_order_relaxed);
+}
+
+static int run_add_connections(struct worker *worker, unsigned count, unsigned window,
+                               const struct target *target, struct failure *failure)
+{
+    for (unsigned i = 0; i < count; i++) {
+        int fd;
+        int err = target_connect(target, &fd, failure);
+        if (err != 0)
+            return err;
+        err = worker_add(worker, fd, window);
+        if (err != 0)
+            return failure_set(failure, FAILURE_LOCAL, "cannot keep a connection: %s",
+                               err_text(err));
+    }
+    return 0;
+}
+
+static int run_add_worker(struct run *run, const struct target *target, struct failure *failure)
+{
+    unsigned index = run->n_workers;
+    unsigned count = plan_connections(run->plan, index);
+    struct worker *worker = mem_alloc(sizeof *worker);
+    if (worker == NULL)
+        return failure_set(failure, FAILURE_LOCAL, "out of memory");
+    run->workers[run->n_workers++] = worker;
+    int err = worker_init(worker, index, count);
+    if (err != 0)
+        return failure_set(failure, FAILURE_LOCAL, "cannot make a worker: %s", err_text(err));
+    return run_add_connections(worker, count, phase_window_max(run->plan), target, failure);
+}
+
+int run_open(struct run *run, const struct plan *plan, const struct target *target,
+             int64_t server_pid, struct failure *failure)
+{
+    *run = (struct run){.plan = plan, .server_pid = server_pid};
+    REQUIRE(sem_init(&run->start, 0, 0) == 0 && sem_init(&run->ended, 0, 0) == 0);
+    run->workers = mem_calloc(plan->threads, sizeof *run->workers);
+    int err = run->workers == NULL ? failure_set(failure, FAILURE_LOCAL, "out of memory") : 0;
+    for (unsigned i = 0; i < plan->threads && err == 0; i++)
+        err = run_add_worker(run, target, failure);
+    return err;
+}
+
+void run_close(struct run *run)
+{
+    for (unsigned i = 0; i < run->n_workers; i++) {
+        worker_deinit(run->workers[i]);
+        mem_free(run->workers[i]);
+    }
+    mem_free(run->workers);
+    sem_destroy(&run->start);
+    sem_destroy(&run->ended);
+}
+
+/* A thread of a phase. */
+struct run_thread {
+    struct worker *worker;
+    struct run *run;
+    pthread_t thread;
+};
+
+static void *run_thread_main(void *argument)
+{
+    struct run_thread *thread = argument;
+    struct run *run = thread->run;
+    while (sem_wait(&run->start) != 0)
+        ; /* EINTR */
+    worker_run(thread->worker);
+    if (thread->worker->failure.kind != FAILURE_NONE)
+        atomic_store(&run->stop, true);
+    sem_post(&run->ended);
+    return NULL;
+}
+
+/* Wait for a worker to return, at most until the tick. True if one has. */
+static bool run_wait(struct run *run)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += RUN_TICK_NS;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    return sem_clockwait(&run->ended, CLOCK_MONOTONIC, &until) == 0;
+}
+
+static void run_watch(struct run *run, const struct phase *phase, struct progress *progress,
+                      unsigned started)
+{
+    unsigned ended = 0;
+    progress_begin(progress);
+    while (ended < started) {
+        if (run_wait(run))
+            ended++;
+        if (run_interrupted())
+            atomic_store(&run->stop, true);
+        progress_update(progress, phase, run->workers, run->n_workers);
+    }
+    progress_end(progress);
+}
+
+/* Start the threads; they wait for run->start. Returns how many there are. */
+static unsigned run_start(struct run *run, struct run_thread *threads)
+{
+    for (unsigned i = 0; i < run->n_workers; i++) {
+        threads[i] = (struct run_thread){.worker = run->workers[i], .run = run};
+        if (pthread_create(&threads[i].thread, NULL, run_thread_main, &threads[i]) != 0)
+            return i;
+    }
+    return run->n_workers;
+}
+
+/* Time between the first worker's start and the last reply to any. */
+static uint64_t run_elapsed_ns(const struct run *run)
+{
+    uint64_t first = run->workers[0]->started, last = run->workers[0]->last_reply;
+    for (unsigned i = 1; i < run->n_workers; i++) {
+        const struct worker *worker = run->workers[i];
+        first = worker->started < first ? worker->started : first;
+        last = worker->last_reply > last ? worker->last_reply : last;
+    }
+    return clock_ticks_to_ns(last - first);
+}
+
+static int run_prepare(struct run *run, const struct phase *phase)
+{
+    int err = 0;
+    atomic_store(&run->stop, run_interrupted());
+    for (unsigned i = 0; i < run->n_workers && err == 0; i++)
+        err = worker_prepare(run->workers[i], phase, &run->stop);
+    return err;
+}
+
+static bool run_server_cpu(const struct run *run, uint64_t *out_ns)
+{
+    return run->server_pid > 0 && cpu_time_of(run->server_pid, out_ns) == 0;
+}
+
+static void run_threads(struct run *run, const struct phase *phase, struct progress *progress,
+                        struct run_thread *threads, struct failure *failure)
+{
+    unsigned started = run_start(run, threads);
+    if (started < run->n_workers) {
+        (void)failure_set(failure, FAILURE_LOCAL, "cannot start %u threads; lower --threads",
+                          run->n_workers);
+        for (unsigned i = 0; i < run->n_workers; i++)
+            run->workers[i]->end_index = 0;
+    }
+    for (unsigned i = 0; i < started; i++)
+        sem_post(&run->start);
+    run_watch(run, phase, progress, started);
+    for (unsigned i = 0; i < started; i++)
+        pthread_join(threads[i].thread, NULL);
+}
+
+void run_phase(struct run *run, const struct phase *phase, struct progress *progress,
+               struct result *out)
+{
+    struct run_thread *threads = mem_calloc(run->n_workers, sizeof *threads);
+    uint64_t server_0 = 0, server_1 = 0;
+    result_init(out, phase->workload);
+    if (threads == NULL || run_prepare(run, phase) != 0) {
+        (void)failure_set(&out->failure, FAILURE_LOCAL, "out of memory; lower -c, -P or -d");
+        mem_free(threads);
+        return;
+    }
+    bool seen = run_server_cpu(run, &server_0);
+    struct cpu_time client = cpu_time_self();
+    run_threads(run, phase, progress, threads, &out->failure);
+    struct cpu_time client_1 = cpu_time_self();
+    out->client.user_ns = client_1.user_ns - client.user_ns;
+    out->client.system_ns = client_1.system_ns - client.system_ns;
+    out->has_server_cpu = seen && run_server_cpu(run, &server_1) && server_1 >= server_0;
+    out->server_cpu_ns = out->has_server_cpu ? server_1 - server_0 : 0;
+    out->elapsed_ns = run_elapsed_ns(run);
+    for (unsigned i = 0; i < run->n_workers; i++)
+        result_add(out, run->workers[i]);
+    mem_free(threads);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Resolving and connecting.
+ *
+ * How: one name lookup for the run; each connection is opened, then asked for one reply, so that it
+ * is accepted, served and known to speak the protocol before time is taken.
+ *
+ * Invariants: a descriptor is either handed out or closed.
+ * Threads: a target is read only after target_init.
+ * Failures: ERR_IO with a sentence that says what to do.
+ */
+#include "client/loadgen/target.h"
+
+#include "common/clock.h"
+#include "common/err.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { GREETING_REPLY_MAX = 4096 };
+
+static int target_unix(struct target *target, const char *path, struct failure *failure)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t size = strlen(path);
+    if (size >= sizeof address.sun_path)
+        return failure_set(failure, FAILURE_CONNECT, "the path of the socket is too long: %s",
+                           path);
+    memcpy(address.sun_path, path, size + 1);
+    memcpy(&target->address, &address, sizeof address);
+    target->address_size = sizeof address;
+    (void)snprintf(target->name, sizeof target->name, "%s", path);
+    return 0;
+}
+
+static int target_tcp(struct target *target, const char *host, int port, struct failure *failure)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    char service[16];
+    (void)snprintf(service, sizeof service, "%d", port);
+    int result = getaddrinfo(host, service, &hints, &found);
+    if (result != 0)
+        return failure_set(failure, FAILURE_CONNECT, "cannot resolve '%s': %s", host,
+                           gai_strerror(result));
+    memcpy(&target->address, found->ai_addr, found->ai_addrlen);
+    target->address_size = found->ai_addrlen;
+    freeaddrinfo(found);
+    bool colons = strchr(host, ':') != NULL;
+    (void)snprintf(target->name, sizeof target->name, "%s%s%s:%d", colons ? "[" : "", host,
+                   colons ? "]" : "", port);
+    return 0;
+}
+
+int target_init(struct target *target, const char *host, int port, const char *path,
+                const struct driver *driver, int timeout_ms, struct failure *failure)
+{
+    memset(target, 0, sizeof *target);
+    target->driver = driver;
+    target->timeout_ms = timeout_ms;
+    return path[0] != 0 ? target_unix(target, path, failure)
+                        : target_tcp(target, host, port, failure);
+}
+
+/* Wait until the socket is ready. False: it took too long. */
+static bool target_wait(const struct target *target, int fd, short events)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = events};
+    int ready;
+    do
+        ready = poll(&poll_fd, 1, target->timeout_ms);
+    while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
+static int target_refused(const struct target *target, int error, struct failure *failure)
+{
+    bool tcp = target->address.ss_family != AF_UNIX;
+    if (error == EMFILE || error == ENFILE)
+        return failure_set(failure, FAILURE_LOCAL,
+                           "too many open files: lower -c or raise the limit (ulimit -n)");
+    if (error == EADDRNOTAVAIL)
+        return failure_set(failure, FAILURE_LOCAL,
+                           "no free local port for a connection to %s; "
+                           "wait a minute, or use a Unix socket (-s)",
+                           target->name);
+    return failure_set(
+        failure, FAILURE_CONNECT,
+        "cannot connect to %s: %s\nIs a server running there? Start one with: cairnd "
+        "--set listen.rpc=%s%s",
+        target->name, strerror(error), target->name, tcp ? "" : " (an absolute path)");
+}
+
+static int target_open(const struct target *target, int *out_fd, struct failure *failure)
+{
+    int one = 1, error = 0;
+    socklen_t size = sizeof error;
+    int fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return target_refused(target, errno, failure);
+    if (target->address.ss_family != AF_UNIX)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (connect(fd, (const struct sockaddr *)&target->address, target->address_size) != 0)
+        error = errno;
+    if (error == EINPROGRESS) {
+        error = target_wait(target, fd, POLLOUT) ? 0 : ETIMEDOUT;
+        if (error == 0)
+            (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    }
+    if (error != 0) {
+        close(fd);
+        return target_refused(target, error, failure);
+    }
+    *out_fd = fd;
+    return 0;
+}
+
+static int target_strange(const struct target *target, const char *what, struct failure *failure)
+{
+    return failure_set(failure, FAILURE_CONNECT,
+                       "%s %s. Is this the %s port of a cairnd (listen.rpc)?", target->name, what,
+                       target->driver->name);
+}
+
+/* Read until there is one whole reply. */
+static int target_greeting_reply(const struct target *target, int fd, struct failure *failure)
+{
+    uint8_t data[GREETING_REPLY_MAX];
+    size_t size = 0;
+    uint64_t deadline = clock_mono_ns() + (uint64_t)target->timeout_ms * 1000000u;
+    for (;;) {
+        struct driver_reply reply;
+        if (clock_mono_ns() > deadline || !target_wait(target, fd, POLLIN))
+            return target_strange(target, "accepts connections but does not answer", failure);
+        ssize_t n = recv(fd, data + size, sizeof data - size, 0);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
+        if (n <= 0)
+            return target_strange(target, "closes connections when it is spoken to", failure);
+        size += (size_t)n;
+        enum driver_status status = target->driver->parse_reply((struct bytes){data, size}, &reply);
+        if (status == DRIVER_BAD || (status == DRIVER_MORE && size == sizeof data))
+            return target_strange(target, "answers in another protocol", failure);
+        if (status == DRIVER_ERROR)
+            return failure_set(failure, FAILURE_CONNECT, "%s refuses: %.*s", target->name,
+                               (int)reply.text.size, (const char *)reply.text.data);
+        if (status != DRIVER_MORE)
+            return 0;
+    }
+}
+
+static int target_greet(const struct target *target, int fd, struct failure *failure)
+{
+    struct buf greeting;
+    buf_init(&greeting);
+    int err = target->driver->begin(&greeting);
+    if (err != 0)
+        err = failure_set(failure, FAILURE_LOCAL, "out of memory");
+    else if (send(fd, greeting.data, greeting.size, MSG_NOSIGNAL) != (ssize_t)greeting.size)
+        err = target_strange(target, "closes connections at once", failure);
+    buf_deinit(&greeting);
+    return err != 0 ? err : target_greeting_reply(target, fd, failure);
+}
+
+int target_connect(const struct target *target, int *out_fd, struct failure *failure)
+{
+    int fd = -1;
+    int err = target_open(target, &fd, failure);
+    if (err != 0)
+        return err;
+    err = target_greet(target, fd, failure);
+    if (err != 0) {
+        close(fd);
+        return err;
+    }
+    *out_fd = fd;
+    return 0;
+}

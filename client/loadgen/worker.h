@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A worker: one thread with its connections, which sends a share of the requests of a phase, takes
+ * the replies and records them. Workers share nothing but what is constant.
+ *
+ * Life: init; worker_add for each connection; for each phase prepare and run; deinit.
+ */
+#pragma once
+
+#include "client/loadgen/conn.h"
+#include "client/loadgen/failure.h"
+#include "client/loadgen/phase.h"
+#include "common/hist.h"
+
+#include <stdatomic.h>
+
+/* What a worker has counted in this phase. While it runs, others read with worker_load. */
+struct worker_counts {
+    uint64_t errors; /* replies that are errors; not in the histograms */
+    uint64_t hits, misses;
+    uint64_t bytes_in, bytes_out;
+};
+
+enum { WORKER_ERROR_SIZE = 200 };
+
+struct worker {
+    unsigned index; /* among the threads of the run */
+    int epoll_fd;
+    struct conn *conns;
+    unsigned n_conns, conns_capacity;
+    uint8_t *input;    /* what one recv takes */
+    struct buf output; /* requests being built */
+
+    const struct phase *phase;
+    const atomic_bool *stop;
+    uint64_t next_index, end_index; /* of the stream: this thread takes every threads-th */
+    uint64_t in_flight;
+
+    /* Stamps, in clock_ticks. */
+    uint64_t started, last_reply;
+
+    /* Results. Others may read counts and latency (hist_merge) while the worker runs, the rest when
+     * it has returned. */
+    struct worker_counts counts;
+    struct hist latency[WORKLOAD_SHAPES]; /* ns from the intended start to the reply */
+    uint64_t cpu_ns;                      /* of this thread */
+    char first_error[WORKER_ERROR_SIZE];  /* "" if there was none */
+    struct failure failure;
+};
+
+/* Room for this many connections. 0, or ERR_OUT_OF_MEMORY, ERR_IO; deinit is due either way. */
+MUST_USE int worker_init(struct worker *worker, unsigned index, unsigned connections);
+void worker_deinit(struct worker *worker);
+
+/* Add a connection; the socket belongs to the worker on success. 0 or ERR_OUT_OF_MEMORY, ERR_IO. */
+MUST_USE int worker_add(struct worker *worker, int fd, unsigned window);
+
+/* Get ready: forget the results of the last phase, reserve memory. 0 or ERR_OUT_OF_MEMORY. */
+MUST_USE int worker_prepare(struct worker *worker, const struct phase *phase,
+                            const atomic_bool *stop);
+
+/* Do the phase, in this thread. Returns when all is done, when *stop is set or the time is over and
+ * what was in flight has been answered, or with worker->failure. */
+void worker_run(struct worker *worker);
+
+/* A count of a worker that may be running. */
+static inline uint64_t worker_load(const uint64_t *count)
+{
+    return __atomic_load_n(count, __ATOMIC_RELAXED);
+}

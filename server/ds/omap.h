@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Ordered map of items (pointers the caller owns): a B+ tree with subtree counts, so that besides
+ * ordered walks in both directions it answers "how many items are below this key" in O(log n).
+ *
+ * Leaves hold only item pointers (8 bytes an item at a fill of about 0.7 or better); inner nodes
+ * hold, for every child, the pointer, the first item of its subtree as separator, and its item
+ * count. Items are compared through `compare`, which gets a key of the caller's form and an item.
+ *
+ * Nodes an insert may need are reserved before it, so that the insert itself cannot fail.
+ * Pure data structure: no I/O, no locks; callers serialise all access to one map.
+ */
+#pragma once
+
+#include "common/check.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct omap_node;
+
+/* < 0, 0, > 0 if `key` sorts before, equal to, after `item`. Pure. */
+typedef int (*omap_compare_fn)(const void *key, const void *item);
+
+struct omap {
+    omap_compare_fn compare;
+    struct omap_node *root;  /* NULL if empty */
+    size_t count;            /* items */
+    size_t bytes;            /* memory held by nodes, reserve included */
+    size_t reserved;         /* inserts promised by the last omap_reserve and not yet made */
+    unsigned height;         /* levels; 0 if empty */
+    unsigned n_spare;        /* nodes kept ready for inserts */
+    struct omap_node *spare; /* list of them */
+};
+
+/* A place between items; next() gives the one behind it, previous() the one before it.
+ * Valid until the map changes. */
+struct omap_iter {
+    const struct omap_node *leaf;
+    unsigned index;
+};
+
+/* An empty map that holds no memory. */
+void omap_init(struct omap *map, omap_compare_fn compare);
+
+/* Release the nodes. The items are the caller's. */
+void omap_deinit(struct omap *map);
+
+/* Make sure that the next `inserts` inserts find the nodes they may need, whatever is removed in
+ * between. 0 or ERR_OUT_OF_MEMORY. Calls do not add up: the latest one counts. The reserve is kept
+ * small: once those inserts are made, nodes beyond what one insert may need are given back by later
+ * changes. */
+MUST_USE int omap_reserve(struct omap *map, size_t inserts);
+
+/* Add an item; `key` is its key and must be absent; nodes must have been reserved. */
+void omap_insert(struct omap *map, const void *key, void *item);
+
+/* The item with this key leaves the map and is returned; NULL if there is none. */
+void *omap_remove(struct omap *map, const void *key);
+
+/* The item with this key is replaced by `item` (same key); it must be in the map. */
+void omap_replace(struct omap *map, const void *key, void *item);
+
+/* Iterator before the first item whose key is >= `key`; NULL key: before the first item. */
+void omap_seek(const struct omap *map, const void *key, struct omap_iter *out_iter);
+
+/* Iterator behind the last item. */
+void omap_seek_end(const struct omap *map, struct omap_iter *out_iter);
+
+/* The next / previous item, and step over it; NULL at the end. Both prefetch items ahead. */
+void *omap_next(struct omap_iter *iter);
+void *omap_previous(struct omap_iter *iter);
+
+/* Number of items whose key sorts before `key`. */
+size_t omap_rank(const struct omap *map, const void *key);
+
+/* Test aid: REQUIRE every invariant (separators, counts, fill, links; not the order, as there is no
+ * way to get an item's key). O(n). */
+void omap_check(const struct omap *map);

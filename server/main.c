@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * cairnd: command line, then server_run.
+ *
+ * Exit statuses are those of sysexits.h: 0 after a clean stop, 64 (usage), 78 (configuration), 69
+ * (cannot listen), 71 (system).
+ */
+#include "build_version.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "proto/op.h"
+#include "server/auth.h"
+#include "server/print.h"
+#include "server/server.h"
+
+#include <getopt.h>
+#include <sysexits.h>
+
+static const char main_usage[] =
+    "usage: cairnd [--config FILE] [--set OPTION=VALUE]...\n"
+    "\n"
+    "Serve Cairn until SIGTERM or SIGINT. SIGHUP reads FILE again.\n"
+    "\n"
+    "  -c, --config FILE      configuration (YAML); without it, all defaults\n"
+    "  -s, --set OPTION=VALUE set an option, over the file; may be repeated\n"
+    "      --check-config     check the configuration and exit\n"
+    "      --hash-token       read a token from standard input, print its line for auth.file\n"
+    "      --print-config     print the configuration in force, with comments\n"
+    "      --print-commands   print all operations (docs/commands.md)\n"
+    "      --print-config-doc print all options (docs/config.md)\n"
+    "      --print-errors     print all errors (docs/errors.md)\n"
+    "      --print-metrics    print all metrics (docs/metrics.md)\n"
+    "  -V, --version\n"
+    "  -h, --help\n";
+
+enum main_action {
+    ACTION_RUN,
+    ACTION_CHECK = 256,
+    ACTION_HASH_TOKEN,
+    ACTION_PRINT_CONFIG,
+    ACTION_PRINT_CONFIG_DOC,
+    ACTION_PRINT_COMMANDS,
+    ACTION_PRINT_ERRORS,
+    ACTION_PRINT_METRICS,
+};
+
+static const struct option main_options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"set", required_argument, NULL, 's'},
+    {"check-config", no_argument, NULL, ACTION_CHECK},
+    {"hash-token", no_argument, NULL, ACTION_HASH_TOKEN},
+    {"print-config", no_argument, NULL, ACTION_PRINT_CONFIG},
+    {"print-config-doc", no_argument, NULL, ACTION_PRINT_CONFIG_DOC},
+    {"print-commands", no_argument, NULL, ACTION_PRINT_COMMANDS},
+    {"print-errors", no_argument, NULL, ACTION_PRINT_ERRORS},
+    {"print-metrics", no_argument, NULL, ACTION_PRINT_METRICS},
+    {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static int main_fail(int status, const struct err_detail *detail)
+{
+    fprintf(stderr, "cairnd: %s\n", detail->text);
+    return status;
+}
+
+static int main_hash_token(void)
+{
+    char line[1024], hash[AUTH_HASH_TEXT];
+    if (fgets(line, sizeof line, stdin) == NULL)
+        line[0] = 0;
+    line[strcspn(line, "\r\n")] = 0;
+    if (auth_hash(bytes_of(line), hash) != 0) {
+        fprintf(stderr,
+                "cairnd: a token must have at least %d characters, and be random, for example\n"
+                "        head -c 24 /dev/urandom | base64\n",
+                AUTH_TOKEN_MIN);
+        return EX_DATAERR;
+    }
+    printf("token %s\n", hash);
+    return 0;
+}
+
+/* Actions that print a table. */
+static int main_print(enum main_action action, const struct config *config)
+{
+    int err = 0;
+    if (action == ACTION_PRINT_CONFIG)
+        err = print_config(stdout, config);
+    else if (action == ACTION_PRINT_CONFIG_DOC)
+        err = print_config_markdown(stdout);
+    else if (action == ACTION_PRINT_COMMANDS)
+        err = print_commands(stdout);
+    else if (action == ACTION_PRINT_ERRORS)
+        err = print_errors(stdout);
+    else
+        err = print_metrics(stdout);
+    return err == 0 ? 0 : EX_IOERR;
+}
+
+/* File, then overrides, then the rules between options. */
+static int main_load(struct config *config, const char *path, char **sets, int n_sets)
+{
+    struct err_detail detail;
+    int err = path == NULL ? 0 : config_load_file(config, path, &detail);
+    for (int i = 0; i < n_sets && err == 0; i++)
+        err = config_override(config, sets[i], &detail);
+    if (err == 0)
+        err = config_check(config, &detail);
+    return err == 0 ? 0 : main_fail(EX_CONFIG, &detail);
+}
+
+int main(int argc, char **argv)
+{
+    enum main_action action = ACTION_RUN;
+    const char *path = NULL;
+    int n_sets = 0, c;
+    clock_init();
+    op_init();
+    log_init();
+    while ((c = getopt_long(argc, argv, "c:s:Vh", main_options, NULL)) != -1) {
+        if (c == 'c')
+            path = optarg;
+        else if (c == 's')
+            argv[1 + n_sets++] = optarg; /* reuses places that getopt has passed */
+        else if (c == 'V')
+            return printf("cairnd %s\n", CAIRN_VERSION) < 0;
+        else if (c == 'h')
+            return fputs(main_usage, stdout) < 0;
+        else if (c == '?')
+            return fprintf(stderr, "Try 'cairnd --help'.\n"), EX_USAGE;
+        else
+            action = (enum main_action)c;
+    }
+    if (optind < argc)
+        return fprintf(stderr, "cairnd: unexpected '%s'. Try 'cairnd --help'.\n", argv[optind]),
+               EX_USAGE;
+    if (action == ACTION_HASH_TOKEN)
+        return main_hash_token();
+    struct config *config = config_create();
+    if (config == NULL)
+        return EX_OSERR;
+    int status = main_load(config, path, argv + 1, n_sets);
+    if (status == 0 && action == ACTION_RUN)
+        return server_run(config, path);
+    if (status == 0 && action == ACTION_CHECK)
+        printf("cairnd: the configuration is good\n");
+    else if (status == 0)
+        status = main_print(action, config);
+    config_destroy(config);
+    return status;
+}

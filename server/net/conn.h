@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A connection: a socket, what has come in and is not used yet, what is to go out, and the session.
+ * An idle one holds no buffers.
+ */
+#pragma once
+
+#include "proto/mp.h"
+#include "server/net/loop.h"
+
+enum conn_state {
+    CONN_OPEN,
+    CONN_LEAVING,   /* nothing more is read as a request; closes when the output has gone */
+    CONN_LINGERING, /* output gone and shut; input is thrown away until the client closes */
+    CONN_CLOSED,    /* waits for libuv to let go of it */
+};
+
+struct conn {
+    uv_poll_t poll; /* first: the handle is the connection */
+    struct loop *loop;
+    struct conn *next, **link; /* in loop->conns */
+    struct conn *next_dirty;
+    int fd;
+    enum conn_state state;
+    int events;    /* what is being polled for */
+    bool dirty;    /* in loop->dirty */
+    bool blocked;  /* requests wait until replies have gone out or jobs are done */
+    bool scanning; /* `in` begins with a message that is not all there; `scan` is how far we are */
+    bool eof;      /* the client will send nothing more */
+    unsigned n_jobs;               /* requests being worked on */
+    struct buf in;                 /* input not used yet */
+    struct buf out;                /* replies */
+    size_t sent;                   /* bytes of `out` that have gone */
+    size_t counted;                /* bytes of both buffers that loop->client_bytes knows of */
+    size_t need;                   /* bytes the message at the front of `in` will at least have */
+    uint64_t opened_ns, active_ns; /* accepted; last byte in or out */
+    uint64_t frame_ns;             /* since when a message is incomplete; 0: none is */
+    uint64_t stall_ns;             /* since when output waits without any going; 0: none does */
+    struct mp_scan scan;
+    struct session session;
+};
+
+/* Take over a socket. NULL (socket closed) without memory. */
+struct conn *conn_open(struct loop *loop, int fd, uint64_t id, bool tcp);
+
+/* Send what is in `out`; called once per turn for each dirty connection. */
+void conn_flush(struct conn *conn);
+
+/* Remember that there is something to send this turn. */
+void conn_mark_dirty(struct conn *conn);
+
+/* No more requests; close when the output has gone. */
+void conn_leave(struct conn *conn);
+
+/* The server stops: answer what has been received, then leave. May be called again and again. */
+void conn_stop(struct conn *conn);
+
+/* Close now. The memory is freed when libuv lets go of the handle. */
+void conn_close(struct conn *conn);
+
+/* A job is done, or limits moved: go on with requests that wait. */
+void conn_resume(struct conn *conn);
+
+/* Close if it has overstepped a time limit, or has nothing more to wait for. */
+void conn_check_time(struct conn *conn, uint64_t now_ns);

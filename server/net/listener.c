@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Listening sockets.
+ *
+ * Accepting is done on the main thread, which has nothing else to do, and each new connection goes
+ * to the loop that has the fewest, so that 50 connections on 4 loops are 12 or 13 each, which the
+ * kernel's own spreading (SO_REUSEPORT) does not give.
+ *
+ * Threads: the main thread.
+ * Failures: binding fails with a sentence; when file descriptors run out, a spare one is closed to
+ * accept and close one connection, so that clients see a close and the loop does not spin.
+ */
+#include "server/net/listener.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "server/net/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { LISTENER_BACKLOG = 1024, LISTENER_ACCEPTS = 64 };
+
+struct listener {
+    uv_poll_t poll; /* first: the handle is the listener */
+    struct listener_group *group;
+    int fd;
+    bool tcp;
+    struct sockaddr_un path; /* Unix */
+};
+
+static int listener_open_spare(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+void listener_group_init(struct listener_group *group, uv_loop_t *uv, struct loop **loops,
+                         unsigned n_loops, uint64_t connections_max)
+{
+    *group = (struct listener_group){
+        .uv = uv, .loops = loops, .n_loops = n_loops, .connections_max = connections_max};
+    group->spare_fd = listener_open_spare();
+}
+
+void listener_group_deinit(struct listener_group *group)
+{
+    if (group->spare_fd >= 0)
+        close(group->spare_fd);
+    group->spare_fd = -1;
+}
+
+/* The loop with the fewest connections, and how many there are in all. Sockets on their way to a
+ * loop are not counted yet, hence the turn taken among equals. */
+static struct loop *listener_choose(struct listener_group *group, uint64_t *out_total)
+{
+    struct loop *best = NULL;
+    unsigned fewest = 0;
+    uint64_t total = 0;
+    for (unsigned i = 0; i < group->n_loops; i++) {
+        struct loop *loop = group->loops[(group->last_id + i) % group->n_loops];
+        unsigned n = atomic_load_explicit(&loop->n_conns, memory_order_relaxed);
+        total += n;
+        if (best == NULL || n < fewest) {
+            best = loop;
+            fewest = n;
+        }
+    }
+    *out_total = total;
+    return best;
+}
+
+/* No descriptors are left: take one connection off the queue and close it. */
+static void listener_refuse(struct listener *listener)
+{
+    struct listener_group *group = listener->group;
+    log_warn("net", "out of file descriptors: a connection is refused; raise LimitNOFILE");
+    if (group->spare_fd < 0)
+        return;
+    close(group->spare_fd);
+    int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    group->rejected++;
+    group->spare_fd = listener_open_spare();
+}
+
+static void listener_on_event(uv_poll_t *poll, int status, int events)
+{
+    struct listener *listener = (struct listener *)poll;
+    struct listener_group *group = listener->group;
+    (void)events;
+    for (int i = 0; i < LISTENER_ACCEPTS && status == 0; i++) {
+        uint64_t total;
+        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE)
+                listener_refuse(listener);
+            return;
+        }
+        group->received++;
+        struct loop *loop = listener_choose(group, &total);
+        if (total >= group->connections_max) {
+            log_warn("net", "a connection was closed: limits.connections (%llu) is reached",
+                     (unsigned long long)group->connections_max);
+            group->rejected++;
+            close(fd);
+            continue;
+        }
+        loop_adopt(loop, fd, ++group->last_id, listener->tcp);
+    }
+}
+
+/* Is somebody answering at this path? */
+static bool listener_path_is_live(const struct sockaddr *address, socklen_t size)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool live = fd >= 0 && connect(fd, address, size) == 0;
+    if (fd >= 0)
+        close(fd);
+    return live;
+}
+
+/* Bind a Unix socket; the umask keeps others out between bind and chmod. */
+static int listener_bind_unix(int fd, const struct sockaddr *address, socklen_t size, unsigned mode)
+{
+    const char *path = ((const struct sockaddr_un *)(const void *)address)->sun_path;
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode) && !listener_path_is_live(address, size))
+        (void)unlink(path);
+    mode_t saved = umask(0177);
+    int rc = bind(fd, address, size);
+    int saved_errno = errno;
+    umask(saved);
+    errno = saved_errno;
+    return rc == 0 ? chmod(path, (mode_t)mode) : rc;
+}
+
+static int listener_bind(const struct sockaddr *address, socklen_t size, unsigned unix_mode)
+{
+    int on = 1, rc = 0;
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (address->sa_family == AF_UNIX) {
+        rc = listener_bind_unix(fd, address, size, unix_mode);
+    } else {
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        if (address->sa_family == AF_INET6)
+            (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+        rc = bind(fd, address, size);
+    }
+    if (rc == 0)
+        rc = listen(fd, LISTENER_BACKLOG);
+    if (rc == 0)
+        return fd;
+    int saved_errno = errno;
+    close(fd);
+    errno = saved_errno;
+    return -1;
+}
+
+int listener_open(struct listener_group *group, const struct sockaddr *address, socklen_t size,
+                  unsigned unix_mode, char text[256], struct listener **out_listener)
+{
+    struct listener *listener = mem_calloc(1, sizeof *listener);
+    int fd = listener == NULL ? -1 : listener_bind(address, size, unix_mode);
+    if (fd < 0) {
+        snprintf(text, 256, "%s", strerror(errno));
+        mem_free(listener);
+        return -1;
+    }
+    listener->group = group;
+    listener->fd = fd;
+    listener->tcp = address->sa_family != AF_UNIX;
+    if (!listener->tcp)
+        memcpy(&listener->path, address,
+               size < sizeof listener->path ? size : sizeof listener->path);
+    REQUIRE(uv_poll_init(group->uv, &listener->poll, fd) == 0);
+    REQUIRE(uv_poll_start(&listener->poll, UV_READABLE, listener_on_event) == 0);
+    *out_listener = listener;
+    return 0;
+}
+
+unsigned listener_port(const struct listener *listener)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    if (!listener->tcp || getsockname(listener->fd, (struct sockaddr *)&address, &size) != 0)
+        return 0;
+    return ntohs(address.ss_family == AF_INET6
+                     ? ((struct sockaddr_in6 *)(void *)&address)->sin6_port
+                     : ((struct sockaddr_in *)(void *)&address)->sin_port);
+}
+
+static void listener_on_closed(uv_handle_t *handle)
+{
+    struct listener *listener = (struct listener *)handle;
+    close(listener->fd);
+    if (!listener->tcp)
+        (void)unlink(listener->path.sun_path);
+    mem_free(listener);
+}
+
+void listener_close(struct listener *listener)
+{
+    uv_close((uv_handle_t *)&listener->poll, listener_on_closed);
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The life of an event loop.
+ *
+ *   one turn:  idle: one step of each job
+ *              prepare: send what is left, forget the time
+ *              wait for events -> conn_on_event: read, run requests, gather replies
+ *              check: one send for each connection that has replies
+ *   now and then (tick): expiry of this loop's share of the partitions, time limits of connections
+ *
+ * Stopping: connections with nothing under way are closed at once, the others as soon as their
+ * replies have gone, all of them when drain_ms is over; the loop ends when none is left.
+ *
+ * Threads: each function says so in the header; messages come through the mailbox.
+ * Failures: a loop that cannot be set up is not started; afterwards only single connections fail.
+ */
+#include "server/net/loop.h"
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "server/net/conn.h"
+#include "server/ops/dispatch.h"
+
+#include <unistd.h>
+
+enum {
+    TICK_MS = 50,
+    CHECK_NS = 250000000,     /* how often time limits of connections are looked at */
+    SWEEP_NS = 1000000,       /* expiry works no longer than this at a time, */
+    SWEEP_BUDGET = 256,       /* in slices of so many steps under a partition's lock */
+    SPARE_BYTES = 64 * 1024,  /* buffers above this are not kept for lending */
+    SPARE_FIRST_BYTES = 4096, /* what a lent buffer has at least */
+};
+
+uint64_t loop_time_ns(const struct loop *loop)
+{
+    return uv_now(&loop->uv) * 1000000;
+}
+
+void loop_see_time(struct loop *loop)
+{
+    if (loop->now_is_set)
+        return;
+    loop->env.now_ms = clock_wall_ms();
+    loop->now_is_set = true;
+}
+
+struct buf loop_borrow(struct loop *loop)
+{
+    struct buf buf;
+    if (loop->n_spares > 0)
+        return loop->spares[--loop->n_spares];
+    buf_init(&buf);
+    if (buf_reserve(&buf, SPARE_FIRST_BYTES) != 0)
+        buf_init(&buf); /* if not now, then when bytes are added */
+    return buf;
+}
+
+void loop_give_back(struct loop *loop, struct buf *buf)
+{
+    buf->size = 0;
+    if (buf->capacity <= SPARE_BYTES && loop->n_spares < LOOP_SPARES)
+        loop->spares[loop->n_spares++] = *buf;
+    else
+        buf_deinit(buf);
+    buf_init(buf);
+}
+
+/* ---- replies ---- */
+
+static void loop_flush(struct loop *loop)
+{
+    struct conn *conn = loop->dirty;
+    loop->dirty = NULL;
+    while (conn != NULL) {
+        struct conn *next = conn->next_dirty;
+        conn->dirty = false;
+        conn_flush(conn);
+        conn = next;
+    }
+}
+
+static void loop_on_prepare(uv_prepare_t *handle)
+{
+    struct loop *loop = handle->data;
+    /* Sending may let waiting requests run, which reply in turn; each connection's input is finite.
+     * */
+    while (loop->dirty != NULL)
+        loop_flush(loop);
+    loop->now_is_set = false;
+}
+
+static void loop_on_check(uv_check_t *handle)
+{
+    loop_flush(handle->data);
+}
+
+/* ---- jobs ---- */
+
+static void loop_on_idle(uv_idle_t *handle);
+
+int loop_add_job(struct loop *loop, struct conn *conn, struct job *job, uint32_t msgid,
+                 bool notification)
+{
+    struct loop_job *entry = mem_alloc(sizeof *entry);
+    if (entry == NULL) {
+        job->destroy(job);
+        return ERR_OUT_OF_MEMORY;
+    }
+    *entry = (struct loop_job){loop->jobs, job, conn, msgid, notification};
+    loop->jobs = entry;
+    conn->n_jobs++;
+    return uv_idle_start(&loop->idle, loop_on_idle);
+}
+
+static void loop_finish_job(struct loop *loop, struct loop_job *entry)
+{
+    struct conn *conn = entry->conn;
+    if (conn != NULL) {
+        if (conn->out.data == NULL)
+            conn->out = loop_borrow(loop);
+        conn->n_jobs--;
+        if (dispatch_finish(&loop->env, &conn->session, entry->msgid, entry->notification,
+                            entry->job, NULL, &conn->out) != 0)
+            conn_leave(conn);
+        conn_mark_dirty(conn);
+        conn_resume(conn);
+        if (conn->eof && conn->n_jobs == 0 && !conn->blocked)
+            conn_leave(conn);
+    }
+    entry->job->destroy(entry->job);
+    mem_free(entry);
+}
+
+static void loop_on_idle(uv_idle_t *handle)
+{
+    struct loop *loop = handle->data;
+    struct loop_job **link = &loop->jobs, *done = NULL;
+    loop_see_time(loop);
+    while (*link != NULL) {
+        struct loop_job *entry = *link;
+        if (!entry->job->step(entry->job, &loop->env)) {
+            link = &entry->next;
+            continue;
+        }
+        *link = entry->next;
+        entry->next = done;
+        done = entry;
+    }
+    while (done != NULL) { /* finishing may add jobs, hence not above */
+        struct loop_job *entry = done;
+        done = entry->next;
+        loop_finish_job(loop, entry);
+    }
+    if (loop->jobs == NULL)
+        (void)uv_idle_stop(handle);
+}
+
+/* ---- time ---- */
+
+/* This loop's share of the partitions. True if more is due. */
+static bool loop_sweep(struct loop *loop)
+{
+    uint64_t until = clock_mono_ns() + SWEEP_NS;
+    bool more = false;
+    for (unsigned i = loop->index; i < loop->env.store->n_partitions; i += loop->n_loops) {
+        bool due = true;
+        while (due && clock_mono_ns() < until)
+            due = store_sweep(loop->env.store, i, loop->env.now_ms, SWEEP_BUDGET);
+        more = more || due;
+    }
+    return more;
+}
+
+static void loop_check_conns(struct loop *loop, uint64_t now_ns)
+{
+    struct conn *next;
+    for (struct conn *conn = loop->conns; conn != NULL; conn = next) {
+        next = conn->next;
+        conn_check_time(conn, now_ns);
+    }
+}
+
+/* All connections that have nothing under way leave; at the end of patience, all. */
+static void loop_drain(struct loop *loop, uint64_t now_ns)
+{
+    struct conn *next;
+    for (struct conn *conn = loop->conns; conn != NULL; conn = next) {
+        next = conn->next;
+        if (now_ns >= loop->stop_at_ns)
+            conn_close(conn);
+        else
+            conn_stop(conn);
+    }
+    if (loop->conns == NULL && loop->jobs == NULL)
+        uv_stop(&loop->uv);
+}
+
+static void loop_on_tick(uv_timer_t *timer)
+{
+    struct loop *loop = timer->data;
+    uint64_t now_ns = loop_time_ns(loop);
+    atomic_store_explicit(&loop->beat_ns, clock_mono_ns(), memory_order_relaxed);
+    loop_see_time(loop);
+    bool more = loop_sweep(loop);
+    if (now_ns - loop->checked_ns >= CHECK_NS) {
+        loop->checked_ns = now_ns;
+        loop_check_conns(loop, now_ns);
+    }
+    if (loop->stopping)
+        loop_drain(loop, now_ns);
+    (void)uv_timer_start(timer, loop_on_tick, more ? 2 : loop->stopping ? 5 : TICK_MS, 0);
+}
+
+/* ---- messages ---- */
+
+struct loop_mail {
+    struct mail mail;
+    int fd;
+    bool tcp;
+    uint64_t number; /* connection id, or milliseconds */
+    struct limits limits;
+};
+
+static void loop_run_adopt(struct mail *mail, void *owner)
+{
+    struct loop_mail *message = (struct loop_mail *)mail;
+    struct loop *loop = owner;
+    if (loop->stopping)
+        close(message->fd);
+    else if (conn_open(loop, message->fd, message->number, message->tcp) == NULL)
+        log_warn("net", "a connection was closed: no memory for it");
+    mem_free(message);
+}
+
+static void loop_run_stop(struct mail *mail, void *owner)
+{
+    struct loop_mail *message = (struct loop_mail *)mail;
+    struct loop *loop = owner;
+    loop->stopping = true;
+    loop->stop_at_ns = loop_time_ns(loop) + message->number * 1000000;
+    (void)uv_timer_start(&loop->tick, loop_on_tick, 0, 0);
+    mem_free(message);
+}
+
+static void loop_run_limits(struct mail *mail, void *owner)
+{
+    struct loop_mail *message = (struct loop_mail *)mail;
+    ((struct loop *)owner)->limits = message->limits;
+    mem_free(message);
+}
+
+static void loop_post(struct loop *loop, struct loop_mail *message,
+                      void (*run)(struct mail *, void *))
+{
+    message->mail.run = run;
+    mailbox_post(&loop->mailbox, &message->mail);
+}
+
+void loop_adopt(struct loop *loop, int fd, uint64_t conn_id, bool tcp)
+{
+    struct loop_mail *message = mem_calloc(1, sizeof *message);
+    if (message == NULL) {
+        close(fd);
+        return;
+    }
+    message->fd = fd;
+    message->tcp = tcp;
+    message->number = conn_id;
+    loop_post(loop, message, loop_run_adopt);
+}
+
+void loop_stop(struct loop *loop, uint64_t drain_ms)
+{
+    struct loop_mail *message = mem_calloc(1, sizeof *message);
+    REQUIRE(message != NULL);
+    message->number = drain_ms;
+    loop_post(loop, message, loop_run_stop);
+}
+
+void loop_set_limits(struct loop *loop, const struct limits *limits)
+{
+    struct loop_mail *message = mem_calloc(1, sizeof *message);
+    if (message == NULL)
+        return;
+    message->limits = *limits;
+    loop_post(loop, message, loop_run_limits);
+}
+
+/* ---- start and end ---- */
+
+static void loop_wake(void *owner)
+{
+    (void)uv_async_send(&((struct loop *)owner)->wake);
+}
+
+static void loop_on_wake(uv_async_t *handle)
+{
+    mailbox_run(&((struct loop *)handle->data)->mailbox);
+}
+
+static void loop_close_handle(uv_handle_t *handle, void *context)
+{
+    (void)context;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void loop_thread(void *argument)
+{
+    struct loop *loop = argument;
+    (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
+    mailbox_run(&loop->mailbox);
+    uv_walk(&loop->uv, loop_close_handle, NULL);
+    (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
+}
+
+static int loop_init_handles(struct loop *loop)
+{
+    int err = uv_loop_init(&loop->uv);
+    if (err != 0)
+        return err;
+    err = uv_async_init(&loop->uv, &loop->wake, loop_on_wake);
+    (void)uv_prepare_init(&loop->uv, &loop->prepare);
+    (void)uv_check_init(&loop->uv, &loop->check);
+    (void)uv_idle_init(&loop->uv, &loop->idle);
+    (void)uv_timer_init(&loop->uv, &loop->tick);
+    loop->wake.data = loop->prepare.data = loop->check.data = loop;
+    loop->idle.data = loop->tick.data = loop;
+    (void)uv_prepare_start(&loop->prepare, loop_on_prepare);
+    (void)uv_check_start(&loop->check, loop_on_check);
+    (void)uv_timer_start(&loop->tick, loop_on_tick, TICK_MS, 0);
+    return err;
+}
+
+int loop_start(const struct loop_options *options, struct loop **out_loop)
+{
+    struct loop *loop = mem_calloc(1, sizeof *loop);
+    if (loop == NULL)
+        return ERR_OUT_OF_MEMORY;
+    loop->index = options->index;
+    loop->n_loops = options->n_loops;
+    loop->limits = options->limits;
+    loop->env = (struct op_env){.store = options->store,
+                                .limits = &loop->limits,
+                                .stats = &loop->stats,
+                                .host = options->host,
+                                .login_required = options->login_required};
+    loop->beat_ns = clock_mono_ns();
+    mailbox_init(&loop->mailbox, loop_wake, loop);
+    if (loop_init_handles(loop) != 0 || uv_thread_create(&loop->thread, loop_thread, loop) != 0) {
+        mem_free(loop); /* the process ends; handles of libuv may be left */
+        return ERR_INTERNAL;
+    }
+    *out_loop = loop;
+    return 0;
+}
+
+void loop_join(struct loop *loop)
+{
+    REQUIRE(uv_thread_join(&loop->thread) == 0);
+    mailbox_run(&loop->mailbox);
+    REQUIRE(uv_loop_close(&loop->uv) == 0);
+    mailbox_deinit(&loop->mailbox);
+    for (unsigned i = 0; i < loop->n_spares; i++)
+        buf_deinit(&loop->spares[i]);
+    buf_deinit(&loop->env.scratch);
+    stats_deinit(&loop->stats);
+    mem_free(loop);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * An event loop: one thread, one uv_loop_t, the connections that live on it for life, and what
+ * their requests need (struct op_env). Everything here belongs to that thread, except the mailbox,
+ * and what is said to be atomic.
+ */
+#pragma once
+
+#include "common/mailbox.h"
+#include "proto/limits.h"
+#include "server/ops/ops.h"
+
+#include <stdatomic.h>
+#include <uv.h>
+
+struct conn;
+
+enum { LOOP_INPUT_BYTES = 64 * 1024, LOOP_SPARES = 64 };
+
+/* A job of a request whose handler has returned. */
+struct loop_job {
+    struct loop_job *next;
+    struct job *job;
+    struct conn *conn; /* NULL once it is gone */
+    uint32_t msgid;
+    bool notification;
+};
+
+struct loop_options {
+    unsigned index, n_loops;
+    struct store *store;
+    const struct op_host *host;
+    struct limits limits;
+    bool login_required;
+};
+
+struct loop {
+    uv_loop_t uv;
+    uv_thread_t thread;
+    uv_async_t wake;
+    uv_prepare_t prepare; /* before the loop waits: send what is left */
+    uv_check_t check;     /* after events: send replies, one write per connection */
+    uv_idle_t idle;       /* runs while there are jobs */
+    uv_timer_t tick;      /* expiry, timeouts */
+    struct mailbox mailbox;
+    struct op_env env;
+    struct limits limits;
+    struct stats stats;
+    unsigned index, n_loops;
+    _Atomic unsigned n_conns; /* written by this loop; read by whoever accepts */
+    _Atomic uint64_t beat_ns; /* when the loop last came round */
+    struct conn *conns;       /* all */
+    struct conn *dirty;       /* those with output to send this turn */
+    struct loop_job *jobs;
+    bool now_is_set;       /* env.now_ms is that of this turn */
+    bool stopping;         /* no new requests; connections close when they have been answered */
+    uint64_t stop_at_ns;   /* then they are closed anyhow */
+    uint64_t client_bytes; /* memory of the buffers of all connections */
+    uint64_t checked_ns;   /* when timeouts were last looked at */
+    unsigned n_spares;
+    struct buf spares[LOOP_SPARES]; /* buffers to lend */
+    uint8_t input[LOOP_INPUT_BYTES];
+};
+
+/* Create and start the thread. 0 or ERR_INTERNAL / ERR_OUT_OF_MEMORY. */
+MUST_USE int loop_start(const struct loop_options *options, struct loop **out_loop);
+
+/* Begin to stop (any thread): answer what has been received, close, end. */
+void loop_stop(struct loop *loop, uint64_t drain_ms);
+
+/* Wait for the end of the thread and free the loop. */
+void loop_join(struct loop *loop);
+
+/* Hand a connected, non-blocking socket to the loop (any thread). Closes it on failure. */
+void loop_adopt(struct loop *loop, int fd, uint64_t conn_id, bool tcp);
+
+/* Replace the limits (any thread). */
+void loop_set_limits(struct loop *loop, const struct limits *limits);
+
+/* ---- for the files of server/net, on the loop's thread ---- */
+
+/* The time of this turn, for expiry, is to be env.now_ms. */
+void loop_see_time(struct loop *loop);
+
+/* The monotonic time of this turn in nanoseconds (libuv's, to the millisecond). */
+uint64_t loop_time_ns(const struct loop *loop);
+
+/* Borrow an empty buffer, give one back. */
+struct buf loop_borrow(struct loop *loop);
+void loop_give_back(struct loop *loop, struct buf *buf);
+
+/* Carry on with a job. 0 or ERR_OUT_OF_MEMORY (the job is destroyed). */
+MUST_USE int loop_add_job(struct loop *loop, struct conn *conn, struct job *job, uint32_t msgid,
+                          bool notification);

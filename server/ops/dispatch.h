@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * From a decoded request to its reply, whatever protocol it came in.
+ */
+#pragma once
+
+#include "server/ops/ops.h"
+
+/* Two passes over a batch of decoded requests before they run: fetch the slots, then the records,
+ * that KEYED operations will read. Hints only. */
+void dispatch_prefetch(struct op_env *env, const struct session *session, struct request *request);
+void dispatch_prefetch_record(struct op_env *env, const struct request *request);
+
+/* Run a request and write its reply into `out`. Returns NULL, or a job that the loop must carry on
+ * with; its reply is then written by dispatch_finish. On lack of memory for the reply *out_failed
+ * is set, and the connection cannot go on. */
+struct job *dispatch_run(struct op_env *env, struct session *session, const struct request *request,
+                         struct buf *out, bool *out_failed);
+
+/* The reply of a finished job, or of a request that never became one (`problem` not NULL). */
+MUST_USE int dispatch_finish(struct op_env *env, const struct session *session, uint32_t msgid,
+                             bool notification, struct job *job, const struct problem *problem,
+                             struct buf *out);
+
+/* Run the handler of ctx->request inside ctx->txn, with checks (login, flags, durability, run). For
+ * batches; 0, an error with ctx->problem, or TXN_RETRY. */
+MUST_USE int dispatch_call(struct op_ctx *ctx);
+
+/* Find the run of ctx->request and set ctx->run. 0 or an error with ctx->problem. */
+MUST_USE int dispatch_find_run(struct op_ctx *ctx);

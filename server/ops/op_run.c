@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Runs: choosing one, listing those that hold records, dropping one.
+ *
+ * Threads: any loop.
+ */
+#include "common/err.h"
+#include "server/ops/op_clear_job.h"
+#include "server/store/scan.h"
+
+int op_run_use(struct op_ctx *ctx, const struct args_run_use *a)
+{
+    int err = session_use(ctx->session, a->name.bytes);
+    if (err == 0)
+        reply_bytes(ctx->reply, a->name.bytes, a->name.text && mp_utf8_valid(a->name.bytes));
+    return err;
+}
+
+/* The page being written; runs are fetched from the table a few at a time. */
+struct run_page {
+    uint64_t items, limit;
+    struct bytes prefix;
+    bool more;
+};
+
+/* Write one run if it holds records. False: the page ends before it. */
+static bool run_write_item(struct op_ctx *ctx, struct run_page *page, const struct run *run)
+{
+    struct bytes name = run_name(run);
+    if (!bytes_start_with(name, page->prefix))
+        return false;
+    uint64_t records = scan_count_run(ctx->store, run);
+    if (records == 0)
+        return true;
+    if (page->items == page->limit) {
+        page->more = true;
+        return false;
+    }
+    reply_map(ctx->reply, 2);
+    reply_key(ctx->reply, "run");
+    reply_bytes(ctx->reply, name, mp_utf8_valid(name));
+    reply_key(ctx->reply, "records");
+    reply_uint(ctx->reply, records);
+    page->items++;
+    ctx->env->scratch.size = 0;
+    return buf_append(&ctx->env->scratch, name.data, name.size) == 0;
+}
+
+static void run_write_page(struct op_ctx *ctx, struct run_page *page, struct bytes from,
+                           bool exclusive)
+{
+    enum { RUNS_AT_ONCE = 64 };
+    struct run *runs[RUNS_AT_ONCE];
+    struct run *last = NULL;
+    bool go_on = true;
+    while (go_on) {
+        size_t n = run_page(ctx->store->runs, from, exclusive, RUNS_AT_ONCE, runs);
+        for (size_t i = 0; i < n && go_on; i++)
+            go_on = run_write_item(ctx, page, runs[i]);
+        go_on = go_on && n == RUNS_AT_ONCE;
+        run_unref(last);
+        last = n > 0 ? run_ref(runs[n - 1]) : NULL;
+        if (last != NULL)
+            from = run_name(last);
+        exclusive = true;
+        for (size_t i = 0; i < n; i++)
+            run_unref(runs[i]);
+    }
+    run_unref(last);
+}
+
+int op_run_list(struct op_ctx *ctx, const struct args_run_list *a)
+{
+    struct run_page page = {.prefix = a->prefix.present ? a->prefix.bytes : BYTES_NONE};
+    struct bytes from = a->cursor.present ? a->cursor.bytes : page.prefix;
+    int err = op_page_limit(ctx, &a->limit, &page.limit);
+    if (err != 0)
+        return err;
+    reply_map(ctx->reply, 2);
+    reply_key(ctx->reply, "items");
+    size_t mark = reply_array_open(ctx->reply);
+    run_write_page(ctx, &page, from, a->cursor.present);
+    reply_array_close(ctx->reply, mark, page.items);
+    reply_key(ctx->reply, "cursor");
+    if (page.more)
+        reply_bytes(ctx->reply, buf_bytes(&ctx->env->scratch), false);
+    else
+        reply_nil(ctx->reply);
+    return 0;
+}
+
+int op_run_drop(struct op_ctx *ctx, const struct args_run_drop *a)
+{
+    struct run *run = run_find(ctx->store->runs, a->name.bytes);
+    if (run == NULL || !run_drop(ctx->store->runs, run)) {
+        run_unref(run);
+        reply_uint(ctx->reply, 0);
+        return 0;
+    }
+    run_unref(run); /* our own; that of the table goes to the job */
+    return op_clear_job(ctx, run, KIND_NONE, BYTES_NONE);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Sessions: which run a request works in.
+ *
+ * A session keeps references to two runs, its own and the one a request last named, so that the
+ * common request needs no lookup. A run that was dropped is looked up again by name.
+ *
+ * Threads: a session belongs to one loop.
+ */
+#include "server/ops/session.h"
+
+#include "common/err.h"
+
+void session_init(struct session *session, struct store *store, uint64_t id, bool logged_in)
+{
+    *session = (struct session){.id = id, .logged_in = logged_in};
+    session->run = run_ref(store->default_run);
+}
+
+void session_deinit(struct session *session)
+{
+    run_unref(session->run);
+    run_unref(session->other);
+    buf_deinit(&session->run_name);
+}
+
+static struct bytes session_name(const struct session *session)
+{
+    return session->run_name.size > 0 ? buf_bytes(&session->run_name) : bytes_of("default");
+}
+
+int session_use(struct session *session, struct bytes name)
+{
+    struct buf copy;
+    buf_init(&copy);
+    int err = buf_append(&copy, name.data, name.size);
+    if (err != 0)
+        return err;
+    buf_deinit(&session->run_name);
+    session->run_name = copy;
+    run_unref(session->run);
+    session->run = NULL;
+    return 0;
+}
+
+int session_run(struct session *session, struct store *store, const struct bytes *option,
+                bool create, struct run **out_run)
+{
+    struct run **slot = option == NULL ? &session->run : &session->other;
+    struct bytes name = option == NULL ? session_name(session) : *option;
+    struct run *run = *slot;
+    if (run != NULL && !run_is_dropped(run) && bytes_equal(run_name(run), name)) {
+        *out_run = run;
+        return 0;
+    }
+    run_unref(run);
+    *slot = NULL;
+    int err = 0;
+    if (create)
+        err = run_open(store->runs, name, slot);
+    else
+        *slot = run_find(store->runs, name);
+    if (err == 0)
+        *out_run = *slot;
+    return err;
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What the server tells about itself: server.info, server.stats, server.config_get and _set.
+ *
+ * Figures of the loops are read while they count on; sums may be a little behind, never torn.
+ *
+ * Threads: called by handlers on any loop. The configuration is read and changed under its lock.
+ */
+#include "build_version.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/mem.h"
+#include "server/server.h"
+
+#include <unistd.h>
+
+struct report_metric {
+    const char *name;
+};
+
+static const struct report_metric report_metrics[METRIC_COUNT] = {
+#define METRIC(name, type, unit, text) {#name},
+#include "server/ops/metrics.def"
+#undef METRIC
+};
+
+static void report_uint(struct reply *reply, const char *key, uint64_t value)
+{
+    reply_key(reply, key);
+    reply_uint(reply, value);
+}
+
+static void report_text(struct reply *reply, const char *key, const char *value)
+{
+    reply_key(reply, key);
+    reply_text(reply, value);
+}
+
+static uint64_t report_connections(const struct server *server)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < server->n_loops; i++)
+        n += atomic_load_explicit(&server->loops[i]->n_conns, memory_order_relaxed);
+    return n;
+}
+
+static uint64_t report_uptime_s(const struct server *server)
+{
+    return (clock_mono_ns() - server->started_ns) / 1000000000;
+}
+
+/* Resident memory of the process in bytes; 0 if the system does not tell. */
+static uint64_t report_rss(void)
+{
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%*u %llu", &pages) != 1)
+        pages = 0;
+    (void)fclose(file);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void report_server(struct server *server, struct reply *reply)
+{
+    reply_map(reply, 6);
+    report_text(reply, "version", CAIRN_VERSION);
+    report_uint(reply, "pid", (uint64_t)getpid());
+    report_uint(reply, "uptime_seconds", report_uptime_s(server));
+    report_uint(reply, "loops", server->n_loops);
+    report_uint(reply, "partitions", server->store->n_partitions);
+    report_text(reply, "durability", "memory");
+}
+
+static void report_memory(struct server *server, const struct store_figures *figures,
+                          struct reply *reply)
+{
+    reply_map(reply, 4);
+    report_uint(reply, "used_bytes", figures->bytes);
+    report_uint(reply, "limit_bytes", atomic_load(&server->store->memory_limit));
+    report_uint(reply, "resident_bytes", report_rss());
+    report_text(reply, "policy", atomic_load(&server->store->evict) ? "evict" : "refuse");
+}
+
+static void report_info(void *self, enum op_info_section section, struct reply *reply)
+{
+    struct server *server = self;
+    struct store_figures figures;
+    store_figures(server->store, &figures);
+    switch (section) {
+    case INFO_SERVER:
+        report_server(server, reply);
+        break;
+    case INFO_MEMORY:
+        report_memory(server, &figures, reply);
+        break;
+    case INFO_CLIENTS:
+        reply_map(reply, 3);
+        report_uint(reply, "connections", report_connections(server));
+        report_uint(reply, "received", server->group.received);
+        report_uint(reply, "rejected", server->group.rejected);
+        break;
+    case INFO_KEYSPACE:
+        reply_map(reply, 4);
+        report_uint(reply, "records", figures.records);
+        report_uint(reply, "version", figures.version);
+        report_uint(reply, "expired", figures.expired);
+        report_uint(reply, "evicted", figures.evicted);
+        break;
+    case INFO_SECTIONS:
+        reply_nil(reply);
+        break;
+    }
+}
+
+/* ---- statistics ---- */
+
+static void report_op(struct reply *reply, const struct op_stats *op)
+{
+    static const struct {
+        const char *key;
+        double quantile;
+    } rows[] = {{"p50_us", 0.5}, {"p99_us", 0.99}, {"p999_us", 0.999}};
+    struct hist *hist = op->latency;
+    reply_map(reply, 4 + LENGTH_OF(rows));
+    report_uint(reply, "count", op->count);
+    report_uint(reply, "errors", op->errors);
+    reply_key(reply, "mean_us");
+    reply_real(reply, hist == NULL ? 0 : hist_mean(hist) / 1000);
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        reply_key(reply, rows[i].key);
+        reply_real(reply, hist == NULL ? 0 : (double)hist_quantile(hist, rows[i].quantile) / 1000);
+    }
+    reply_key(reply, "max_us");
+    reply_real(reply, hist == NULL ? 0 : (double)hist->max / 1000);
+}
+
+static bool report_op_wanted(const struct stats *stats, struct bytes op, enum op_id id)
+{
+    return op.size == 0 ? stats->op[id].count > 0 : op_find(op) == &op_table[id];
+}
+
+static void report_ops(struct reply *reply, const struct stats *stats, struct bytes op)
+{
+    size_t n = 0;
+    for (unsigned i = 0; i < OP_COUNT; i++)
+        n += report_op_wanted(stats, op, i);
+    reply_map(reply, n);
+    for (unsigned i = 0; i < OP_COUNT; i++) {
+        if (!report_op_wanted(stats, op, i))
+            continue;
+        reply_key(reply, op_table[i].name);
+        report_op(reply, &stats->op[i]);
+    }
+}
+
+/* Gauges, and counters that others keep. */
+static void report_fill(struct server *server, struct stats *stats)
+{
+    struct store_figures figures;
+    store_figures(server->store, &figures);
+    stats->counter[METRIC_uptime_seconds] = report_uptime_s(server);
+    stats->counter[METRIC_connections] = report_connections(server);
+    stats->counter[METRIC_connections_received] = server->group.received;
+    stats->counter[METRIC_connections_rejected] = server->group.rejected;
+    stats->counter[METRIC_records] = figures.records;
+    stats->counter[METRIC_expired] = figures.expired;
+    stats->counter[METRIC_evicted] = figures.evicted;
+    stats->counter[METRIC_memory_used_bytes] = figures.bytes;
+    stats->counter[METRIC_memory_limit_bytes] = atomic_load(&server->store->memory_limit);
+}
+
+static void report_stats(void *self, struct bytes op, struct reply *reply)
+{
+    struct server *server = self;
+    struct stats *stats = mem_calloc(1, sizeof *stats);
+    if (stats == NULL) {
+        reply->failed = ERR_OUT_OF_MEMORY;
+        return;
+    }
+    for (unsigned i = 0; i < server->n_loops; i++)
+        stats_merge(stats, &server->loops[i]->stats);
+    report_fill(server, stats);
+    reply_map(reply, 2);
+    reply_key(reply, "operations");
+    report_ops(reply, stats, op);
+    reply_key(reply, "counters");
+    reply_map(reply, METRIC_COUNT);
+    for (unsigned i = 0; i < METRIC_COUNT; i++)
+        report_uint(reply, report_metrics[i].name, stats->counter[i]);
+    stats_deinit(stats);
+    mem_free(stats);
+}
+
+/* ---- configuration ---- */
+
+static void report_config_get(void *self, struct bytes prefix, struct reply *reply)
+{
+    struct server *server = self;
+    char value[CONFIG_VALUE_SIZE];
+    size_t n = 0;
+    for (unsigned i = 0; i < OPTION_COUNT; i++)
+        n += bytes_start_with(bytes_of(config_option(i).name), prefix);
+    reply_map(reply, n);
+    uv_mutex_lock(&server->config_lock);
+    for (unsigned i = 0; i < OPTION_COUNT; i++) {
+        const char *name = config_option(i).name;
+        if (!bytes_start_with(bytes_of(name), prefix))
+            continue;
+        config_format_value(server->config, i, value);
+        report_text(reply, name, value);
+    }
+    uv_mutex_unlock(&server->config_lock);
+}
+
+/* The new value as text, as a file would have it. */
+static bool report_value_text(struct bytes value, char *out_text, size_t size)
+{
+    struct mp_reader reader = mp_reader_of(value);
+    struct mp mp;
+    if (mp_read(&reader, &mp) != 0)
+        return false;
+    if (mp.kind == MP_UINT)
+        snprintf(out_text, size, "%llu", (unsigned long long)mp.uint);
+    else if (mp.kind == MP_BOOL)
+        snprintf(out_text, size, "%s", mp.boolean ? "true" : "false");
+    else if ((mp.kind == MP_STR || mp.kind == MP_BIN) && mp.bytes.size < size &&
+             memchr(mp.bytes.data, 0, mp.bytes.size) == NULL)
+        snprintf(out_text, size, "%.*s", (int)mp.bytes.size, (const char *)mp.bytes.data);
+    else
+        return false;
+    return true;
+}
+
+static int report_config_set(void *self, struct bytes option, struct bytes value,
+                             struct problem *problem)
+{
+    struct server *server = self;
+    struct err_detail detail = {""};
+    char name[256], text[CONFIG_VALUE_SIZE];
+    if (option.size >= sizeof name || memchr(option.data, 0, option.size) != NULL ||
+        !report_value_text(value, text, sizeof text))
+        return problem_set(problem, ERR_BAD_ARGUMENT,
+                           "an option is set to a str, a number or a bool");
+    snprintf(name, sizeof name, "%.*s", (int)option.size, (const char *)option.data);
+    uv_mutex_lock(&server->config_lock);
+    int err = config_change(server->config, name, text, &detail);
+    if (err == 0)
+        server_apply_config(server);
+    uv_mutex_unlock(&server->config_lock);
+    return err == 0 ? 0 : problem_set(problem, err, "%s", detail.text);
+}
+
+static bool report_token_valid(void *self, struct bytes token)
+{
+    return auth_valid(((struct server *)self)->auth, token);
+}
+
+void server_init_host(struct server *server)
+{
+    server->host = (struct op_host){.self = server,
+                                    .server_version = CAIRN_VERSION,
+                                    .info = report_info,
+                                    .stats = report_stats,
+                                    .config_get = report_config_get,
+                                    .config_set = report_config_set,
+                                    .token_valid = report_token_valid};
+}

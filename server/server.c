@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Assembling the daemon, and taking it apart again.
+ *
+ *   configuration -> store -> loops -> listeners -> "ready"
+ *   SIGTERM, SIGINT: listeners close, loops answer what they have received, then everything is
+ *   freed SIGHUP: the configuration is read again and what is reloadable is applied a second
+ *   SIGTERM or SIGINT ends the process at once
+ *
+ * Threads: all of this runs on the main thread.
+ * Failures: what cannot be set up at start ends the process with a sentence and an exit status; a
+ * bad configuration on reload is reported and changes nothing.
+ */
+#include "server/server.h"
+
+#include "build_version.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+static unsigned server_count_loops(const struct config *config)
+{
+    int64_t wanted = config_int(config, OPTION_server_loops);
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    return wanted > 0 ? (unsigned)wanted : cpus > 0 ? (unsigned)cpus : 1;
+}
+
+/* About four partitions a loop, so that loops seldom meet; a power of two. */
+static unsigned server_count_partitions(unsigned n_loops)
+{
+    unsigned n = 4;
+    while (n < 4 * n_loops && n < STORE_PARTITIONS_MAX)
+        n *= 2;
+    return n;
+}
+
+/* Many connections need many descriptors; not being allowed more is no error. */
+static void server_raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+void server_apply_config(struct server *server)
+{
+    struct limits limits = config_limits(server->config);
+    log_set_level((enum log_level)config_enum(server->config, OPTION_log_level));
+    server->group.connections_max = limits.connections;
+    run_table_set_max(server->store->runs, limits.runs);
+    atomic_store(&server->store->memory_limit,
+                 (uint64_t)config_int(server->config, OPTION_memory_limit));
+    atomic_store(&server->store->evict,
+                 config_enum(server->config, OPTION_memory_policy) == MEMORY_POLICY_EVICT);
+    for (unsigned i = 0; i < server->n_loops; i++)
+        loop_set_limits(server->loops[i], &limits);
+}
+
+/* ---- signals ---- */
+
+static void server_close_handle(uv_handle_t *handle, void *context)
+{
+    (void)context;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void server_on_stop(uv_signal_t *handle, int number)
+{
+    struct server *server = handle->data;
+    if (server->stopping) {
+        log_warn("server", "signal %d again: ending at once", number);
+        _exit(EX_TEMPFAIL);
+    }
+    server->stopping = true;
+    log_notice("server", "signal %d: stopping", number);
+    for (unsigned i = 0; i < server->n_listeners; i++)
+        listener_close(server->listeners[i]);
+    uint64_t drain_ms = (uint64_t)config_int(server->config, OPTION_server_drain_ms);
+    for (unsigned i = 0; i < server->n_loops; i++)
+        loop_stop(server->loops[i], drain_ms);
+    uv_stop(&server->uv);
+}
+
+static void server_report_changes(const struct config_changes *changes)
+{
+    for (unsigned i = 0; i < changes->n_applied; i++)
+        log_notice("server", "%s has changed", config_option(changes->applied[i]).name);
+    for (unsigned i = 0; i < changes->n_restart; i++)
+        log_warn("server", "%s has changed in the file; that needs a restart",
+                 config_option(changes->restart[i]).name);
+}
+
+static void server_on_reload(uv_signal_t *handle, int number)
+{
+    struct server *server = handle->data;
+    struct config_changes changes;
+    struct err_detail detail;
+    (void)number;
+    uv_mutex_lock(&server->config_lock);
+    int err = config_reload(server->config, server->config_path, &changes, &detail);
+    if (err == 0)
+        server_apply_config(server);
+    uv_mutex_unlock(&server->config_lock);
+    if (err != 0) {
+        log_error("server", "reload failed, nothing has changed: %s", detail.text);
+        return;
+    }
+    server_report_changes(&changes);
+    log_notice("server", "configuration reloaded");
+}
+
+static void server_watch_signals(struct server *server)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    server->on_term.data = server->on_int.data = server->on_hup.data = server;
+    REQUIRE(uv_signal_init(&server->uv, &server->on_term) == 0);
+    REQUIRE(uv_signal_init(&server->uv, &server->on_int) == 0);
+    REQUIRE(uv_signal_init(&server->uv, &server->on_hup) == 0);
+    REQUIRE(uv_signal_start(&server->on_term, server_on_stop, SIGTERM) == 0);
+    REQUIRE(uv_signal_start(&server->on_int, server_on_stop, SIGINT) == 0);
+    REQUIRE(uv_signal_start(&server->on_hup, server_on_reload, SIGHUP) == 0);
+}
+
+/* ---- start ---- */
+
+static int server_create_store(struct server *server)
+{
+    struct store_options options = {
+        .n_partitions = server_count_partitions(server->n_loops),
+        .n_threads = server->n_loops,
+        .memory_limit = (uint64_t)config_int(server->config, OPTION_memory_limit),
+        .evict = config_enum(server->config, OPTION_memory_policy) == MEMORY_POLICY_EVICT,
+        .runs_max = config_limits(server->config).runs,
+        .now_ms = clock_wall_ms(),
+    };
+    server->store = store_create(&options);
+    return server->store == NULL ? ERR_OUT_OF_MEMORY : 0;
+}
+
+static int server_start_loops(struct server *server)
+{
+    struct loop_options options = {.n_loops = server->n_loops,
+                                   .store = server->store,
+                                   .host = &server->host,
+                                   .limits = config_limits(server->config),
+                                   .login_required = server->auth != NULL};
+    unsigned n = server->n_loops;
+    server->loops = mem_calloc(n, sizeof *server->loops);
+    server->n_loops = 0;
+    for (unsigned i = 0; i < n && server->loops != NULL; i++, server->n_loops++) {
+        options.index = i;
+        if (loop_start(&options, &server->loops[i]) != 0)
+            return ERR_INTERNAL;
+    }
+    return server->loops == NULL ? ERR_OUT_OF_MEMORY : 0;
+}
+
+static socklen_t server_address_size(const struct config_address *address)
+{
+    switch (address->kind) {
+    case CONFIG_ADDRESS_TCP4:
+        return sizeof address->tcp4;
+    case CONFIG_ADDRESS_TCP6:
+        return sizeof address->tcp6;
+    case CONFIG_ADDRESS_UNIX:
+        return sizeof address->un;
+    }
+    return 0;
+}
+
+/* Where a listener is, with the port it got if any would do. */
+static void server_log_listener(const struct config_address *address,
+                                const struct listener *listener)
+{
+    const char *colon = strrchr(address->text, ':');
+    if (address->kind == CONFIG_ADDRESS_UNIX || colon == NULL)
+        log_notice("server", "listening on %s (rpc)", address->text);
+    else
+        log_notice("server", "listening on %.*s:%u (rpc)", (int)(colon - address->text),
+                   address->text, listener_port(listener));
+}
+
+static int server_listen(struct server *server)
+{
+    struct config_address addresses[CONFIG_ADDRESSES_MAX];
+    struct err_detail detail;
+    unsigned n = 0;
+    char why[256];
+    if (config_addresses(server->config, OPTION_listen_rpc, addresses, &n, &detail) != 0) {
+        log_error("server", "%s", detail.text);
+        return EX_CONFIG;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        struct listener **slot = &server->listeners[server->n_listeners];
+        unsigned mode = (unsigned)config_int(server->config, OPTION_listen_unix_mode);
+        if (listener_open(&server->group, &addresses[i].sa, server_address_size(&addresses[i]),
+                          mode, why, slot) != 0) {
+            log_error("server", "cannot listen on %s: %s", addresses[i].text, why);
+            return EX_UNAVAILABLE;
+        }
+        server->n_listeners++;
+        server_log_listener(&addresses[i], *slot);
+    }
+    return 0;
+}
+
+static int server_load_auth(struct server *server)
+{
+    struct err_detail detail = {""};
+    const char *path = config_text(server->config, OPTION_auth_file);
+    if (path[0] == 0 || auth_load(path, &server->auth, &detail) == 0)
+        return 0;
+    log_error("server", "auth.file: %s", detail.text);
+    return EX_CONFIG;
+}
+
+static int server_start(struct server *server)
+{
+    int status = server_load_auth(server);
+    if (status != 0)
+        return status;
+    server->n_loops = server_count_loops(server->config);
+    if (server_create_store(server) != 0) {
+        log_error("server", "no memory for the store");
+        return EX_OSERR;
+    }
+    server_init_host(server);
+    if (server_start_loops(server) != 0) {
+        log_error("server", "the event loops could not be started");
+        return EX_OSERR;
+    }
+    listener_group_init(&server->group, &server->uv, server->loops, server->n_loops,
+                        config_limits(server->config).connections);
+    server_apply_config(server);
+    server_watch_signals(server);
+    return server_listen(server);
+}
+
+/* ---- end ---- */
+
+static void server_deinit(struct server *server)
+{
+    for (unsigned i = 0; i < server->n_loops && server->loops != NULL; i++)
+        loop_join(server->loops[i]);
+    uv_walk(&server->uv, server_close_handle, NULL);
+    (void)uv_run(&server->uv, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&server->uv);
+    listener_group_deinit(&server->group);
+    mem_free(server->loops);
+    store_destroy(server->store);
+    auth_destroy(server->auth);
+    uv_mutex_destroy(&server->config_lock);
+    config_destroy(server->config);
+}
+
+int server_run(struct config *config, const char *config_path)
+{
+    struct server server = {.config = config, .config_path = config_path};
+    server.started_ns = clock_mono_ns();
+    server.group.spare_fd = -1;
+    server_raise_descriptors();
+    REQUIRE(uv_loop_init(&server.uv) == 0);
+    REQUIRE(uv_mutex_init(&server.config_lock) == 0);
+    int status = server_start(&server);
+    if (status == 0) {
+        log_notice("server", "cairnd %s ready: %u loops, durability memory", CAIRN_VERSION,
+                   server.n_loops);
+        (void)uv_run(&server.uv, UV_RUN_DEFAULT);
+    } else {
+        for (unsigned i = 0; i < server.n_listeners; i++)
+            listener_close(server.listeners[i]);
+        for (unsigned i = 0; i < server.n_loops && server.loops != NULL; i++)
+            loop_stop(server.loops[i], 0);
+    }
+    server_deinit(&server);
+    log_notice("server", "stopped");
+    return status;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Partitions: locks, and the one mutator of all state.
+ *
+ *                    hash table ---.
+ *   key --hash-->                   >--> record (one block)  <-- timer wheel, if it expires
+ *                    ordered map --'
+ *
+ * Invariants
+ *   1. A record is in the table and in the map, or in neither; in the wheel if and only if it
+ *   expires.
+ *   2. record_bytes is the sum of record_memory over the records.
+ *   3. partition_apply does not fail, reads no clock, no random source and no configuration.
+ *
+ * Threads: any loop, under `lock`; several partitions are locked in ascending order (txn.c).
+ * Failures: only the planning functions fail, before anything has changed.
+ */
+#include "server/store/partition.h"
+
+#include "common/err.h"
+
+int partition_init(struct partition *partition, const struct hmap_type *hash_type, bool shared,
+                   int64_t now_ms)
+{
+    memset(partition, 0, sizeof *partition);
+    partition->shared = shared;
+    if (pthread_mutex_init(&partition->lock, NULL) != 0)
+        return ERR_OUT_OF_MEMORY;
+    hmap_init(&partition->table, hash_type);
+    omap_init(&partition->order, record_compare);
+    wheel_init(&partition->expiry, now_ms);
+    return 0;
+}
+
+void partition_deinit(struct partition *partition)
+{
+    struct omap_iter iter;
+    struct record *record;
+    omap_seek(&partition->order, NULL, &iter);
+    while ((record = omap_next(&iter)) != NULL)
+        record_destroy(record);
+    omap_deinit(&partition->order);
+    hmap_deinit(&partition->table);
+    pthread_mutex_destroy(&partition->lock);
+}
+
+void partition_lock(struct partition *partition)
+{
+    if (partition->shared)
+        pthread_mutex_lock(&partition->lock);
+}
+
+void partition_unlock(struct partition *partition)
+{
+    partition->planned = 0;
+    if (partition->shared)
+        pthread_mutex_unlock(&partition->lock);
+}
+
+struct record *partition_find(const struct partition *partition, uint64_t hash,
+                              const struct record_key *key)
+{
+    return hmap_find(&partition->table, hash, key);
+}
+
+int partition_plan_insert(struct partition *partition)
+{
+    int err = hmap_reserve(&partition->table, partition->planned + 1);
+    if (err == 0)
+        err = omap_reserve(&partition->order, partition->planned + 1);
+    if (err == 0)
+        partition->planned++;
+    return err;
+}
+
+static void partition_unlink_expiry(struct partition *partition, struct record *record)
+{
+    struct wheel_node *node = record_wheel_node(record);
+    if (node != NULL && node->link != NULL)
+        wheel_remove(&partition->expiry, node);
+}
+
+static void partition_link_expiry(struct partition *partition, struct record *record,
+                                  int64_t expires_at_ms)
+{
+    struct wheel_node *node = record_wheel_node(record);
+    if (node == NULL)
+        return;
+    if (node->link != NULL)
+        wheel_remove(&partition->expiry, node);
+    wheel_add(&partition->expiry, node, expires_at_ms);
+}
+
+static void partition_free(struct partition *partition, struct record *record)
+{
+    partition_unlink_expiry(partition, record);
+    partition->record_bytes -= record_memory(record);
+    record_destroy(record);
+}
+
+/* A prepared record takes the place of another, or an empty one. */
+static void partition_place(struct partition *partition, struct effect *effect)
+{
+    struct record *record = effect->record;
+    partition->record_bytes += record_memory(record);
+    if (effect->old == NULL) {
+        hmap_insert(&partition->table, effect->hash, record);
+        omap_insert(&partition->order, &effect->spec.key, record);
+        return;
+    }
+    hmap_replace(&partition->table, effect->hash, effect->old, record);
+    omap_replace(&partition->order, &effect->spec.key, record);
+    partition_free(partition, effect->old);
+}
+
+void partition_apply(struct partition *partition, struct effect *effect)
+{
+    if (effect->type == EFFECT_DEL) {
+        if (effect->old == NULL)
+            return; /* planned and taken back within one transaction */
+        hmap_remove(&partition->table, effect->hash, effect->old);
+        REQUIRE(omap_remove(&partition->order, &effect->spec.key) == effect->old);
+        partition_free(partition, effect->old);
+        return;
+    }
+    struct record *record = effect->record;
+    if (record == NULL) {
+        record = effect->old;
+        record_overwrite(record, &effect->spec);
+    } else {
+        partition_place(partition, effect);
+    }
+    record_set_version(record, effect->version);
+    partition_link_expiry(partition, record, effect->spec.expires_at_ms);
+}
+
+uint64_t partition_bytes(const struct partition *partition)
+{
+    return partition->record_bytes + hmap_bytes(&partition->table) + partition->order.bytes;
+}
+
+struct record *partition_victim(struct partition *partition, size_t max_slots)
+{
+    enum { SLOTS_AT_ONCE = 16 };
+    for (size_t looked = 0; looked < max_slots; looked += SLOTS_AT_ONCE) {
+        struct record *record = hmap_walk(&partition->table, &partition->hand, SLOTS_AT_ONCE);
+        if (record != NULL && !record_untouch(record))
+            return record;
+    }
+    return NULL;
+}
+
+void partition_prefetch(const struct partition *partition, uint64_t hash)
+{
+    hmap_prefetch(&partition->table, hash);
+}
+
+void partition_prefetch_record(struct partition *partition, uint64_t hash)
+{
+    if (partition->shared && pthread_mutex_trylock(&partition->lock) != 0)
+        return;
+    const char *record = hmap_peek(&partition->table, hash);
+    if (record != NULL) {
+        __builtin_prefetch(record);
+        __builtin_prefetch(record + 64);
+    }
+    if (partition->shared)
+        pthread_mutex_unlock(&partition->lock);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A partition: a share of all records with a lock, a hash table for point reads, an ordered map for
+ * scans and a timer wheel for expiry. partition.c is the only file that locks state.
+ *
+ * Except for creation and partition_prefetch, every function wants the lock held.
+ */
+#pragma once
+
+#include "server/ds/hmap.h"
+#include "server/ds/omap.h"
+#include "server/store/effect.h"
+
+#include <pthread.h>
+
+struct partition {
+    pthread_mutex_t lock;
+    bool shared;         /* more than one thread works on it; otherwise locking does nothing */
+    struct hmap table;   /* struct record by struct record_key */
+    struct omap order;   /* the same records, ordered */
+    struct wheel expiry; /* those that expire */
+    size_t planned;      /* inserts planned by the transaction that holds the lock */
+    size_t hand;         /* where the clock of eviction stands in the table */
+    uint64_t record_bytes;
+    uint64_t reported_bytes;   /* share of all that the store's total knows of */
+    uint64_t expired, evicted; /* counters */
+} __attribute__((aligned(64)));
+
+/* `hash_type` must outlive the partition. shared: more than one thread will use it. 0 or
+ * ERR_OUT_OF_MEMORY. */
+MUST_USE int partition_init(struct partition *partition, const struct hmap_type *hash_type,
+                            bool shared, int64_t now_ms);
+
+/* Release everything, records included. */
+void partition_deinit(struct partition *partition);
+
+void partition_lock(struct partition *partition);
+void partition_unlock(struct partition *partition);
+
+/* The record with this key, expired or not, or NULL. */
+struct record *partition_find(const struct partition *partition, uint64_t hash,
+                              const struct record_key *key);
+
+/* Make sure that one more planned insert cannot fail. 0 or ERR_OUT_OF_MEMORY. */
+MUST_USE int partition_plan_insert(struct partition *partition);
+
+/* Perform an effect. Cannot fail: memory was taken while planning. THE mutator. */
+void partition_apply(struct partition *partition, struct effect *effect);
+
+/* Bytes of memory held: records, table, map. */
+uint64_t partition_bytes(const struct partition *partition);
+
+/* The next record the clock hand would evict, or NULL if it found none in `max_slots` steps.
+ * Records used since the hand last passed are spared once. */
+struct record *partition_victim(struct partition *partition, size_t max_slots);
+
+/* Hints to the processor: slots for this hash (lock-free); and, if the lock is free, the record. */
+void partition_prefetch(const struct partition *partition, uint64_t hash);
+void partition_prefetch_record(struct partition *partition, uint64_t hash);

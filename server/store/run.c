@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The table of runs: names in an ordered map, references counted.
+ *
+ * One reference belongs to the table while the run is in it. run_drop takes the run out and hands
+ * that reference to the caller; the struct is freed when the last session lets go of it.
+ *
+ * Threads: any. One lock for the table (held for a lookup, never across a partition's lock);
+ * reference counts and the dropped mark are atomic.
+ * Failures: creation may fail for memory or for the limit; nothing else does.
+ */
+#include "server/store/run.h"
+
+#include "common/err.h"
+#include "common/mem.h"
+#include "server/ds/omap.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct run {
+    atomic_uint refs;
+    atomic_bool dropped;
+    uint32_t id;
+    uint32_t name_size;
+    uint8_t name[];
+};
+
+struct run_table {
+    pthread_rwlock_t lock;
+    struct omap names; /* of struct run */
+    uint32_t last_id;
+    _Atomic uint64_t runs_max;
+};
+
+struct bytes run_name(const struct run *run)
+{
+    return (struct bytes){run->name, run->name_size};
+}
+
+static int run_compare(const void *key, const void *item)
+{
+    return bytes_compare(*(const struct bytes *)key, run_name(item));
+}
+
+struct run_table *run_table_create(uint64_t runs_max)
+{
+    struct run_table *table = mem_calloc(1, sizeof *table);
+    if (table == NULL)
+        return NULL;
+    REQUIRE(pthread_rwlock_init(&table->lock, NULL) == 0);
+    omap_init(&table->names, run_compare);
+    table->runs_max = runs_max;
+    return table;
+}
+
+void run_table_destroy(struct run_table *table)
+{
+    struct omap_iter iter;
+    struct run *run;
+    if (table == NULL)
+        return;
+    omap_seek(&table->names, NULL, &iter);
+    while ((run = omap_next(&iter)) != NULL)
+        mem_free(run);
+    omap_deinit(&table->names);
+    pthread_rwlock_destroy(&table->lock);
+    mem_free(table);
+}
+
+void run_table_set_max(struct run_table *table, uint64_t runs_max)
+{
+    table->runs_max = runs_max;
+}
+
+/* With the lock held, for reading or writing. */
+static struct run *run_lookup(struct run_table *table, struct bytes name)
+{
+    struct omap_iter iter;
+    omap_seek(&table->names, &name, &iter);
+    struct run *run = omap_next(&iter);
+    return run != NULL && bytes_equal(run_name(run), name) ? run_ref(run) : NULL;
+}
+
+struct run *run_find(struct run_table *table, struct bytes name)
+{
+    REQUIRE(pthread_rwlock_rdlock(&table->lock) == 0);
+    struct run *run = run_lookup(table, name);
+    pthread_rwlock_unlock(&table->lock);
+    return run;
+}
+
+/* With the lock held for writing. */
+static int run_create(struct run_table *table, struct bytes name, struct run **out_run)
+{
+    if (table->names.count >= table->runs_max || table->last_id == UINT32_MAX)
+        return ERR_LIMIT_EXCEEDED;
+    struct run *run = mem_alloc(sizeof *run + name.size);
+    if (run == NULL || omap_reserve(&table->names, 1) != 0) {
+        mem_free(run);
+        return ERR_OUT_OF_MEMORY;
+    }
+    atomic_init(&run->refs, 2); /* the table's and the caller's */
+    atomic_init(&run->dropped, false);
+    run->id = ++table->last_id;
+    run->name_size = (uint32_t)name.size;
+    memcpy(run->name, name.data, name.size);
+    omap_insert(&table->names, &name, run);
+    *out_run = run;
+    return 0;
+}
+
+int run_open(struct run_table *table, struct bytes name, struct run **out_run)
+{
+    int err = 0;
+    struct run *run = run_find(table, name);
+    if (run == NULL) {
+        REQUIRE(pthread_rwlock_wrlock(&table->lock) == 0);
+        run = run_lookup(table, name);
+        if (run == NULL)
+            err = run_create(table, name, &run);
+        pthread_rwlock_unlock(&table->lock);
+    }
+    if (err == 0)
+        *out_run = run;
+    return err;
+}
+
+struct run *run_ref(struct run *run)
+{
+    atomic_fetch_add(&run->refs, 1);
+    return run;
+}
+
+void run_unref(struct run *run)
+{
+    if (run != NULL && atomic_fetch_sub(&run->refs, 1) == 1)
+        mem_free(run);
+}
+
+bool run_drop(struct run_table *table, struct run *run)
+{
+    struct bytes name = run_name(run);
+    REQUIRE(pthread_rwlock_wrlock(&table->lock) == 0);
+    bool ours = !atomic_exchange(&run->dropped, true);
+    if (ours)
+        REQUIRE(omap_remove(&table->names, &name) == run);
+    pthread_rwlock_unlock(&table->lock);
+    return ours;
+}
+
+uint32_t run_id(const struct run *run)
+{
+    return run == NULL ? RUN_NOWHERE : run->id;
+}
+
+bool run_is_dropped(const struct run *run)
+{
+    return run != NULL && atomic_load_explicit(&run->dropped, memory_order_acquire);
+}
+
+size_t run_page(struct run_table *table, struct bytes from, bool exclusive, size_t max,
+                struct run **out_runs)
+{
+    struct omap_iter iter;
+    struct run *run;
+    size_t n = 0;
+    REQUIRE(pthread_rwlock_rdlock(&table->lock) == 0);
+    omap_seek(&table->names, &from, &iter);
+    while (n < max && (run = omap_next(&iter)) != NULL)
+        if (!exclusive || !bytes_equal(run_name(run), from))
+            out_runs[n++] = run_ref(run);
+    pthread_rwlock_unlock(&table->lock);
+    return n;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Runs: the namespaces records live in. A name is interned as a number that records carry; numbers
+ * are never reused while the process lives.
+ *
+ * A run exists while it holds records or somebody refers to it. Dropping marks it: from that
+ * instant every transaction that still holds it is told to look the name up again (TXN_RETRY), so
+ * that for clients the run is gone at once, while its records are deleted in the background.
+ */
+#pragma once
+
+#include "common/bytes.h"
+#include "common/check.h"
+
+struct run;
+struct run_table;
+
+enum { RUN_NOWHERE = 0, RUN_FIRST = 1 };
+
+struct run_table *run_table_create(uint64_t runs_max) MUST_USE;
+void run_table_destroy(struct run_table *table);
+
+/* The bound on the number of runs; may be changed at any time. */
+void run_table_set_max(struct run_table *table, uint64_t runs_max);
+
+/* The run with this name, with a reference for the caller; NULL if there is none. */
+struct run *run_find(struct run_table *table, struct bytes name);
+
+/* As run_find, but created if absent. 0, ERR_OUT_OF_MEMORY or ERR_LIMIT_EXCEEDED. */
+MUST_USE int run_open(struct run_table *table, struct bytes name, struct run **out_run);
+
+/* Another reference; give one back (NULL is fine). */
+struct run *run_ref(struct run *run);
+void run_unref(struct run *run);
+
+/* Mark as dropped and forget the name. The reference of the table passes to the caller, who deletes
+ * the records and then gives it back. False if somebody else has dropped it before. */
+bool run_drop(struct run_table *table, struct run *run);
+
+/* The number in records; RUN_NOWHERE, which no record has, for NULL. */
+uint32_t run_id(const struct run *run);
+bool run_is_dropped(const struct run *run);
+struct bytes run_name(const struct run *run);
+
+/* Up to `max` runs in order of their names, from the first that is >= `from` (> if exclusive), with
+ * a reference each. Returns how many. */
+size_t run_page(struct run_table *table, struct bytes from, bool exclusive, size_t max,
+                struct run **out_runs);

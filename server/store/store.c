@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Creation of the store, the memory limit with eviction, and the sweep of expired records.
+ *
+ * Memory: each partition counts its own bytes; the store's total is told in steps of ACCOUNT_STEP,
+ * so that loops do not fight for one counter. The limit is therefore exact up to partitions * step.
+ *
+ * Eviction (memory.policy evict) is the clock algorithm over the hash table of the partition that
+ * needs room: a record that was read since the hand passed is spared once. It deletes through the
+ * same effects as everybody else.
+ *
+ * Threads: any; partitions are locked one at a time here.
+ * Failures: creation without memory returns NULL; admission answers ERR_OUT_OF_MEMORY.
+ */
+#include "server/store/store.h"
+
+#include "common/err.h"
+#include "common/mem.h"
+
+enum {
+    ACCOUNT_STEP = 64 * 1024,
+    EVICT_SLOTS = 512, /* how far the clock hand may move for one victim */
+    EVICT_MAX = 4096,  /* victims for one request */
+};
+
+static uint64_t store_rehash(const void *item, const void *context)
+{
+    const struct record *record = item;
+    struct record_key key = {record_run(record), record_kind_of(record), record_key_bytes(record)};
+    return store_hash(context, &key);
+}
+
+/* The map type carries the store as context, so it lives beside it. */
+struct store_block {
+    struct store store;
+    struct hmap_type type;
+};
+
+static int store_init_partitions(struct store_block *block, const struct store_options *options)
+{
+    struct store *store = &block->store;
+    block->type = (struct hmap_type){record_equal, store_rehash, store};
+    store->partitions = mem_aligned(64, options->n_partitions * sizeof(struct partition));
+    if (store->partitions == NULL)
+        return ERR_OUT_OF_MEMORY;
+    for (unsigned i = 0; i < options->n_partitions; i++, store->n_partitions++)
+        if (partition_init(&store->partitions[i], &block->type, options->n_threads != 1,
+                           options->now_ms) != 0)
+            return ERR_OUT_OF_MEMORY;
+    return 0;
+}
+
+struct store *store_create(const struct store_options *options)
+{
+    unsigned n = options->n_partitions;
+    REQUIRE(n > 0 && n <= STORE_PARTITIONS_MAX && (n & (n - 1)) == 0);
+    struct store_block *block = mem_calloc(1, sizeof *block);
+    if (block == NULL)
+        return NULL;
+    struct store *store = &block->store;
+    store->hash_key = options->hash_key;
+    if (!options->hash_key_given)
+        hash_key_random(&store->hash_key);
+    store->memory_limit = options->memory_limit;
+    store->evict = options->evict;
+    store->runs = run_table_create(options->runs_max);
+    if (store->runs == NULL || store_init_partitions(block, options) != 0 ||
+        run_open(store->runs, bytes_of("default"), &store->default_run) != 0) {
+        store_destroy(store);
+        return NULL;
+    }
+    return store;
+}
+
+void store_destroy(struct store *store)
+{
+    if (store == NULL)
+        return;
+    for (unsigned i = 0; i < store->n_partitions; i++)
+        partition_deinit(&store->partitions[i]);
+    mem_free(store->partitions);
+    run_table_destroy(store->runs);
+    mem_free(store); /* the first member of its block */
+}
+
+uint64_t store_hash(const struct store *store, const struct record_key *key)
+{
+    return hash_word_bytes(&store->hash_key, (uint64_t)key->run << 8 | key->kind, key->bytes);
+}
+
+void store_account(struct store *store, struct partition *partition)
+{
+    uint64_t now = partition_bytes(partition), then = partition->reported_bytes;
+    uint64_t moved = now > then ? now - then : then - now;
+    if (moved < ACCOUNT_STEP)
+        return;
+    atomic_fetch_add_explicit(&store->bytes, now - then, memory_order_relaxed); /* wraps down too */
+    partition->reported_bytes = now;
+}
+
+static void store_delete(struct store *store, struct partition *partition, struct record *record)
+{
+    struct effect effect = {.type = EFFECT_DEL, .old = record};
+    effect.spec.key =
+        (struct record_key){record_run(record), record_kind_of(record), record_key_bytes(record)};
+    effect.hash = store_hash(store, &effect.spec.key);
+    effect.version = atomic_fetch_add(&store->version, 1) + 1;
+    partition_apply(partition, &effect);
+}
+
+static bool store_over(struct store *store, const struct partition *partition, uint64_t need)
+{
+    uint64_t limit = atomic_load_explicit(&store->memory_limit, memory_order_relaxed);
+    if (limit == 0)
+        return false;
+    uint64_t used = atomic_load_explicit(&store->bytes, memory_order_relaxed) +
+                    partition_bytes(partition) - partition->reported_bytes;
+    return used + need > limit;
+}
+
+int store_admit(struct store *store, struct partition *partition, uint64_t need)
+{
+    for (int i = 0; store_over(store, partition, need); i++) {
+        struct record *victim = NULL;
+        if (store->evict && i < EVICT_MAX)
+            victim = partition_victim(partition, EVICT_SLOTS);
+        if (victim == NULL)
+            return ERR_OUT_OF_MEMORY;
+        store_delete(store, partition, victim);
+        partition->evicted++;
+        store_account(store, partition);
+    }
+    return 0;
+}
+
+bool store_sweep(struct store *store, unsigned index, int64_t now_ms, int budget)
+{
+    struct partition *partition = &store->partitions[index];
+    struct wheel_node *node;
+    partition_lock(partition);
+    while (budget > 0 && (node = wheel_pop_due(&partition->expiry, now_ms, &budget)) != NULL) {
+        store_delete(store, partition, record_of_wheel_node(node));
+        partition->expired++;
+    }
+    store_account(store, partition);
+    partition_unlock(partition);
+    return budget <= 0;
+}
+
+void store_figures(struct store *store, struct store_figures *out_figures)
+{
+    struct store_figures sum = {.version = atomic_load(&store->version)};
+    for (unsigned i = 0; i < store->n_partitions; i++) {
+        struct partition *partition = &store->partitions[i];
+        partition_lock(partition);
+        sum.records += partition->order.count;
+        sum.bytes += partition_bytes(partition);
+        sum.expired += partition->expired;
+        sum.evicted += partition->evicted;
+        partition_unlock(partition);
+    }
+    *out_figures = sum;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The store: all partitions, the runs, the counter of versions and the memory limit.
+ *
+ * Handlers work on it through transactions (txn.h) and ordered scans (scan.h); this header is for
+ * whoever creates it, watches it and gives it time (expiry).
+ */
+#pragma once
+
+#include "common/hash.h"
+#include "server/store/partition.h"
+#include "server/store/run.h"
+
+#include <stdatomic.h>
+
+enum { STORE_PARTITIONS_MAX = 256 };
+
+struct store_options {
+    unsigned n_partitions; /* a power of two, 1..STORE_PARTITIONS_MAX */
+    unsigned n_threads;    /* that will use the store; 1: it needs no locks */
+    uint64_t memory_limit; /* bytes; 0: none */
+    bool evict;            /* at the limit: delete records not used lately, instead of refusing */
+    uint64_t runs_max;
+    int64_t now_ms;
+    bool hash_key_given; /* tests: a fixed key instead of a random one */
+    struct hash_key hash_key;
+};
+
+struct store {
+    struct partition *partitions;
+    unsigned n_partitions;
+    struct hash_key hash_key;
+    struct run_table *runs;
+    struct run *default_run;
+    _Atomic uint64_t version; /* of the newest transaction */
+    _Atomic uint64_t bytes;   /* memory held, up to a small lag per partition */
+    _Atomic uint64_t memory_limit;
+    atomic_bool evict;
+};
+
+/* Figures for statistics; a snapshot that is a little behind. */
+struct store_figures {
+    uint64_t records, bytes, expired, evicted, version;
+};
+
+/* NULL without memory. */
+struct store *store_create(const struct store_options *options) MUST_USE;
+void store_destroy(struct store *store);
+
+/* Hash of a key, and the partition it lives in. */
+uint64_t store_hash(const struct store *store, const struct record_key *key);
+static inline unsigned store_partition_index(const struct store *store, uint64_t hash)
+{
+    /* Bits that neither choose the slot of a table below 2^40 slots nor make its tag. */
+    return (unsigned)(hash >> 40) & (store->n_partitions - 1);
+}
+
+/* Let the total know what a partition holds (under its lock). */
+void store_account(struct store *store, struct partition *partition);
+
+/* Room for `need` more bytes in this locked partition? Evicts if that is the policy. 0 or
+ * ERR_OUT_OF_MEMORY. No record pointer of this partition may be held across it. */
+MUST_USE int store_admit(struct store *store, struct partition *partition, uint64_t need);
+
+/* Delete up to `budget` expired records of one partition. True if more may be due now. */
+bool store_sweep(struct store *store, unsigned partition, int64_t now_ms, int budget);
+
+void store_figures(struct store *store, struct store_figures *out_figures);

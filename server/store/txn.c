@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Transactions over partitions.
+ *
+ *   lock ----> find, plan ----> commit: version = next; for each effect: partition_apply; unlock
+ *
+ * The locks are held from the first read to the last change, so a transaction is one instant for
+ * everybody else. Memory is taken while planning, so that committing cannot fail.
+ *
+ * A single effect on a record that has room is applied in place (no allocation at all). With
+ * several effects each put prepares a record of its own, so that later reads of the same
+ * transaction see it.
+ *
+ * Invariants
+ *   1. Partitions are locked in ascending order and only once: no deadlock.
+ *   2. At most one effect per key.
+ *   3. The version is taken while all partitions are locked: per record, versions only grow.
+ *
+ * Threads: one transaction belongs to one thread.
+ * Failures: planning may run out of memory; txn_deinit then undoes everything.
+ */
+#include "server/store/txn.h"
+
+#include "common/err.h"
+#include "common/mem.h"
+
+enum { TXN_INDEX_FROM = 16 }; /* effects from which on they are looked up by hash */
+
+void txn_init(struct txn *txn, struct store *store, int64_t now_ms)
+{
+    txn->store = store;
+    txn->now_ms = now_ms;
+    txn->locked = (struct txn_set){0};
+    txn->many = txn->deferred = txn->done = false;
+    txn->effects = txn->first;
+    txn->n_effects = 0;
+    txn->capacity = LENGTH_OF(txn->first);
+    txn->index = NULL;
+    txn->seen_key = NULL;
+}
+
+static struct partition *txn_partition(const struct txn *txn, uint64_t hash)
+{
+    return &txn->store->partitions[store_partition_index(txn->store, hash)];
+}
+
+static void txn_release(struct txn *txn)
+{
+    for (unsigned word = 0; word < LENGTH_OF(txn->locked.bits); word++) {
+        for (; txn->locked.bits[word] != 0; txn->locked.bits[word] &= txn->locked.bits[word] - 1) {
+            unsigned i = word * 64 + (unsigned)__builtin_ctzll(txn->locked.bits[word]);
+            partition_unlock(&txn->store->partitions[i]);
+        }
+    }
+}
+
+void txn_deinit(struct txn *txn)
+{
+    for (size_t i = 0; i < txn->n_effects && !txn->done; i++)
+        record_destroy(txn->effects[i].record);
+    txn_release(txn);
+    if (txn->effects != txn->first)
+        mem_free(txn->effects);
+    mem_free(txn->index);
+    txn->effects = txn->first;
+    txn->n_effects = 0;
+    txn->index = NULL;
+}
+
+void txn_set_add(struct txn_set *set, const struct store *store, uint64_t hash)
+{
+    unsigned i = store_partition_index(store, hash);
+    set->bits[i / 64] |= (uint64_t)1 << (i % 64);
+}
+
+void txn_set_all(struct txn_set *set, const struct store *store)
+{
+    for (unsigned i = 0; i < store->n_partitions; i++)
+        set->bits[i / 64] |= (uint64_t)1 << (i % 64);
+}
+
+int txn_lock_set(struct txn *txn, const struct run *run, const struct txn_set *set, uint64_t need)
+{
+    int err = 0;
+    if (txn->deferred)
+        return 0;
+    for (unsigned i = 0; i < txn->store->n_partitions && err == 0; i++) {
+        uint64_t bit = (uint64_t)1 << (i % 64);
+        if (!(set->bits[i / 64] & bit))
+            continue;
+        partition_lock(&txn->store->partitions[i]);
+        txn->locked.bits[i / 64] |= bit;
+        if (need > 0)
+            err = store_admit(txn->store, &txn->store->partitions[i], need);
+    }
+    if (err == 0 && run_is_dropped(run))
+        err = TXN_RETRY;
+    if (err != 0)
+        txn_release(txn);
+    return err;
+}
+
+int txn_lock(struct txn *txn, const struct run *run, uint64_t hash, uint64_t need)
+{
+    int err = 0;
+    if (txn->deferred)
+        return 0;
+    unsigned i = store_partition_index(txn->store, hash);
+    struct partition *partition = &txn->store->partitions[i];
+    partition_lock(partition);
+    if (need > 0)
+        err = store_admit(txn->store, partition, need);
+    if (err == 0 && run_is_dropped(run))
+        err = TXN_RETRY;
+    if (err != 0)
+        partition_unlock(partition);
+    else
+        txn->locked.bits[i / 64] |= (uint64_t)1 << (i % 64);
+    return err;
+}
+
+void txn_unlock(struct txn *txn)
+{
+    if (!txn->deferred)
+        txn_release(txn);
+}
+
+static bool txn_effect_is(const struct effect *effect, const struct record_key *key, uint64_t hash)
+{
+    return effect->hash == hash && effect->spec.key.run == key->run &&
+           effect->spec.key.kind == key->kind && bytes_equal(effect->spec.key.bytes, key->bytes);
+}
+
+/* The effect planned for this key, or NULL. */
+static struct effect *txn_planned(const struct txn *txn, const struct record_key *key,
+                                  uint64_t hash)
+{
+    if (txn->index == NULL) {
+        for (size_t i = 0; i < txn->n_effects; i++)
+            if (txn_effect_is(&txn->effects[i], key, hash))
+                return &txn->effects[i];
+        return NULL;
+    }
+    for (size_t i = hash & txn->index_mask; txn->index[i] != 0; i = (i + 1) & txn->index_mask)
+        if (txn_effect_is(&txn->effects[txn->index[i] - 1], key, hash))
+            return &txn->effects[txn->index[i] - 1];
+    return NULL;
+}
+
+const struct record *txn_find(struct txn *txn, const struct record_key *key, uint64_t hash)
+{
+    if (txn->n_effects > 0) {
+        const struct effect *planned = txn_planned(txn, key, hash);
+        if (planned != NULL)
+            return planned->type == EFFECT_PUT ? planned->record : NULL;
+    }
+    txn->seen = partition_find(txn_partition(txn, hash), hash, key);
+    txn->seen_key = key;
+    return txn->seen != NULL && record_expired(txn->seen, txn->now_ms) ? NULL : txn->seen;
+}
+
+/* The record that stands there now, expired or not: the one just seen, or looked up. */
+static struct record *txn_standing(const struct txn *txn, const struct record_key *key,
+                                   uint64_t hash)
+{
+    const struct record_key *seen = txn->seen_key;
+    if (seen != NULL && seen->bytes.data == key->bytes.data && seen->run == key->run &&
+        seen->kind == key->kind && seen->bytes.size == key->bytes.size)
+        return txn->seen;
+    return partition_find(txn_partition(txn, hash), hash, key);
+}
+
+static void txn_index_add(struct txn *txn, size_t position)
+{
+    size_t i = txn->effects[position].hash & txn->index_mask;
+    while (txn->index[i] != 0)
+        i = (i + 1) & txn->index_mask;
+    txn->index[i] = (uint32_t)position + 1;
+}
+
+/* Double the room for effects, and the index with it. */
+static int txn_grow(struct txn *txn)
+{
+    size_t capacity = txn->capacity * 4;
+    struct effect *effects = mem_alloc(capacity * sizeof *effects);
+    uint32_t *index = NULL;
+    if (capacity > TXN_INDEX_FROM)
+        index = mem_calloc(capacity * 2, sizeof *index);
+    if (effects == NULL || (capacity > TXN_INDEX_FROM && index == NULL)) {
+        mem_free(effects);
+        mem_free(index);
+        return ERR_OUT_OF_MEMORY;
+    }
+    memcpy(effects, txn->effects, txn->n_effects * sizeof *effects);
+    if (txn->effects != txn->first)
+        mem_free(txn->effects);
+    mem_free(txn->index);
+    txn->effects = effects;
+    txn->capacity = capacity;
+    txn->index = index;
+    txn->index_mask = capacity * 2 - 1;
+    for (size_t i = 0; index != NULL && i < txn->n_effects; i++)
+        txn_index_add(txn, i);
+    return 0;
+}
+
+/* A new effect for a key that has none. */
+static int txn_add(struct txn *txn, const struct effect *effect)
+{
+    int err = txn->n_effects == txn->capacity ? txn_grow(txn) : 0;
+    if (err != 0)
+        return err;
+    txn->effects[txn->n_effects++] = *effect;
+    if (txn->index != NULL)
+        txn_index_add(txn, txn->n_effects - 1);
+    return 0;
+}
+
+int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash)
+{
+    struct partition *partition = txn_partition(txn, hash);
+    struct effect *planned = txn->n_effects > 0 ? txn_planned(txn, &spec->key, hash) : NULL;
+    struct effect effect = {.type = EFFECT_PUT, .spec = *spec, .hash = hash};
+
+    effect.old = planned != NULL ? planned->old : txn_standing(txn, &spec->key, hash);
+    bool in_place = !txn->many && effect.old != NULL && record_fits(effect.old, spec);
+    if (!in_place) {
+        effect.record = record_create(spec);
+        if (effect.record == NULL)
+            return ERR_OUT_OF_MEMORY;
+        effect.spec.key.bytes = record_key_bytes(effect.record);
+    }
+    if (planned != NULL) {
+        record_destroy(planned->record);
+        *planned = effect;
+        return 0;
+    }
+    int err = effect.old == NULL ? partition_plan_insert(partition) : 0;
+    if (err == 0)
+        err = txn_add(txn, &effect);
+    if (err != 0)
+        record_destroy(effect.record);
+    return err;
+}
+
+int txn_del(struct txn *txn, const struct record_key *key, uint64_t hash)
+{
+    struct effect *planned = txn->n_effects > 0 ? txn_planned(txn, key, hash) : NULL;
+    struct effect effect = {.type = EFFECT_DEL, .hash = hash};
+    effect.spec.key = *key;
+    effect.old = planned != NULL ? planned->old : txn_standing(txn, key, hash);
+    if (planned == NULL)
+        return txn_add(txn, &effect);
+    record_destroy(planned->record);
+    *planned = effect;
+    return 0;
+}
+
+static uint64_t txn_apply(struct txn *txn)
+{
+    uint64_t version = 0;
+    if (txn->n_effects > 0)
+        version = atomic_fetch_add_explicit(&txn->store->version, 1, memory_order_relaxed) + 1;
+    for (size_t i = 0; i < txn->n_effects; i++) {
+        struct partition *partition = txn_partition(txn, txn->effects[i].hash);
+        txn->effects[i].version = version;
+        partition_apply(partition, &txn->effects[i]);
+        store_account(txn->store, partition);
+    }
+    txn->done = true;
+    txn_release(txn);
+    return version;
+}
+
+uint64_t txn_commit(struct txn *txn)
+{
+    return txn->deferred ? 0 : txn_apply(txn);
+}
+
+uint64_t txn_commit_deferred(struct txn *txn)
+{
+    txn->deferred = false;
+    return txn_apply(txn);
+}

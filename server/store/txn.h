@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Transactions: lock, read, plan, commit.
+ *
+ *   txn_init
+ *   txn_lock / txn_lock_set      locks the partitions, in ascending order
+ *   txn_find                     reads (sees what is already planned)
+ *   txn_put / txn_del            plan effects; take all memory that applying needs
+ *   txn_commit                   one version for all effects; applies them; unlocks
+ *   txn_deinit                   unlocks and forgets what was planned but not committed
+ *
+ * Of each key a transaction keeps at most one effect, the final one.
+ */
+#pragma once
+
+#include "server/store/store.h"
+
+/* Not an error: the run was dropped meanwhile; look its name up again and start over. */
+enum { TXN_RETRY = 1 };
+
+/* A set of partitions. */
+struct txn_set {
+    uint64_t bits[STORE_PARTITIONS_MAX / 64];
+};
+
+struct txn {
+    struct store *store;
+    int64_t now_ms;
+    struct txn_set locked;
+    bool many;     /* several effects: planned ones are looked up, none overwrites in place */
+    bool deferred; /* part of a larger transaction, whose owner locks and commits */
+    bool done;     /* committed */
+    struct effect *effects;
+    size_t n_effects, capacity;
+    uint32_t *index; /* open-addressed positions + 1 in effects by hash, when there are many */
+    size_t index_mask;
+    struct record *seen;               /* what the last txn_find of this key met, expired or not, */
+    const struct record_key *seen_key; /* so that planning need not look again; NULL: nothing */
+    struct effect first[1];            /* room for the common case */
+};
+
+void txn_init(struct txn *txn, struct store *store, int64_t now_ms);
+void txn_deinit(struct txn *txn);
+
+/* Collect the partition of a key. */
+void txn_set_add(struct txn_set *set, const struct store *store, uint64_t hash);
+void txn_set_all(struct txn_set *set, const struct store *store);
+
+/* Lock. `need`: bytes a write may add, admitted against the memory limit here (0: reads, deletes).
+ * 0, TXN_RETRY if `run` has been dropped, or ERR_OUT_OF_MEMORY; nothing is locked unless 0.
+ * In a deferred transaction the partitions are locked already and this only checks. */
+MUST_USE int txn_lock(struct txn *txn, const struct run *run, uint64_t hash, uint64_t need);
+MUST_USE int txn_lock_set(struct txn *txn, const struct run *run, const struct txn_set *set,
+                          uint64_t need);
+
+/* Unlock everything (after reading). Not in a deferred transaction, where it does nothing. */
+void txn_unlock(struct txn *txn);
+
+/* The live record with this key as the transaction would leave it, or NULL. A planned record has
+ * version 0. The pointer holds until the next planning call or the commit; `key` must stay as it is
+ * until then. */
+const struct record *txn_find(struct txn *txn, const struct record_key *key, uint64_t hash);
+
+/* Plan. The views in spec and key must last until the commit. 0 or ERR_OUT_OF_MEMORY. */
+MUST_USE int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash);
+MUST_USE int txn_del(struct txn *txn, const struct record_key *key, uint64_t hash);
+
+/* Apply what was planned and unlock; returns the version of all of it. In a deferred transaction it
+ * does nothing and returns 0; the owner calls txn_commit_deferred at the end. */
+uint64_t txn_commit(struct txn *txn);
+uint64_t txn_commit_deferred(struct txn *txn);

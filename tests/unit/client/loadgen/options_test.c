@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * client/loadgen/options: spellings, defaults, bounds, and what is said about mistakes.
+ */
+#include "client/loadgen/options.h"
+
+#include "client/loadgen/help.h"
+#include "common/err.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { WORDS_MAX = 32 };
+
+/* Parse a line of words separated by single spaces; `line` is cut up. */
+static int parse(char *line, struct options *out, char *out_detail)
+{
+    char *argv[WORDS_MAX] = {line};
+    int argc = 1;
+    for (char *at = strchr(line, ' '); at != NULL; at = strchr(at, ' ')) {
+        *at++ = 0;
+        assert_true(argc < WORDS_MAX);
+        argv[argc++] = at;
+    }
+    return options_parse(argc, argv, out, out_detail);
+}
+
+/* The line must parse. The text of the last line stays until the next call. */
+static struct options good(const char *line)
+{
+    static char copy[512];
+    static struct options options;
+    char detail[OPTIONS_DETAIL_SIZE] = "";
+    (void)snprintf(copy, sizeof copy, "%s", line);
+    if (parse(copy, &options, detail) != 0)
+        fail_msg("'%s': %s", line, detail);
+    return options;
+}
+
+/* The line must be refused, for a reason that has these words. */
+static void bad(const char *line, const char *words)
+{
+    char copy[512], detail[OPTIONS_DETAIL_SIZE] = "";
+    struct options options = {.port = 4711};
+    (void)snprintf(copy, sizeof copy, "%s", line);
+    assert_int_equal(parse(copy, &options, detail), ERR_BAD_ARGUMENT);
+    assert_int_equal(options.port, 4711);
+    if (strstr(detail, words) == NULL)
+        fail_msg("'%s': expected '%s' in '%s'", line, words, detail);
+}
+
+static void defaults(void **state)
+{
+    (void)state;
+    struct options o = good("loadgen");
+    assert_string_equal(o.host, "127.0.0.1");
+    assert_int_equal(o.port, 7420);
+    assert_string_equal(o.socket, "");
+    assert_int_equal(o.connections, 50);
+    assert_int_equal(o.requests, 100000);
+    assert_int_equal(o.size, 3);
+    assert_int_equal(o.keyspace, 0);
+    assert_int_equal(o.pipeline, 1);
+    assert_string_equal(o.tests, "set,get");
+    assert_int_equal(o.ratio.write, 1);
+    assert_int_equal(o.ratio.read, 10);
+    assert_int_equal(o.timeout, 10000);
+    assert_false(o.quiet || o.json || o.preload || o.help || o.given[OPTIONS_requests]);
+}
+
+static void redis_letters(void **state)
+{
+    (void)state;
+    struct options o = good("loadgen -h ::1 -p 6379 -c 7 -n 1000 -d 64 -r 100 -P 16 -t get,set -q");
+    assert_string_equal(o.host, "::1");
+    assert_int_equal(o.port, 6379);
+    assert_int_equal(o.connections, 7);
+    assert_int_equal(o.requests, 1000);
+    assert_int_equal(o.size, 64);
+    assert_int_equal(o.keyspace, 100);
+    assert_int_equal(o.pipeline, 16);
+    assert_string_equal(o.tests, "get,set");
+    assert_true(o.quiet && o.given[OPTIONS_requests]);
+    assert_string_equal(good("loadgen -s /tmp/x.sock").socket, "/tmp/x.sock");
+}
+
+static void spellings(void **state)
+{
+    (void)state;
+    assert_int_equal(good("loadgen -c9").connections, 9);
+    assert_int_equal(good("loadgen --connections 9").connections, 9);
+    assert_int_equal(good("loadgen --connections=9").connections, 9);
+    assert_int_equal(good("loadgen -c 8 -c 9").connections, 9);
+    assert_int_equal(good("loadgen -d 4KiB").size, 4096);
+    assert_int_equal(good("loadgen --duration 3").duration, 3000);
+    assert_int_equal(good("loadgen --duration 250ms").duration, 250);
+    assert_int_equal(good("loadgen --ratio 0:1").ratio.write, 0);
+    assert_int_equal(good("loadgen --ratio 3:4").ratio.read, 4);
+}
+
+static void help_wins(void **state)
+{
+    (void)state;
+    assert_true(good("loadgen --help").help);
+    assert_true(good("loadgen -h --help").help);
+    assert_true(good("loadgen --nonsense --help").help);
+    assert_false(good("loadgen -h localhost").help);
+    bad("loadgen -h", "--help");
+}
+
+static void mistakes(void **state)
+{
+    (void)state;
+    bad("loadgen --thread 4", "did you mean --threads?");
+    bad("loadgen --conections=4", "did you mean --connections?");
+    bad("loadgen --pipelien 4", "did you mean --pipeline?");
+    bad("loadgen --xyzzyxyzzy", "--help");
+    bad("loadgen -Z", "unknown option -Z");
+    bad("loadgen get", "'get' is no option");
+    bad("loadgen -", "'-' is no option");
+    bad("loadgen --", "'--' is no option");
+    bad("loadgen -n", "-n needs a value");
+    bad("loadgen --json=1", "takes no value");
+    bad("loadgen -qq", "takes no value");
+}
+
+static void bounds(void **state)
+{
+    (void)state;
+    bad("loadgen -c 0", "from 1 to 60000");
+    bad("loadgen -c 1x", "a whole number");
+    bad("loadgen -c -1", "a whole number");
+    bad("loadgen -c 99999999999999999999", "a whole number");
+    bad("loadgen -p 65536", "from 1 to 65535");
+    bad("loadgen -d 0", "a size from 1 to 1GiB");
+    bad("loadgen --duration 1y", "a time");
+    bad("loadgen --duration -1", "a time");
+    bad("loadgen --ratio 1", "two numbers");
+    bad("loadgen --ratio 0:0", "two numbers");
+    bad("loadgen --ratio 1:2:3", "two numbers");
+    bad("loadgen --ratio :", "two numbers");
+    bad("loadgen --ratio 1:9999999999", "two numbers");
+    bad("loadgen --host=", "a length from 1 to 255");
+}
+
+/* Every option stands in --help, and no line is wider than a terminal should be. */
+static void help_lists_all(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t size = 0, column = 0;
+    FILE *out = open_memstream(&text, &size);
+    help_print(out);
+    assert_int_equal(fclose(out), 0);
+    for (unsigned i = 0; i < OPTIONS_COUNT; i++) {
+        char word[64];
+        (void)snprintf(word, sizeof word, "--%s", options_table[i].name);
+        assert_non_null(strstr(text, word));
+    }
+    for (size_t i = 0; i < size; i++) {
+        column = text[i] == '\n' ? 0 : column + 1;
+        assert_true(column <= 96);
+    }
+    free(text);
+}
+
+static void names_are_unique(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < OPTIONS_COUNT; i++)
+        for (unsigned j = 0; j < i; j++) {
+            const struct options_row *a = &options_table[i], *b = &options_table[j];
+            assert_string_not_equal(a->name, b->name);
+            assert_true(a->letter == 0 || a->letter != b->letter);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults),       cmocka_unit_test(redis_letters),
+        cmocka_unit_test(spellings),      cmocka_unit_test(help_wins),
+        cmocka_unit_test(mistakes),       cmocka_unit_test(bounds),
+        cmocka_unit_test(help_lists_all), cmocka_unit_test(names_are_unique),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

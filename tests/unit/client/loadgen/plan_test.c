@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * client/loadgen/plan and stream: how connections are spread, what is refused, and that a run is
+ * the same requests whatever the number of threads.
+ */
+#include "client/loadgen/plan.h"
+
+#include "client/loadgen/frame.h"
+#include "common/err.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { KEYS = 1000, REQUESTS = 100003, CONNECTIONS = 50 };
+
+/* Options as the command line would have them, with these words added. */
+static struct options options_of(int argc, const char *const *words)
+{
+    char *argv[16] = {NULL};
+    char detail[OPTIONS_DETAIL_SIZE];
+    struct options options;
+    for (int i = 0; i < argc; i++)
+        memcpy(&argv[i + 1], &words[i], sizeof words[i]);
+    assert_int_equal(options_parse(argc + 1, argv, &options, detail), 0);
+    return options;
+}
+
+#define OPTIONS(...)                                                                               \
+    options_of(LENGTH_OF(((const char *[]){__VA_ARGS__})), (const char *[]){__VA_ARGS__})
+
+static struct plan good(const struct options *options)
+{
+    struct plan plan;
+    char detail[PLAN_DETAIL_SIZE] = "";
+    if (plan_make(options, 2, &plan, detail) != 0)
+        fail_msg("%s", detail);
+    return plan;
+}
+
+static void bad(const struct options *options, const char *words)
+{
+    struct plan plan;
+    char detail[PLAN_DETAIL_SIZE] = "";
+    assert_int_equal(plan_make(options, 2, &plan, detail), ERR_BAD_ARGUMENT);
+    if (strstr(detail, words) == NULL)
+        fail_msg("expected '%s' in '%s'", words, detail);
+}
+
+static void connections_are_spread(void **state)
+{
+    (void)state;
+    for (unsigned threads = 1; threads <= CONNECTIONS; threads++) {
+        struct plan plan = {.connections = CONNECTIONS, .threads = threads};
+        unsigned sum = 0, least = CONNECTIONS, most = 0;
+        for (unsigned i = 0; i < threads; i++) {
+            unsigned n = plan_connections(&plan, i);
+            sum += n;
+            least = n < least ? n : least;
+            most = n > most ? n : most;
+        }
+        assert_int_equal(sum, CONNECTIONS);
+        assert_true(least >= 1 && most - least <= 1);
+    }
+}
+
+static void threads_at_most_connections(void **state)
+{
+    (void)state;
+    struct options options = OPTIONS("-c", "3", "--threads", "8");
+    assert_int_equal(good(&options).threads, 3);
+}
+
+static void times_and_counts(void **state)
+{
+    (void)state;
+    struct options options = OPTIONS("--duration", "2", "--warmup", "1", "-t", "PING,Mixed");
+    struct plan plan = good(&options);
+    assert_true(plan.requests == UINT64_MAX);
+    assert_int_equal(plan.duration_ns, 2000000000);
+    assert_int_equal(plan.warmup_ns, 1000000000);
+    assert_int_equal(plan.keys, 1);
+    assert_true(plan.tests[WORKLOAD_ping] && plan.tests[WORKLOAD_mixed]);
+    assert_false(plan.tests[WORKLOAD_set] || plan.tests[WORKLOAD_get]);
+}
+
+static void mistakes(void **state)
+{
+    (void)state;
+    struct options both = OPTIONS("-n", "5", "--duration", "1");
+    bad(&both, "not both");
+    struct options much = OPTIONS("-c", "60000", "-P", "65536");
+    bad(&much, "16777216");
+    struct options test = OPTIONS("-t", "set,gte");
+    bad(&test, "did you mean get?");
+    struct options empty = OPTIONS("-t", "set,");
+    bad(&empty, "unknown test");
+    struct options protocol = OPTIONS("--protocol", "smtp");
+    bad(&protocol, "unknown protocol 'smtp'");
+    struct options form = OPTIONS("-q", "--json");
+    bad(&form, "not both");
+}
+
+/* How often each request occurs when so many threads take their numbers. */
+static void tally(const struct stream *stream, unsigned threads, unsigned (*out_counts)[2])
+{
+    memset(out_counts, 0, KEYS * sizeof *out_counts);
+    for (unsigned thread = 0; thread < threads; thread++)
+        for (uint64_t i = thread; i < REQUESTS; i += threads) {
+            struct stream_op op = stream_at(stream, i);
+            assert_true(op.key < KEYS && op.shape < 2);
+            out_counts[op.key][op.shape]++;
+        }
+}
+
+static void same_requests_for_any_threads(void **state)
+{
+    (void)state;
+    struct plan plan = {.seed = 42, .keys = KEYS, .ratio = {1, 10}};
+    struct stream stream = plan_stream(&plan, &workload_table[WORKLOAD_mixed], false);
+    static unsigned one[KEYS][2], other[KEYS][2];
+    tally(&stream, 1, one);
+    tally(&stream, 2, other);
+    assert_memory_equal(one, other, sizeof one);
+    tally(&stream, 8, other);
+    assert_memory_equal(one, other, sizeof one);
+}
+
+static void stream_is_even(void **state)
+{
+    (void)state;
+    struct plan plan = {.seed = 7, .keys = KEYS, .ratio = {1, 10}};
+    struct stream stream = plan_stream(&plan, &workload_table[WORKLOAD_mixed], false);
+    static unsigned counts[KEYS][2];
+    unsigned writes = 0;
+    tally(&stream, 1, counts);
+    for (unsigned key = 0; key < KEYS; key++) {
+        unsigned all = counts[key][0] + counts[key][1];
+        assert_in_range(all, 50, 150); /* 100 expected; five standard deviations */
+        writes += counts[key][0];
+    }
+    assert_in_range(writes, REQUESTS / 11 - 500, REQUESTS / 11 + 500);
+}
+
+static void streams_differ(void **state)
+{
+    (void)state;
+    struct plan plan = {.seed = 1, .keys = 1000000, .ratio = {1, 1}}, other = plan;
+    const struct workload *get = &workload_table[WORKLOAD_get];
+    other.seed = 2;
+    uint64_t key = stream_at(&(struct stream){0}, 0).key;
+    assert_int_equal(key, 0);
+    struct stream a = plan_stream(&plan, get, false), b = plan_stream(&plan, get, true);
+    struct stream c = plan_stream(&other, get, false);
+    unsigned equal = 0;
+    for (uint64_t i = 0; i < 1000; i++) {
+        equal += stream_at(&a, i).key == stream_at(&b, i).key;
+        equal += stream_at(&a, i).key == stream_at(&c, i).key;
+    }
+    assert_true(equal < 5);
+}
+
+static void preload_writes_every_key_once(void **state)
+{
+    (void)state;
+    struct plan plan = {.keys = KEYS};
+    struct stream stream = plan_preload_stream(&plan);
+    static bool seen[KEYS];
+    for (uint64_t i = 0; i < KEYS; i++) {
+        struct stream_op op = stream_at(&stream, i);
+        assert_true(op.shape == 0 && op.key < KEYS && !seen[op.key]);
+        seen[op.key] = true;
+    }
+}
+
+static void digits(void **state)
+{
+    (void)state;
+    static const uint64_t keys[] = {0, 1, 42, 99, 100, 123456789012, FRAME_KEYS - 1};
+    for (size_t i = 0; i < LENGTH_OF(keys); i++) {
+        char text[FRAME_DIGITS + 1] = "", expected[32];
+        frame_put_digits((uint8_t *)text, keys[i]);
+        (void)snprintf(expected, sizeof expected, "%012llu", (unsigned long long)keys[i]);
+        assert_string_equal(text, expected);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(connections_are_spread),
+        cmocka_unit_test(threads_at_most_connections),
+        cmocka_unit_test(times_and_counts),
+        cmocka_unit_test(mistakes),
+        cmocka_unit_test(same_requests_for_any_threads),
+        cmocka_unit_test(stream_is_even),
+        cmocka_unit_test(streams_differ),
+        cmocka_unit_test(preload_writes_every_key_once),
+        cmocka_unit_test(digits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

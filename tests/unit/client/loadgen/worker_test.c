@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * client/loadgen/worker against a server that misbehaves in many ways: replies out of order, in
+ * pieces, errors, unknown ids, garbage, a closed connection, silence.
+ *
+ * The server is a thread at the other end of a socket pair for each connection.
+ */
+#include "client/loadgen/worker.h"
+
+#include "common/clock.h"
+#include "proto/mp.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { CONNECTIONS = 3, WINDOW = 5, REQUESTS = 2000, KEYS = 100, SERVER_INPUT = 4 * 1024 * 1024 };
+
+enum manner {
+    IN_ORDER,
+    REVERSED,    /* all requests that have come, last first */
+    IN_PIECES,   /* one byte a send */
+    SLOW_READER, /* reads little at a time, late */
+    ERRORS,      /* every second reply is an error */
+    MISSES,      /* every second reply is nil */
+    STRANGE_ID,
+    TWICE, /* each reply comes twice */
+    GARBAGE,
+    CUT, /* closes in the middle of a reply */
+    SILENT,
+};
+
+struct server {
+    enum manner manner;
+    int fd;
+    pthread_t thread;
+    uint8_t *input;
+    size_t size;
+    unsigned requests;
+    uint64_t digest; /* the same for the same requests in any order */
+    bool at_end;
+};
+
+static void server_send(struct server *server, const void *data, size_t size)
+{
+    const uint8_t *at = data;
+    size_t piece = server->manner == IN_PIECES ? 1 : size;
+    for (size_t i = 0; i < size; i += piece)
+        if (send(server->fd, at + i, piece, MSG_NOSIGNAL) < 0)
+            server->at_end = true;
+}
+
+static void server_reply(struct server *server, uint32_t id)
+{
+    uint8_t head[] = {
+        0x94, 1, 0xce, (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id};
+    bool odd = server->requests % 2 == 1;
+    const char *tail = server->manner == ERRORS && odd   ? "\xa4"
+                                                           "BUSY\xc0"
+                       : server->manner == MISSES && odd ? "\xc0\xc0"
+                                                         : "\xc0\xc4\x03"
+                                                           "abc";
+    uint8_t reply[32];
+    memcpy(reply, head, sizeof head);
+    memcpy(reply + sizeof head, tail, strlen(tail));
+    server_send(server, reply, sizeof head + strlen(tail));
+    if (server->manner == TWICE)
+        server_send(server, reply, sizeof head + strlen(tail));
+}
+
+/* One request of the input: its id, and where it ends. False: none is there. */
+static bool server_next(struct server *server, size_t *at, uint32_t *out_id)
+{
+    struct bytes rest = {server->input + *at, server->size - *at};
+    struct mp_reader reader = mp_reader_of(rest), whole = reader;
+    struct mp element, id, method;
+    if (mp_skip(&whole, MP_DEPTH_MAX) != 0)
+        return false;
+    assert_int_equal(mp_read(&reader, &element), 0);
+    assert_true(element.kind == MP_ARRAY && element.count == 4);
+    assert_int_equal(mp_read(&reader, &element), 0);
+    assert_true(element.kind == MP_UINT && element.uint == 0);
+    assert_int_equal(mp_read(&reader, &id), 0);
+    assert_int_equal(mp_read(&reader, &method), 0);
+    uint64_t hash = 0;
+    for (const uint8_t *p = method.bytes.data; p < whole.at; p++)
+        hash = rng_mix(hash + *p + 1);
+    server->digest += hash;
+    server->requests++;
+    *out_id = (uint32_t)id.uint;
+    *at += (size_t)(whole.at - rest.data);
+    return true;
+}
+
+/* Answer one request as the manner has it. */
+static void server_answer(struct server *server, uint32_t id)
+{
+    switch (server->manner) {
+    case STRANGE_ID:
+        server_reply(server, server->requests == 100 ? id + 1000000 : id);
+        return;
+    case GARBAGE:
+        if (server->requests == 100)
+            server_send(server, "HTTP/1.1 400 Bad Request\r\n", 26);
+        server_reply(server, id);
+        return;
+    case CUT:
+        if (server->requests == 100) {
+            server_send(server, "\x94\x01", 2);
+            server->at_end = true;
+        } else if (!server->at_end)
+            server_reply(server, id);
+        return;
+    case SILENT:
+        if (server->requests < 100)
+            server_reply(server, id);
+        return;
+    case IN_ORDER:
+    case REVERSED:
+    case IN_PIECES:
+    case SLOW_READER:
+    case ERRORS:
+    case MISSES:
+    case TWICE:
+        server_reply(server, id);
+    }
+}
+
+static void server_handle(struct server *server)
+{
+    uint32_t ids[WINDOW * 64], id;
+    size_t at = 0, count = 0;
+    while (server_next(server, &at, &id)) {
+        assert_true(count < LENGTH_OF(ids));
+        ids[count++] = id;
+        if (server->manner != REVERSED)
+            server_answer(server, id);
+    }
+    while (server->manner == REVERSED && count > 0)
+        server_answer(server, ids[--count]);
+    memmove(server->input, server->input + at, server->size - at);
+    server->size -= at;
+}
+
+static void *server_main(void *argument)
+{
+    struct server *server = argument;
+    while (!server->at_end) {
+        bool slow = server->manner == SLOW_READER;
+        if (slow)
+            (void)poll(NULL, 0, 1);
+        assert_true(server->size < SERVER_INPUT);
+        size_t room = slow ? 8192 : SERVER_INPUT - server->size;
+        ssize_t n = recv(server->fd, server->input + server->size, room, 0);
+        if (n <= 0)
+            break;
+        server->size += (size_t)n;
+        server_handle(server);
+    }
+    close(server->fd);
+    return NULL;
+}
+
+/* A worker with its servers, and the phase it runs. */
+struct rig {
+    struct plan plan;
+    struct phase phase;
+    struct worker worker;
+    struct server servers[CONNECTIONS];
+    atomic_bool stop;
+};
+
+static void rig_connect(struct rig *rig, enum manner manner)
+{
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        int pair[2];
+        struct server *server = &rig->servers[i];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        assert_int_equal(fcntl(pair[0], F_SETFL, O_NONBLOCK), 0);
+        *server = (struct server){.manner = manner, .fd = pair[1]};
+        server->input = malloc(SERVER_INPUT);
+        assert_non_null(server->input);
+        assert_int_equal(pthread_create(&server->thread, NULL, server_main, server), 0);
+        assert_int_equal(worker_add(&rig->worker, pair[0], WINDOW), 0);
+    }
+}
+
+static struct rig *rig_make(enum manner manner, enum workload_id workload, unsigned thread,
+                            unsigned threads)
+{
+    struct rig *rig = calloc(1, sizeof *rig);
+    assert_non_null(rig);
+    rig->plan = (struct plan){
+        .driver = &driver_msgpack,
+        .threads = threads,
+        .connections = CONNECTIONS,
+        .pipeline = WINDOW,
+        .requests = REQUESTS,
+        .timeout_ns = 10000000000u,
+        .seed = 1,
+        .keys = KEYS,
+        .ratio = {1, 3},
+        .value_bytes = 3,
+    };
+    assert_int_equal(worker_init(&rig->worker, thread, CONNECTIONS), 0);
+    rig_connect(rig, manner);
+    assert_int_equal(phase_init_measure(&rig->phase, &rig->plan, &workload_table[workload]), 0);
+    return rig;
+}
+
+static void rig_run(struct rig *rig)
+{
+    assert_int_equal(worker_prepare(&rig->worker, &rig->phase, &rig->stop), 0);
+    worker_run(&rig->worker);
+}
+
+/* Close all and wait for the servers; what they have counted stays. */
+static void rig_close(struct rig *rig)
+{
+    worker_deinit(&rig->worker);
+    phase_deinit(&rig->phase);
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        pthread_join(rig->servers[i].thread, NULL);
+        free(rig->servers[i].input);
+    }
+}
+
+static uint64_t rig_answered(const struct rig *rig)
+{
+    return rig->worker.latency[0].count + rig->worker.latency[1].count;
+}
+
+static unsigned rig_received(const struct rig *rig)
+{
+    unsigned sum = 0;
+    for (unsigned i = 0; i < CONNECTIONS; i++)
+        sum += rig->servers[i].requests;
+    return sum;
+}
+
+static void all_answered(enum manner manner)
+{
+    struct rig *rig = rig_make(manner, WORKLOAD_get, 0, 1);
+    rig_run(rig);
+    assert_string_equal(rig->worker.failure.text, "");
+    assert_int_equal(rig_answered(rig), REQUESTS);
+    assert_int_equal(rig->worker.counts.hits, REQUESTS);
+    assert_int_equal(rig->worker.counts.errors, 0);
+    assert_int_equal(rig->worker.in_flight, 0);
+    rig_close(rig);
+    assert_int_equal(rig_received(rig), REQUESTS);
+    free(rig);
+}
+
+static void in_order(void **state)
+{
+    (void)state;
+    all_answered(IN_ORDER);
+}
+
+static void out_of_order(void **state)
+{
+    (void)state;
+    all_answered(REVERSED);
+}
+
+static void in_pieces(void **state)
+{
+    (void)state;
+    all_answered(IN_PIECES);
+}
+
+static void errors_are_counted(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_make(ERRORS, WORKLOAD_set, 0, 1);
+    rig_run(rig);
+    assert_int_equal(rig->worker.failure.kind, FAILURE_NONE);
+    assert_int_equal(rig_answered(rig) + rig->worker.counts.errors, REQUESTS);
+    assert_in_range(rig->worker.counts.errors, REQUESTS / 2 - 3, REQUESTS / 2 + 3);
+    assert_string_equal(rig->worker.first_error, "BUSY");
+    rig_close(rig);
+    free(rig);
+}
+
+static void misses_are_counted(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_make(MISSES, WORKLOAD_get, 0, 1);
+    rig_run(rig);
+    assert_int_equal(rig_answered(rig), REQUESTS);
+    assert_int_equal(rig->worker.counts.hits + rig->worker.counts.misses, REQUESTS);
+    assert_in_range(rig->worker.counts.misses, REQUESTS / 2 - 3, REQUESTS / 2 + 3);
+    rig_close(rig);
+    free(rig);
+}
+
+static void fails(enum manner manner, enum failure_kind kind)
+{
+    struct rig *rig = rig_make(manner, WORKLOAD_get, 0, 1);
+    rig->phase.timeout_ns = 300000000;
+    rig_run(rig);
+    assert_int_equal(rig->worker.failure.kind, kind);
+    assert_true(rig->worker.failure.text[0] != 0);
+    assert_true(rig_answered(rig) < REQUESTS);
+    rig_close(rig);
+    free(rig);
+}
+
+static void bad_servers(void **state)
+{
+    (void)state;
+    fails(STRANGE_ID, FAILURE_REPLY);
+    fails(TWICE, FAILURE_REPLY);
+    fails(GARBAGE, FAILURE_REPLY);
+    fails(CUT, FAILURE_CLOSED);
+    fails(SILENT, FAILURE_SILENT);
+}
+
+/* Requests larger than the socket takes at once, read slowly. */
+static void partial_sends(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_make(SLOW_READER, WORKLOAD_set, 0, 1);
+    phase_deinit(&rig->phase);
+    rig->plan.value_bytes = 300000;
+    rig->plan.requests = 30;
+    assert_int_equal(phase_init_measure(&rig->phase, &rig->plan, &workload_table[WORKLOAD_set]), 0);
+    rig_run(rig);
+    assert_string_equal(rig->worker.failure.text, "");
+    assert_int_equal(rig_answered(rig), 30);
+    rig_close(rig);
+    assert_int_equal(rig_received(rig), 30);
+    free(rig);
+}
+
+static void stops_when_told(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_make(IN_ORDER, WORKLOAD_get, 0, 1);
+    rig->phase.requests = UINT64_MAX;
+    atomic_store(&rig->stop, true);
+    rig_run(rig);
+    assert_int_equal(rig->worker.failure.kind, FAILURE_NONE);
+    assert_int_equal(rig->worker.in_flight, 0);
+    rig_close(rig);
+    assert_int_equal(rig_received(rig), rig_answered(rig));
+    free(rig);
+}
+
+static void duration_ends(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_make(IN_ORDER, WORKLOAD_get, 0, 1);
+    rig->phase.requests = UINT64_MAX;
+    rig->phase.duration_ns = 100000000;
+    uint64_t start = clock_mono_ns();
+    rig_run(rig);
+    assert_in_range(clock_mono_ns() - start, 90000000, 2000000000);
+    assert_int_equal(rig->worker.in_flight, 0);
+    assert_true(rig_answered(rig) > 0);
+    rig_close(rig);
+    free(rig);
+}
+
+/* What all servers have got from so many workers, one after the other. */
+static uint64_t digest_of(unsigned threads, unsigned *out_received)
+{
+    uint64_t digest = 0;
+    *out_received = 0;
+    for (unsigned thread = 0; thread < threads; thread++) {
+        struct rig *rig = rig_make(IN_ORDER, WORKLOAD_mixed, thread, threads);
+        rig_run(rig);
+        rig_close(rig);
+        for (unsigned i = 0; i < CONNECTIONS; i++)
+            digest += rig->servers[i].digest;
+        *out_received += rig_received(rig);
+        free(rig);
+    }
+    return digest;
+}
+
+static void same_requests_on_the_wire(void **state)
+{
+    (void)state;
+    unsigned received, other;
+    uint64_t one = digest_of(1, &received);
+    assert_int_equal(received, REQUESTS);
+    assert_true(digest_of(2, &other) == one && other == REQUESTS);
+    assert_true(digest_of(8, &other) == one && other == REQUESTS);
+}
+
+/* Two phases on the same connections; the second counts from zero. */
+static void phases_follow(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_make(REVERSED, WORKLOAD_mixed, 0, 1);
+    rig_run(rig);
+    rig_run(rig);
+    assert_int_equal(rig->worker.failure.kind, FAILURE_NONE);
+    assert_int_equal(rig_answered(rig), REQUESTS);
+    rig_close(rig);
+    assert_int_equal(rig_received(rig), 2 * REQUESTS);
+    free(rig);
+}
+
+int main(void)
+{
+    clock_init();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(in_order),           cmocka_unit_test(out_of_order),
+        cmocka_unit_test(in_pieces),          cmocka_unit_test(errors_are_counted),
+        cmocka_unit_test(misses_are_counted), cmocka_unit_test(bad_servers),
+        cmocka_unit_test(partial_sends),      cmocka_unit_test(stops_when_told),
+        cmocka_unit_test(duration_ends),      cmocka_unit_test(same_requests_on_the_wire),
+        cmocka_unit_test(phases_follow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
