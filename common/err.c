@@ -22,7 +22,7 @@ static const struct err_row err_table[ERR_COUNT] = {
 
 static const struct err_row *err_find(int err)
 {
-    if (err >= 0 || -err > ERR_COUNT)
+    if (err >= 0 || err < -ERR_COUNT)
         return &err_table[ERR_INDEX_INTERNAL];
     return &err_table[-err - 1];
 }

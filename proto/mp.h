@@ -47,7 +47,7 @@ enum { MP_DEPTH_MAX = 32, MP_MORE = 1 };
 
 static inline struct mp_reader mp_reader_of(struct bytes bytes)
 {
-    return (struct mp_reader){bytes.data, bytes.data + bytes.size};
+    return (struct mp_reader){bytes.data, bytes.size > 0 ? bytes.data + bytes.size : bytes.data};
 }
 
 static inline bool mp_at_end(const struct mp_reader *reader)

@@ -207,8 +207,7 @@ void op_init(void)
 
 static bool op_arg_named(const struct arg_desc *desc, struct bytes name)
 {
-    return strncmp(desc->name, (const char *)name.data, name.size) == 0 &&
-           desc->name[name.size] == 0;
+    return bytes_equal(bytes_of(desc->name), name);
 }
 
 int op_arg_find(const struct op *op, struct bytes name)

@@ -99,16 +99,16 @@ static int rpc_number(struct rpc_decoder *d, const struct arg_desc *desc, struct
     if (err != 0)
         return rpc_wrong(d, desc);
     if (desc->type == ARG_BOOL) {
+        if (mp.kind != MP_BOOL)
+            return rpc_wrong(d, desc);
         arg->boolean = mp.boolean;
-        return mp.kind == MP_BOOL ? 0 : rpc_wrong(d, desc);
+        return 0;
     }
-    if (desc->type == ARG_UINT) {
-        arg->uint = mp.uint;
-        return mp.kind == MP_UINT && mp.uint <= RPC_UINT_MAX ? 0 : rpc_wrong(d, desc);
-    }
-    arg->sint = mp.sint;
-    bool fits = mp.kind == MP_SINT || (mp.kind == MP_UINT && mp.uint <= INT64_MAX);
-    return fits ? 0 : rpc_wrong(d, desc);
+    uint64_t max = desc->type == ARG_UINT ? RPC_UINT_MAX : INT64_MAX;
+    if (!(mp.kind == MP_UINT && mp.uint <= max) && !(mp.kind == MP_SINT && desc->type == ARG_INT))
+        return rpc_wrong(d, desc);
+    arg->uint = mp.uint; /* the same bits for either sign */
+    return 0;
 }
 
 static const struct arg_desc rpc_key_desc = {"key", ARG_KEY, ARG_REQUIRED, ""};

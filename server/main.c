@@ -17,6 +17,12 @@
 #include <getopt.h>
 #include <sysexits.h>
 
+/* Read by jemalloc, where that is the allocator (docs/decisions/): give memory back to the system a
+ * second after it was freed, even if nothing else happens. */
+extern const char *malloc_conf;
+__attribute__((used, visibility("default"))) const char *malloc_conf =
+    "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
+
 static const char main_usage[] =
     "usage: cairnd [--config FILE] [--set OPTION=VALUE]...\n"
     "\n"

@@ -3,7 +3,7 @@
  * B+ tree of item pointers with subtree counts: memory, insert, remove (reading: omap_read.c).
  *
  *     inner   first | i0   i40  i91 |      child j holds the items in [first j, first j+1)
- *             count | 40   51   64  |      n counts sum up to the count in the parent
+ *             count | 40   51   61  |      n counts sum up to the count in the parent
  *                      |    |    |
  *     leaf       [i0..i39] [..] [i91..i154]      linked in both directions
  *
@@ -16,8 +16,8 @@
  *  1. All leaves have level 0, every child is one level below its parent.
  *  2. first[j] is the first item of child j's subtree, hence always an item that is in the map;
  *     count[j] is the number of items in it.
- *  3. A leaf has 1..64 items and, unless it is the first or last of the map, at least 16. An inner
- *     node has 2..22 children and, unless on the first or last path, at least 6.
+ *  3. A leaf has 1..61 items and, unless it is the first or last of the map, at least 15. An inner
+ *     node has 2..21 children and, unless on the first or last path, at least 6.
  *  4. While `reserved` inserts are promised, nodes freed by merges stay in `spare`, and live and
  *     spare nodes together suffice for them (omap_demand).
  *

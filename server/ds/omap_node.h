@@ -16,13 +16,13 @@
 #include <string.h>
 
 enum {
-    OMAP_LEAF = 64,       /* items in a full leaf */
-    OMAP_LEAF_MIN = 16,   /* fewer: borrow from a sibling */
-    OMAP_LEAF_MERGE = 56, /* two leaves with no more items than this become one */
-    OMAP_FANOUT = 22,     /* children of a full inner node; makes it as large as a leaf */
+    OMAP_LEAF = 61,       /* items in a full leaf */
+    OMAP_LEAF_MIN = 15,   /* fewer: borrow from a sibling */
+    OMAP_LEAF_MERGE = 53, /* two leaves with no more items than this become one */
+    OMAP_FANOUT = 21,     /* children of a full inner node; makes it as large as a leaf */
     OMAP_FANOUT_MIN = 6,
-    OMAP_FANOUT_MERGE = 18,
-    OMAP_LEVELS = 24, /* far above what fits in memory: 16 * 6^22 items */
+    OMAP_FANOUT_MERGE = 17,
+    OMAP_LEVELS = 24, /* far above what fits in memory: 15 * 6^22 items */
 };
 
 struct omap_leaf {
@@ -46,7 +46,8 @@ struct omap_node {
     };
 };
 
-_Static_assert(sizeof(void *) == 8 && sizeof(struct omap_node) == 536, "one malloc class of 544");
+_Static_assert(sizeof(void *) == 8, "64-bit only");
+_Static_assert(sizeof(struct omap_node) == 512, "a size class of every allocator");
 
 /* The way from the root to a place in a leaf: at each level the node and the place in it. */
 struct omap_path {

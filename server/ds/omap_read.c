@@ -63,6 +63,13 @@ void omap_descend(const struct omap *map, const void *key, struct omap_path *pat
         path->index[0] = omap_bound(map, node->leaf.item, low, node->n, key, &path->found);
 }
 
+/* Items are often read further than one cache line. */
+static inline void omap_prefetch_item(const void *item)
+{
+    __builtin_prefetch(item);
+    __builtin_prefetch((const char *)item + 64);
+}
+
 void omap_seek(const struct omap *map, const void *key, struct omap_iter *out_iter)
 {
     struct omap_path path;
@@ -70,7 +77,10 @@ void omap_seek(const struct omap *map, const void *key, struct omap_iter *out_it
     if (map->root == NULL)
         return;
     omap_descend(map, key, &path);
-    *out_iter = (struct omap_iter){path.node[0], path.index[0]};
+    const struct omap_node *leaf = path.node[0];
+    for (unsigned i = path.index[0]; i < leaf->n && i < path.index[0] + OMAP_AHEAD; i++)
+        omap_prefetch_item(leaf->leaf.item[i]); /* the first of a walk, which may well follow */
+    *out_iter = (struct omap_iter){leaf, path.index[0]};
 }
 
 void omap_seek_end(const struct omap *map, struct omap_iter *out_iter)
@@ -86,10 +96,10 @@ static inline void omap_prefetch_next(const struct omap_node *leaf, unsigned i)
 {
     const struct omap_node *next = leaf->leaf.next;
     if (i + OMAP_AHEAD < leaf->n) {
-        __builtin_prefetch(leaf->leaf.item[i + OMAP_AHEAD]);
+        omap_prefetch_item(leaf->leaf.item[i + OMAP_AHEAD]);
         __builtin_prefetch((const char *)next + i * sizeof(void *));
     } else if (next != NULL && i + OMAP_AHEAD - leaf->n < next->n) {
-        __builtin_prefetch(next->leaf.item[i + OMAP_AHEAD - leaf->n]);
+        omap_prefetch_item(next->leaf.item[i + OMAP_AHEAD - leaf->n]);
     }
 }
 
@@ -112,10 +122,10 @@ static inline void omap_prefetch_previous(const struct omap_node *leaf, unsigned
 {
     const struct omap_node *previous = leaf->leaf.previous;
     if (i >= OMAP_AHEAD) {
-        __builtin_prefetch(leaf->leaf.item[i - OMAP_AHEAD]);
+        omap_prefetch_item(leaf->leaf.item[i - OMAP_AHEAD]);
         __builtin_prefetch((const char *)previous + i * sizeof(void *));
     } else if (previous != NULL && i + previous->n >= OMAP_AHEAD) {
-        __builtin_prefetch(previous->leaf.item[i + previous->n - OMAP_AHEAD]);
+        omap_prefetch_item(previous->leaf.item[i + previous->n - OMAP_AHEAD]);
     }
 }
 

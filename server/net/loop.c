@@ -30,7 +30,7 @@ enum {
     CHECK_NS = 250000000,     /* how often time limits of connections are looked at */
     SWEEP_NS = 1000000,       /* expiry works no longer than this at a time, */
     SWEEP_BUDGET = 256,       /* in slices of so many steps under a partition's lock */
-    SPARE_BYTES = 64 * 1024,  /* buffers above this are not kept for lending */
+    SPARE_BYTES = 128 * 1024, /* buffers above this are not kept for lending */
     SPARE_FIRST_BYTES = 4096, /* what a lent buffer has at least */
 };
 

@@ -15,7 +15,7 @@
 
 struct conn;
 
-enum { LOOP_INPUT_BYTES = 64 * 1024, LOOP_SPARES = 64 };
+enum { LOOP_INPUT_BYTES = 64 * 1024, LOOP_SPARES = 32 };
 
 /* A job of a request whose handler has returned. */
 struct loop_job {

@@ -100,7 +100,9 @@ int dispatch_call(struct op_ctx *ctx)
     const struct op *op = ctx->request->op;
     ctx->problem->err = 0;
     int err = dispatch_admit(ctx);
-    if (err == 0 && (op->flags & (OP_READ | OP_WRITE)) && !(op->flags & OP_ADMIN))
+    /* The run of an atomic batch was found and its partitions locked: do not look again. */
+    if (err == 0 && (op->flags & (OP_READ | OP_WRITE)) && !(op->flags & OP_ADMIN) &&
+        ctx->batch == NULL)
         err = dispatch_find_run(ctx);
     if (err == 0)
         err = dispatch_handlers[op->id](ctx, ctx->request->args);

@@ -207,7 +207,7 @@ static int batch_next_condition(struct op_ctx *ctx, struct mp_reader *reader,
 
 static int batch_collect_conditions(struct op_ctx *ctx, const struct arg *list, struct txn_set *set)
 {
-    struct mp_reader reader = mp_reader_of(list->bytes);
+    struct mp_reader reader = mp_reader_of(list->present ? list->bytes : BYTES_NONE);
     struct record_key key;
     uint64_t version;
     for (uint32_t i = 0; list->present && i < list->count; i++) {
@@ -220,7 +220,7 @@ static int batch_collect_conditions(struct op_ctx *ctx, const struct arg *list, 
 
 static int batch_check_conditions(struct op_ctx *ctx, const struct arg *list)
 {
-    struct mp_reader reader = mp_reader_of(list->bytes);
+    struct mp_reader reader = mp_reader_of(list->present ? list->bytes : BYTES_NONE);
     struct record_key key;
     uint64_t version;
     for (uint32_t i = 0; list->present && i < list->count; i++) {

@@ -18,7 +18,6 @@ struct scan_page {
     struct op_ctx *ctx;
     bool keys_only, with_version;
     uint64_t items;
-    int failed;
 };
 
 static bool scan_is_set(const struct arg *arg)
@@ -53,34 +52,28 @@ static void scan_write_item(const struct scan_page *page, const struct record *r
 static bool scan_visit_item(void *context, const struct record *record)
 {
     struct scan_page *page = context;
-    struct buf *last = &page->ctx->env->scratch;
-    struct bytes key = record_key_bytes(record);
     scan_write_item(page, record);
     page->items++;
-    last->size = 0;
-    page->failed = buf_append(last, key.data, key.size);
-    return page->failed == 0 && page->ctx->reply->failed == 0 &&
+    return page->ctx->reply->failed == 0 &&
            reply_size(page->ctx->reply) < page->ctx->env->limits->page_bytes;
 }
 
 static int scan_write_page(struct op_ctx *ctx, struct scan *scan, const struct args_kv_scan *a,
                            uint64_t limit)
 {
-    struct scan_page page = {ctx, scan_is_set(&a->keys_only), scan_is_set(&a->with_version), 0, 0};
+    struct scan_page page = {ctx, scan_is_set(&a->keys_only), scan_is_set(&a->with_version), 0};
     bool more = false;
     reply_map(ctx->reply, 2);
     reply_key(ctx->reply, "items");
     size_t mark = reply_array_open(ctx->reply);
     int err = scan_visit(ctx->store, ctx->run, scan, ctx->env->now_ms, limit, scan_visit_item,
                          &page, &more);
-    if (err == 0)
-        err = page.failed;
     if (err != 0)
         return err;
     reply_array_close(ctx->reply, mark, page.items);
     reply_key(ctx->reply, "cursor");
     if (more)
-        reply_bytes(ctx->reply, buf_bytes(&ctx->env->scratch), false);
+        reply_bytes(ctx->reply, scan_cursor(scan), false);
     else
         reply_nil(ctx->reply);
     return 0;

@@ -21,6 +21,7 @@ struct run_page {
     uint64_t items, limit;
     struct bytes prefix;
     bool more;
+    int failed; /* enum err */
 };
 
 /* Write one run if it holds records. False: the page ends before it. */
@@ -43,7 +44,8 @@ static bool run_write_item(struct op_ctx *ctx, struct run_page *page, const stru
     reply_uint(ctx->reply, records);
     page->items++;
     ctx->env->scratch.size = 0;
-    return buf_append(&ctx->env->scratch, name.data, name.size) == 0;
+    page->failed = buf_append(&ctx->env->scratch, name.data, name.size);
+    return page->failed == 0;
 }
 
 static void run_write_page(struct op_ctx *ctx, struct run_page *page, struct bytes from,
@@ -80,6 +82,8 @@ int op_run_list(struct op_ctx *ctx, const struct args_run_list *a)
     reply_key(ctx->reply, "items");
     size_t mark = reply_array_open(ctx->reply);
     run_write_page(ctx, &page, from, a->cursor.present);
+    if (page.failed != 0)
+        return page.failed;
     reply_array_close(ctx->reply, mark, page.items);
     reply_key(ctx->reply, "cursor");
     if (page.more)
@@ -92,11 +96,21 @@ int op_run_list(struct op_ctx *ctx, const struct args_run_list *a)
 int op_run_drop(struct op_ctx *ctx, const struct args_run_drop *a)
 {
     struct run *run = run_find(ctx->store->runs, a->name.bytes);
-    if (run == NULL || !run_drop(ctx->store->runs, run)) {
-        run_unref(run);
+    int err = 0;
+    if (run == NULL) {
         reply_uint(ctx->reply, 0);
         return 0;
     }
-    run_unref(run); /* our own; that of the table goes to the job */
-    return op_clear_job(ctx, run, KIND_NONE, BYTES_NONE);
+    /* The job first: a run that is dropped without one would leave its records behind. */
+    err = op_clear_job(ctx, run, KIND_NONE, BYTES_NONE);
+    if (err != 0)
+        return err;
+    if (run_drop(ctx->store->runs, run)) {
+        run_unref(run); /* the table's; ours is the job's */
+        return 0;
+    }
+    ctx->job->destroy(ctx->job); /* somebody else has dropped it meanwhile */
+    ctx->job = NULL;
+    reply_uint(ctx->reply, 0);
+    return 0;
 }

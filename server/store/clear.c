@@ -58,6 +58,9 @@ static void clear_seek(const struct clear *clear, const struct partition *partit
 static int clear_remember(struct clear *clear, const struct record *record)
 {
     struct bytes key = record_key_bytes(record);
+    int err = buf_reserve(&clear->at, key.size); /* on failure the slice begins where it did */
+    if (err != 0)
+        return err;
     clear->at.size = 0;
     clear->at_kind = record_kind_of(record);
     clear->begun = true;

@@ -51,7 +51,8 @@ void partition_apply(struct partition *partition, struct effect *effect);
 uint64_t partition_bytes(const struct partition *partition);
 
 /* The next record the clock hand would evict, or NULL if it found none in `max_slots` steps.
- * Records used since the hand last passed are spared once. */
+ * Records used since the hand last passed are spared once; if that
+ * is all it met, the last of them goes. */
 struct record *partition_victim(struct partition *partition, size_t max_slots);
 
 /* Hints to the processor: slots for this hash (lock-free); and, if the lock is free, the record. */

@@ -16,9 +16,12 @@
 
 #include "common/err.h"
 
+#include <limits.h>
+
 struct scan_head {
     struct omap_iter iter;
     const struct record *record;
+    struct bytes key; /* of the record */
 };
 
 /* One slice at work. */
@@ -90,51 +93,55 @@ static struct record_key scan_high(const struct scan *scan)
     return (struct record_key){scan->run, scan->kind, buf_bytes(&scan->high)};
 }
 
-/* The next record of a partition that is inside the range, or NULL. */
-static const struct record *scan_step(struct scan_merge *merge, struct omap_iter *iter)
+/* Advance a head to the next record inside the range. False: there is none. */
+static bool scan_step(const struct scan_merge *merge, struct scan_head *head)
 {
-    const struct record *record = merge->scan->reverse ? omap_previous(iter) : omap_next(iter);
-    if (record == NULL)
-        return NULL;
-    if (merge->scan->reverse)
-        return record_compare(&merge->low, record) <= 0 ? record : NULL;
-    if (merge->scan->low_exclusive && record_compare(&merge->low, record) == 0)
-        return scan_step(merge, iter); /* at most once: keys are unique */
-    return record_compare(&merge->high, record) > 0 ? record : NULL;
+    const struct scan *scan = merge->scan;
+    head->record = scan->reverse ? omap_previous(&head->iter) : omap_next(&head->iter);
+    if (head->record == NULL || record_run(head->record) != scan->run ||
+        record_kind_of(head->record) != scan->kind)
+        return false;
+    head->key = record_key_bytes(head->record);
+    if (scan->reverse)
+        return bytes_compare(head->key, merge->low.bytes) >= 0;
+    return scan->high_open || bytes_compare(head->key, merge->high.bytes) < 0;
 }
 
-/* Does a come before b in the direction of the scan? Both are of one run and kind. */
-static bool scan_before(const struct scan *scan, const struct record *a, const struct record *b)
+/* Does a come before b in the direction of the scan? */
+static bool scan_before(const struct scan *scan, struct bytes a, struct bytes b)
 {
-    int order = bytes_compare(record_key_bytes(a), record_key_bytes(b));
+    int order = bytes_compare(a, b);
     return scan->reverse ? order > 0 : order < 0;
 }
 
-/* Put a head into its place among the n that are sorted behind position `at`. */
-static void scan_place(struct scan_merge *merge, struct scan_head head, unsigned at)
+/* Let the head at the front sink to its place among the others, which are sorted. */
+static void scan_sink(struct scan_merge *merge)
 {
-    unsigned i = at;
-    for (; i + 1 < merge->n_heads &&
-           scan_before(merge->scan, merge->heads[i + 1].record, head.record);
+    struct scan_head head = merge->heads[0];
+    unsigned i = 0;
+    for (; i + 1 < merge->n_heads && scan_before(merge->scan, merge->heads[i + 1].key, head.key);
          i++)
         merge->heads[i] = merge->heads[i + 1];
-    merge->heads[i] = head;
+    if (i > 0)
+        merge->heads[i] = head;
 }
 
 static void scan_open(struct scan_merge *merge, struct store *store)
 {
+    const struct record_key *start = merge->scan->reverse ? &merge->high : &merge->low;
     merge->n_heads = 0;
-    for (unsigned p = store->n_partitions; p-- > 0;) {
+    for (unsigned p = 0; p < store->n_partitions; p++) {
         struct scan_head head;
-        const struct record_key *start = merge->scan->reverse ? &merge->high : &merge->low;
         omap_seek(&store->partitions[p].order, start, &head.iter);
-        head.record = scan_step(merge, &head.iter);
-        if (head.record == NULL)
+        bool inside = scan_step(merge, &head);
+        if (inside && merge->scan->low_exclusive && bytes_equal(head.key, merge->low.bytes))
+            inside = scan_step(merge, &head); /* it is the one we go on behind */
+        if (!inside)
             continue;
-        /* Make room at the front, then let it sink to its place. */
         memmove(&merge->heads[1], &merge->heads[0], merge->n_heads * sizeof merge->heads[0]);
+        merge->heads[0] = head;
         merge->n_heads++;
-        scan_place(merge, head, 0);
+        scan_sink(merge);
     }
 }
 
@@ -143,15 +150,13 @@ static const struct record *scan_take(struct scan_merge *merge)
 {
     if (merge->n_heads == 0)
         return NULL;
-    struct scan_head head = merge->heads[0];
-    const struct record *taken = head.record;
-    head.record = scan_step(merge, &head.iter);
-    if (head.record != NULL) {
-        scan_place(merge, head, 0);
-        return taken;
+    const struct record *taken = merge->heads[0].record;
+    if (scan_step(merge, &merge->heads[0])) {
+        scan_sink(merge);
+    } else {
+        merge->n_heads--;
+        memmove(&merge->heads[0], &merge->heads[1], merge->n_heads * sizeof merge->heads[0]);
     }
-    merge->n_heads--;
-    memmove(&merge->heads[0], &merge->heads[1], merge->n_heads * sizeof merge->heads[0]);
     return taken;
 }
 
@@ -169,9 +174,12 @@ static int scan_go_on_behind(struct scan *scan, struct bytes key)
 static int scan_slice(struct store *store, struct scan *scan, int64_t now_ms, uint64_t *limit,
                       scan_visit_fn visit, void *context, bool *out_end, bool *out_more)
 {
-    struct scan_merge merge = {.scan = scan, .low = scan_low(scan), .high = scan_high(scan)};
+    struct scan_merge merge; /* large: not cleared */
     const struct record *record = NULL;
     bool stopped = false;
+    merge.scan = scan;
+    merge.low = scan_low(scan);
+    merge.high = scan_high(scan);
     scan_open(&merge, store);
     for (unsigned n = 0; n<SCAN_SLICE && * limit> 0 && !stopped; n++) {
         const struct record *next = scan_take(&merge);
@@ -185,7 +193,12 @@ static int scan_slice(struct store *store, struct scan *scan, int64_t now_ms, ui
     }
     *out_end = stopped || merge.n_heads == 0 || *limit == 0;
     *out_more = merge.n_heads > 0;
-    return record == NULL || *out_end ? 0 : scan_go_on_behind(scan, record_key_bytes(record));
+    return record == NULL ? 0 : scan_go_on_behind(scan, record_key_bytes(record));
+}
+
+struct bytes scan_cursor(const struct scan *scan)
+{
+    return buf_bytes(scan->reverse ? &scan->high : &scan->low);
 }
 
 int scan_visit(struct store *store, const struct run *run, struct scan *scan, int64_t now_ms,

@@ -79,6 +79,8 @@ void store_destroy(struct store *store)
     for (unsigned i = 0; i < store->n_partitions; i++)
         partition_deinit(&store->partitions[i]);
     mem_free(store->partitions);
+    if (run_is_dropped(store->default_run)) /* else it is the table's to free */
+        run_unref(store->default_run);
     run_table_destroy(store->runs);
     mem_free(store); /* the first member of its block */
 }

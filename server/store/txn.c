@@ -36,7 +36,7 @@ void txn_init(struct txn *txn, struct store *store, int64_t now_ms)
     txn->n_effects = 0;
     txn->capacity = LENGTH_OF(txn->first);
     txn->index = NULL;
-    txn->seen_key = NULL;
+    txn->seen_key = (struct record_key){0};
 }
 
 static struct partition *txn_partition(const struct txn *txn, uint64_t hash)
@@ -151,11 +151,13 @@ const struct record *txn_find(struct txn *txn, const struct record_key *key, uin
 {
     if (txn->n_effects > 0) {
         const struct effect *planned = txn_planned(txn, key, hash);
+        if (planned != NULL && (planned->record == NULL || planned->type == EFFECT_DEL))
+            return NULL;
         if (planned != NULL)
-            return planned->type == EFFECT_PUT ? planned->record : NULL;
+            return record_expired(planned->record, txn->now_ms) ? NULL : planned->record;
     }
     txn->seen = partition_find(txn_partition(txn, hash), hash, key);
-    txn->seen_key = key;
+    txn->seen_key = *key;
     return txn->seen != NULL && record_expired(txn->seen, txn->now_ms) ? NULL : txn->seen;
 }
 
@@ -163,9 +165,9 @@ const struct record *txn_find(struct txn *txn, const struct record_key *key, uin
 static struct record *txn_standing(const struct txn *txn, const struct record_key *key,
                                    uint64_t hash)
 {
-    const struct record_key *seen = txn->seen_key;
-    if (seen != NULL && seen->bytes.data == key->bytes.data && seen->run == key->run &&
-        seen->kind == key->kind && seen->bytes.size == key->bytes.size)
+    const struct record_key *seen = &txn->seen_key;
+    if (seen->bytes.data == key->bytes.data && seen->run == key->run && seen->kind == key->kind &&
+        seen->bytes.size == key->bytes.size)
         return txn->seen;
     return partition_find(txn_partition(txn, hash), hash, key);
 }
@@ -230,17 +232,20 @@ int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash)
             return ERR_OUT_OF_MEMORY;
         effect.spec.key.bytes = record_key_bytes(effect.record);
     }
+    int err = 0;
+    if (effect.old == NULL && (planned == NULL || planned->type == EFFECT_DEL))
+        err = partition_plan_insert(partition);
+    if (err == 0 && planned == NULL)
+        err = txn_add(txn, &effect);
+    if (err != 0) {
+        record_destroy(effect.record);
+        return err;
+    }
     if (planned != NULL) {
         record_destroy(planned->record);
         *planned = effect;
-        return 0;
     }
-    int err = effect.old == NULL ? partition_plan_insert(partition) : 0;
-    if (err == 0)
-        err = txn_add(txn, &effect);
-    if (err != 0)
-        record_destroy(effect.record);
-    return err;
+    return 0;
 }
 
 int txn_del(struct txn *txn, const struct record_key *key, uint64_t hash)

@@ -34,9 +34,10 @@ struct txn {
     size_t n_effects, capacity;
     uint32_t *index; /* open-addressed positions + 1 in effects by hash, when there are many */
     size_t index_mask;
-    struct record *seen;               /* what the last txn_find of this key met, expired or not, */
-    const struct record_key *seen_key; /* so that planning need not look again; NULL: nothing */
-    struct effect first[1];            /* room for the common case */
+    struct record *seen; /* what the last txn_find met, expired or not, so that planning */
+    struct record_key
+        seen_key;           /* for the same view of a key need not look again; no data: nothing */
+    struct effect first[1]; /* room for the common case */
 };
 
 void txn_init(struct txn *txn, struct store *store, int64_t now_ms);
@@ -57,8 +58,8 @@ MUST_USE int txn_lock_set(struct txn *txn, const struct run *run, const struct t
 void txn_unlock(struct txn *txn);
 
 /* The live record with this key as the transaction would leave it, or NULL. A planned record has
- * version 0. The pointer holds until the next planning call or the commit; `key` must stay as it is
- * until then. */
+ * version 0. The pointer holds until the next planning call or the commit; the bytes of
+ * the key must stay until then. */
 const struct record *txn_find(struct txn *txn, const struct record_key *key, uint64_t hash);
 
 /* Plan. The views in spec and key must last until the commit. 0 or ERR_OUT_OF_MEMORY. */
