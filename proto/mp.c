@@ -283,7 +283,7 @@ static bool mp_scalar_equal(const struct mp *a, const struct mp *b)
     case MP_SINT:
         return a->sint == b->sint;
     case MP_FLOAT:
-        return memcmp(&a->real, &b->real, sizeof a->real) == 0;
+        return a->real == b->real || memcmp(&a->real, &b->real, sizeof a->real) == 0; /* NaN */
     case MP_STR:
     case MP_BIN:
     case MP_EXT:

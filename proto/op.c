@@ -37,7 +37,8 @@ enum {
     BATCH = OP_BATCH,
     LOGIN = OP_LOGIN,
     ADMIN = OP_ADMIN,
-    SLOW = OP_SLOW
+    SLOW = OP_SLOW,
+    GROWS = OP_GROWS
 };
 
 #define REQ(name, type, text) +1

@@ -33,6 +33,7 @@ enum op_flag {
     OP_LOGIN = 16,
     OP_ADMIN = 32,
     OP_SLOW = 64,
+    OP_GROWS = 128,
 };
 
 enum arg_type {

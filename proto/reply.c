@@ -230,6 +230,8 @@ void reply_error(struct reply *reply, const struct problem *problem)
 int reply_end(struct reply *reply)
 {
     struct problem problem;
+    if (reply->failed == 0 && reply_size(reply) > reply->limit)
+        reply->failed = ERR_LIMIT_EXCEEDED; /* by many small parts */
     if (reply->failed == ERR_LIMIT_EXCEEDED) {
         (void)problem_set(&problem, ERR_LIMIT_EXCEEDED,
                           "the reply exceeds limits.reply_bytes (%zu); ask for less at once",

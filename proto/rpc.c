@@ -381,6 +381,8 @@ static int rpc_head(struct rpc_decoder *d)
     if (err != 0 || mp.kind != MP_ARRAY)
         return problem_set(d->problem, ERR_BAD_REQUEST, "a message must be an array");
     uint32_t count = mp.count;
+    if (count == 0) /* what follows is no part of it */
+        return problem_set(d->problem, ERR_BAD_REQUEST, "a message must not be empty");
     err = mp_read(&d->reader, &mp);
     if (err == MP_MORE)
         return err;

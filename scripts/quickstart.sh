@@ -46,7 +46,7 @@ step "build in $build"
 if [ ! -f $build/build.ninja ]; then
     meson setup $build --buildtype=release
 fi
-ninja -C $build
+ninja -C $build server/cairnd client/cli/cairn client/loadgen/loadgen
 
 step "start $cairnd"
 "$cairnd" --set listen.rpc=127.0.0.1:0 2>"$scratch/cairnd.log" &

@@ -40,6 +40,8 @@ static const char main_usage[] =
     "  -V, --version\n"
     "  -h, --help\n";
 
+enum { MAIN_SETS_MAX = 256 };
+
 enum main_action {
     ACTION_RUN,
     ACTION_CHECK = 256,
@@ -122,6 +124,7 @@ int main(int argc, char **argv)
 {
     enum main_action action = ACTION_RUN;
     const char *path = NULL;
+    char *sets[MAIN_SETS_MAX];
     int n_sets = 0, c;
     clock_init();
     op_init();
@@ -129,9 +132,12 @@ int main(int argc, char **argv)
     while ((c = getopt_long(argc, argv, "c:s:Vh", main_options, NULL)) != -1) {
         if (c == 'c')
             path = optarg;
-        else if (c == 's')
-            argv[1 + n_sets++] = optarg; /* reuses places that getopt has passed */
-        else if (c == 'V')
+        else if (c == 's') {
+            if (n_sets == MAIN_SETS_MAX)
+                return fprintf(stderr, "cairnd: more than %d times --set; use a file\n", n_sets),
+                       EX_USAGE;
+            sets[n_sets++] = optarg;
+        } else if (c == 'V')
             return printf("cairnd %s\n", CAIRN_VERSION) < 0;
         else if (c == 'h')
             return fputs(main_usage, stdout) < 0;
@@ -148,7 +154,7 @@ int main(int argc, char **argv)
     struct config *config = config_create();
     if (config == NULL)
         return EX_OSERR;
-    int status = main_load(config, path, argv + 1, n_sets);
+    int status = main_load(config, path, sets, n_sets);
     if (status == 0 && action == ACTION_RUN)
         return server_run(config, path);
     if (status == 0 && action == ACTION_CHECK)

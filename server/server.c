@@ -88,7 +88,22 @@ static void server_on_stop(uv_signal_t *handle, int number)
     uint64_t drain_ms = (uint64_t)config_int(server->config, OPTION_server_drain_ms);
     for (unsigned i = 0; i < server->n_loops; i++)
         loop_stop(server->loops[i], drain_ms);
-    uv_stop(&server->uv);
+}
+
+/* On the thread of a loop that has ended. */
+static void server_note_end(void *context)
+{
+    struct server *server = context;
+    atomic_fetch_add(&server->n_ended, 1);
+    (void)uv_async_send(&server->on_end);
+}
+
+/* On the main thread: when all loops have ended, so do we. */
+static void server_on_end(uv_async_t *handle)
+{
+    struct server *server = handle->data;
+    if (atomic_load(&server->n_ended) == server->n_loops)
+        uv_stop(&server->uv);
 }
 
 static void server_report_changes(const struct config_changes *changes)
@@ -153,7 +168,9 @@ static int server_start_loops(struct server *server)
                                    .store = server->store,
                                    .host = &server->host,
                                    .limits = config_limits(server->config),
-                                   .login_required = server->auth != NULL};
+                                   .login_required = server->auth != NULL,
+                                   .on_end = server_note_end,
+                                   .context = server};
     unsigned n = server->n_loops;
     server->loops = mem_calloc(n, sizeof *server->loops);
     server->n_loops = 0;
@@ -270,6 +287,8 @@ int server_run(struct config *config, const char *config_path)
     server.group.spare_fd = -1;
     server_raise_descriptors();
     REQUIRE(uv_loop_init(&server.uv) == 0);
+    REQUIRE(uv_async_init(&server.uv, &server.on_end, server_on_end) == 0);
+    server.on_end.data = &server;
     REQUIRE(uv_mutex_init(&server.config_lock) == 0);
     int status = server_start(&server);
     if (status == 0) {

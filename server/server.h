@@ -14,7 +14,8 @@
 struct server {
     uv_loop_t uv; /* of the main thread: accepting and signals */
     uv_signal_t on_term, on_int, on_hup;
-    uv_timer_t drain;
+    uv_async_t on_end; /* a loop has ended */
+    _Atomic unsigned n_ended;
     struct config *config; /* under config_lock once loops run */
     uv_mutex_t config_lock;
     const char *config_path; /* NULL: none */

@@ -97,7 +97,8 @@ static inline void omap_prefetch_next(const struct omap_node *leaf, unsigned i)
     const struct omap_node *next = leaf->leaf.next;
     if (i + OMAP_AHEAD < leaf->n) {
         omap_prefetch_item(leaf->leaf.item[i + OMAP_AHEAD]);
-        __builtin_prefetch((const char *)next + i * sizeof(void *));
+        if (next != NULL)
+            __builtin_prefetch((const char *)next + i * sizeof(void *));
     } else if (next != NULL && i + OMAP_AHEAD - leaf->n < next->n) {
         omap_prefetch_item(next->leaf.item[i + OMAP_AHEAD - leaf->n]);
     }
@@ -123,7 +124,8 @@ static inline void omap_prefetch_previous(const struct omap_node *leaf, unsigned
     const struct omap_node *previous = leaf->leaf.previous;
     if (i >= OMAP_AHEAD) {
         omap_prefetch_item(leaf->leaf.item[i - OMAP_AHEAD]);
-        __builtin_prefetch((const char *)previous + i * sizeof(void *));
+        if (previous != NULL)
+            __builtin_prefetch((const char *)previous + i * sizeof(void *));
     } else if (previous != NULL && i + previous->n >= OMAP_AHEAD) {
         omap_prefetch_item(previous->leaf.item[i + previous->n - OMAP_AHEAD]);
     }

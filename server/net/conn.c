@@ -21,7 +21,6 @@
  */
 #include "server/net/conn.h"
 
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -92,14 +91,13 @@ struct conn *conn_open(struct loop *loop, int fd, uint64_t id, bool tcp)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     conn->loop = loop;
     conn->fd = fd;
-    conn->opened_ns = conn->active_ns = clock_mono_ns();
+    conn->opened_ns = conn->active_ns = loop_time_ns(loop);
     session_init(&conn->session, loop->env.store, id, !loop->env.login_required);
     conn->next = loop->conns;
     conn->link = &loop->conns;
     if (conn->next != NULL)
         conn->next->link = &conn->next;
     loop->conns = conn;
-    atomic_fetch_add(&loop->n_conns, 1);
     conn_update_events(conn);
     return conn;
 }
@@ -143,7 +141,7 @@ static void conn_linger(struct conn *conn)
         return;
     }
     conn->state = CONN_LINGERING;
-    conn->active_ns = clock_mono_ns();
+    conn->active_ns = loop_time_ns(conn->loop);
     conn->in.size = 0;
     conn_release(conn, &conn->in);
     conn_update_events(conn);
@@ -246,39 +244,44 @@ static void conn_on_eof(struct conn *conn)
     conn_update_events(conn);
 }
 
-static void conn_read(struct conn *conn)
+/* Read once. False: there was nothing. */
+static bool conn_read(struct conn *conn)
 {
     struct buf shared;
     struct buf *target = conn_input(conn, &shared);
     if (target == NULL) {
         conn_close(conn);
-        return;
+        return false;
     }
     ssize_t n = recv(conn->fd, target->data + target->size, target->capacity - target->size, 0);
     if (n < 0) {
         if (errno != EAGAIN && errno != EINTR)
             conn_close(conn);
-        return;
+        return false;
     }
     if (n == 0) {
         conn_on_eof(conn);
-        return;
+        return false;
     }
     conn->active_ns = loop_time_ns(conn->loop);
     stats_add(&conn->loop->stats, METRIC_bytes_in, (uint64_t)n);
-    if (conn->state != CONN_OPEN)
-        return; /* lingering: thrown away */
-    target->size += (size_t)n;
-    conn_feed(conn, buf_bytes(target));
+    if (conn->state == CONN_OPEN) { /* else lingering: thrown away */
+        target->size += (size_t)n;
+        conn_feed(conn, buf_bytes(target));
+    }
+    return true;
+}
+
+static bool conn_is_answered(const struct conn *conn)
+{
+    return conn->state == CONN_OPEN && !conn->blocked && conn->n_jobs == 0;
 }
 
 void conn_stop(struct conn *conn)
 {
-    if (conn->state != CONN_OPEN || conn->blocked || conn->n_jobs > 0)
-        return;
-    if (!conn->eof)
-        conn_read(conn); /* what the system has received but we have not */
-    if (conn->state == CONN_OPEN && !conn->blocked && conn->n_jobs == 0)
+    /* What the system has received but we have not: all of it, a piece a turn. */
+    bool more = conn_is_answered(conn) && !conn->eof && conn_read(conn);
+    if (!more && conn_is_answered(conn))
         conn_leave(conn);
 }
 
@@ -294,7 +297,7 @@ static void conn_on_event(uv_poll_t *poll, int status, int events)
     if (events & UV_WRITABLE)
         conn_mark_dirty(conn);
     if (events & UV_READABLE)
-        conn_read(conn);
+        (void)conn_read(conn);
 }
 
 /* All output has gone. */
@@ -307,8 +310,6 @@ static void conn_drained(struct conn *conn)
         conn_linger(conn);
     else if (conn->blocked)
         conn_resume(conn);
-    else if (conn->loop->stopping && conn->n_jobs == 0 && conn->state == CONN_OPEN)
-        conn_linger(conn);
 }
 
 void conn_flush(struct conn *conn)
@@ -328,6 +329,10 @@ void conn_flush(struct conn *conn)
             conn->stall_ns = 0;
             stats_add(&conn->loop->stats, METRIC_bytes_out, (uint64_t)n);
         }
+    }
+    if (conn->sent > CONN_LARGE_BYTES && conn->sent > conn->out.size / 2) {
+        buf_consume(&conn->out, conn->sent); /* a client may always owe us a rest */
+        conn->sent = 0;
     }
     if (conn->sent == conn->out.size)
         conn_drained(conn);

@@ -106,7 +106,7 @@ static void listener_on_event(uv_poll_t *poll, int status, int events)
         struct loop *loop = listener_choose(group, &total);
         if (total >= group->connections_max) {
             log_warn("net", "a connection was closed: limits.connections (%llu) is reached",
-                     (unsigned long long)group->connections_max);
+                     (unsigned long long)atomic_load(&group->connections_max));
             group->rejected++;
             close(fd);
             continue;

@@ -19,9 +19,9 @@ struct listener_group {
     uv_loop_t *uv;
     struct loop **loops;
     unsigned n_loops;
-    uint64_t connections_max;
-    uint64_t last_id;          /* of a connection */
-    _Atomic uint64_t received; /* counters, read by others */
+    _Atomic uint64_t connections_max; /* may be changed by any thread */
+    uint64_t last_id;                 /* of a connection */
+    _Atomic uint64_t received;        /* counters, read by others */
     _Atomic uint64_t rejected;
     int spare_fd; /* given up for a moment when descriptors run out, to refuse politely */
 };

@@ -228,10 +228,13 @@ static void loop_run_adopt(struct mail *mail, void *owner)
 {
     struct loop_mail *message = (struct loop_mail *)mail;
     struct loop *loop = owner;
+    struct conn *conn = NULL;
     if (loop->stopping)
         close(message->fd);
-    else if (conn_open(loop, message->fd, message->number, message->tcp) == NULL)
+    else if ((conn = conn_open(loop, message->fd, message->number, message->tcp)) == NULL)
         log_warn("net", "a connection was closed: no memory for it");
+    if (conn == NULL)
+        atomic_fetch_sub(&loop->n_conns, 1);
     mem_free(message);
 }
 
@@ -269,6 +272,7 @@ void loop_adopt(struct loop *loop, int fd, uint64_t conn_id, bool tcp)
     message->fd = fd;
     message->tcp = tcp;
     message->number = conn_id;
+    atomic_fetch_add(&loop->n_conns, 1);
     loop_post(loop, message, loop_run_adopt);
 }
 
@@ -315,6 +319,7 @@ static void loop_thread(void *argument)
     mailbox_run(&loop->mailbox);
     uv_walk(&loop->uv, loop_close_handle, NULL);
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
+    loop->on_end(loop->context);
 }
 
 static int loop_init_handles(struct loop *loop)
@@ -342,6 +347,8 @@ int loop_start(const struct loop_options *options, struct loop **out_loop)
         return ERR_OUT_OF_MEMORY;
     loop->index = options->index;
     loop->n_loops = options->n_loops;
+    loop->on_end = options->on_end;
+    loop->context = options->context;
     loop->limits = options->limits;
     loop->env = (struct op_env){.store = options->store,
                                 .limits = &loop->limits,

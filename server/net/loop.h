@@ -32,6 +32,8 @@ struct loop_options {
     const struct op_host *host;
     struct limits limits;
     bool login_required;
+    void (*on_end)(void *context); /* called by the loop's thread when it has ended */
+    void *context;
 };
 
 struct loop {
@@ -47,7 +49,9 @@ struct loop {
     struct limits limits;
     struct stats stats;
     unsigned index, n_loops;
-    _Atomic unsigned n_conns; /* written by this loop; read by whoever accepts */
+    void (*on_end)(void *context);
+    void *context;
+    _Atomic unsigned n_conns; /* those on their way here included */
     _Atomic uint64_t beat_ns; /* when the loop last came round */
     struct conn *conns;       /* all */
     struct conn *dirty;       /* those with output to send this turn */

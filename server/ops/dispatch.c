@@ -77,8 +77,8 @@ static int dispatch_admit(struct op_ctx *ctx)
     unsigned flags = ctx->request->op->flags;
     if (ctx->env->login_required && !ctx->session->logged_in && !(flags & OP_LOGIN))
         return problem_set(ctx->problem, ERR_NOAUTH, NULL);
-    if ((flags & OP_WRITE) &&
-        (ctx->request->all.durability.present || ctx->session->durability != 0))
+    if (ctx->request->all.durability.present ||
+        ((flags & OP_WRITE) && ctx->session->durability != DURABILITY_LEVEL_MEMORY))
         return dispatch_check_durability(ctx);
     return 0;
 }

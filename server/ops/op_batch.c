@@ -168,7 +168,8 @@ static void batch_add_keys(struct op_ctx *ctx, struct txn_set *set, const struct
 }
 
 /* First pass: all partitions. All calls of an atomic batch work in the run of the batch. */
-static int batch_collect(struct op_ctx *ctx, const struct args_batch *a, struct txn_set *set)
+static int batch_collect(struct op_ctx *ctx, const struct args_batch *a, struct txn_set *set,
+                         uint64_t *out_need)
 {
     struct mp_reader reader = mp_reader_of(a->calls.bytes);
     const struct arg *run = &ctx->request->all.run;
@@ -182,6 +183,8 @@ static int batch_collect(struct op_ctx *ctx, const struct args_batch *a, struct 
         if (err != 0)
             return batch_wrong(ctx, i, "call");
         batch_add_keys(ctx, set, &request);
+        if (request.op->flags & OP_GROWS)
+            *out_need = 2 * a->calls.bytes.size + 128 * (uint64_t)a->calls.count;
     }
     return 0;
 }
@@ -274,8 +277,8 @@ static int batch_atomic(struct op_ctx *ctx, const struct args_batch *a)
 {
     struct op_batch batch = {{0}};
     struct txn_set set = {0};
-    uint64_t need = 2 * a->calls.bytes.size + 128 * (uint64_t)a->calls.count;
-    int err = batch_collect(ctx, a, &set);
+    uint64_t need = 0; /* if all of them delete or read */
+    int err = batch_collect(ctx, a, &set, &need);
     if (err == 0)
         err = batch_collect_conditions(ctx, &a->conditions, &set);
     if (err == 0)

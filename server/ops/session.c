@@ -47,12 +47,13 @@ int session_run(struct session *session, struct store *store, const struct bytes
                 bool create, struct run **out_run)
 {
     struct run **slot = option == NULL ? &session->run : &session->other;
-    struct bytes name = option == NULL ? session_name(session) : *option;
     struct run *run = *slot;
-    if (run != NULL && !run_is_dropped(run) && bytes_equal(run_name(run), name)) {
+    if (run != NULL && !run_is_dropped(run) &&
+        (option == NULL || bytes_equal(run_name(run), *option))) {
         *out_run = run;
         return 0;
     }
+    struct bytes name = option == NULL ? session_name(session) : *option;
     run_unref(run);
     *slot = NULL;
     int err = 0;

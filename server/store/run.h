@@ -3,9 +3,10 @@
  * Runs: the namespaces records live in. A name is interned as a number that records carry; numbers
  * are never reused while the process lives.
  *
- * A run exists while it holds records or somebody refers to it. Dropping marks it: from that
- * instant every transaction that still holds it is told to look the name up again (TXN_RETRY), so
- * that for clients the run is gone at once, while its records are deleted in the background.
+ * A run exists from its first write until it is dropped, also while it is empty. Dropping marks it:
+ * from that instant every transaction that still holds it is told to look the name up again
+ * (TXN_RETRY), so that for clients the run is gone at once, while its records are deleted in the
+ * background.
  */
 #pragma once
 

@@ -22,8 +22,9 @@ struct scan {
     struct buf low, high;
 };
 
-/* A range from optional bounds (size 0: none). `after`: go on behind this key, in the direction of
- * the scan; NULL data: from the start. 0 or ERR_OUT_OF_MEMORY; scan_deinit in any case. */
+/* A range from optional bounds (size 0: none). `after`: go on behind this key, in the
+ * direction of the scan; NULL data: from the start. 0 or ERR_OUT_OF_MEMORY; scan_deinit in any
+ * case. */
 MUST_USE int scan_init(struct scan *scan, const struct run *run, enum record_kind kind,
                        struct bytes prefix, struct bytes from, struct bytes to, struct bytes after,
                        bool reverse);

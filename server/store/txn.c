@@ -30,7 +30,8 @@ void txn_init(struct txn *txn, struct store *store, int64_t now_ms)
 {
     txn->store = store;
     txn->now_ms = now_ms;
-    txn->locked = (struct txn_set){0};
+    txn->locked_one = NULL;
+    txn->many_locked = false;
     txn->many = txn->deferred = txn->done = false;
     txn->effects = txn->first;
     txn->n_effects = 0;
@@ -44,7 +45,7 @@ static struct partition *txn_partition(const struct txn *txn, uint64_t hash)
     return &txn->store->partitions[store_partition_index(txn->store, hash)];
 }
 
-static void txn_release(struct txn *txn)
+static void txn_release_many(struct txn *txn)
 {
     for (unsigned word = 0; word < LENGTH_OF(txn->locked.bits); word++) {
         for (; txn->locked.bits[word] != 0; txn->locked.bits[word] &= txn->locked.bits[word] - 1) {
@@ -52,6 +53,16 @@ static void txn_release(struct txn *txn)
             partition_unlock(&txn->store->partitions[i]);
         }
     }
+    txn->many_locked = false;
+}
+
+static inline void txn_release(struct txn *txn)
+{
+    if (txn->locked_one != NULL)
+        partition_unlock(txn->locked_one);
+    txn->locked_one = NULL;
+    if (txn->many_locked)
+        txn_release_many(txn);
 }
 
 void txn_deinit(struct txn *txn)
@@ -84,6 +95,8 @@ int txn_lock_set(struct txn *txn, const struct run *run, const struct txn_set *s
     int err = 0;
     if (txn->deferred)
         return 0;
+    txn->locked = (struct txn_set){0};
+    txn->many_locked = true;
     for (unsigned i = 0; i < txn->store->n_partitions && err == 0; i++) {
         uint64_t bit = (uint64_t)1 << (i % 64);
         if (!(set->bits[i / 64] & bit))
@@ -105,8 +118,7 @@ int txn_lock(struct txn *txn, const struct run *run, uint64_t hash, uint64_t nee
     int err = 0;
     if (txn->deferred)
         return 0;
-    unsigned i = store_partition_index(txn->store, hash);
-    struct partition *partition = &txn->store->partitions[i];
+    struct partition *partition = txn_partition(txn, hash);
     partition_lock(partition);
     if (need > 0)
         err = store_admit(txn->store, partition, need);
@@ -115,7 +127,7 @@ int txn_lock(struct txn *txn, const struct run *run, uint64_t hash, uint64_t nee
     if (err != 0)
         partition_unlock(partition);
     else
-        txn->locked.bits[i / 64] |= (uint64_t)1 << (i % 64);
+        txn->locked_one = partition;
     return err;
 }
 

@@ -26,7 +26,10 @@ struct txn_set {
 struct txn {
     struct store *store;
     int64_t now_ms;
-    struct txn_set locked;
+    struct partition
+        *locked_one;       /* the only partition that is locked, or NULL: those in `locked` */
+    struct txn_set locked; /* set only while many_locked */
+    bool many_locked;
     bool many;     /* several effects: planned ones are looked up, none overwrites in place */
     bool deferred; /* part of a larger transaction, whose owner locks and commits */
     bool done;     /* committed */

@@ -8,26 +8,12 @@
  *
  * Threads: one.
  */
-#include "tests/model/oracle.h"
+#include "tests/model/oracle_impl.h"
 
-#include "common/check.h"
 #include "common/err.h"
-#include "proto/mp.h"
 #include "proto/pack.h"
 
-#include <errno.h>
 #include <stdlib.h>
-
-#define OK(result) REQUIRE((result) == 0)
-
-struct entry {
-    unsigned refs, run;
-    bool text;
-    uint64_t version;
-    int64_t expires_at_ms;
-    size_t key_size, value_size;
-    uint8_t bytes[];
-};
 
 static const uint8_t model_run_bytes[] = {0xfe, 0xff};
 
@@ -38,17 +24,7 @@ const struct bytes model_run_names[MODEL_RUNS] = {
     {model_run_bytes, 2},
 };
 
-static struct bytes entry_key(const struct entry *entry)
-{
-    return (struct bytes){entry->bytes, entry->key_size};
-}
-
-static struct bytes entry_value(const struct entry *entry)
-{
-    return (struct bytes){entry->bytes + entry->key_size, entry->value_size};
-}
-
-static void entry_unref(struct entry *entry)
+void entry_unref(struct entry *entry)
 {
     if (--entry->refs == 0)
         free(entry);
@@ -78,21 +54,21 @@ void expect_deinit(struct expect *expect)
 }
 
 /* Where a key is or would be. */
-static size_t oracle_place(const struct oracle *o, unsigned run, struct bytes key, bool *out_found)
+size_t oracle_place(const struct oracle *o, unsigned run, struct bytes key, bool *out_found)
 {
     size_t low = 0, high = o->n;
     while (low < high) {
         size_t middle = (low + high) / 2;
         const struct entry *entry = o->items[middle];
-        int order = entry->run != run ? (entry->run < run ? -1 : 1)
-                                      : bytes_compare(entry_key(entry), key);
+        int order =
+            entry->run != run ? (entry->run < run ? -1 : 1) : bytes_compare(entry_key(entry), key);
         if (order < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    *out_found = low < o->n && o->items[low]->run == run &&
-                 bytes_equal(entry_key(o->items[low]), key);
+    *out_found =
+        low < o->n && o->items[low]->run == run && bytes_equal(entry_key(o->items[low]), key);
     return low;
 }
 
@@ -101,7 +77,7 @@ bool oracle_is_live(const struct oracle *o, size_t i)
     return o->items[i]->expires_at_ms == 0 || o->items[i]->expires_at_ms > o->now_ms;
 }
 
-static const struct entry *oracle_live(const struct oracle *o, unsigned run, struct bytes key)
+const struct entry *oracle_live(const struct oracle *o, unsigned run, struct bytes key)
 {
     bool found;
     size_t i = oracle_place(o, run, key, &found);
@@ -122,8 +98,8 @@ void oracle_purge(struct oracle *o, int64_t until_ms)
             oracle_remove_at(o, i);
 }
 
-static void oracle_put(struct oracle *o, unsigned run, struct model_key key, struct bytes value,
-                       int64_t expires_at_ms)
+void oracle_put(struct oracle *o, unsigned run, struct model_key key, struct bytes value,
+                int64_t expires_at_ms)
 {
     bool found;
     size_t i = oracle_place(o, run, key.bytes, &found);
@@ -148,7 +124,7 @@ static void oracle_put(struct oracle *o, unsigned run, struct model_key key, str
     o->n++;
 }
 
-static void oracle_del(struct oracle *o, unsigned run, struct bytes key)
+void oracle_del(struct oracle *o, unsigned run, struct bytes key)
 {
     bool found;
     size_t i = oracle_place(o, run, key, &found);
@@ -169,343 +145,269 @@ static void oracle_commit(struct oracle *o)
             o->items[i]->version = o->version;
 }
 
-/* As the server keeps them: a key is text if it came as str and is UTF-8; so is a value. */
-static struct model_key normal_key(struct model_key key)
+/* ---- ranges ---- */
+
+/* Does the range of the call hold this entry, its cursor aside? */
+static bool range_has(const struct call *c, const struct entry *entry)
 {
-    return (struct model_key){key.bytes, key.text && mp_utf8_valid(key.bytes)};
+    struct bytes key = entry_key(entry);
+    return entry->run == c->run &&
+           (!call_has(c, CALL_PREFIX) || bytes_start_with(key, c->prefix)) &&
+           (!call_has(c, CALL_FROM) || bytes_compare(key, c->from) >= 0) &&
+           (!call_has(c, CALL_TO) || c->to.size == 0 || bytes_compare(key, c->to) < 0);
 }
 
-static void put_value(struct oracle *o, unsigned run, struct model_key key, struct bytes value,
-                      int64_t expires_at_ms)
+static bool range_is_behind(const struct call *c, const struct entry *entry)
 {
-    struct mp_reader reader = mp_reader_of(value);
-    struct buf bin;
-    struct mp mp;
-    buf_init(&bin);
-    OK(mp_read(&reader, &mp));
-    if (mp.kind == MP_STR && !mp_utf8_valid(mp.bytes)) {
-        OK(pack_bin(&bin, mp.bytes));
-        value = buf_bytes(&bin);
-    }
-    oracle_put(o, run, normal_key(key), value, expires_at_ms);
-    buf_deinit(&bin);
+    int order = call_has(c, CALL_CURSOR) ? bytes_compare(entry_key(entry), c->cursor) : 0;
+    return !call_has(c, CALL_CURSOR) || (call_has(c, CALL_REVERSE) ? order < 0 : order > 0);
 }
 
-static int expiry(const struct oracle *o, const struct call *c, int64_t *out)
+static void say_key(struct buf *out, struct bytes key, bool text)
 {
-    const int64_t max = ((int64_t)1 << 53) - 1;
-    int64_t at = 0;
-    if (call_has(c, CALL_TTL) && call_has(c, CALL_EXPIRES_AT))
-        return ERR_BAD_ARGUMENT;
-    if (call_has(c, CALL_TTL))
-        at = c->ttl_ms == 0 ? -1 : o->now_ms + (int64_t)c->ttl_ms;
-    if (call_has(c, CALL_EXPIRES_AT))
-        at = c->expires_at_ms == 0 ? -1 : (int64_t)c->expires_at_ms;
-    *out = at < max ? at : max;
-    return at < 0 ? ERR_BAD_ARGUMENT : 0;
+    OK(text ? pack_str(out, key) : pack_bin(out, key));
 }
 
-static int conflict(struct expect *x, const struct entry *entry)
+static void say_item(const struct oracle *o, const struct call *c, const struct entry *entry,
+                     struct expect *x)
 {
-    x->actual = entry == NULL ? 0 : entry->version;
-    return ERR_CONFLICT;
-}
-
-static int check(const struct call *c, const struct entry *entry, struct expect *x)
-{
-    bool absent = entry == NULL;
-    if (call_has(c, CALL_IF_VERSION) &&
-        (absent ? c->version != 0 : c->version == 0 || c->version != entry->version))
-        return conflict(x, entry);
-    if (call_has(c, CALL_IF_ABSENT) && !absent)
-        return conflict(x, entry);
-    if (call_has(c, CALL_IF_EXISTS) && absent)
-        return conflict(x, entry);
-    if (call_has(c, CALL_IF_VALUE) && (absent || !mp_equal(entry_value(entry), c->if_value)))
-        return conflict(x, entry);
-    return 0;
-}
-
-static void say_ttl(const struct oracle *o, const struct entry *entry, struct expect *x)
-{
+    bool with_version = call_has(c, CALL_WITH_VERSION);
+    if (!call_has(c, CALL_KEYS_ONLY))
+        OK(pack_array(&x->result, with_version ? 4 : 2));
+    say_key(&x->result, entry_key(entry), entry->text);
+    if (call_has(c, CALL_KEYS_ONLY))
+        return;
+    OK(buf_append(&x->result, entry_value(entry).data, entry->value_size));
+    if (!with_version)
+        return;
+    OK(pack_uint(&x->result, entry->version));
     if (entry->expires_at_ms == 0)
         OK(pack_nil(&x->result));
     else
         OK(pack_int(&x->result, entry->expires_at_ms - o->now_ms));
 }
 
-static void say_value(struct expect *x, struct bytes value)
+static int page_limit(const struct call *c, uint64_t *out)
 {
-    OK(buf_append(&x->result, value.data, value.size));
+    *out = call_has(c, CALL_LIMIT) ? c->limit : 100;
+    return *out == 0 ? ERR_BAD_ARGUMENT : *out > 10000 ? ERR_LIMIT_EXCEEDED : 0;
 }
 
-static uint64_t shown_version(const struct oracle *o, const struct entry *entry)
+static int do_scan(struct oracle *o, const struct call *c, struct expect *x)
 {
-    return entry->version == 0 ? o->version + 1 : entry->version;
-}
-
-static void say_entry(const struct oracle *o, const struct entry *entry, bool with_version,
-                      struct expect *x)
-{
-    if (entry == NULL) {
-        OK(pack_nil(&x->result));
-        return;
-    }
-    if (with_version)
-        OK(pack_array(&x->result, 3));
-    say_value(x, entry_value(entry));
-    if (!with_version)
-        return;
-    OK(pack_uint(&x->result, shown_version(o, entry)));
-    say_ttl(o, entry, x);
-}
-
-static const struct entry *first_of(const struct oracle *o, const struct call *c)
-{
-    return oracle_live(o, c->run, c->key[0].bytes);
-}
-
-static int do_get(struct oracle *o, const struct call *c, struct expect *x)
-{
-    say_entry(o, first_of(o, c), call_has(c, CALL_WITH_VERSION), x);
-    return 0;
-}
-
-static int do_put(struct oracle *o, const struct call *c, struct expect *x)
-{
-    const struct entry *old = first_of(o, c);
-    int64_t at;
-    int err = expiry(o, c, &at);
-    if (err == 0 && call_has(c, CALL_KEEP_TTL) && at != 0)
+    uint64_t limit, items = 0;
+    int err = page_limit(c, &limit);
+    if (err == 0 && call_has(c, CALL_KEYS_ONLY) && call_has(c, CALL_WITH_VERSION))
         err = ERR_BAD_ARGUMENT;
-    if (err == 0)
-        err = check(c, old, x);
     if (err != 0)
         return err;
-    if (call_has(c, CALL_KEEP_TTL) && old != NULL)
-        at = old->expires_at_ms;
-    if (call_has(c, CALL_RETURN_OLD))
-        OK(pack_array(&x->result, 2));
-    OK(pack_uint(&x->result, o->version + 1));
-    if (call_has(c, CALL_RETURN_OLD))
-        say_entry(o, old, false, x);
-    put_value(o, c->run, c->key[0], c->value[0], at);
-    return 0;
-}
-
-static int do_cas(struct oracle *o, const struct call *c, struct expect *x)
-{
-    const struct entry *old = first_of(o, c);
-    struct call conditions = {.options = CALL_IF_VERSION, .version = c->version};
-    int64_t at;
-    int err = expiry(o, c, &at);
-    if (err == 0)
-        err = check(&conditions, old, x);
-    if (err != 0)
-        return err;
-    if (at == 0 && old != NULL)
-        at = old->expires_at_ms;
-    OK(pack_uint(&x->result, o->version + 1));
-    put_value(o, c->run, c->key[0], c->value[0], at);
-    return 0;
-}
-
-static int do_del(struct oracle *o, const struct call *c, struct expect *x)
-{
-    const struct entry *old = first_of(o, c);
-    int err = check(c, old, x);
-    if (err != 0)
-        return err;
-    OK(pack_bool(&x->result, old != NULL));
-    if (old != NULL)
-        oracle_del(o, c->run, c->key[0].bytes);
-    return 0;
-}
-
-static int do_exists(struct oracle *o, const struct call *c, struct expect *x)
-{
-    OK(pack_bool(&x->result, first_of(o, c) != NULL));
-    return 0;
-}
-
-static int do_mget(struct oracle *o, const struct call *c, struct expect *x)
-{
-    OK(pack_array(&x->result, c->n));
-    for (unsigned i = 0; i < c->n; i++)
-        say_entry(o, oracle_live(o, c->run, c->key[i].bytes), call_has(c, CALL_WITH_VERSION), x);
-    return 0;
-}
-
-static int do_mput(struct oracle *o, const struct call *c, struct expect *x)
-{
-    int64_t at;
-    int err = expiry(o, c, &at);
-    for (unsigned i = 0; i < c->n && err == 0 && call_has(c, CALL_IF_ABSENT); i++) {
-        const struct entry *entry = oracle_live(o, c->run, c->key[i].bytes);
-        if (entry != NULL)
-            err = conflict(x, entry);
-    }
-    if (err != 0)
-        return err;
-    OK(pack_uint(&x->result, c->n == 0 ? 0 : o->version + 1));
-    for (unsigned i = 0; i < c->n; i++)
-        put_value(o, c->run, c->key[i], c->value[i], at);
-    return 0;
-}
-
-static int do_mdel(struct oracle *o, const struct call *c, struct expect *x)
-{
-    uint64_t existed = 0;
-    for (unsigned i = 0; i < c->n; i++) {
-        if (oracle_live(o, c->run, c->key[i].bytes) == NULL)
+    x->page = true;
+    for (size_t n = 0; n < o->n; n++) {
+        size_t i = call_has(c, CALL_REVERSE) ? o->n - 1 - n : n;
+        const struct entry *entry = o->items[i];
+        if (!range_has(c, entry) || !range_is_behind(c, entry))
             continue;
-        oracle_del(o, c->run, c->key[i].bytes);
-        existed++;
+        bool live = oracle_is_live(o, i), full = items == limit;
+        x->cursor_must = x->cursor_must || (full && live);
+        x->cursor_may = x->cursor_may || full;
+        if (full || !live)
+            continue;
+        say_item(o, c, entry, x);
+        x->cursor.size = 0;
+        OK(buf_append(&x->cursor, entry_key(entry).data, entry->key_size));
+        items++;
     }
-    OK(pack_uint(&x->result, existed));
     return 0;
 }
 
-/* The integer that a value is or reads as. */
-static bool number_of(struct bytes value, int64_t *out)
+static int do_count(struct oracle *o, const struct call *c, struct expect *x)
 {
-    struct mp_reader reader = mp_reader_of(value);
-    char text[32] = "";
-    char *end;
-    struct mp mp;
-    OK(mp_read(&reader, &mp));
-    *out = mp.sint;
-    if (mp.kind == MP_SINT || (mp.kind == MP_UINT && mp.uint <= INT64_MAX))
-        return true;
-    if ((mp.kind != MP_STR && mp.kind != MP_BIN) || mp.bytes.size == 0 || mp.bytes.size > 20)
-        return false;
-    memcpy(text, mp.bytes.data, mp.bytes.size);
-    if (strspn(text[0] == '-' ? text + 1 : text, "0123456789") + (text[0] == '-') != mp.bytes.size)
-        return false;
-    errno = 0;
-    *out = strtoll(text, &end, 10);
-    return errno == 0 && end != text && *end == 0;
+    x->range = true;
+    for (size_t i = 0; i < o->n; i++) {
+        if (!range_has(c, o->items[i]))
+            continue;
+        x->low += oracle_is_live(o, i);
+        x->high++;
+    }
+    return 0;
 }
 
-static int do_incr(struct oracle *o, const struct call *c, struct expect *x)
+/* kv.clear and run.drop, which has no prefix. */
+static int do_clear(struct oracle *o, const struct call *c, struct expect *x)
 {
-    const struct entry *old = first_of(o, c);
-    int64_t at, number = 0, delta = call_has(c, CALL_DELTA) ? c->delta : 1;
-    struct buf value;
-    int err = expiry(o, c, &at);
+    int err = do_count(o, c, x);
+    for (size_t i = o->n; i-- > 0;)
+        if (range_has(c, o->items[i]))
+            oracle_remove_at(o, i);
+    return err;
+}
+
+static int do_use(struct oracle *o, const struct call *c, struct expect *x)
+{
+    struct bytes name = model_run_names[c->run];
+    (void)o;
+    say_key(&x->result, name, mp_utf8_valid(name));
+    return 0;
+}
+
+static int do_list(struct oracle *o, const struct call *c, struct expect *x)
+{
+    uint64_t limit, items = 0, records[MODEL_RUNS] = {0};
+    int err = page_limit(c, &limit);
     if (err != 0)
         return err;
-    if (old != NULL && !number_of(entry_value(old), &number))
-        return ERR_WRONG_TYPE;
-    if (delta > 0 ? number > INT64_MAX - delta : number < INT64_MIN - delta)
-        return ERR_OVERFLOW;
-    number += delta;
-    if ((call_has(c, CALL_MIN) && number < c->min) || (call_has(c, CALL_MAX) && number > c->max))
-        return ERR_OVERFLOW;
-    buf_init(&value);
-    OK(pack_int(&value, number));
-    OK(pack_int(&x->result, number));
-    oracle_put(o, c->run, normal_key(c->key[0]), buf_bytes(&value),
-               old == NULL ? at : old->expires_at_ms);
-    buf_deinit(&value);
+    x->page = true;
+    for (size_t i = 0; i < o->n; i++)
+        records[o->items[i]->run]++;
+    for (unsigned i = 0; i < MODEL_RUNS; i++) {
+        struct bytes name = model_run_names[i];
+        if (records[i] == 0 || (call_has(c, CALL_PREFIX) && !bytes_start_with(name, c->prefix)) ||
+            (call_has(c, CALL_CURSOR) && bytes_compare(name, c->cursor) <= 0))
+            continue;
+        x->cursor_must = x->cursor_may = x->cursor_must || items == limit;
+        if (items == limit)
+            continue;
+        OK(pack_map(&x->result, 2));
+        say_key(&x->result, bytes_of("run"), true);
+        say_key(&x->result, name, mp_utf8_valid(name));
+        say_key(&x->result, bytes_of("records"), true);
+        OK(pack_uint(&x->result, records[i]));
+        x->cursor.size = 0;
+        OK(buf_append(&x->cursor, name.data, name.size));
+        items++;
+    }
     return 0;
 }
 
-static bool text_of(const struct entry *entry, struct bytes *out, bool *out_text)
-{
-    struct mp_reader reader = mp_reader_of(entry_value(entry));
-    struct mp mp;
-    OK(mp_read(&reader, &mp));
-    *out = mp.bytes;
-    *out_text = mp.kind == MP_STR;
-    return mp.kind == MP_STR || mp.kind == MP_BIN;
-}
+/* ---- batches ---- */
 
-static int do_append(struct oracle *o, const struct call *c, struct expect *x)
+/* One call and its transaction; whatever it answered goes into x->result as [error, result]. */
+static void batch_one(struct oracle *o, const struct call *c, struct expect *x)
 {
-    const struct entry *old = first_of(o, c);
-    struct bytes body = BYTES_NONE;
-    struct buf joined, value;
-    bool text = c->data_text;
-    if (old != NULL && !text_of(old, &body, &text))
-        return ERR_WRONG_TYPE;
-    buf_init(&joined);
-    buf_init(&value);
-    OK(buf_append(&joined, body.data, body.size));
-    OK(buf_append(&joined, c->value[0].data, c->value[0].size));
-    text = text && mp_utf8_valid(buf_bytes(&joined));
-    OK(text ? pack_str(&value, buf_bytes(&joined)) : pack_bin(&value, buf_bytes(&joined)));
-    OK(pack_uint(&x->result, joined.size));
-    oracle_put(o, c->run, normal_key(c->key[0]), buf_bytes(&value),
-               old == NULL ? 0 : old->expires_at_ms);
-    buf_deinit(&joined);
-    buf_deinit(&value);
-    return 0;
-}
-
-static int do_strlen(struct oracle *o, const struct call *c, struct expect *x)
-{
-    const struct entry *old = first_of(o, c);
-    struct bytes body = BYTES_NONE;
-    bool text;
-    if (old != NULL && !text_of(old, &body, &text))
-        return ERR_WRONG_TYPE;
-    OK(pack_uint(&x->result, body.size));
-    return 0;
-}
-
-static void put_expiry(struct oracle *o, const struct call *c, struct entry *old, int64_t at)
-{
-    old->refs++; /* its bytes are read while it is replaced */
-    oracle_put(o, c->run, (struct model_key){c->key[0].bytes, old->text}, entry_value(old), at);
-    entry_unref(old);
-}
-
-static int do_expire(struct oracle *o, const struct call *c, struct expect *x)
-{
-    bool found;
-    int64_t at;
-    int err = expiry(o, c, &at);
-    if (err != 0 || at == 0)
-        return ERR_BAD_ARGUMENT;
-    size_t i = oracle_place(o, c->run, c->key[0].bytes, &found);
-    found = found && oracle_is_live(o, i);
-    if (found)
-        put_expiry(o, c, o->items[i], at);
-    OK(pack_bool(&x->result, found));
-    return 0;
-}
-
-static int do_persist(struct oracle *o, const struct call *c, struct expect *x)
-{
-    bool found;
-    size_t i = oracle_place(o, c->run, c->key[0].bytes, &found);
-    found = found && oracle_is_live(o, i) && o->items[i]->expires_at_ms != 0;
-    if (found)
-        put_expiry(o, c, o->items[i], 0);
-    OK(pack_bool(&x->result, found));
-    return 0;
-}
-
-static int do_ttl(struct oracle *o, const struct call *c, struct expect *x)
-{
-    const struct entry *entry = first_of(o, c);
-    if (entry == NULL)
+    struct expect inner;
+    expect_init(&inner);
+    int err = oracle_do_table[c->op](o, c, &inner);
+    oracle_commit(o);
+    OK(pack_array(&x->result, 2));
+    if (err != 0) {
+        say_key(&x->result, bytes_of(err_name(err)), true);
         OK(pack_nil(&x->result));
-    else if (entry->expires_at_ms == 0)
-        OK(pack_int(&x->result, -1));
-    else
-        OK(pack_int(&x->result, entry->expires_at_ms - o->now_ms));
+    } else {
+        OK(pack_nil(&x->result));
+        OK(buf_append(&x->result, inner.result.data, inner.result.size));
+    }
+    expect_deinit(&inner);
+}
+
+/* What does not depend on the state: every call must be one that can be part of it. */
+static int batch_refuse(const struct call *c, struct expect *x)
+{
+    for (unsigned i = 0; i < c->n; i++) {
+        const struct call *call = &c->calls[i];
+        x->index = (int)i;
+        if (oracle_do_table[call->op] == NULL)
+            return ERR_UNSUPPORTED;
+        if (call_has(call, CALL_RUN) && !(call_has(c, CALL_RUN) && call->run == c->run))
+            return ERR_UNSUPPORTED;
+    }
+    x->index = -1;
     return 0;
 }
 
-typedef int (*do_fn)(struct oracle *o, const struct call *c, struct expect *x);
+static int batch_try(struct oracle *o, const struct call *c, struct expect *x)
+{
+    int err = 0;
+    for (unsigned i = 0; i < c->n_conditions; i++) {
+        x->actual = oracle_version(o, c->run, c->condition_key[i].bytes);
+        x->index = (int)i;
+        if (x->actual != c->condition_version[i])
+            return ERR_CONFLICT;
+    }
+    OK(pack_array(&x->result, c->n));
+    for (unsigned i = 0; i < c->n && err == 0; i++) {
+        OK(pack_array(&x->result, 2));
+        OK(pack_nil(&x->result));
+        x->index = (int)i;
+        err = oracle_do_table[c->calls[i].op](o, &c->calls[i], x);
+    }
+    if (err == 0)
+        x->index = -1;
+    return err;
+}
 
-/* What may be part of an atomic batch. */
-static const do_fn do_table[OP_COUNT] = {
-    [OP_kv_get] = do_get,       [OP_kv_put] = do_put,       [OP_kv_del] = do_del,
-    [OP_kv_exists] = do_exists, [OP_kv_cas] = do_cas,       [OP_kv_mget] = do_mget,
-    [OP_kv_mput] = do_mput,     [OP_kv_mdel] = do_mdel,     [OP_kv_incr] = do_incr,
-    [OP_kv_append] = do_append, [OP_kv_strlen] = do_strlen, [OP_kv_expire] = do_expire,
-    [OP_kv_ttl] = do_ttl,       [OP_kv_persist] = do_persist,
-};
+static void oracle_go_back(struct oracle *o, struct entry **items, size_t n)
+{
+    for (size_t i = 0; i < o->n; i++)
+        entry_unref(o->items[i]);
+    memcpy(o->items, items, n * sizeof items[0]);
+    o->n = n;
+    o->wrote = false;
+}
+
+static int do_batch(struct oracle *o, const struct call *c, struct expect *x)
+{
+    if (!call_has(c, CALL_ATOMIC) && c->n_conditions == 0) {
+        OK(pack_array(&x->result, c->n));
+        for (unsigned i = 0; i < c->n; i++)
+            batch_one(o, &c->calls[i], x);
+        return 0;
+    }
+    int err = batch_refuse(c, x);
+    if (err != 0)
+        return err;
+    size_t n = o->n;
+    struct entry **before = calloc(n + 1, sizeof before[0]);
+    REQUIRE(before != NULL);
+    for (size_t i = 0; i < n; i++) {
+        before[i] = o->items[i];
+        before[i]->refs++;
+    }
+    err = batch_try(o, c, x);
+    if (err != 0)
+        oracle_go_back(o, before, n);
+    for (size_t i = 0; i < n && err == 0; i++)
+        entry_unref(before[i]);
+    free(before);
+    return err;
+}
+
+static oracle_do_fn oracle_find_do(enum op_id op)
+{
+    if (oracle_do_table[op] != NULL)
+        return oracle_do_table[op];
+    return op == OP_kv_scan                         ? do_scan
+           : op == OP_kv_count                      ? do_count
+           : op == OP_kv_clear || op == OP_run_drop ? do_clear
+           : op == OP_run_use                       ? do_use
+           : op == OP_run_list                      ? do_list
+                                                    : do_batch;
+}
+
+void oracle_call(struct oracle *o, const struct call *c, struct expect *out)
+{
+    if (call_has(c, CALL_STRICT)) { /* more than a server in memory can promise */
+        out->err = ERR_UNSUPPORTED;
+        return;
+    }
+    out->err = oracle_find_do(c->op)(o, c, out);
+    oracle_commit(o);
+}
+
+struct entry_view oracle_at(const struct oracle *o, size_t i)
+{
+    const struct entry *entry = o->items[i];
+    return (struct entry_view){entry->run,  entry_key(entry), entry_value(entry),
+                               entry->text, entry->version,   entry->expires_at_ms};
+}
+
+uint64_t oracle_version(const struct oracle *o, unsigned run, struct bytes key)
+{
+    const struct entry *entry = oracle_live(o, run, key);
+    return entry == NULL ? 0 : entry->version;
+}
+
+struct bytes oracle_value(const struct oracle *o, unsigned run, struct bytes key)
+{
+    const struct entry *entry = oracle_live(o, run, key);
+    return entry == NULL ? (struct bytes){(const uint8_t *)"\xc0", 1} : entry_value(entry);
+}

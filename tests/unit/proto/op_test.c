@@ -62,7 +62,7 @@ static void rows(void **state)
         assert_int_equal(op->n_required, required);
         assert_int_equal(op->n_positional, positional);
     }
-    assert_true(op_table[OP_kv_put].flags == (OP_WRITE | OP_KEYED | OP_BATCH));
+    assert_true(op_table[OP_kv_put].flags == (OP_WRITE | OP_GROWS | OP_KEYED | OP_BATCH));
     assert_int_equal(op_table[OP_server_sync].n_args, 0);
     assert_int_equal(op_table[OP_kv_incr].n_required, 1);
     assert_int_equal(op_table[OP_kv_incr].n_positional, 2);

@@ -154,11 +154,16 @@ static void no_memory(void **state)
     assert_int_equal(out.size, 0);
 }
 
-/* The head fits, the body does not. */
+/* The head does not fit, or it does and the body does not. */
 static void no_memory_for_body(void **state)
 {
     (void)state;
     static uint8_t body[4096];
+    mem_fail_after(1, 0);
+    assert_int_equal(pack_str(&out, bytes_of("x")), ERR_OUT_OF_MEMORY);
+    mem_fail_after(1, 0);
+    assert_int_equal(pack_bin(&out, bytes_of("x")), ERR_OUT_OF_MEMORY);
+    assert_int_equal(out.size, 0);
     assert_int_equal(buf_reserve(&out, 10), 0);
     mem_fail_after(1, 0);
     assert_int_equal(pack_bin(&out, (struct bytes){body, sizeof body}), ERR_OUT_OF_MEMORY);

@@ -1,0 +1,10 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""What all end-to-end tests share: the daemon as a fixture, clients, and ways to wait."""
+
+from lib.client import Client, RpcError, Raw, encode, request
+from lib.server import CAIRND, ROOT, Server, TestCase, run_cairnd, sanitized, until
+from lib.ops import operations
+
+__all__ = ["CAIRND", "ROOT", "Client", "Raw", "RpcError", "Server", "TestCase", "encode",
+           "operations", "request", "run_cairnd", "sanitized", "until"]

@@ -1,0 +1,653 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Fuzzes the way of a request through the server without a network. The input is read as a list of
+ * decisions: which operation, which arguments in which form, when time passes, when an allocation
+ * fails. The requests made of them are valid or nearly so; they work on a few keys, so that they
+ * meet each other.
+ *
+ *   input -> request -> rpc_decode -> dispatch_run -> reply, or a job, stepped between others
+ *
+ * Checked: each request gets exactly one well-formed response with its msgid, or a notification
+ * none; a write that answers with an error has changed nothing; what the partitions hold stays
+ * consistent. A message is freed when its request has run, so that no job can hold on to it.
+ */
+#include "common/check.h"
+#include "common/err.h"
+#include "common/mem.h"
+#include "proto/pack.h"
+#include "proto/rpc.h"
+#include "server/ops/dispatch.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { SESSIONS = 2, JOBS = 4, PARTITIONS = 4, STEPS_MAX = 200, BEFORE = 3, VALUE_MAX = 300 };
+
+struct pending {
+    struct job *job;
+    struct session *session;
+    uint32_t msgid;
+    bool notification;
+};
+
+struct world {
+    const uint8_t *at, *end; /* decisions left */
+    struct store *store;
+    struct op_env env;
+    struct limits limits;
+    struct session session[SESSIONS];
+    struct pending jobs[JOBS];
+    unsigned n_jobs;
+    bool faults;  /* allocations may fail */
+    bool limited; /* there is a memory limit: records may go at any time */
+    struct buf message, out;
+};
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    op_init();
+    return 0;
+}
+
+static void ok(int err)
+{
+    REQUIRE(err == 0);
+}
+
+/* ---- decisions ---- */
+
+/* 0..n-1; 0 when the input is at its end. */
+static unsigned choose(struct world *w, unsigned n)
+{
+    return w->at < w->end ? *w->at++ % n : 0;
+}
+
+static bool once_in(struct world *w, unsigned n)
+{
+    return choose(w, n) == n - 1;
+}
+
+static const char *pick(struct world *w, const char *const *names, unsigned n)
+{
+    return names[choose(w, n)];
+}
+
+/* ---- requests ---- */
+
+static void put_text(struct world *w, const char *text)
+{
+    struct bytes bytes = bytes_of(text);
+    ok(once_in(w, 4) ? pack_bin(&w->message, bytes) : pack_str(&w->message, bytes));
+}
+
+/* Few and similar, so that prefixes, ranges and cursors meet them. */
+static void put_key(struct world *w)
+{
+    static const char *const keys[] = {"a",   "b",     "c",           "aa",      "ab",
+                                       "ba",  "bb",    "k1",          "k2",      "k10",
+                                       "k11", "k\xff", "caf\xc3\xa9", "\xff\xff"};
+    char text[32];
+    if (once_in(w, 3)) {
+        (void)snprintf(text, sizeof text, "key:%03u", choose(w, 200));
+        put_text(w, text);
+    } else {
+        put_text(w, once_in(w, 40) ? "" : pick(w, keys, LENGTH_OF(keys)));
+    }
+}
+
+static void put_uint(struct world *w)
+{
+    uint64_t version = atomic_load(&w->store->version), number = 0;
+    switch (choose(w, 6)) {
+    case 0:
+        number = choose(w, 24);
+        break;
+    case 1:
+        number = version - choose(w, 4);
+        break;
+    case 2:
+        number = choose(w, 256) * 40;
+        break;
+    case 3:
+        number = (uint64_t)w->env.now_ms + choose(w, 256) * 40 - 100;
+        break;
+    case 4:
+        number = ((uint64_t)1 << 53) - choose(w, 3);
+        break;
+    default:
+        number = 1;
+    }
+    ok(pack_uint(&w->message, number));
+}
+
+static void put_int(struct world *w)
+{
+    static const int64_t numbers[] = {1, -1, 5, INT64_MAX, INT64_MIN, 0, -1000, 1000};
+    ok(pack_int(&w->message, numbers[choose(w, LENGTH_OF(numbers))]));
+}
+
+static void put_bytes(struct world *w)
+{
+    static uint8_t body[VALUE_MAX];
+    size_t size = choose(w, 4) == 0 ? choose(w, 256) + 44 : choose(w, 20);
+    memset(body, choose(w, 2) == 0 ? 'x' : 0xc3, sizeof body); /* UTF-8 or not */
+    struct bytes bytes = {body, size};
+    ok(once_in(w, 2) ? pack_bin(&w->message, bytes) : pack_str(&w->message, bytes));
+}
+
+static void put_value(struct world *w, unsigned depth)
+{
+    unsigned count = choose(w, 4);
+    switch (choose(w, depth > 0 ? 9 : 7)) {
+    case 0:
+        ok(pack_nil(&w->message));
+        break;
+    case 1:
+        ok(pack_bool(&w->message, count & 1));
+        break;
+    case 2:
+        put_int(w);
+        break;
+    case 3:
+        put_text(w, count == 0 ? "12" : count == 1 ? "-9223372036854775808" : "text");
+        break;
+    case 4:
+        put_bytes(w);
+        break;
+    case 5:
+        ok(pack_real(&w->message, 0.5));
+        break;
+    case 6:
+        ok(buf_append(&w->message, "\xd5\x01xy", 4)); /* ext */
+        break;
+    case 7:
+        ok(pack_array(&w->message, count));
+        for (unsigned i = 0; i < count; i++)
+            put_value(w, depth - 1);
+        break;
+    default:
+        ok(pack_map(&w->message, count));
+        for (unsigned i = 0; i < 2 * count; i++)
+            put_value(w, depth - 1);
+    }
+}
+
+static void put_name(struct world *w, const char *arg)
+{
+    static const char *const runs[] = {"default", "r1", "r2", "r3", "run\xff", ""};
+    static const char *const levels[] = {"memory", "memory", "memory", "buffered", "strict", "?"};
+    static const char *const errors[] = {"string", "map", "?"};
+    static const char *const others[] = {"server", "limits", "keyspace", "kv.get", "token", "?"};
+    if (strcmp(arg, "run") == 0 || strcmp(arg, "name") == 0)
+        put_text(w, pick(w, runs, LENGTH_OF(runs)));
+    else if (strcmp(arg, "durability") == 0)
+        put_text(w, pick(w, levels, LENGTH_OF(levels)));
+    else if (strcmp(arg, "errors") == 0)
+        put_text(w, pick(w, errors, LENGTH_OF(errors)));
+    else
+        put_text(w, pick(w, others, LENGTH_OF(others)));
+}
+
+static void put_call(struct world *w, bool inner);
+
+static void put_list(struct world *w, enum arg_type type, bool inner)
+{
+    unsigned count = type == ARG_CALLS && inner ? 0 : choose(w, once_in(w, 8) ? 20 : 6);
+    ok(pack_array(&w->message, count));
+    for (unsigned i = 0; i < count; i++) {
+        if (type == ARG_PAIRS || type == ARG_CALLS)
+            ok(pack_array(&w->message, 2));
+        else if (type == ARG_CONDITIONS)
+            ok(pack_array(&w->message, 3));
+        if (type == ARG_CALLS) {
+            put_call(w, true);
+            continue;
+        }
+        if (type == ARG_CONDITIONS)
+            put_text(w, once_in(w, 16) ? "?" : "kv");
+        put_key(w);
+        if (type == ARG_PAIRS)
+            put_value(w, 2);
+        else if (type == ARG_CONDITIONS)
+            put_uint(w);
+    }
+}
+
+static void put_arg(struct world *w, const struct arg_desc *desc, bool inner)
+{
+    if (once_in(w, 50)) { /* anything */
+        put_value(w, 1);
+        return;
+    }
+    switch (desc->type) {
+    case ARG_KEY:
+    case ARG_BYTES:
+        put_key(w);
+        break;
+    case ARG_NAME:
+        put_name(w, desc->name);
+        break;
+    case ARG_DATA:
+        once_in(w, 3) ? put_text(w, "token") : put_bytes(w);
+        break;
+    case ARG_VALUE:
+        put_value(w, 3);
+        break;
+    case ARG_INT:
+        put_int(w);
+        break;
+    case ARG_UINT:
+        put_uint(w);
+        break;
+    case ARG_BOOL:
+        ok(pack_bool(&w->message, choose(w, 4) != 0));
+        break;
+    case ARG_KEYS:
+    case ARG_PAIRS:
+    case ARG_CALLS:
+    case ARG_CONDITIONS:
+        put_list(w, desc->type, inner);
+        break;
+    case ARG_TYPE_COUNT:
+        break;
+    }
+}
+
+/* The options from number `first` on that are given: one bit each, of all operations the last. */
+static unsigned choose_options(struct world *w, const struct op *op, unsigned first)
+{
+    unsigned bits = 0;
+    for (unsigned i = first; i < op->n_args + OP_ARGS_OF_ALL; i++)
+        if (i < op->n_required || once_in(w, i < op->n_args ? 3 : 8))
+            bits |= 1u << i;
+    return bits;
+}
+
+static void put_options(struct world *w, const struct op *op, unsigned bits, bool inner)
+{
+    ok(pack_map(&w->message, (unsigned)__builtin_popcount(bits)));
+    for (unsigned i = 0; i < op->n_args + OP_ARGS_OF_ALL; i++) {
+        const struct arg_desc *desc =
+            i < op->n_args ? &op->args[i] : &op_args_of_all[i - op->n_args];
+        if ((bits >> i & 1) == 0)
+            continue;
+        ok(pack_str(&w->message, bytes_of(once_in(w, 60) ? "nope" : desc->name)));
+        put_arg(w, desc, inner);
+    }
+}
+
+/* method, params: by position as far as `positional`, the rest by name. */
+static void put_call(struct world *w, bool inner)
+{
+    const struct op *op = &op_table[choose(w, OP_COUNT)];
+    unsigned extra = op->n_positional - op->n_required;
+    unsigned positional = op->n_required + (extra > 0 ? choose(w, extra + 1) : 0);
+    if (once_in(w, 5))
+        positional = 0;
+    unsigned bits = choose_options(w, op, positional);
+    ok(pack_str(&w->message, bytes_of(once_in(w, 60) ? "nope" : op->name)));
+    if (positional == 0 && once_in(w, 2)) {
+        put_options(w, op, bits, inner);
+        return;
+    }
+    ok(pack_array(&w->message, positional + (bits != 0)));
+    for (unsigned i = 0; i < positional; i++)
+        put_arg(w, &op->args[i], inner);
+    if (bits != 0)
+        put_options(w, op, bits, inner);
+}
+
+static void make_request(struct world *w)
+{
+    static const uint32_t msgids[] = {0, 1, 0x7f, 0x80, 0xffff, 0x10000, UINT32_MAX};
+    w->message.size = 0;
+    if (once_in(w, 12)) {
+        ok(pack_array(&w->message, 3));
+        ok(pack_uint(&w->message, 2));
+    } else {
+        ok(pack_array(&w->message, 4));
+        ok(pack_uint(&w->message, 0));
+        ok(pack_uint(&w->message, msgids[choose(w, LENGTH_OF(msgids))]));
+    }
+    put_call(w, false);
+    if (once_in(w, 40)) /* and not quite */
+        w->message.data[choose(w, 256) % w->message.size] ^= (uint8_t)(1u << choose(w, 8));
+}
+
+/* ---- responses ---- */
+
+static void check_error(struct bytes error)
+{
+    struct mp_reader reader = mp_reader_of(error);
+    struct mp mp;
+    ok(mp_read(&reader, &mp));
+    REQUIRE(mp.kind == MP_STR || mp.kind == MP_MAP);
+    if (mp.kind == MP_MAP) { /* {code: ...} */
+        REQUIRE(mp.count == 4);
+        ok(mp_read(&reader, &mp));
+        REQUIRE(bytes_equal(mp.bytes, bytes_of("code")));
+        ok(mp_read(&reader, &mp));
+        REQUIRE(err_by_name((const char *)mp.bytes.data, mp.bytes.size) != 0);
+        return;
+    }
+    const uint8_t *space = memchr(mp.bytes.data, ' ', mp.bytes.size);
+    REQUIRE(space != NULL && mp_utf8_valid(mp.bytes));
+    int err = err_by_name((const char *)mp.bytes.data, (unsigned long)(space - mp.bytes.data));
+    REQUIRE(err != 0 && err != ERR_INTERNAL);
+}
+
+static void begin_output(struct world *w)
+{
+    w->out.size = 0;
+    ok(buf_append(&w->out, "out", BEFORE)); /* earlier replies: never touched */
+}
+
+/* The output is one response to this message (or nothing, if none is due). True if an error. */
+static bool check_output(struct world *w, uint32_t msgid, bool none)
+{
+    struct rpc_response response;
+    size_t size = 0;
+    REQUIRE(w->out.size >= BEFORE && memcmp(w->out.data, "out", BEFORE) == 0);
+    if (none) {
+        REQUIRE(w->out.size == BEFORE);
+        return false;
+    }
+    struct bytes all = {w->out.data + BEFORE, w->out.size - BEFORE};
+    ok(rpc_decode_response(all, &response, &size));
+    REQUIRE(size == all.size && response.msgid == msgid);
+    if (bytes_equal(response.error, bytes_of("\xc0")))
+        return false;
+    REQUIRE(bytes_equal(response.result, bytes_of("\xc0")));
+    check_error(response.error);
+    return true;
+}
+
+/* ---- running ---- */
+
+static bool arm_fault(struct world *w)
+{
+    bool armed = w->faults && once_in(w, 4);
+    if (armed)
+        mem_fail_after(1 + choose(w, 24), once_in(w, 4));
+    return armed;
+}
+
+static void finish_job(struct world *w, struct pending *pending)
+{
+    begin_output(w);
+    bool armed = arm_fault(w);
+    if (!armed && once_in(w, 8)) { /* the connection is gone */
+        pending->job->destroy(pending->job);
+        return;
+    }
+    int err = dispatch_finish(&w->env, pending->session, pending->msgid, pending->notification,
+                              pending->job, NULL, &w->out);
+    mem_fail_after(0, 0);
+    REQUIRE(err == 0 || armed);
+    (void)check_output(w, pending->msgid, pending->notification || err != 0);
+    pending->job->destroy(pending->job);
+}
+
+static void step_jobs(struct world *w)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < w->n_jobs; i++) {
+        struct pending pending = w->jobs[i];
+        (void)arm_fault(w);
+        bool done = pending.job->step(pending.job, &w->env);
+        mem_fail_after(0, 0);
+        if (done)
+            finish_job(w, &pending);
+        else
+            w->jobs[kept++] = pending;
+    }
+    w->n_jobs = kept;
+}
+
+static void finish_all_jobs(struct world *w)
+{
+    for (unsigned i = 0; w->n_jobs > 0; i++) {
+        REQUIRE(i < 10000); /* every job ends */
+        step_jobs(w);
+    }
+}
+
+/* An operation that has failed must have changed nothing. */
+static bool changes_nothing_on_error(const struct world *w, const struct request *request)
+{
+    const struct args_batch *batch = (const struct args_batch *)request->args;
+    if (w->limited)
+        return false;
+    if (request->op->id == OP_batch)
+        return batch->conditions.present || (batch->atomic.present && batch->atomic.boolean);
+    return (request->op->flags & OP_BATCH) != 0;
+}
+
+static void run_request(struct world *w, struct session *session, struct request *request)
+{
+    uint64_t version = atomic_load(&w->store->version);
+    bool failed = false, strict = changes_nothing_on_error(w, request);
+    dispatch_prefetch(&w->env, session, request);
+    dispatch_prefetch_record(&w->env, request);
+    begin_output(w);
+    bool armed = arm_fault(w);
+    struct job *job = dispatch_run(&w->env, session, request, &w->out, &failed);
+    mem_fail_after(0, 0);
+    REQUIRE(!failed || armed);
+    REQUIRE(w->env.scratch.size == 0);
+    bool none = failed || request->notification || job != NULL;
+    bool error = check_output(w, request->msgid, none);
+    if (error && strict && !armed)
+        REQUIRE(atomic_load(&w->store->version) == version);
+    if (job != NULL)
+        w->jobs[w->n_jobs++] =
+            (struct pending){job, session, request->msgid, request->notification};
+}
+
+static void refuse(struct world *w, struct session *session, const struct request *request,
+                   const struct problem *problem)
+{
+    begin_output(w);
+    ok(dispatch_finish(&w->env, session, request->msgid, request->notification, NULL, problem,
+                       &w->out));
+    REQUIRE(check_output(w, request->msgid, request->notification) != request->notification);
+}
+
+static void one_request(struct world *w)
+{
+    static struct request request;
+    struct session *session = &w->session[choose(w, SESSIONS)];
+    struct problem problem;
+    size_t size = 0;
+    make_request(w);
+    uint8_t *copy = malloc(w->message.size);
+    REQUIRE(copy != NULL);
+    memcpy(copy, w->message.data, w->message.size);
+    memset(&request, 0xa5, sizeof request); /* nothing may be used that was not set */
+    struct bytes message = {copy, w->message.size};
+    switch (rpc_decode(message, &w->limits, &request, &problem, &size)) {
+    case RPC_OK:
+        run_request(w, session, &request);
+        break;
+    case RPC_REFUSED:
+        refuse(w, session, &request, &problem);
+        break;
+    case RPC_MORE:
+    case RPC_FATAL:
+        break; /* only what was changed afterwards */
+    }
+    free(copy);
+}
+
+/* ---- the store ---- */
+
+static void check_record(const struct world *w, unsigned index, struct record *record)
+{
+    const struct partition *partition = &w->store->partitions[index];
+    struct record_key key = {record_run(record), record_kind_of(record), record_key_bytes(record)};
+    uint64_t hash = store_hash(w->store, &key);
+    REQUIRE(store_partition_index(w->store, hash) == index);
+    REQUIRE(partition_find(partition, hash, &key) == record);
+    REQUIRE(!record_is_text(record) || mp_utf8_valid(key.bytes));
+    REQUIRE(record_version(record) > 0 &&
+            record_version(record) <= atomic_load(&w->store->version));
+    struct mp_reader reader = mp_reader_of(record_value(record));
+    REQUIRE(mp_skip(&reader, MP_DEPTH_MAX) == 0 && mp_at_end(&reader));
+}
+
+static void check_partition(const struct world *w, unsigned index)
+{
+    const struct partition *partition = &w->store->partitions[index];
+    struct record *record, *last = NULL;
+    uint64_t bytes = 0;
+    size_t records = 0, expiring = 0;
+    struct omap_iter iter;
+    omap_check(&partition->order);
+    omap_seek(&partition->order, NULL, &iter);
+    while ((record = omap_next(&iter)) != NULL) {
+        check_record(w, index, record);
+        records++;
+        expiring += record_expires_at_ms(record) != 0;
+        bytes += record_memory(record);
+        if (last != NULL) {
+            struct record_key key = {record_run(last), record_kind_of(last),
+                                     record_key_bytes(last)};
+            REQUIRE(record_compare(&key, record) < 0);
+        }
+        last = record;
+    }
+    REQUIRE(records == partition->order.count && records == hmap_count(&partition->table));
+    REQUIRE(expiring == partition->expiry.count);
+    REQUIRE(bytes == partition->record_bytes);
+}
+
+static void check_store(const struct world *w)
+{
+    uint64_t reported = 0;
+    for (unsigned i = 0; i < PARTITIONS; i++) {
+        check_partition(w, i);
+        reported += w->store->partitions[i].reported_bytes;
+    }
+    REQUIRE(reported == atomic_load(&w->store->bytes));
+}
+
+static void pass_time(struct world *w)
+{
+    static const int64_t steps[] = {1, 4, 100, 1000, 60000, -1000};
+    w->env.now_ms += steps[choose(w, LENGTH_OF(steps))];
+    if (once_in(w, 2))
+        (void)store_sweep(w->store, choose(w, PARTITIONS), w->env.now_ms, 1 + (int)choose(w, 64));
+}
+
+/* ---- the layers above ---- */
+
+static void host_info(void *self, enum op_info_section section, struct reply *reply)
+{
+    (void)self;
+    reply_uint(reply, section);
+}
+
+static void host_write(void *self, struct bytes name, struct reply *reply)
+{
+    (void)self;
+    reply_map(reply, 1);
+    reply_key(reply, "name");
+    reply_bytes(reply, name, false);
+}
+
+static int host_set(void *self, struct bytes option, struct bytes value, struct problem *problem)
+{
+    (void)self;
+    return option.size == value.size
+               ? 0
+               : problem_set(problem, ERR_BAD_ARGUMENT, "there is no option '%.*s'",
+                             (int)option.size, (const char *)option.data);
+}
+
+static bool host_token(void *self, struct bytes token)
+{
+    (void)self;
+    return bytes_equal(token, bytes_of("token"));
+}
+
+static const struct op_host host = {NULL,       "0",      host_info, host_write,
+                                    host_write, host_set, host_token};
+
+/* ---- one input ---- */
+
+static void set_limits(struct limits *limits)
+{
+    *limits = limits_default();
+    limits->key_bytes = 16;
+    limits->value_bytes = 4096;
+    limits->items = 16;
+    limits->page_items = 20;
+    limits->page_bytes = 4096;
+    limits->reply_bytes = 65536;
+    limits->runs = 4;
+}
+
+static void begin_world(struct world *w, struct stats *stats)
+{
+    static const uint64_t memory[] = {0, 0, 40000, 200000};
+    unsigned flags = choose(w, 256);
+    struct store_options options = {.n_partitions = PARTITIONS,
+                                    .n_threads = 1 + (flags & 1),
+                                    .memory_limit = memory[flags >> 1 & 3],
+                                    .evict = (flags & 8) != 0,
+                                    .runs_max = 4,
+                                    .now_ms = 1000000,
+                                    .hash_key_given = true,
+                                    .hash_key = {1, 2}};
+    w->limited = options.memory_limit != 0;
+    w->faults = (flags & 16) != 0;
+    set_limits(&w->limits);
+    w->store = store_create(&options);
+    REQUIRE(w->store != NULL);
+    w->env = (struct op_env){.store = w->store,
+                             .limits = &w->limits,
+                             .stats = stats,
+                             .host = &host,
+                             .login_required = (flags & 0xe0) == 0xe0,
+                             .now_ms = options.now_ms};
+    for (unsigned i = 0; i < SESSIONS; i++)
+        session_init(&w->session[i], w->store, i, !w->env.login_required);
+}
+
+static void end_world(struct world *w)
+{
+    finish_all_jobs(w);
+    check_store(w);
+    for (unsigned i = 0; i < SESSIONS; i++)
+        session_deinit(&w->session[i]);
+    store_destroy(w->store);
+    stats_deinit(w->env.stats);
+    buf_deinit(&w->env.scratch);
+    buf_deinit(&w->message);
+    buf_deinit(&w->out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct stats stats;
+    struct world w = {.at = data, .end = data + size};
+    memset(&stats, 0, sizeof stats);
+    begin_world(&w, &stats);
+    for (unsigned i = 0; i < STEPS_MAX && w.at < w.end; i++) {
+        unsigned what = choose(&w, 16);
+        if (what == 0)
+            pass_time(&w);
+        else if (what == 1)
+            step_jobs(&w);
+        else
+            one_request(&w);
+        if (w.n_jobs == JOBS)
+            finish_all_jobs(&w);
+        if (i % 16 == 15)
+            check_store(&w);
+    }
+    end_world(&w);
+    return 0;
+}

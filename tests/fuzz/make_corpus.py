@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Write the seeds and dictionaries of the fuzz targets mp, rpc_decode and dispatch.
+
+Usage: make_corpus.py [FOLDER]   (corpus/ beside this file)
+
+Seeds are corpus/<target>/<name>; the dictionary of rpc_decode holds every name of proto/ops.def as
+a MessagePack str. The same every time, so that a difference after a run is a change of the table
+or of this script; inputs of fixed bugs that were put beside the seeds stay."""
+
+import os
+import random
+import re
+import sys
+
+import msgpack
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TABLE = os.path.join(HERE, "..", "..", "proto", "ops.def")
+
+
+def nested(depth):
+    """A value of so many arrays."""
+    value = None
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def mp_seeds():
+    """Values of every kind, whole, cut and wrong."""
+    pack = msgpack.packb
+    return {
+        "scalars": pack([None, True, False, 0, 127, 128, 65536, 2**64 - 1, -1, -33, -2**63]),
+        "reals": pack([1.5, -0.0, float("inf")]) + pack(1.5, use_single_float=True),
+        "overlong": b"\x96\xcc\x05\xcd\x00\x05\xce\0\0\0\x05\xd3\0\0\0\0\0\0\0\x05\xd0\x05\xd1\0\5",
+        "strings": pack(["", "x" * 31, "x" * 32, "x" * 300, "caf\u00e9 \U0001f600"]),
+        "bins": pack([b"", b"\0" * 10, b"\xff" * 300]),
+        "exts": pack([msgpack.ExtType(1, b"x" * n) for n in (0, 1, 2, 3, 4, 8, 16, 17, 300)]),
+        "maps": pack({"a": 1, 2: {"b": [3, {}]}, b"c": None}),
+        "arrays": pack([[], [1], list(range(20)), list(range(70000))[:40]]),
+        "array32": b"\xdd\0\0\0\2\xdc\0\1\xdf\0\0\0\1\1\2\xde\0\0",
+        "nested": pack(nested(32)),
+        "too_deep": pack(nested(33)),
+        "cut": pack(["body", b"body", [1, 2, 3]])[:-2],
+        "huge_count": b"\x92\xdd\xff\xff\xff\xff\x01",
+        "huge_body": b"\x92\x01\xc6\xff\xff\xff\xffbody",
+        "reserved": b"\x93\x01\xc1\x02",
+    }
+
+
+def rpc_seeds():
+    """A byte of limits, then requests (and a response) in all their forms."""
+    calls = [["kv.put", ["a", 1]], ["kv.get", {"key": "a"}], ["nope", []]]
+    conditions = [["kv", "a", 0], ["kv", b"b", 7]]
+    messages = {
+        "get": [0, 1, "kv.get", ["key"]],
+        "get_named": [0, 128, "kv.get", [{"key": b"key", "with_version": True}]],
+        "get_map": [0, 2**32 - 1, "kv.get", {"key": "key", "run": "r1"}],
+        "put": [0, 2, "kv.put", ["key", {"a": [1, None]}, {"ttl_ms": 1000, "if_absent": True}]],
+        "put_if": [0, 3, "kv.put", {"key": "k", "value": "v", "if_value": None, "keep_ttl": None}],
+        "mget": [0, 4, "kv.mget", [["a", b"b"]]],
+        "mput": [0, 5, "kv.mput", [[["a", 1], ["b", b"x"]], {"if_absent": False}]],
+        "incr": [0, 6, "kv.incr", ["n", -5, {"min": -2**63, "max": 2**63 - 1}]],
+        "scan": [0, 7, "kv.scan", {"prefix": "a", "limit": 10, "reverse": True, "cursor": b"a1"}],
+        "batch": [0, 8, "batch", [calls, {"atomic": True, "conditions": conditions}]],
+        "hello": [0, 9, "hello", {"client": "seed", "auth": "token", "errors": "map"}],
+        "ping": [0, 10, "ping", [{"any": "value"}]],
+        "notification": [2, "kv.del", ["key"]],
+        "unknown": [0, 11, "kv.nope", [1, [2], {"three": 3}]],
+        "unknown_option": [0, 12, "kv.get", ["key", {"nope": 1}]],
+        "response": [1, 13, None, ["result", 1]],
+    }
+    packed = {name: b"\x00" + msgpack.packb(message) for name, message in messages.items()}
+    packed["small_limits"] = b"\x10" + msgpack.packb([0, 1, "kv.put", ["k" * 17, "v" * 65]])
+    packed["too_deep"] = b"\x01" + msgpack.packb([0, 1, "kv.put", ["k", nested(20)]])
+    packed["option_with_nul"] = b"\x00" + msgpack.packb([0, 1, "kv.get", ["k", {"run\0": "r"}]])
+    packed["two"] = packed["get"] + packed["ping"][1:]
+    return packed
+
+
+def dispatch_seeds():
+    """Decisions: the first byte sets up the store, the rest is chance."""
+    setups = [0x00, 0x01, 0x02, 0x04, 0x0c, 0x0d, 0x10, 0x11, 0x14, 0x1c, 0xe0, 0xf1]
+    seeds = {}
+    for setup in setups:
+        chance = random.Random(setup)
+        count = chance.choice((200, 600, 1500))
+        seeds[f"setup_{setup:02x}"] = bytes([setup]) + bytes(
+            chance.randrange(256) for _ in range(count))
+    return seeds
+
+
+def dictionary():
+    """Names of operations, aliases and arguments, as MessagePack."""
+    with open(TABLE, encoding="utf-8") as file:
+        text = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
+    names = re.findall(r'\bOP\(\w+, "([^"]+)"', text) + re.findall(r'ALIAS\("([^"]+)"', text)
+    names += re.findall(r"\b(?:REQ|POS|OPT)\((\w+),", text)
+    lines = ["# Written by make_corpus.py from proto/ops.def."]
+    for name in dict.fromkeys(names):
+        lines.append(f'"\\x{0xa0 + len(name):02x}{name}"')
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    """Run as a program."""
+    folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "corpus")
+    seeds = {"mp": mp_seeds(), "rpc_decode": rpc_seeds(), "dispatch": dispatch_seeds()}
+    for target, files in seeds.items():
+        os.makedirs(os.path.join(folder, target), exist_ok=True)
+        for name, data in files.items():
+            with open(os.path.join(folder, target, name), "wb") as file:
+                file.write(data)
+    with open(os.path.join(folder, "rpc_decode.dict"), "w", encoding="ascii") as file:
+        file.write(dictionary())
+
+
+if __name__ == "__main__":
+    main()

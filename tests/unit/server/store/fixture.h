@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What the tests of the store share: a store with a fixed hash key, one-line puts, gets and
+ * deletes, and a check of every invariant of its partitions.
+ */
+#pragma once
+
+#include "common/err.h"
+#include "common/mem.h"
+#include "server/store/txn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { FIXTURE_NOW_MS = 1000000 };
+
+static inline struct store *fixture_open(unsigned n_partitions, unsigned n_threads)
+{
+    struct store_options options = {.n_partitions = n_partitions,
+                                    .n_threads = n_threads,
+                                    .runs_max = 1000,
+                                    .now_ms = FIXTURE_NOW_MS,
+                                    .hash_key_given = true,
+                                    .hash_key = {1, 2}};
+    struct store *store = store_create(&options);
+    assert_non_null(store);
+    return store;
+}
+
+static inline struct record_key fixture_key(const struct store *store, const char *key)
+{
+    return (struct record_key){run_id(store->default_run), KIND_kv, bytes_of(key)};
+}
+
+static inline struct record_spec fixture_spec(const struct store *store, const char *key,
+                                              struct bytes value, int64_t expires_at_ms)
+{
+    return (struct record_spec){fixture_key(store, key), true, value, expires_at_ms};
+}
+
+/* As kv.put does it: lock (admit), plan, commit. 0 or an error. */
+static inline int fixture_put(struct store *store, const char *key, struct bytes value,
+                              int64_t expires_at_ms)
+{
+    struct record_spec spec = fixture_spec(store, key, value, expires_at_ms);
+    uint64_t hash = store_hash(store, &spec.key);
+    struct txn txn;
+    txn_init(&txn, store, FIXTURE_NOW_MS);
+    int err = txn_lock(&txn, store->default_run, hash, spec.key.bytes.size + value.size + 96);
+    if (err == 0)
+        err = txn_put(&txn, &spec, hash);
+    if (err == 0)
+        assert_true(txn_commit(&txn) == atomic_load(&store->version));
+    txn_deinit(&txn);
+    return err;
+}
+
+static inline void put(struct store *store, const char *key, const char *value)
+{
+    assert_int_equal(fixture_put(store, key, bytes_of(value), 0), 0);
+}
+
+static inline void del(struct store *store, const char *key)
+{
+    struct record_key record_key = fixture_key(store, key);
+    uint64_t hash = store_hash(store, &record_key);
+    struct txn txn;
+    txn_init(&txn, store, FIXTURE_NOW_MS);
+    assert_int_equal(txn_lock(&txn, store->default_run, hash, 0), 0);
+    assert_int_equal(txn_del(&txn, &record_key, hash), 0);
+    (void)txn_commit(&txn);
+    txn_deinit(&txn);
+}
+
+/* The record that stands there, expired or not, or NULL. For one thread. */
+static inline const struct record *standing(const struct store *store, const char *key)
+{
+    struct record_key record_key = fixture_key(store, key);
+    uint64_t hash = store_hash(store, &record_key);
+    return partition_find(&store->partitions[store_partition_index(store, hash)], hash,
+                          &record_key);
+}
+
+static inline void assert_value(const struct store *store, const char *key, const char *value)
+{
+    const struct record *record = standing(store, key);
+    if (value == NULL) {
+        assert_null(record);
+        return;
+    }
+    assert_non_null(record);
+    assert_true(bytes_equal(record_value(record), bytes_of(value)));
+}
+
+/* Every invariant of every partition; the number of records. */
+static inline size_t fixture_check(const struct store *store)
+{
+    size_t records = 0;
+    for (unsigned p = 0; p < store->n_partitions; p++) {
+        const struct partition *partition = &store->partitions[p];
+        uint64_t bytes = 0;
+        size_t n = 0, expiring = 0;
+        struct omap_iter iter;
+        struct record *record;
+        omap_check(&partition->order);
+        omap_seek(&partition->order, NULL, &iter);
+        for (; (record = omap_next(&iter)) != NULL; n++) {
+            struct record_key key = {record_run(record), record_kind_of(record),
+                                     record_key_bytes(record)};
+            uint64_t hash = store_hash(store, &key);
+            assert_int_equal(store_partition_index(store, hash), p);
+            assert_ptr_equal(partition_find(partition, hash, &key), record);
+            bytes += record_memory(record);
+            expiring += record_expires_at_ms(record) != 0;
+        }
+        assert_int_equal(n, partition->order.count);
+        assert_int_equal(n, hmap_count(&partition->table));
+        assert_int_equal(expiring, partition->expiry.count);
+        assert_int_equal(bytes, partition->record_bytes);
+        records += n;
+    }
+    return records;
+}
