@@ -85,7 +85,9 @@ static void server_on_stop(uv_signal_t *handle, int number)
     log_notice("server", "signal %d: stopping", number);
     for (unsigned i = 0; i < server->n_listeners; i++)
         listener_close(server->listeners[i]);
+    uv_mutex_lock(&server->config_lock);
     uint64_t drain_ms = (uint64_t)config_int(server->config, OPTION_server_drain_ms);
+    uv_mutex_unlock(&server->config_lock);
     for (unsigned i = 0; i < server->n_loops; i++)
         loop_stop(server->loops[i], drain_ms);
 }

@@ -117,7 +117,7 @@ static void test_many_effects(void **state)
 {
     struct store *store = fixture_open(4, 1);
     struct big big;
-    char keys[300][8];
+    char keys[300][16];
     (void)state;
     big_begin(&big, store);
     for (int round = 0; round < 2; round++) {
@@ -145,7 +145,7 @@ static void test_del_then_put(void **state)
     struct big big;
     (void)state;
     for (int i = 0; i < 200; i++) {
-        char key[8];
+        char key[16];
         (void)snprintf(key, sizeof key, "%d", i);
         big_begin(&big, store);
         assert_int_equal(big_del(&big, key), 0);
@@ -305,7 +305,7 @@ static bool try_all(struct store *store, unsigned long fail_at)
 {
     struct big big;
     int err = 0;
-    char key[8];
+    char key[16];
     big_begin(&big, store);
     mem_fail_after(fail_at, 0);
     for (int i = 0; i < 100 && err == 0; i++) {
