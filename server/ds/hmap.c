@@ -33,6 +33,7 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+#include "common/prefetch.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -166,7 +167,7 @@ static inline void hmap_prefetch_table(const struct hmap_table *table, uint64_t 
 {
     uintptr_t slots = (uintptr_t)hmap_slots(table);
     if (slots != 0)
-        __builtin_prefetch((const void *)(slots + (hash & hmap_mask(table)) * sizeof(uint64_t)));
+        prefetch((const void *)(slots + (hash & hmap_mask(table)) * sizeof(uint64_t)));
 }
 
 void hmap_prefetch(const struct hmap *map, uint64_t hash)
@@ -245,7 +246,7 @@ static void hmap_prefetch_step(const struct hmap *map, size_t end)
     const uint64_t *slots = hmap_slots(&map->old);
     for (size_t i = map->moved; i < end; i++)
         if (slots[i] > HMAP_TOMB)
-            __builtin_prefetch(hmap_item(slots[i]));
+            prefetch(hmap_item(slots[i]));
 }
 
 /* Move the items in the next `n` slots of `old` to `now`; drop `old` when it is empty. */

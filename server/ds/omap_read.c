@@ -15,6 +15,8 @@
  */
 #include "server/ds/omap_node.h"
 
+#include "common/prefetch.h"
+
 enum { OMAP_AHEAD = 6 }; /* items prefetched ahead of an iterator */
 
 /* First place in [low, high) whose item is >= key, or high. While one item is compared the two that
@@ -24,8 +26,8 @@ static inline unsigned omap_bound(const struct omap *map, void *const *item, uns
 {
     while (low < high) {
         unsigned middle = low + (high - low) / 2;
-        __builtin_prefetch(item[low + (middle - low) / 2]);
-        __builtin_prefetch(item[middle + (high - middle) / 2]);
+        prefetch(item[low + (middle - low) / 2]);
+        prefetch(item[middle + (high - middle) / 2]);
         int order = map->compare(key, item[middle]);
         if (order == 0) {
             *found = true;
@@ -66,8 +68,8 @@ void omap_descend(const struct omap *map, const void *key, struct omap_path *pat
 /* Items are often read further than one cache line. */
 static inline void omap_prefetch_item(const void *item)
 {
-    __builtin_prefetch(item);
-    __builtin_prefetch((const char *)item + 64);
+    prefetch(item);
+    prefetch((const char *)item + 64);
 }
 
 void omap_seek(const struct omap *map, const void *key, struct omap_iter *out_iter)
@@ -98,7 +100,7 @@ static inline void omap_prefetch_next(const struct omap_node *leaf, unsigned i)
     if (i + OMAP_AHEAD < leaf->n) {
         omap_prefetch_item(leaf->leaf.item[i + OMAP_AHEAD]);
         if (next != NULL)
-            __builtin_prefetch((const char *)next + i * sizeof(void *));
+            prefetch((const char *)next + i * sizeof(void *));
     } else if (next != NULL && i + OMAP_AHEAD - leaf->n < next->n) {
         omap_prefetch_item(next->leaf.item[i + OMAP_AHEAD - leaf->n]);
     }
@@ -125,7 +127,7 @@ static inline void omap_prefetch_previous(const struct omap_node *leaf, unsigned
     if (i >= OMAP_AHEAD) {
         omap_prefetch_item(leaf->leaf.item[i - OMAP_AHEAD]);
         if (previous != NULL)
-            __builtin_prefetch((const char *)previous + i * sizeof(void *));
+            prefetch((const char *)previous + i * sizeof(void *));
     } else if (previous != NULL && i + previous->n >= OMAP_AHEAD) {
         omap_prefetch_item(previous->leaf.item[i + previous->n - OMAP_AHEAD]);
     }

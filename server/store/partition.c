@@ -18,6 +18,7 @@
 #include "server/store/partition.h"
 
 #include "common/err.h"
+#include "common/prefetch.h"
 
 int partition_init(struct partition *partition, const struct hmap_type *hash_type, bool shared,
                    int64_t now_ms)
@@ -163,8 +164,8 @@ void partition_prefetch_record(struct partition *partition, uint64_t hash)
         return;
     const char *record = hmap_peek(&partition->table, hash);
     if (record != NULL) {
-        __builtin_prefetch(record);
-        __builtin_prefetch(record + 64);
+        prefetch(record);
+        prefetch(record + 64);
     }
     if (partition->shared)
         pthread_mutex_unlock(&partition->lock);
