@@ -15,6 +15,7 @@
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/num.h"
+#include "common/suggest.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -45,7 +46,6 @@ static const struct config_option table[OPTION_COUNT] = {
 };
 
 enum {
-    NAME_SIZE_MAX = 64,   /* longer names have no closest one */
     SHOWN_BYTES_MAX = 64, /* of a wrong value or name, in a message */
 };
 
@@ -91,52 +91,30 @@ enum option_id config_find(const char *name)
     return (enum option_id)id;
 }
 
-/* Levenshtein: how many bytes must be added, removed or changed. */
-static size_t edit_distance(const char *a, const char *b)
-{
-    size_t row[NAME_SIZE_MAX + 1];
-    size_t b_size = strlen(b);
-    REQUIRE(b_size <= NAME_SIZE_MAX);
-    for (size_t j = 0; j <= b_size; j++)
-        row[j] = j;
-    for (size_t i = 0; a[i] != '\0'; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 1; j <= b_size; j++) {
-            size_t change = diagonal + (a[i] != b[j - 1]);
-            size_t shorter = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = change < shorter ? change : shorter;
-        }
-    }
-    return row[b_size];
-}
-
 /* How far `name` is from meaning this option: misspelt, without its section, or in a wrong one. */
-static size_t option_distance(const char *name, const struct config_option *option)
+static unsigned option_distance(const char *name, const struct config_option *option)
 {
     const char *dot = strrchr(name, '.');
     if (dot == NULL)
-        return edit_distance(name, option->key);
-    return strcmp(dot + 1, option->key) == 0 ? 1 : edit_distance(name, option->name);
+        return suggest_distance(name, strlen(name), option->key);
+    return strcmp(dot + 1, option->key) == 0 ? 1
+                                             : suggest_distance(name, strlen(name), option->name);
 }
 
-static size_t section_distance(const char *name, const struct config_option *option)
+static unsigned section_distance(const char *name, const struct config_option *option)
 {
-    return edit_distance(name, option->section);
+    return suggest_distance(name, strlen(name), option->section);
 }
 
 /* The row nearest to a name, NULL if none is near. */
 static const struct config_option *
-closest(const char *name, size_t (*distance)(const char *, const struct config_option *))
+closest(const char *name, unsigned (*distance)(const char *, const struct config_option *))
 {
     size_t size = strlen(name);
-    if (size > NAME_SIZE_MAX)
-        return NULL;
     const struct config_option *found = NULL;
-    size_t best = size < 4 ? 2 : 3;
+    unsigned best = size < 4 ? 2 : 3;
     for (unsigned id = 0; id < OPTION_COUNT; id++) {
-        size_t this = distance(name, &table[id]);
+        unsigned this = distance(name, &table[id]);
         if (this < best) {
             best = this;
             found = &table[id];

@@ -16,7 +16,7 @@
  */
 #include "client/cli/args.h"
 
-#include "client/cli/suggest.h"
+#include "common/suggest.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/num.h"
@@ -126,7 +126,7 @@ static int args_unknown(const struct op *op, const char *word, size_t n, struct 
     char typed[OP_NAME_MAX + 1];
     struct suggest suggest;
     snprintf(typed, sizeof typed, "%.*s", (int)(n < OP_NAME_MAX ? n : OP_NAME_MAX), word + 2);
-    suggest_init(&suggest, typed);
+    suggest_init(&suggest, typed, strlen(typed));
     for (unsigned i = 0; args_desc(op, i) != NULL; i++) {
         args_option_name(args_desc(op, i), true, names[i]);
         suggest_offer(&suggest, names[i]);

@@ -18,7 +18,7 @@
 #include "client/cli/input.h"
 #include "client/cli/json.h"
 #include "client/cli/run.h"
-#include "client/cli/suggest.h"
+#include "common/suggest.h"
 #include "common/err.h"
 
 enum { MAIN_TIMEOUT_MS = 30000 };
@@ -81,7 +81,7 @@ static int cli_unknown_flag(struct cli *cli, const char *word)
     static const char *const own[] = {"--json", "--raw",     "--timeout", "--help",
                                       "--all",  "--version", "--string",  "--json-in"};
     struct suggest suggest;
-    suggest_init(&suggest, word);
+    suggest_init(&suggest, word, strlen(word));
     for (size_t k = 0; k < LENGTH_OF(cli_flags); k++)
         suggest_offer(&suggest, cli_flags[k].long_name);
     for (size_t k = 0; k < LENGTH_OF(own); k++)
@@ -289,7 +289,7 @@ static int main_unknown_verb(struct cli *cli, const char *group, const char *ver
 {
     struct help_name names[OP_COUNT];
     struct suggest suggest;
-    suggest_init(&suggest, verb);
+    suggest_init(&suggest, verb, strlen(verb));
     for (unsigned i = 0; i < OP_COUNT; i++) {
         names[i] = help_split(op_table[i].name);
         if (strcmp(names[i].group, group) == 0)
@@ -308,7 +308,7 @@ static int main_unknown(struct cli *cli, const char *word)
     struct help_name names[OP_COUNT];
     struct suggest suggest;
     enum op_id id;
-    suggest_init(&suggest, word);
+    suggest_init(&suggest, word, strlen(word));
     for (unsigned i = 0; i < OP_COUNT; i++) {
         names[i] = help_split(op_table[i].name);
         suggest_offer(&suggest, names[i].group[0] != 0 ? names[i].group : names[i].verb);

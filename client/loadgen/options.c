@@ -11,7 +11,7 @@
  */
 #include "client/loadgen/options.h"
 
-#include "client/loadgen/suggest.h"
+#include "common/suggest.h"
 #include "common/err.h"
 #include "common/num.h"
 
@@ -177,18 +177,20 @@ static int options_take(struct options_reader *r, const struct options_row *row,
 
 static int options_long(struct options_reader *r, const char *word, struct options *out)
 {
-    const char *names[OPTIONS_COUNT];
+    struct suggest suggest;
     const char *equals = strchr(word, '=');
     size_t size = equals != NULL ? (size_t)(equals - word) : strlen(word);
+    suggest_init(&suggest, word, size);
     for (unsigned i = 0; i < OPTIONS_COUNT; i++) {
-        names[i] = options_table[i].name;
-        if (strlen(names[i]) == size && memcmp(names[i], word, size) == 0)
+        const char *name = options_table[i].name;
+        if (strlen(name) == size && memcmp(name, word, size) == 0)
             return options_take(r, &options_table[i], equals != NULL ? equals + 1 : NULL, out);
+        suggest_offer(&suggest, name);
     }
-    const char *nearest = suggest_nearest(word, size, names, OPTIONS_COUNT);
-    if (nearest == NULL)
+    if (suggest.best == NULL)
         return options_wrong(r, "unknown option --%.*s; --help lists all", (int)size, word);
-    return options_wrong(r, "unknown option --%.*s; did you mean --%s?", (int)size, word, nearest);
+    return options_wrong(r, "unknown option --%.*s; did you mean --%s?", (int)size, word,
+                         suggest.best);
 }
 
 static int options_short(struct options_reader *r, const char *word, struct options *out)

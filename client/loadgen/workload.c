@@ -10,7 +10,7 @@
  */
 #include "client/loadgen/workload.h"
 
-#include "client/loadgen/suggest.h"
+#include "common/suggest.h"
 #include "common/err.h"
 
 #include <stdio.h>
@@ -32,14 +32,14 @@ const struct workload workload_table[WORKLOAD_COUNT] = {
 
 static int workload_unknown(const char *name, size_t size, char *out_detail)
 {
-    const char *names[WORKLOAD_COUNT];
+    struct suggest suggest;
+    suggest_init(&suggest, name, size);
     for (unsigned i = 0; i < WORKLOAD_COUNT; i++)
-        names[i] = workload_table[i].name;
-    const char *nearest = suggest_nearest(name, size, names, WORKLOAD_COUNT);
+        suggest_offer(&suggest, workload_table[i].name);
     int shown = size < 32 ? (int)size : 32;
-    if (nearest != NULL)
+    if (suggest.best != NULL)
         (void)snprintf(out_detail, WORKLOAD_DETAIL_SIZE, "unknown test '%.*s'; did you mean %s?",
-                       shown, name, nearest);
+                       shown, name, suggest.best);
     else
         (void)snprintf(out_detail, WORKLOAD_DETAIL_SIZE, "unknown test '%.*s'; --help lists all",
                        shown, name);

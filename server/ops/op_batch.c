@@ -24,16 +24,6 @@
 #include "proto/rpc.h"
 #include "server/ops/dispatch.h"
 
-struct op_batch {
-    struct buf places; /* of size_t: where versions belong in the output */
-};
-
-void op_batch_version_at(struct op_batch *batch, struct reply *reply, size_t place)
-{
-    if (reply->failed == 0)
-        reply->failed = buf_append(&batch->places, &place, sizeof place);
-}
-
 static int batch_wrong(struct op_ctx *ctx, uint32_t index, const char *what)
 {
     char text[sizeof ctx->problem->text];

@@ -53,7 +53,10 @@ struct job {
     void (*destroy)(struct job *job);
 };
 
-struct op_batch; /* an atomic batch in progress: op_batch.c */
+/* An atomic batch in progress (op_batch.c). */
+struct op_batch {
+    struct buf places; /* of size_t: where the version belongs in the output */
+};
 
 struct op_ctx {
     struct op_env *env;
@@ -78,15 +81,14 @@ struct op_ctx {
 #undef OP
 #undef ALIAS
 
+/* ---- op_reply.c ---- */
+
 /* Answer with the version of the transaction. Inside an atomic batch it is filled in at the end. */
 void op_reply_version(struct op_ctx *ctx, uint64_t version);
 
 /* The same in two steps, where the version is not the last part of the reply. */
 size_t op_reply_version_later(struct op_ctx *ctx);
 void op_reply_version_now(struct op_ctx *ctx, size_t place, uint64_t version);
-
-/* Remember a place for the version of the batch. */
-void op_batch_version_at(struct op_batch *batch, struct reply *reply, size_t place);
 
 /* A page size: the default if not given; ERR with ctx->problem if 0 or above limits.page_items. */
 MUST_USE int op_page_limit(struct op_ctx *ctx, const struct arg *limit, uint64_t *out_limit);

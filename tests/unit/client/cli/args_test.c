@@ -6,7 +6,6 @@
 #include "client/cli/args.h"
 
 #include "client/cli/json.h"
-#include "client/cli/suggest.h"
 #include "common/err.h"
 #include "proto/pack.h"
 #include "proto/rpc.h"
@@ -236,23 +235,6 @@ static void whole_table(void **state)
     }
 }
 
-static void nearest(void **state)
-{
-    (void)state;
-    struct suggest suggest;
-    assert_int_equal(suggest_distance("abc", "abc"), 0);
-    assert_int_equal(suggest_distance("ptu", "put"), 1);
-    assert_int_equal(suggest_distance("", "abc"), 3);
-    assert_int_equal(suggest_distance("kitten", "sitting"), 3);
-    suggest_init(&suggest, "delte");
-    suggest_offer(&suggest, "get");
-    suggest_offer(&suggest, "delete");
-    assert_string_equal(suggest.best, "delete");
-    suggest_init(&suggest, "xyz");
-    suggest_offer(&suggest, "get");
-    assert_null(suggest.best);
-}
-
 static int setup(void **state)
 {
     (void)state;
@@ -264,7 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accepted), cmocka_unit_test(refused),     cmocka_unit_test(from_file),
-        cmocka_unit_test(cursor),   cmocka_unit_test(whole_table), cmocka_unit_test(nearest),
+        cmocka_unit_test(cursor),   cmocka_unit_test(whole_table),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

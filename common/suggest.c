@@ -6,21 +6,21 @@
  * is offered is worth reading. A word that begins with what was typed is one edit away.
  * Threads: pure functions. Failures: none.
  */
-#include "client/cli/suggest.h"
+#include "common/suggest.h"
 
 #include <string.h>
 
-enum { SUGGEST_SIZE_MAX = 40 };
+enum { SUGGEST_SIZE_MAX = 64 };
 
 static unsigned suggest_min(unsigned a, unsigned b)
 {
     return a < b ? a : b;
 }
 
-unsigned suggest_distance(const char *a, const char *b)
+unsigned suggest_distance(const char *a, size_t size, const char *b)
 {
     unsigned rows[3][SUGGEST_SIZE_MAX + 1];
-    size_t n = strlen(a), m = strlen(b);
+    size_t n = size, m = strlen(b);
     if (n > SUGGEST_SIZE_MAX || m > SUGGEST_SIZE_MAX)
         return SUGGEST_SIZE_MAX;
     for (size_t j = 0; j <= m; j++)
@@ -39,16 +39,16 @@ unsigned suggest_distance(const char *a, const char *b)
     return rows[n % 3][m];
 }
 
-void suggest_init(struct suggest *suggest, const char *typed)
+void suggest_init(struct suggest *suggest, const char *typed, size_t size)
 {
-    unsigned allowed = (unsigned)strlen(typed) / 3;
-    *suggest = (struct suggest){typed, NULL, (allowed > 1 ? allowed : 1) + 1};
+    unsigned allowed = (unsigned)size / 3;
+    *suggest = (struct suggest){typed, size, NULL, (allowed > 1 ? allowed : 1) + 1};
 }
 
 void suggest_offer(struct suggest *suggest, const char *word)
 {
-    size_t n = strlen(suggest->typed);
-    unsigned distance = suggest_distance(suggest->typed, word);
+    size_t n = suggest->size;
+    unsigned distance = suggest_distance(suggest->typed, n, word);
     if (n >= 2 && strncmp(suggest->typed, word, n) == 0)
         distance = suggest_min(distance, 1);
     if (distance < suggest->distance) {

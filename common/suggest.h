@@ -6,19 +6,20 @@
 
 #include <stddef.h>
 
-/* The search for the word nearest to `typed`. */
+/* The search for the word nearest to `typed` (which need not end in NUL). */
 struct suggest {
     const char *typed;
+    size_t size;
     const char *best; /* NULL: none is near enough */
     unsigned distance;
 };
 
 /* Begin with nothing found. */
-void suggest_init(struct suggest *suggest, const char *typed);
+void suggest_init(struct suggest *suggest, const char *typed, size_t size);
 
 /* Consider one word, which must live as long as the result is used. */
 void suggest_offer(struct suggest *suggest, const char *word);
 
-/* Edits (insert, delete, replace, swap neighbours) from a to b; large if either is over 40
- * bytes. */
-unsigned suggest_distance(const char *a, const char *b);
+/* Edits (insert, delete, replace, swap neighbours) from a to b; large if either is over 64 bytes.
+ * */
+unsigned suggest_distance(const char *a, size_t size, const char *b);
