@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 enum {
-    TICK_MS = 50,
+    TICK_MS = 100,
     CHECK_NS = 250000000,     /* how often time limits of connections are looked at */
     SWEEP_NS = 1000000,       /* expiry works no longer than this at a time, */
     SWEEP_BUDGET = 256,       /* in slices of so many steps under a partition's lock */
