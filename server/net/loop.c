@@ -2,7 +2,7 @@
  *
  * The life of an event loop.
  *
- *   one turn:  idle: one step of each job
+ *   one turn:  idle: jobs take turns, a step each, for half a millisecond
  *              prepare: send what is left, forget the time
  *              wait for events -> conn_on_event: read, run requests, gather replies
  *              check: one send for each connection that has replies
@@ -28,6 +28,7 @@
 enum {
     TICK_MS = 100,
     CHECK_NS = 250000000,     /* how often time limits of connections are looked at */
+    JOBS_NS = 500000,         /* jobs together work no longer than this in a turn */
     SWEEP_NS = 1000000,       /* expiry works no longer than this at a time, */
     SWEEP_BUDGET = 256,       /* in slices of so many steps under a partition's lock */
     SPARE_BYTES = 128 * 1024, /* buffers above this are not kept for lending */
@@ -101,6 +102,22 @@ static void loop_on_check(uv_check_t *handle)
 
 static void loop_on_idle(uv_idle_t *handle);
 
+static void loop_queue_job(struct loop *loop, struct loop_job *entry)
+{
+    entry->next = NULL;
+    *loop->jobs_end = entry;
+    loop->jobs_end = &entry->next;
+}
+
+static struct loop_job *loop_take_job(struct loop *loop)
+{
+    struct loop_job *entry = loop->jobs;
+    loop->jobs = entry->next;
+    if (loop->jobs == NULL)
+        loop->jobs_end = &loop->jobs;
+    return entry;
+}
+
 int loop_add_job(struct loop *loop, struct conn *conn, struct job *job, uint32_t msgid,
                  bool notification)
 {
@@ -109,8 +126,8 @@ int loop_add_job(struct loop *loop, struct conn *conn, struct job *job, uint32_t
         job->destroy(job);
         return ERR_OUT_OF_MEMORY;
     }
-    *entry = (struct loop_job){loop->jobs, job, conn, msgid, notification};
-    loop->jobs = entry;
+    *entry = (struct loop_job){NULL, job, conn, msgid, notification};
+    loop_queue_job(loop, entry);
     conn->n_jobs++;
     return uv_idle_start(&loop->idle, loop_on_idle);
 }
@@ -134,25 +151,18 @@ static void loop_finish_job(struct loop *loop, struct loop_job *entry)
     mem_free(entry);
 }
 
+/* Jobs take turns, a step each, for no longer than JOBS_NS in a turn of the loop, however many. */
 static void loop_on_idle(uv_idle_t *handle)
 {
     struct loop *loop = handle->data;
-    struct loop_job **link = &loop->jobs, *done = NULL;
+    uint64_t until = clock_mono_ns() + JOBS_NS;
     loop_see_time(loop);
-    while (*link != NULL) {
-        struct loop_job *entry = *link;
-        if (!entry->job->step(entry->job, &loop->env)) {
-            link = &entry->next;
-            continue;
-        }
-        *link = entry->next;
-        entry->next = done;
-        done = entry;
-    }
-    while (done != NULL) { /* finishing may add jobs, hence not above */
-        struct loop_job *entry = done;
-        done = entry->next;
-        loop_finish_job(loop, entry);
+    while (loop->jobs != NULL && clock_mono_ns() < until) {
+        struct loop_job *entry = loop_take_job(loop);
+        if (entry->job->step(entry->job, &loop->env))
+            loop_finish_job(loop, entry);
+        else
+            loop_queue_job(loop, entry);
     }
     if (loop->jobs == NULL)
         (void)uv_idle_stop(handle);
@@ -355,6 +365,7 @@ int loop_start(const struct loop_options *options, struct loop **out_loop)
                                 .stats = &loop->stats,
                                 .host = options->host,
                                 .login_required = options->login_required};
+    loop->jobs_end = &loop->jobs;
     loop->beat_ns = clock_mono_ns();
     mailbox_init(&loop->mailbox, loop_wake, loop);
     if (loop_init_handles(loop) != 0 || uv_thread_create(&loop->thread, loop_thread, loop) != 0) {

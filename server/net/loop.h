@@ -51,12 +51,12 @@ struct loop {
     unsigned index, n_loops;
     void (*on_end)(void *context);
     void *context;
-    _Atomic unsigned n_conns; /* those on their way here included */
-    _Atomic uint64_t beat_ns; /* when the loop last came round */
-    struct conn *conns;       /* all */
-    struct conn *dirty;       /* those with output to send this turn */
-    struct loop_job *jobs;
-    bool now_is_set;       /* env.now_ms is that of this turn */
+    _Atomic unsigned n_conns;          /* those on their way here included */
+    _Atomic uint64_t beat_ns;          /* when the loop last came round */
+    struct conn *conns;                /* all */
+    struct conn *dirty;                /* those with output to send this turn */
+    struct loop_job *jobs, **jobs_end; /* first in, first to have a turn */
+    bool now_is_set;                   /* env.now_ms is that of this turn */
     bool stopping;         /* no new requests; connections close when they have been answered */
     uint64_t stop_at_ns;   /* then they are closed anyhow */
     uint64_t client_bytes; /* memory of the buffers of all connections */

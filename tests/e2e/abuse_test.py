@@ -349,6 +349,20 @@ class ReadingTest(AbuseCase):
         self.assertLess(self.server.resident_bytes() - before, 100 * MIB)
 
 
+    def test_many_jobs_at_once(self):
+        # A thousand clears at once: each record is counted once, and others are served meanwhile.
+        pairs = [[f"job{i}", i] for i in range(10000)]
+        self.c.call("kv.mput", pairs)
+        with self.connect() as busy:
+            busy.call("run.use", self._testMethodName)
+            ids = [busy.post("kv.clear") for _ in range(1000)]
+            times = self.latencies()
+            self.assertLess(statistics.median(times), 0.05)
+            deleted = sum(busy.wait(msgid) for msgid in ids)
+        self.assertEqual(deleted, len(pairs))
+        self.assertEqual(self.c.call("kv.count"), 0)
+
+
 class ArgumentTest(AbuseCase):
     """Every operation with every wrong argument."""
 
