@@ -14,6 +14,7 @@ gcc                 # compiler
 libc6-dev           # C library headers
 meson               # build description
 ninja-build         # build runner
+make                # gcc uses it to link in parallel
 pkgconf             # finds the libraries below
 libuv1-dev          # event loops
 libmsgpack-dev      # MessagePack

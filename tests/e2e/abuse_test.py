@@ -348,7 +348,6 @@ class ReadingTest(AbuseCase):
         self.assertLess(statistics.median(self.latencies()), 0.05)
         self.assertLess(self.server.resident_bytes() - before, 100 * MIB)
 
-
     def test_many_jobs_at_once(self):
         # A thousand clears at once: each record is counted once, and others are served meanwhile.
         pairs = [[f"job{i}", i] for i in range(10000)]
