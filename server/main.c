@@ -2,8 +2,9 @@
  *
  * cairnd: command line, then server_run.
  *
- * Exit statuses are those of sysexits.h: 0 after a clean stop, 64 (usage), 78 (configuration), 69
- * (cannot listen), 71 (system).
+ * Exit statuses are those of sysexits.h: 0 after a clean stop, 64 (usage), 65 (--hash-token: too
+ * short), 69 (cannot listen), 71 (system), 74 (cannot print), 75 (a second signal ended the stop),
+ * 78 (configuration).
  */
 #include "build_version.h"
 #include "common/clock.h"

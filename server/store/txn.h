@@ -26,9 +26,9 @@ struct txn_set {
 struct txn {
     struct store *store;
     int64_t now_ms;
-    struct partition
-        *locked_one;       /* the only partition that is locked, or NULL: those in `locked` */
-    struct txn_set locked; /* set only while many_locked */
+    /* What is locked: this one partition, or, while many_locked, those in `locked`. */
+    struct partition *locked_one;
+    struct txn_set locked;
     bool many_locked;
     bool many;     /* several effects: planned ones are looked up, none overwrites in place */
     bool deferred; /* part of a larger transaction, whose owner locks and commits */
@@ -37,9 +37,10 @@ struct txn {
     size_t n_effects, capacity;
     uint32_t *index; /* open-addressed positions + 1 in effects by hash, when there are many */
     size_t index_mask;
-    struct record *seen; /* what the last txn_find met, expired or not, so that planning */
-    struct record_key
-        seen_key;           /* for the same view of a key need not look again; no data: nothing */
+    /* What the last txn_find met, expired or not, and for which view of a key, so that planning
+     * need not look again. No key: nothing. */
+    struct record *seen;
+    struct record_key seen_key;
     struct effect first[1]; /* room for the common case */
 };
 
