@@ -265,5 +265,7 @@ void server_init_host(struct server *server)
                                     .stats = report_stats,
                                     .config_get = report_config_get,
                                     .config_set = report_config_set,
-                                    .token_valid = report_token_valid};
+                                    .token_valid = report_token_valid,
+                                    .clients = report_clients,
+                                    .kill = report_kill};
 }

@@ -38,5 +38,10 @@ int server_run(struct config *config, const char *config_path);
 /* The services for handlers (server/report.c). */
 void server_init_host(struct server *server);
 
+/* Those of them about clients (server/report_clients.c), as struct op_host says. */
+int report_clients(void *self, uint64_t after, size_t max, struct session_view **out_views,
+                   size_t *out_count);
+int report_kill(void *self, uint64_t id, bool *out_found);
+
 /* The configuration has changed: tell loops and store. config_lock is held, or nothing runs yet. */
 void server_apply_config(struct server *server);

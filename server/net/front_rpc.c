@@ -103,7 +103,7 @@ static size_t front_run(struct conn *conn, struct front_batch *batch, bool *out_
         struct job *job = dispatch_run(&loop->env, &conn->session, request, &conn->out, out_failed);
         if (job != NULL && loop_add_job(loop, conn, job, request->msgid, request->notification))
             *out_failed = true;
-        if (*out_failed)
+        if (*out_failed || conn->session.leaving)
             return batch->at[i + 1];
     }
     return batch->at[batch->n];
@@ -173,7 +173,7 @@ enum front_result front_rpc_feed(struct conn *conn, struct bytes data, size_t *o
         front_decode(conn, data, at, &batch);
         size_t ran = front_run(conn, &batch, &failed);
         *out_used = ran;
-        if (failed)
+        if (failed || conn->session.leaving)
             return FRONT_LEAVE;
         if (ran != batch.at[batch.n])
             return FRONT_BLOCKED;

@@ -248,6 +248,23 @@ static void loop_run_adopt(struct mail *mail, void *owner)
     mem_free(message);
 }
 
+static void loop_run_kill(struct mail *mail, void *owner)
+{
+    struct loop_mail *message = (struct loop_mail *)mail;
+    struct loop *loop = owner;
+    struct conn *conn = loop->conns;
+    while (conn != NULL && conn->session.id != message->number)
+        conn = conn->next;
+    if (conn != NULL) {
+        log_notice("net", "connection %llu closed: server.kill",
+                   (unsigned long long)message->number);
+        stats_add(&loop->stats, METRIC_connections_killed, 1);
+        if (!conn->session.leaving) /* else it killed itself, and goes when it was answered */
+            conn_close(conn);
+    }
+    mem_free(message);
+}
+
 static void loop_run_stop(struct mail *mail, void *owner)
 {
     struct loop_mail *message = (struct loop_mail *)mail;
@@ -284,6 +301,20 @@ void loop_adopt(struct loop *loop, int fd, uint64_t conn_id, bool tcp)
     message->number = conn_id;
     atomic_fetch_add(&loop->n_conns, 1);
     loop_post(loop, message, loop_run_adopt);
+}
+
+int loop_kill(struct loop *loop, uint64_t conn_id, bool *out_found)
+{
+    struct loop_mail *message = mem_calloc(1, sizeof *message);
+    if (message == NULL)
+        return ERR_OUT_OF_MEMORY;
+    message->number = conn_id;
+    *out_found = session_list_kill(&loop->sessions, conn_id);
+    if (*out_found)
+        loop_post(loop, message, loop_run_kill);
+    else
+        mem_free(message);
+    return 0;
 }
 
 void loop_stop(struct loop *loop, uint64_t drain_ms)
@@ -366,6 +397,7 @@ int loop_start(const struct loop_options *options, struct loop **out_loop)
                                 .host = options->host,
                                 .login_required = options->login_required};
     loop->jobs_end = &loop->jobs;
+    session_list_init(&loop->sessions);
     loop->beat_ns = clock_mono_ns();
     mailbox_init(&loop->mailbox, loop_wake, loop);
     if (loop_init_handles(loop) != 0 || uv_thread_create(&loop->thread, loop_thread, loop) != 0) {
@@ -382,6 +414,7 @@ void loop_join(struct loop *loop)
     mailbox_run(&loop->mailbox);
     REQUIRE(uv_loop_close(&loop->uv) == 0);
     mailbox_deinit(&loop->mailbox);
+    session_list_deinit(&loop->sessions);
     for (unsigned i = 0; i < loop->n_spares; i++)
         buf_deinit(&loop->spares[i]);
     buf_deinit(&loop->env.scratch);

@@ -9,6 +9,7 @@
 #include "common/mailbox.h"
 #include "proto/limits.h"
 #include "server/ops/ops.h"
+#include "server/ops/session_list.h"
 
 #include <stdatomic.h>
 #include <uv.h>
@@ -54,6 +55,7 @@ struct loop {
     _Atomic unsigned n_conns;          /* those on their way here included */
     _Atomic uint64_t beat_ns;          /* when the loop last came round */
     struct conn *conns;                /* all */
+    struct session_list sessions;      /* theirs, for others to look at */
     struct conn *dirty;                /* those with output to send this turn */
     struct loop_job *jobs, **jobs_end; /* first in, first to have a turn */
     bool now_is_set;                   /* env.now_ms is that of this turn */
@@ -80,6 +82,10 @@ void loop_adopt(struct loop *loop, int fd, uint64_t conn_id, bool tcp);
 
 /* Replace the limits (any thread). */
 void loop_set_limits(struct loop *loop, const struct limits *limits);
+
+/* Close a connection, if this loop has one with this id that was not killed before (any thread). 0
+ * or ERR_OUT_OF_MEMORY. */
+MUST_USE int loop_kill(struct loop *loop, uint64_t conn_id, bool *out_found);
 
 /* ---- for the files of server/net, on the loop's thread ---- */
 

@@ -136,6 +136,7 @@ struct job *dispatch_run(struct op_env *env, struct session *session, const stru
     uint64_t start = timed ? clock_ticks() : 0;
     size_t mark = out->size;
     int err;
+    session_count(session, request->op);
     do {
         out->size = mark;
         dispatch_begin(env, session, request->msgid, request->notification, out, &reply);

@@ -14,7 +14,7 @@
 #include "proto/problem.h"
 #include "proto/reply.h"
 #include "proto/request.h"
-#include "server/ops/session.h"
+#include "server/ops/session_list.h"
 #include "server/ops/stats.h"
 #include "server/store/txn.h"
 
@@ -30,6 +30,13 @@ struct op_host {
     void (*config_get)(void *self, struct bytes prefix, struct reply *reply);
     int (*config_set)(void *self, struct bytes option, struct bytes value, struct problem *problem);
     bool (*token_valid)(void *self, struct bytes token);
+    /* Up to `max` clients with ids above `after`, in their order, in an array for the caller to
+     * mem_free. 0 or ERR_OUT_OF_MEMORY. */
+    int (*clients)(void *self, uint64_t after, size_t max, struct session_view **out_views,
+                   size_t *out_count);
+    /* Close the connection with this id; one whose session is `leaving` goes by itself. 0 or
+     * ERR_OUT_OF_MEMORY. */
+    int (*kill)(void *self, uint64_t id, bool *out_found);
 };
 
 /* What one event loop works with. */
