@@ -223,6 +223,8 @@ static bool report_value_text(struct bytes value, char *out_text, size_t size)
         return false;
     if (mp.kind == MP_UINT)
         snprintf(out_text, size, "%llu", (unsigned long long)mp.uint);
+    else if (mp.kind == MP_SINT)
+        snprintf(out_text, size, "%lld", (long long)mp.sint);
     else if (mp.kind == MP_BOOL)
         snprintf(out_text, size, "%s", mp.boolean ? "true" : "false");
     else if ((mp.kind == MP_STR || mp.kind == MP_BIN) && mp.bytes.size < size &&

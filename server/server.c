@@ -61,6 +61,8 @@ void server_apply_config(struct server *server)
                  (uint64_t)config_int(server->config, OPTION_memory_limit));
     atomic_store(&server->store->evict,
                  config_enum(server->config, OPTION_memory_policy) == MEMORY_POLICY_EVICT);
+    slowlog_set_threshold(&server->slowlog,
+                          config_int(server->config, OPTION_slowlog_threshold_us));
     for (unsigned i = 0; i < server->n_loops; i++)
         loop_set_limits(server->loops[i], &limits);
 }
@@ -169,6 +171,7 @@ static int server_start_loops(struct server *server)
     struct loop_options options = {.n_loops = server->n_loops,
                                    .store = server->store,
                                    .host = &server->host,
+                                   .slowlog = &server->slowlog,
                                    .limits = config_limits(server->config),
                                    .login_required = server->auth != NULL,
                                    .on_end = server_note_end,
@@ -249,7 +252,9 @@ static int server_start(struct server *server)
     if (status != 0)
         return status;
     server->n_loops = server_count_loops(server->config);
-    if (server_create_store(server) != 0) {
+    if (server_create_store(server) != 0 ||
+        slowlog_init(&server->slowlog,
+                     (size_t)config_int(server->config, OPTION_slowlog_entries)) != 0) {
         log_error("server", "no memory for the store");
         return EX_OSERR;
     }
@@ -277,6 +282,7 @@ static void server_deinit(struct server *server)
     listener_group_deinit(&server->group);
     mem_free(server->loops);
     store_destroy(server->store);
+    slowlog_deinit(&server->slowlog);
     auth_destroy(server->auth);
     uv_mutex_destroy(&server->config_lock);
     config_destroy(server->config);

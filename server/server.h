@@ -22,6 +22,7 @@ struct server {
     struct auth *auth;       /* NULL: no login needed */
     struct store *store;
     struct op_host host;
+    struct slowlog slowlog;
     struct loop **loops;
     unsigned n_loops;
     struct listener_group group;

@@ -96,6 +96,7 @@ static size_t front_run(struct conn *conn, struct front_batch *batch, bool *out_
     struct loop *loop = conn->loop;
     for (unsigned i = 0; i < batch->n; i++)
         dispatch_prefetch_record(&loop->env, &batch->request[i]);
+    dispatch_start_clock(&loop->env);
     for (unsigned i = 0; i < batch->n; i++) {
         const struct request *request = &batch->request[i];
         if (!front_may_run(conn))

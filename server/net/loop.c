@@ -135,19 +135,22 @@ int loop_add_job(struct loop *loop, struct conn *conn, struct job *job, uint32_t
 static void loop_finish_job(struct loop *loop, struct loop_job *entry)
 {
     struct conn *conn = entry->conn;
+    size_t reply_bytes = 0;
     if (conn != NULL) {
         if (conn->out.data == NULL)
             conn->out = loop_borrow(loop);
+        size_t mark = conn->out.size;
         conn->n_jobs--;
         if (dispatch_finish(&loop->env, &conn->session, entry->msgid, entry->notification,
                             entry->job, NULL, &conn->out) != 0)
             conn_leave(conn);
+        reply_bytes = conn->out.size - mark;
         conn_mark_dirty(conn);
         conn_resume(conn);
         if (conn->eof && conn->n_jobs == 0 && !conn->blocked)
             conn_leave(conn);
     }
-    entry->job->destroy(entry->job);
+    dispatch_end_job(&loop->env, entry->job, reply_bytes);
     mem_free(entry);
 }
 
@@ -159,7 +162,7 @@ static void loop_on_idle(uv_idle_t *handle)
     loop_see_time(loop);
     while (loop->jobs != NULL && clock_mono_ns() < until) {
         struct loop_job *entry = loop_take_job(loop);
-        if (entry->job->step(entry->job, &loop->env))
+        if (dispatch_step(&loop->env, entry->job))
             loop_finish_job(loop, entry);
         else
             loop_queue_job(loop, entry);
@@ -395,6 +398,8 @@ int loop_start(const struct loop_options *options, struct loop **out_loop)
                                 .limits = &loop->limits,
                                 .stats = &loop->stats,
                                 .host = options->host,
+                                .slowlog = options->slowlog,
+                                .loop = options->index,
                                 .login_required = options->login_required};
     loop->jobs_end = &loop->jobs;
     session_list_init(&loop->sessions);

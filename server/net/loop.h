@@ -31,6 +31,7 @@ struct loop_options {
     unsigned index, n_loops;
     struct store *store;
     const struct op_host *host;
+    struct slowlog *slowlog;
     struct limits limits;
     bool login_required;
     void (*on_end)(void *context); /* called by the loop's thread when it has ended */

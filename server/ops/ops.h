@@ -15,6 +15,7 @@
 #include "proto/reply.h"
 #include "proto/request.h"
 #include "server/ops/session_list.h"
+#include "server/ops/slowlog.h"
 #include "server/ops/stats.h"
 #include "server/store/txn.h"
 
@@ -45,19 +46,24 @@ struct op_env {
     const struct limits *limits;
     struct stats *stats;
     const struct op_host *host;
+    struct slowlog *slowlog;
+    unsigned loop; /* which one */
     bool login_required;
+    uint64_t ticks;     /* when the last request ended (dispatch_start_clock) */
     int64_t now_ms;     /* the time of all requests of this turn */
     struct buf scratch; /* a handler's temporary bytes; empty between requests */
 };
 
 /* Work that goes on after its handler has returned, in slices, before the request is answered.
- * Made by the handler; stepped, finished and destroyed by the loop. */
+ * Made by the handler; the loop steps it (dispatch_step), answers (dispatch_finish) and ends it
+ * (dispatch_end_job). */
 struct job {
     /* Do one slice (some 100 us). True when done. */
     bool (*step)(struct job *job, struct op_env *env);
     /* Describe the result. Not called if the connection is gone. */
     void (*finish)(struct job *job, struct reply *reply);
     void (*destroy)(struct job *job);
+    struct slow_request slow; /* filled in by dispatch; slow.ns: the sum of its slices so far */
 };
 
 /* An atomic batch in progress (op_batch.c). */
