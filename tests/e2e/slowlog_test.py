@@ -62,6 +62,14 @@ class EverythingIsSlowTest(TestCase):
         self.c.pipeline([("kv.incr", "n")] * 200)
         self.assertEqual(self.ops(limit=200), ["kv.incr"] * 200)
 
+    def test_the_time_of_a_request_is_its_own(self):
+        """That of those before it in a pipeline is not counted again."""
+        self.c.call("kv.mput", [[f"k{i}", i] for i in range(10000)])
+        self.c.pipeline([("kv.scan", {"limit": 10000})] + [("kv.get", "k")] * 10)
+        *gets, scan = self.c.call("server.slowlog", limit=11)["items"]
+        self.assertEqual((scan["op"], {item["op"] for item in gets}), ("kv.scan", {"kv.get"}))
+        self.assertLess(min(item["duration_us"] for item in gets), scan["duration_us"] / 2)
+
     def test_errors_and_notifications(self):
         self.c.call("kv.put", "n", [1])
         self.fails("WRONG_TYPE", "kv.incr", "n")
