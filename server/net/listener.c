@@ -7,8 +7,9 @@
  * kernel's own spreading (SO_REUSEPORT) does not give.
  *
  * Threads: the main thread.
- * Failures: binding fails with a sentence; when file descriptors run out, a spare one is closed to
- * accept and close one connection, so that clients see a close and the loop does not spin.
+ * Failures: binding fails with a sentence. When few file descriptors are left, connections are
+ * closed at once, so that monitoring goes on; when none is, a spare one is closed to accept and
+ * close one connection, so that clients see a close and the loop does not spin.
  */
 #include "server/net/listener.h"
 
@@ -18,13 +19,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { LISTENER_BACKLOG = 1024, LISTENER_ACCEPTS = 64 };
+enum {
+    LISTENER_BACKLOG = 1024,
+    LISTENER_ACCEPTS = 64,
+    LISTENER_RESERVE = 96, /* descriptors kept from clients, or a quarter of all if that is less */
+};
 
 struct listener {
     uv_poll_t poll; /* first: the handle is the listener */
@@ -39,11 +46,22 @@ static int listener_open_spare(void)
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
+/* Descriptors are given out from the lowest, so that one above this tells that few are left. */
+static int listener_fd_end(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)
+        return INT_MAX;
+    int n = (int)limit.rlim_cur;
+    return n - (n / 4 < LISTENER_RESERVE ? n / 4 : LISTENER_RESERVE);
+}
+
 void listener_group_init(struct listener_group *group, uv_loop_t *uv, struct loop **loops,
                          unsigned n_loops, uint64_t connections_max)
 {
     *group = (struct listener_group){
         .uv = uv, .loops = loops, .n_loops = n_loops, .connections_max = connections_max};
+    group->fd_end = listener_fd_end();
     group->spare_fd = listener_open_spare();
 }
 
@@ -74,18 +92,22 @@ static struct loop *listener_choose(struct listener_group *group, uint64_t *out_
     return best;
 }
 
-/* No descriptors are left: take one connection off the queue and close it. */
-static void listener_refuse(struct listener *listener)
+static void listener_refuse(struct listener_group *group, int fd)
 {
-    struct listener_group *group = listener->group;
     log_warn("net", "out of file descriptors: a connection is refused; raise LimitNOFILE");
-    if (group->spare_fd < 0)
-        return;
-    close(group->spare_fd);
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0)
         close(fd);
     group->rejected++;
+}
+
+/* Not even one descriptor is left: take one connection off the queue and close it. */
+static void listener_refuse_next(struct listener *listener)
+{
+    struct listener_group *group = listener->group;
+    if (group->spare_fd < 0)
+        return;
+    close(group->spare_fd);
+    listener_refuse(group, accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC));
     group->spare_fd = listener_open_spare();
 }
 
@@ -99,10 +121,14 @@ static void listener_on_event(uv_poll_t *poll, int status, int events)
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE)
-                listener_refuse(listener);
+                listener_refuse_next(listener);
             return;
         }
         group->received++;
+        if (fd >= group->fd_end) {
+            listener_refuse(group, fd);
+            continue;
+        }
         struct loop *loop = listener_choose(group, &total);
         if (total >= group->connections_max) {
             log_warn("net", "a connection was closed: limits.connections (%llu) is reached",
@@ -140,7 +166,7 @@ static int listener_bind_unix(int fd, const struct sockaddr *address, socklen_t 
     return rc == 0 ? chmod(path, (mode_t)mode) : rc;
 }
 
-static int listener_bind(const struct sockaddr *address, socklen_t size, unsigned unix_mode)
+int listener_bind(const struct sockaddr *address, socklen_t size, unsigned unix_mode)
 {
     int on = 1, rc = 0;
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -186,15 +212,22 @@ int listener_open(struct listener_group *group, const struct sockaddr *address, 
     return 0;
 }
 
-unsigned listener_port(const struct listener *listener)
+unsigned listener_bound_port(int fd)
 {
     struct sockaddr_storage address;
     socklen_t size = sizeof address;
-    if (!listener->tcp || getsockname(listener->fd, (struct sockaddr *)&address, &size) != 0)
+    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
         return 0;
-    return ntohs(address.ss_family == AF_INET6
-                     ? ((struct sockaddr_in6 *)(void *)&address)->sin6_port
-                     : ((struct sockaddr_in *)(void *)&address)->sin_port);
+    if (address.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)(void *)&address)->sin6_port);
+    if (address.ss_family == AF_INET)
+        return ntohs(((struct sockaddr_in *)(void *)&address)->sin_port);
+    return 0;
+}
+
+unsigned listener_port(const struct listener *listener)
+{
+    return listener_bound_port(listener->fd);
 }
 
 static void listener_on_closed(uv_handle_t *handle)

@@ -23,6 +23,7 @@ struct listener_group {
     uint64_t last_id;                 /* of a connection */
     _Atomic uint64_t received;        /* counters, read by others */
     _Atomic uint64_t rejected;
+    int fd_end;   /* clients get descriptors below this one; the rest is for monitoring and files */
     int spare_fd; /* given up for a moment when descriptors run out, to refuse politely */
 };
 
@@ -38,6 +39,11 @@ MUST_USE int listener_open(struct listener_group *group, const struct sockaddr *
 
 /* The port a TCP listener got; 0 for a Unix socket. */
 unsigned listener_port(const struct listener *listener);
+
+/* The same in parts, for those who accept by themselves. Bind and listen: a non-blocking
+ * descriptor, or -1 with errno. And the port of a bound socket, 0 if it is not TCP. */
+MUST_USE int listener_bind(const struct sockaddr *address, socklen_t size, unsigned unix_mode);
+unsigned listener_bound_port(int fd);
 
 /* Stop accepting; removes a Unix socket. The memory is freed when libuv lets go of the handle. */
 void listener_close(struct listener *listener);
