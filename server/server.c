@@ -2,7 +2,7 @@
  *
  * Assembling the daemon, and taking it apart again.
  *
- *   configuration -> store -> loops -> listeners -> "ready"
+ *   configuration -> store -> loops -> HTTP -> listeners -> "ready"
  *   SIGTERM, SIGINT: listeners close, loops answer what they have received, then everything is
  *   freed SIGHUP: the configuration is read again and what is reloadable is applied a second
  *   SIGTERM or SIGINT ends the process at once
@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -79,11 +80,11 @@ static void server_close_handle(uv_handle_t *handle, void *context)
 static void server_on_stop(uv_signal_t *handle, int number)
 {
     struct server *server = handle->data;
-    if (server->stopping) {
+    if (server->phase == SERVER_STOPPING) {
         log_warn("server", "signal %d again: ending at once", number);
         _exit(EX_TEMPFAIL);
     }
-    server->stopping = true;
+    server->phase = SERVER_STOPPING;
     log_notice("server", "signal %d: stopping", number);
     for (unsigned i = 0; i < server->n_listeners; i++)
         listener_close(server->listeners[i]);
@@ -201,15 +202,15 @@ static socklen_t server_address_size(const struct config_address *address)
 }
 
 /* Where a listener is, with the port it got if any would do. */
-static void server_log_listener(const struct config_address *address,
-                                const struct listener *listener)
+static void server_log_listener(const struct config_address *address, unsigned port,
+                                const char *protocol)
 {
     const char *colon = strrchr(address->text, ':');
     if (address->kind == CONFIG_ADDRESS_UNIX || colon == NULL)
-        log_notice("server", "listening on %s (rpc)", address->text);
+        log_notice("server", "listening on %s (%s)", address->text, protocol);
     else
-        log_notice("server", "listening on %.*s:%u (rpc)", (int)(colon - address->text),
-                   address->text, listener_port(listener));
+        log_notice("server", "listening on %.*s:%u (%s)", (int)(colon - address->text),
+                   address->text, port, protocol);
 }
 
 static int server_listen(struct server *server)
@@ -231,9 +232,49 @@ static int server_listen(struct server *server)
             return EX_UNAVAILABLE;
         }
         server->n_listeners++;
-        server_log_listener(&addresses[i], *slot);
+        server_log_listener(&addresses[i], listener_port(*slot), "rpc");
     }
     return 0;
+}
+
+/* One address of listen.http. */
+static int server_listen_http_at(struct server *server, const struct config_address *address)
+{
+    unsigned mode = (unsigned)config_int(server->config, OPTION_listen_unix_mode);
+    int fd = listener_bind(&address->sa, server_address_size(address), mode);
+    unsigned port = fd < 0 ? 0 : listener_bound_port(fd);
+    if (fd < 0) {
+        log_error("server", "cannot listen on %s: %s", address->text, strerror(errno));
+        return EX_UNAVAILABLE;
+    }
+    const char *path = address->kind == CONFIG_ADDRESS_UNIX ? address->un.sun_path : "";
+    if (http_start(server, fd, path, &server->https[server->n_https]) != 0) {
+        log_error("server", "HTTP could not be started on %s", address->text);
+        return EX_OSERR;
+    }
+    server->n_https++;
+    server_log_listener(address, port, "http");
+    if (!config_address_is_local(address))
+        log_warn("server",
+                 "listen.http: %s can be reached from other machines, and there is no login: "
+                 "whoever reaches it may read the metrics",
+                 address->text);
+    return 0;
+}
+
+static int server_listen_http(struct server *server)
+{
+    struct config_address addresses[CONFIG_ADDRESSES_MAX];
+    struct err_detail detail;
+    unsigned n = 0;
+    if (config_addresses(server->config, OPTION_listen_http, addresses, &n, &detail) != 0) {
+        log_error("server", "%s", detail.text);
+        return EX_CONFIG;
+    }
+    int status = 0;
+    for (unsigned i = 0; i < n && status == 0; i++)
+        status = server_listen_http_at(server, &addresses[i]);
+    return status;
 }
 
 static int server_load_auth(struct server *server)
@@ -267,13 +308,16 @@ static int server_start(struct server *server)
                         config_limits(server->config).connections);
     server_apply_config(server);
     server_watch_signals(server);
-    return server_listen(server);
+    status = server_listen_http(server); /* first, so that it can tell that we are starting */
+    return status == 0 ? server_listen(server) : status;
 }
 
 /* ---- end ---- */
 
 static void server_deinit(struct server *server)
 {
+    for (unsigned i = 0; i < server->n_https; i++)
+        http_stop(server->https[i]); /* it reads the loops and the store */
     for (unsigned i = 0; i < server->n_loops && server->loops != NULL; i++)
         loop_join(server->loops[i]);
     uv_walk(&server->uv, server_close_handle, NULL);
@@ -292,6 +336,7 @@ int server_run(struct config *config, const char *config_path)
 {
     struct server server = {.config = config, .config_path = config_path};
     server.started_ns = clock_mono_ns();
+    server.started_ms = clock_wall_ms();
     server.group.spare_fd = -1;
     server_raise_descriptors();
     REQUIRE(uv_loop_init(&server.uv) == 0);
@@ -300,6 +345,7 @@ int server_run(struct config *config, const char *config_path)
     REQUIRE(uv_mutex_init(&server.config_lock) == 0);
     int status = server_start(&server);
     if (status == 0) {
+        server.phase = SERVER_READY;
         log_notice("server", "cairnd %s ready: %u loops, durability memory", CAIRN_VERSION,
                    server.n_loops);
         (void)uv_run(&server.uv, UV_RUN_DEFAULT);

@@ -66,10 +66,10 @@ static bool conn_account(struct conn *conn)
 {
     struct loop *loop = conn->loop;
     size_t now = conn->in.capacity + conn->out.capacity;
-    loop->client_bytes += now - conn->counted;
+    uint64_t all = loop->client_bytes + now - conn->counted;
+    __atomic_store_n(&loop->client_bytes, all, __ATOMIC_RELAXED);
     conn->counted = now;
-    return now <= 2 * CONN_LARGE_BYTES ||
-           loop->client_bytes <= loop->limits.client_bytes / loop->n_loops;
+    return now <= 2 * CONN_LARGE_BYTES || all <= loop->limits.client_bytes / loop->n_loops;
 }
 
 static void conn_release(struct conn *conn, struct buf *buf)
@@ -302,7 +302,7 @@ static bool conn_read(struct conn *conn)
         return false;
     }
     session_touch(&conn->session, loop_time_ns(conn->loop));
-    stats_add(&conn->loop->stats, METRIC_bytes_in, (uint64_t)n);
+    stats_add(&conn->loop->stats, METRIC_received_bytes, (uint64_t)n);
     if (conn->state == CONN_OPEN) { /* else lingering: thrown away */
         target->size += (size_t)n;
         conn_feed(conn, buf_bytes(target));
@@ -365,7 +365,7 @@ void conn_flush(struct conn *conn)
             conn->sent += (size_t)n;
             session_touch(&conn->session, loop_time_ns(conn->loop));
             conn->stall_ns = 0;
-            stats_add(&conn->loop->stats, METRIC_bytes_out, (uint64_t)n);
+            stats_add(&conn->loop->stats, METRIC_sent_bytes, (uint64_t)n);
         }
     }
     if (conn->sent > CONN_LARGE_BYTES && conn->sent > conn->out.size / 2) {

@@ -337,6 +337,13 @@ void loop_set_limits(struct loop *loop, const struct limits *limits)
     loop_post(loop, message, loop_run_limits);
 }
 
+uint64_t loop_age_ns(const struct loop *loop)
+{
+    uint64_t beat_ns = atomic_load_explicit(&loop->beat_ns, memory_order_relaxed);
+    uint64_t now_ns = clock_mono_ns();
+    return beat_ns < now_ns ? now_ns - beat_ns : 0;
+}
+
 /* ---- start and end ---- */
 
 static void loop_wake(void *owner)
@@ -359,10 +366,14 @@ static void loop_close_handle(uv_handle_t *handle, void *context)
 static void loop_thread(void *argument)
 {
     struct loop *loop = argument;
+    char name[16]; /* as top -H and perf show it */
+    snprintf(name, sizeof name, "cairn-loop-%u", loop->index % 1000);
+    (void)pthread_setname_np(pthread_self(), name);
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
     mailbox_run(&loop->mailbox);
     uv_walk(&loop->uv, loop_close_handle, NULL);
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
+    atomic_store_explicit(&loop->beat_ns, LOOP_ENDED, memory_order_relaxed);
     loop->on_end(loop->context);
 }
 

@@ -17,6 +17,7 @@
 struct conn;
 
 enum { LOOP_INPUT_BYTES = 64 * 1024, LOOP_SPARES = 32 };
+#define LOOP_ENDED UINT64_MAX
 
 /* A job of a request whose handler has returned. */
 struct loop_job {
@@ -54,7 +55,7 @@ struct loop {
     void (*on_end)(void *context);
     void *context;
     _Atomic unsigned n_conns;          /* those on their way here included */
-    _Atomic uint64_t beat_ns;          /* when the loop last came round */
+    _Atomic uint64_t beat_ns;          /* when the loop last came round; LOOP_ENDED: never again */
     struct conn *conns;                /* all */
     struct session_list sessions;      /* theirs, for others to look at */
     struct conn *dirty;                /* those with output to send this turn */
@@ -62,7 +63,7 @@ struct loop {
     bool now_is_set;                   /* env.now_ms is that of this turn */
     bool stopping;         /* no new requests; connections close when they have been answered */
     uint64_t stop_at_ns;   /* then they are closed anyhow */
-    uint64_t client_bytes; /* memory of the buffers of all connections */
+    uint64_t client_bytes; /* memory of the buffers of all connections; read by others */
     uint64_t checked_ns;   /* when timeouts were last looked at */
     unsigned n_spares;
     struct buf spares[LOOP_SPARES]; /* buffers to lend */
@@ -87,6 +88,9 @@ void loop_set_limits(struct loop *loop, const struct limits *limits);
 /* Close a connection, if this loop has one with this id that was not killed before (any thread). 0
  * or ERR_OUT_OF_MEMORY. */
 MUST_USE int loop_kill(struct loop *loop, uint64_t conn_id, bool *out_found);
+/* Nanoseconds since the loop last came round, which it does ten times a second unless something
+ * holds it up; 0 once it has ended (any thread). */
+uint64_t loop_age_ns(const struct loop *loop);
 
 /* ---- for the files of server/net, on the loop's thread ---- */
 

@@ -3,7 +3,8 @@
  * A partition: a share of all records with a lock, a hash table for point reads, an ordered map for
  * scans and a timer wheel for expiry. partition.c is the only file that locks state.
  *
- * Except for creation, partition_prefetch and partition_figures, every function wants the lock held.
+ * Except for creation, partition_prefetch and partition_figures, every function wants the lock
+ * held.
  */
 #pragma once
 

@@ -62,7 +62,8 @@ class Server:
 
     def __init__(self, options=None, *, args=(), listen="127.0.0.1:0", preexec=None,
                  expect_log=None):
-        """options: {"limits.items": 16}, as --set. expect_log: lines that are not bad."""
+        """options: {"limits.items": 16}, as --set, {folder} filled in. expect_log: lines that are
+        not bad. HTTP is off unless options say where."""
         self.folder = tempfile.mkdtemp(prefix="cairn-e2e-")
         self.expect_log = re.compile(expect_log) if expect_log else None
         self.lines = []
@@ -71,8 +72,9 @@ class Server:
         command = [CAIRND, *args]
         if listen is not None:
             command += ["--set", "listen.rpc=" + listen.replace("{folder}", self.folder)]
-        for name, value in (options or {}).items():
-            command += ["--set", f"{name}={value}"]
+        options = {"listen.http": "", **(options or {})}
+        for name, value in options.items():
+            command += ["--set", f"{name}={value}".replace("{folder}", self.folder)]
         self.told_to_stop = False
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                         env=environment(), preexec_fn=preexec)
@@ -83,8 +85,11 @@ class Server:
         except AssertionError:
             self.kill()
             raise
-        self.addresses = [m.group(1) for m in map(re.compile(
-            r"listening on (\S+) \(rpc\)").search, list(self.lines)) if m]
+        self.addresses = self.listening("rpc")
+
+    def listening(self, protocol):
+        """The addresses in the log at which it speaks this protocol."""
+        return re.findall(rf"listening on (\S+) \({protocol}\)", self.log())
 
     def _read_log(self):
         for line in self.process.stderr:
@@ -104,8 +109,8 @@ class Server:
         """Where it listens first: (host, port), or the path of a Unix socket."""
         return self.address_of(0)
 
-    def address_of(self, i):
-        text = self.addresses[i]
+    def address_of(self, i, protocol="rpc"):
+        text = (self.addresses if protocol == "rpc" else self.listening(protocol))[i]
         if text.startswith("/"):
             return text
         host, port = text.rsplit(":", 1)
