@@ -4,6 +4,7 @@
 
 import ctypes
 import http.client
+import json
 import os
 import re
 import resource
@@ -14,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from lib import Client, Raw, Server, request, run_cairnd, until
+from lib import ROOT, Client, Raw, Server, request, run_cairnd, until
 
 ON = {"listen.http": "127.0.0.1:0"}
 IDLE_S = 10  # after which a connection is closed on which nothing moves
@@ -426,6 +427,61 @@ class ListenTest(unittest.TestCase):
         with Server({"listen.http": "0.0.0.0:0"}) as server:
             server.wait_log(r"warn server: listen\.http: 0\.0\.0\.0:0 can be reached .* no login")
             self.assertEqual(ask(server, "/ready")[0], 200)
+
+
+class DocumentsTest(unittest.TestCase):
+    """What the dashboard and the page on monitoring name exists."""
+
+    NAME = re.compile(r"\b(?:cairn|process)_[a-z_]+\b")
+
+    def known(self):
+        names = described()
+        for name in list(names):
+            if name.endswith("_duration_seconds"):
+                names.update(name + end for end in ("_bucket", "_sum", "_count"))
+        return names
+
+    def read(self, name):
+        with open(os.path.join(ROOT, "docs", name), encoding="utf-8") as file:
+            return file.read()
+
+    def panels(self):
+        dashboard = json.loads(self.read("grafana.json"))
+        self.assertEqual(dashboard["templating"]["list"][0]["type"], "datasource")
+        return [p for p in dashboard["panels"] if p["type"] != "row"]
+
+    def test_dashboard(self):
+        named = set()
+        panels = self.panels()
+        self.assertEqual(len({p["id"] for p in panels}), len(panels))
+        for panel in panels:
+            self.assertEqual(panel["datasource"]["uid"], "${datasource}", panel["title"])
+            self.assertGreater(len(panel["targets"]), 0, panel["title"])
+            for target in panel["targets"]:
+                found = set(self.NAME.findall(target["expr"]))
+                self.assertGreater(len(found), 0, target)
+                named |= found
+        self.assertEqual(named - self.known(), set())
+        for wanted in ("cairn_commands_total", "cairn_command_duration_seconds_bucket",
+                       "cairn_memory_used_bytes", "cairn_records", "cairn_connections",
+                       "cairn_received_bytes_total", "cairn_evicted_total", "cairn_expired_total",
+                       "process_cpu_seconds_total"):
+            self.assertIn(wanted, named)
+
+    def test_panels_do_not_overlap(self):
+        cells = {}
+        for panel in json.loads(self.read("grafana.json"))["panels"]:
+            at = panel["gridPos"]
+            self.assertLessEqual(at["x"] + at["w"], 24, panel["title"])
+            for x in range(at["x"], at["x"] + at["w"]):
+                for y in range(at["y"], at["y"] + at["h"]):
+                    self.assertNotIn((x, y), cells, (panel["title"], cells.get((x, y))))
+                    cells[x, y] = panel["title"]
+
+    def test_page(self):
+        named = set(self.NAME.findall(self.read("monitoring.md")))
+        self.assertGreater(len(named), 5)
+        self.assertEqual(named - self.known(), set())
 
 
 if __name__ == "__main__":
