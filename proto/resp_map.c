@@ -347,6 +347,10 @@ int resp_map_expire(struct resp_call *call)
         return err;
     if (!map_scale(number, call->command->param, base, &ms))
         return map_bad_time(call);
+    if (base != 0 && ms > 0) { /* counted from when it is carried out */
+        map_uint(&a->ttl_ms, ms < MAP_TIME_MAX ? ms : MAP_TIME_MAX);
+        return 0;
+    }
     int64_t at = ms + base; /* a time that has passed deletes the key */
     map_uint(&a->expires_at_ms, at < 1 ? 1 : at < MAP_TIME_MAX ? at : MAP_TIME_MAX);
     return 0;

@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
-#include "proto/op.h"
+#include "proto/resp_command.h"
 #include "server/auth.h"
 #include "server/print.h"
 #include "server/server.h"
@@ -129,6 +129,7 @@ int main(int argc, char **argv)
     int n_sets = 0, c;
     clock_init();
     op_init();
+    resp_init();
     log_init();
     while ((c = getopt_long(argc, argv, "c:s:Vh", main_options, NULL)) != -1) {
         if (c == 'c')

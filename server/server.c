@@ -18,6 +18,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "server/net/front.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -213,28 +214,35 @@ static void server_log_listener(const struct config_address *address, unsigned p
                    address->text, port, protocol);
 }
 
-static int server_listen(struct server *server)
+/* All addresses of one protocol. */
+static int server_listen_to(struct server *server, const struct front *front, enum option_id option)
 {
     struct config_address addresses[CONFIG_ADDRESSES_MAX];
     struct err_detail detail;
     unsigned n = 0;
     char why[256];
-    if (config_addresses(server->config, OPTION_listen_rpc, addresses, &n, &detail) != 0) {
+    if (config_addresses(server->config, option, addresses, &n, &detail) != 0) {
         log_error("server", "%s", detail.text);
         return EX_CONFIG;
     }
     for (unsigned i = 0; i < n; i++) {
         struct listener **slot = &server->listeners[server->n_listeners];
         unsigned mode = (unsigned)config_int(server->config, OPTION_listen_unix_mode);
-        if (listener_open(&server->group, &addresses[i].sa, server_address_size(&addresses[i]),
-                          mode, why, slot) != 0) {
+        if (listener_open(&server->group, front, &addresses[i].sa,
+                          server_address_size(&addresses[i]), mode, why, slot) != 0) {
             log_error("server", "cannot listen on %s: %s", addresses[i].text, why);
             return EX_UNAVAILABLE;
         }
         server->n_listeners++;
-        server_log_listener(&addresses[i], listener_port(*slot), "rpc");
+        server_log_listener(&addresses[i], listener_port(*slot), front->name);
     }
     return 0;
+}
+
+static int server_listen(struct server *server)
+{
+    int status = server_listen_to(server, &front_rpc, OPTION_listen_rpc);
+    return status != 0 ? status : server_listen_to(server, &front_resp, OPTION_listen_resp);
 }
 
 /* One address of listen.http. */

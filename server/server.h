@@ -30,7 +30,7 @@ struct server {
     struct loop **loops;
     unsigned n_loops;
     struct listener_group group;
-    struct listener *listeners[CONFIG_ADDRESSES_MAX];
+    struct listener *listeners[2 * CONFIG_ADDRESSES_MAX];
     unsigned n_listeners;
     struct http *https[CONFIG_ADDRESSES_MAX];
     unsigned n_https;

@@ -397,11 +397,11 @@ static const struct hmap_table *hmap_walk_from(const struct hmap *map, size_t po
     return old ? &map->old : &map->now;
 }
 
-void *hmap_walk(const struct hmap *map, size_t *position, size_t max_slots)
+void *hmap_walk(const struct hmap *map, size_t *position, size_t *slots)
 {
     size_t i;
     const struct hmap_table *table = hmap_walk_from(map, *position, &i);
-    for (; max_slots > 0; max_slots--) {
+    while (*slots > 0) {
         if (i >= hmap_size(table) && table == &map->old) {
             table = &map->now;
             i = 0;
@@ -411,6 +411,7 @@ void *hmap_walk(const struct hmap *map, size_t *position, size_t max_slots)
             return NULL;
         }
         uint64_t slot = hmap_slots(table)[i++];
+        --*slots;
         if (slot > HMAP_TOMB) {
             *position = hmap_position(map, table, i);
             return hmap_item(slot);

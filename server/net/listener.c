@@ -36,6 +36,7 @@ enum {
 struct listener {
     uv_poll_t poll; /* first: the handle is the listener */
     struct listener_group *group;
+    const struct front *front; /* of the connections accepted here */
     int fd;
     bool tcp;
     struct sockaddr_un path; /* Unix */
@@ -137,7 +138,7 @@ static void listener_on_event(uv_poll_t *poll, int status, int events)
             close(fd);
             continue;
         }
-        loop_adopt(loop, fd, ++group->last_id, listener->tcp);
+        loop_adopt(loop, listener->front, fd, ++group->last_id, listener->tcp);
     }
 }
 
@@ -190,8 +191,9 @@ int listener_bind(const struct sockaddr *address, socklen_t size, unsigned unix_
     return -1;
 }
 
-int listener_open(struct listener_group *group, const struct sockaddr *address, socklen_t size,
-                  unsigned unix_mode, char text[256], struct listener **out_listener)
+int listener_open(struct listener_group *group, const struct front *front,
+                  const struct sockaddr *address, socklen_t size, unsigned unix_mode,
+                  char text[256], struct listener **out_listener)
 {
     struct listener *listener = mem_calloc(1, sizeof *listener);
     int fd = listener == NULL ? -1 : listener_bind(address, size, unix_mode);
@@ -201,6 +203,7 @@ int listener_open(struct listener_group *group, const struct sockaddr *address, 
         return -1;
     }
     listener->group = group;
+    listener->front = front;
     listener->fd = fd;
     listener->tcp = address->sa_family != AF_UNIX;
     if (!listener->tcp)

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <uv.h>
 
+struct front;
 struct loop;
 struct listener;
 
@@ -33,9 +34,9 @@ void listener_group_deinit(struct listener_group *group);
 
 /* Bind and listen. unix_mode: permissions of a Unix socket. On failure returns 0 > -errno and says
  * why in `text`. A stale Unix socket (nobody answers) is replaced. */
-MUST_USE int listener_open(struct listener_group *group, const struct sockaddr *address,
-                           socklen_t size, unsigned unix_mode, char text[256],
-                           struct listener **out_listener);
+MUST_USE int listener_open(struct listener_group *group, const struct front *front,
+                           const struct sockaddr *address, socklen_t size, unsigned unix_mode,
+                           char text[256], struct listener **out_listener);
 
 /* The port a TCP listener got; 0 for a Unix socket. */
 unsigned listener_port(const struct listener *listener);

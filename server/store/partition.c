@@ -167,7 +167,8 @@ struct record *partition_victim(struct partition *partition, size_t max_slots)
     enum { SLOTS_AT_ONCE = 16 };
     struct record *spared = NULL;
     for (size_t looked = 0; looked < max_slots; looked += SLOTS_AT_ONCE) {
-        struct record *record = hmap_walk(&partition->table, &partition->hand, SLOTS_AT_ONCE);
+        size_t slots = SLOTS_AT_ONCE;
+        struct record *record = hmap_walk(&partition->table, &partition->hand, &slots);
         if (record != NULL && !record_untouch(record))
             return record;
         spared = record != NULL ? record : spared;

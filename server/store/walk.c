@@ -29,23 +29,19 @@ struct walk {
 /* One slice of a partition, under its lock. */
 static void walk_slice(struct walk *walk, struct partition *partition, size_t *position)
 {
-    uint64_t budget = walk->slots < WALK_SLICE ? walk->slots : WALK_SLICE;
+    size_t slots = walk->slots < WALK_SLICE ? walk->slots : WALK_SLICE;
     const struct record *record;
-    walk->slots -= budget;
-    do {
-        size_t before = *position;
-        record = hmap_walk(&partition->table, position, budget);
-        if (record == NULL)
-            return;
-        size_t seen = *position > before ? *position - before : 1; /* slots, in the same table */
-        budget -= seen < budget ? seen : budget;
+    walk->slots -= slots;
+    while (walk->records > 0 &&
+           (record = hmap_walk(&partition->table, position, &slots)) != NULL) {
         if (record_run(record) != walk->run || record_kind_of(record) != walk->kind ||
             record_expired(record, walk->now_ms))
             continue;
         walk->records--;
         if (!walk->visit(walk->context, record))
             walk->records = 0;
-    } while (budget > 0 && walk->records > 0);
+    }
+    walk->slots += slots; /* what was not needed */
 }
 
 int walk_visit(struct store *store, const struct run *run, enum record_kind kind, int64_t now_ms,
