@@ -4,8 +4,8 @@
  *
  * Each function reads the arguments of a call in order and fills struct args_<op>. Bytes stay where
  * they are: keys are views, values get the header of a MessagePack bin in front of them. Texts of
- * errors are those of Redis 7, as clients show and match them; where a limit of ours is met the text
- * names it.
+ * errors are those of Redis 7, as clients show and match them; where a limit of ours is met the
+ * text names it.
  *
  * Invariants
  *   1. Nothing is written over before it has been read, nor an argument read after that.

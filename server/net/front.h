@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Front-ends: what a protocol does with the bytes of a connection. The rest of server/net knows them
- * by this interface alone.
+ * Front-ends: what a protocol does with the bytes of a connection. The rest of server/net knows
+ * them by this interface alone.
  */
 #pragma once
 
@@ -21,8 +21,8 @@ struct front {
     const char *name; /* as in listen.<name>, server.clients and the log */
     /* A new connection. 0 or ERR_OUT_OF_MEMORY. */
     int (*open)(struct conn *conn);
-    /* Use as many whole messages of `data` as may run now. *out_used: bytes used. The bytes stand in
-     * a buffer of ours, and those used may be written over. */
+    /* Use as many whole messages of `data` as may run now. *out_used: bytes used. The bytes stand
+     * in a buffer of ours, and those used may be written over. */
     enum front_result (*feed)(struct conn *conn, struct bytes data, size_t *out_used);
     /* Answer a request whose job is done; `tag` is what loop_add_job was given. 0, or
      * ERR_OUT_OF_MEMORY: the connection cannot go on. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What the files of the RESP front-end share: the state of a connection, and a command being carried
- * out.
+ * What the files of the RESP front-end share: the state of a connection, and a command being
+ * carried out.
  *
  *   front_resp.c   from bytes to commands, spellings of operations
  *   resp_txn.c     MULTI, EXEC, DISCARD, WATCH, UNWATCH
@@ -15,6 +15,9 @@
 #include "proto/resp_command.h"
 #include "server/net/conn.h"
 #include "server/ops/dispatch.h"
+
+/* What clients take for the version of Redis: the newest whose commands on strings are all here. */
+#define RESP_REDIS_VERSION "7.2.4"
 
 /* Made with the connection; what transactions need is in it. */
 struct resp_state {
@@ -66,8 +69,8 @@ struct resp_subcommand {
 MUST_USE int resp_subcommand(struct resp_do *d, const struct resp_subcommand *subcommands,
                              size_t count);
 
-/* Run an operation whose arguments are in place; its result is added to *result. 0, or an error with
- * *problem. Not for operations that go on as jobs. */
+/* Run an operation whose arguments are in place; its result is added to *result. 0, or an error
+ * with *problem. Not for operations that go on as jobs. */
 MUST_USE int resp_run(struct conn *conn, struct request *request, struct buf *result,
                       struct problem *problem);
 

@@ -12,9 +12,6 @@
 
 #include <stdio.h>
 
-/* What clients take for the version of Redis: the one whose strings commands are all here. */
-#define RESP_REDIS_VERSION "7.2.4"
-
 /* ---- login ---- */
 
 /* 0 if it was right; an error was written otherwise (or there is no memory: *err). */
@@ -303,7 +300,7 @@ static int client_kill(struct resp_do *d)
     return resp_put_int(d->out, found);
 }
 
-/* ON or OFF, which change nothing here: no client is ever evicted, and reads always count as use. */
+/* ON or OFF, without effect: no client is ever evicted, and reads always count as use. */
 static int client_no(struct resp_do *d)
 {
     struct bytes word = resp_next(&d->args);

@@ -44,7 +44,8 @@ static int keys_read_page(struct keys_job *keys, struct op_env *env)
     return dispatch_plain(env, &keys->session, &request, &keys->page, &problem, &none);
 }
 
-/* Keep the keys of the page that match. *out_more: there is another page, and `cursor` says where. */
+/* Keep the keys of the page that match. *out_more: there is another page, and `cursor` says where.
+ * */
 static int keys_take_page(struct keys_job *keys, bool *out_more)
 {
     struct mp_reader reader = mp_reader_of(buf_bytes(&keys->page));

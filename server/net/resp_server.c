@@ -3,8 +3,8 @@
  * Commands of RESP about the server: COMMAND, CONFIG, TIME, WAIT, WAITAOF, LASTSAVE, MONITOR.
  *
  * COMMAND is printed from the table (resp.def). CONFIG knows the options that tools for Redis ask
- * for by their names there, as a table of which option of ours each one is, and all of ours by their
- * own.
+ * for by their names there, as a table of which option of ours each one is, and all of ours by
+ * their own.
  *
  * Threads: the loop of the connection.
  */

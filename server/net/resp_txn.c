@@ -10,12 +10,13 @@
  *                 its command; commands that are no calls are carried out in their turn
  *
  * So what was queued takes effect at one instant, if no watched key has another version, and a call
- * that fails leaves the others alone, as Redis has it. Commands that see more than single keys, such
- * as SCAN, cannot be part of that instant and are refused when they are to be queued.
+ * that fails leaves the others alone, as Redis has it. Commands that see more than single keys,
+ * such as SCAN, cannot be part of that instant and are refused when they are to be queued.
  *
  * Invariants
  *   1. n_calls elements stand in `calls`, in the order of the entries of `queue` that are calls.
- *   2. Nothing of a connection is queued after EXEC, DISCARD or RESET; nothing is watched after EXEC.
+ *   2. Nothing of a connection is queued after EXEC, DISCARD or RESET; nothing is watched after
+ *   EXEC.
  *
  * Threads: the loop of the connection.
  * Failures: what is queued is bounded by limits.frame_bytes and limits.items; beyond them a command

@@ -2,9 +2,13 @@
  *
  * Dispatch: checks that hold for every operation, the call of the handler, the reply, the counting.
  *
- *   request -> admitted? -> run -> handler (op_<id>) -> reply or error -> counters
+ *   request -> admitted? -> run -> handler (op_<id>) -> reply or error -> counters, slow log
  *                            ^        |
  *                            '--------' TXN_RETRY: the run was dropped under it, look again
+ *
+ * Time: the clock is read once when a batch of requests begins to run and once after each, so that
+ * the end of one is the start of the next. The time of a job is the sum of its slices: what it kept
+ * the loop from doing other work, not how long it took turns with it.
  *
  * Threads: each loop with its own op_env; the store below locks itself.
  * Failures: everything becomes an error reply; only a reply that has no memory is told to the
@@ -124,7 +128,9 @@ static uint64_t dispatch_lap(struct op_env *env)
 {
     uint64_t start = env->ticks, now = clock_ticks();
     env->ticks = now;
-    return now > start ? clock_ticks_to_ns(now - start) : 0; /* two processors may differ a bit */
+    if (__builtin_expect(now < start, 0))
+        return 0; /* the counters of two processors may differ a bit */
+    return clock_ticks_to_ns(now - start);
 }
 
 /* Who asks for what: all that the slow log will say, except how it ended. */
@@ -175,7 +181,7 @@ static void dispatch_take_time(struct op_env *env, const struct session *session
         dispatch_describe(env, session, request, ns, &job->slow);
         return;
     }
-    if (stats_is_timed(env->stats, request->op))
+    if (stats_is_sampled(env->stats, request->op))
         stats_time(env->stats, request->op->id, ns);
     if (__builtin_expect(slowlog_wants(env->slowlog, ns), 0))
         dispatch_note_slow(env, session, request, ns, reply_bytes);

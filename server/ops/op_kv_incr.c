@@ -6,8 +6,8 @@
  * came in over RESP). The result is stored as a number. Nothing wraps: a result outside 64 bits, or
  * outside min and max, is OVERFLOW and changes nothing.
  *
- * kv.incr_real adds long doubles read from decimal texts, as Redis does, so that fractions add up as
- * people write them; what is stored is the nearest double.
+ * kv.incr_real adds long doubles read from decimal texts, as Redis does, so that fractions add up
+ * as people write them; what is stored is the nearest double.
  *
  * Threads: any loop.
  */

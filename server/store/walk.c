@@ -32,8 +32,7 @@ static void walk_slice(struct walk *walk, struct partition *partition, size_t *p
     size_t slots = walk->slots < WALK_SLICE ? walk->slots : WALK_SLICE;
     const struct record *record;
     walk->slots -= slots;
-    while (walk->records > 0 &&
-           (record = hmap_walk(&partition->table, position, &slots)) != NULL) {
+    while (walk->records > 0 && (record = hmap_walk(&partition->table, position, &slots)) != NULL) {
         if (record_run(record) != walk->run || record_kind_of(record) != walk->kind ||
             record_expired(record, walk->now_ms))
             continue;

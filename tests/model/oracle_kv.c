@@ -266,8 +266,8 @@ static int do_incr(struct oracle *o, const struct call *c, struct expect *x)
 }
 
 /* The body of a str or bin, or a number in decimal, for which *text stays as it is. */
-static bool text_of(const struct entry *entry, char number[static NUM_REAL_SIZE],
-                    struct bytes *out, bool *text)
+static bool text_of(const struct entry *entry, char number[static NUM_REAL_SIZE], struct bytes *out,
+                    bool *text)
 {
     struct mp_reader reader = mp_reader_of(entry_value(entry));
     struct mp mp;

@@ -214,7 +214,7 @@ static void reals(void **state)
     (void)state;
     static const char *const same[] = {"0",      "1",      "-1",  "10.6", "5200",   "0.1",
                                        "-0.001", "123.25", "0.5", "1000", "100000", "3.14"};
-    static const char *const wrong[] = {"",    "-",  "inf", "nan",   "0x10", " 1",   "1 ",
+    static const char *const wrong[] = {"",    "-",  "inf", "nan",    "0x10", " 1",   "1 ",
                                         "1,5", "1e", ".",   "1e9999", "--1",  "1.2.3"};
     char text[NUM_REAL_SIZE];
     long double value;
