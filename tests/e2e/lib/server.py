@@ -72,7 +72,7 @@ class Server:
         command = [CAIRND, *args]
         if listen is not None:
             command += ["--set", "listen.rpc=" + listen.replace("{folder}", self.folder)]
-        options = {"listen.http": "", **(options or {})}
+        options = {"listen.http": "", "listen.resp": "", **(options or {})}
         for name, value in options.items():
             command += ["--set", f"{name}={value}".replace("{folder}", self.folder)]
         self.told_to_stop = False
