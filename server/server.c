@@ -3,9 +3,12 @@
  * Assembling the daemon, and taking it apart again.
  *
  *   configuration -> store -> loops -> listeners -> "ready"
- *   SIGTERM, SIGINT: listeners close, loops answer what they have received, then everything is
- *   freed SIGHUP: the configuration is read again and what is reloadable is applied a second
- *   SIGTERM or SIGINT ends the process at once
+ *   SIGTERM, SIGINT: listeners close, loops answer what they have received, everything is freed
+ *   SIGHUP: the configuration is read again and what is reloadable is applied
+ *   a second SIGTERM or SIGINT ends the process at once
+ *
+ * The service manager is told when we are ready, reload and stop, and its watchdog is fed for as
+ * long as the main thread and all loops come round.
  *
  * Threads: all of this runs on the main thread.
  * Failures: what cannot be set up at start ends the process with a sentence and an exit status; a
@@ -18,6 +21,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "server/watchdog.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -65,6 +69,40 @@ void server_apply_config(struct server *server)
         loop_set_limits(server->loops[i], &limits);
 }
 
+/* ---- the service manager ---- */
+
+/* READY=1 with a sentence about where we are. */
+static void server_notify_ready(struct server *server)
+{
+    char text[NOTIFY_MESSAGE_SIZE / 2], name[LISTENER_NAME_SIZE];
+    size_t size = (size_t)snprintf(text, sizeof text, "%s",
+                                   server->n_listeners == 0 ? " nobody: no address is set" : "");
+    for (unsigned i = 0; i < server->n_listeners && size < sizeof text; i++) {
+        listener_name(server->listeners[i], name);
+        size += (size_t)snprintf(text + size, sizeof text - size, "%s %s (rpc)", i == 0 ? "" : ",",
+                                 name);
+    }
+    notify_send(&server->notify, "READY=1\nSTATUS=Serving%s", text);
+}
+
+static void server_on_watchdog(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    if (watchdog_is_alive(server->loops, server->n_loops, clock_mono_ns(),
+                          server->notify.watchdog_ns / 2))
+        notify_send(&server->notify, "WATCHDOG=1");
+}
+
+/* Twice in the time allowed; a loop that is silent for as long as that hangs. */
+static void server_start_watchdog(struct server *server)
+{
+    uint64_t period_ms = server->notify.watchdog_ns / 2 / 1000000;
+    server->watchdog.data = server;
+    REQUIRE(uv_timer_init(&server->uv, &server->watchdog) == 0);
+    if (period_ms > 0)
+        REQUIRE(uv_timer_start(&server->watchdog, server_on_watchdog, period_ms, period_ms) == 0);
+}
+
 /* ---- signals ---- */
 
 static void server_close_handle(uv_handle_t *handle, void *context)
@@ -88,6 +126,9 @@ static void server_on_stop(uv_signal_t *handle, int number)
     uv_mutex_lock(&server->config_lock);
     uint64_t drain_ms = (uint64_t)config_int(server->config, OPTION_server_drain_ms);
     uv_mutex_unlock(&server->config_lock);
+    notify_send(&server->notify,
+                "STOPPING=1\nSTATUS=Stopping: clients have %.1f s to take their replies",
+                (double)drain_ms / 1000);
     for (unsigned i = 0; i < server->n_loops; i++)
         loop_stop(server->loops[i], drain_ms);
 }
@@ -123,6 +164,10 @@ static void server_on_reload(uv_signal_t *handle, int number)
     struct config_changes changes;
     struct err_detail detail;
     (void)number;
+    if (server->stopping)
+        return;
+    notify_send(&server->notify, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading",
+                (unsigned long long)(clock_mono_ns() / 1000));
     uv_mutex_lock(&server->config_lock);
     int err = config_reload(server->config, server->config_path, &changes, &detail);
     if (err == 0)
@@ -130,9 +175,12 @@ static void server_on_reload(uv_signal_t *handle, int number)
     uv_mutex_unlock(&server->config_lock);
     if (err != 0) {
         log_error("server", "reload failed, nothing has changed: %s", detail.text);
+        notify_send(&server->notify, "READY=1\nSTATUS=Reload failed, nothing has changed: %s",
+                    detail.text);
         return;
     }
     server_report_changes(&changes);
+    server_notify_ready(server);
     log_notice("server", "configuration reloaded");
 }
 
@@ -197,40 +245,63 @@ static socklen_t server_address_size(const struct config_address *address)
     return 0;
 }
 
-/* Where a listener is, with the port it got if any would do. */
-static void server_log_listener(const struct config_address *address,
-                                const struct listener *listener)
+static void server_add_listener(struct server *server, struct listener *listener, const char *how)
 {
-    const char *colon = strrchr(address->text, ':');
-    if (address->kind == CONFIG_ADDRESS_UNIX || colon == NULL)
-        log_notice("server", "listening on %s (rpc)", address->text);
-    else
-        log_notice("server", "listening on %.*s:%u (rpc)", (int)(colon - address->text),
-                   address->text, listener_port(listener));
+    char name[LISTENER_NAME_SIZE];
+    server->listeners[server->n_listeners++] = listener;
+    listener_name(listener, name);
+    log_notice("server", "listening on %s (rpc)%s", name, how);
 }
 
-static int server_listen(struct server *server)
+/* Bind the addresses of a listen option. */
+static int server_open_listeners(struct server *server, enum option_id option)
 {
     struct config_address addresses[CONFIG_ADDRESSES_MAX];
     struct err_detail detail;
-    unsigned n = 0;
+    struct listener *listener;
+    unsigned mode = (unsigned)config_int(server->config, OPTION_listen_unix_mode), n = 0;
     char why[256];
-    if (config_addresses(server->config, OPTION_listen_rpc, addresses, &n, &detail) != 0) {
+    if (config_addresses(server->config, option, addresses, &n, &detail) != 0) {
         log_error("server", "%s", detail.text);
         return EX_CONFIG;
     }
     for (unsigned i = 0; i < n; i++) {
-        struct listener **slot = &server->listeners[server->n_listeners];
-        unsigned mode = (unsigned)config_int(server->config, OPTION_listen_unix_mode);
         if (listener_open(&server->group, &addresses[i].sa, server_address_size(&addresses[i]),
-                          mode, why, slot) != 0) {
+                          mode, why, &listener) != 0) {
             log_error("server", "cannot listen on %s: %s", addresses[i].text, why);
             return EX_UNAVAILABLE;
         }
-        server->n_listeners++;
-        server_log_listener(&addresses[i], *slot);
+        server_add_listener(server, listener, "");
     }
     return 0;
+}
+
+/* Use sockets of the service manager. */
+static int server_adopt_listeners(struct server *server, const int *fds, unsigned n)
+{
+    struct listener *listener;
+    for (unsigned i = 0; i < n; i++) {
+        if (listener_adopt(&server->group, fds[i], &listener) != 0) {
+            log_error("server", "no memory for a listener");
+            return EX_OSERR;
+        }
+        server_add_listener(server, listener, ", inherited");
+    }
+    return 0;
+}
+
+/* Sockets that the service manager has opened for a protocol stand in for those of its option. */
+static int server_listen(struct server *server)
+{
+    int fds[CONFIG_ADDRESSES_MAX];
+    struct err_detail detail;
+    unsigned n = activation_take(&server->activation, "rpc", fds, LENGTH_OF(fds));
+    int status = n > 0 ? server_adopt_listeners(server, fds, n)
+                       : server_open_listeners(server, OPTION_listen_rpc);
+    if (status != 0 || activation_check(&server->activation, &detail) == 0)
+        return status;
+    log_error("server", "%s", detail.text);
+    return EX_CONFIG;
 }
 
 static int server_load_auth(struct server *server)
@@ -262,6 +333,7 @@ static int server_start(struct server *server)
                         config_limits(server->config).connections);
     server_apply_config(server);
     server_watch_signals(server);
+    server_start_watchdog(server);
     return server_listen(server);
 }
 
@@ -279,7 +351,23 @@ static void server_deinit(struct server *server)
     store_destroy(server->store);
     auth_destroy(server->auth);
     uv_mutex_destroy(&server->config_lock);
+    activation_deinit(&server->activation);
+    notify_close(&server->notify);
     config_destroy(server->config);
+}
+
+/* What the service manager has put into our environment; before descriptors and threads. */
+static int server_read_environment(struct server *server)
+{
+    struct err_detail detail;
+    bool local_only = config_text(server->config, OPTION_auth_file)[0] == '\0';
+    int err = activation_init(&server->activation, local_only, &detail);
+    if (err != 0) {
+        log_error("server", "%s", detail.text);
+        return EX_CONFIG;
+    }
+    notify_open(&server->notify);
+    return 0;
 }
 
 int server_run(struct config *config, const char *config_path)
@@ -287,15 +375,21 @@ int server_run(struct config *config, const char *config_path)
     struct server server = {.config = config, .config_path = config_path};
     server.started_ns = clock_mono_ns();
     server.group.spare_fd = -1;
+    int status = server_read_environment(&server);
+    if (status != 0) {
+        config_destroy(config);
+        return status;
+    }
     server_raise_descriptors();
     REQUIRE(uv_loop_init(&server.uv) == 0);
     REQUIRE(uv_async_init(&server.uv, &server.on_end, server_on_end) == 0);
     server.on_end.data = &server;
     REQUIRE(uv_mutex_init(&server.config_lock) == 0);
-    int status = server_start(&server);
+    status = server_start(&server);
     if (status == 0) {
         log_notice("server", "cairnd %s ready: %u loops, durability memory", CAIRN_VERSION,
                    server.n_loops);
+        server_notify_ready(&server);
         (void)uv_run(&server.uv, UV_RUN_DEFAULT);
     } else {
         for (unsigned i = 0; i < server.n_listeners; i++)

@@ -6,15 +6,18 @@
  */
 #pragma once
 
+#include "server/activation.h"
 #include "server/auth.h"
 #include "server/config.h"
 #include "server/net/listener.h"
 #include "server/net/loop.h"
+#include "server/notify.h"
 
 struct server {
     uv_loop_t uv; /* of the main thread: accepting and signals */
     uv_signal_t on_term, on_int, on_hup;
-    uv_async_t on_end; /* a loop has ended */
+    uv_async_t on_end;   /* a loop has ended */
+    uv_timer_t watchdog; /* of the service manager: when to feed it */
     _Atomic unsigned n_ended;
     struct config *config; /* under config_lock once loops run */
     uv_mutex_t config_lock;
@@ -27,6 +30,8 @@ struct server {
     struct listener_group group;
     struct listener *listeners[CONFIG_ADDRESSES_MAX];
     unsigned n_listeners;
+    struct activation activation; /* sockets of the service manager */
+    struct notify notify;
     uint64_t started_ns;
     bool stopping;
 };

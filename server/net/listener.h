@@ -14,6 +14,8 @@
 struct loop;
 struct listener;
 
+enum { LISTENER_NAME_SIZE = 128 };
+
 /* Shared by all listeners of a server. Main thread only. */
 struct listener_group {
     uv_loop_t *uv;
@@ -36,8 +38,13 @@ MUST_USE int listener_open(struct listener_group *group, const struct sockaddr *
                            socklen_t size, unsigned unix_mode, char text[256],
                            struct listener **out_listener);
 
-/* The port a TCP listener got; 0 for a Unix socket. */
-unsigned listener_port(const struct listener *listener);
+/* Accept on a socket that somebody else has bound, and listens on; it is the listener's then. 0 or
+ * ERR_OUT_OF_MEMORY. */
+MUST_USE int listener_adopt(struct listener_group *group, int fd, struct listener **out_listener);
 
-/* Stop accepting; removes a Unix socket. The memory is freed when libuv lets go of the handle. */
+/* Where it is: "127.0.0.1:7420", "[::1]:7420", "/path", "@name"; printable ASCII. */
+void listener_name(const struct listener *listener, char out_text[static LISTENER_NAME_SIZE]);
+
+/* Stop accepting; removes a Unix socket, unless it was adopted or somebody has put another there.
+ * The memory is freed when libuv lets go of the handle. */
 void listener_close(struct listener *listener);

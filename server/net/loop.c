@@ -23,6 +23,8 @@
 #include "server/net/conn.h"
 #include "server/ops/dispatch.h"
 
+#include <pthread.h>
+#include <stdio.h>
 #include <unistd.h>
 
 enum {
@@ -325,10 +327,14 @@ static void loop_close_handle(uv_handle_t *handle, void *context)
 static void loop_thread(void *argument)
 {
     struct loop *loop = argument;
+    char name[16]; /* for top(1), debuggers and profilers */
+    (void)snprintf(name, sizeof name, "loop %u", loop->index);
+    (void)pthread_setname_np(pthread_self(), name);
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
     mailbox_run(&loop->mailbox);
     uv_walk(&loop->uv, loop_close_handle, NULL);
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
+    atomic_store_explicit(&loop->beat_ns, UINT64_MAX, memory_order_relaxed);
     loop->on_end(loop->context);
 }
 

@@ -52,7 +52,7 @@ struct loop {
     void (*on_end)(void *context);
     void *context;
     _Atomic unsigned n_conns;          /* those on their way here included */
-    _Atomic uint64_t beat_ns;          /* when the loop last came round */
+    _Atomic uint64_t beat_ns;          /* when the loop last came round; when ended, UINT64_MAX */
     struct conn *conns;                /* all */
     struct conn *dirty;                /* those with output to send this turn */
     struct loop_job *jobs, **jobs_end; /* first in, first to have a turn */
