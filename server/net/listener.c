@@ -121,14 +121,14 @@ static void listener_on_event(uv_poll_t *poll, int status, int events)
     }
 }
 
-/* Is somebody answering at this path? */
-static bool listener_path_is_live(const struct sockaddr *address, socklen_t size)
+/* Is this the socket of a process that has gone? One that may not be asked is not. */
+static bool listener_path_is_stale(const struct sockaddr *address, socklen_t size)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool live = fd >= 0 && connect(fd, address, size) == 0;
+    bool stale = fd >= 0 && connect(fd, address, size) != 0 && errno == ECONNREFUSED;
     if (fd >= 0)
         close(fd);
-    return live;
+    return stale;
 }
 
 /* Bind a Unix socket; the umask keeps others out between bind and chmod. */
@@ -136,7 +136,7 @@ static int listener_bind_unix(int fd, const struct sockaddr *address, socklen_t 
 {
     const char *path = ((const struct sockaddr_un *)(const void *)address)->sun_path;
     struct stat st;
-    if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode) && !listener_path_is_live(address, size))
+    if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode) && listener_path_is_stale(address, size))
         (void)unlink(path);
     mode_t saved = umask(0177);
     int rc = bind(fd, address, size);
@@ -223,7 +223,6 @@ int listener_adopt(struct listener_group *group, int fd, struct listener **out_l
     struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof address;
     (void)getsockname(fd, (struct sockaddr *)&address, &size);
-    (void)fcntl(fd, F_SETFL, O_NONBLOCK);
     return listener_start(group, fd, address.ss_family != AF_UNIX, out_listener);
 }
 

@@ -38,8 +38,8 @@ MUST_USE int listener_open(struct listener_group *group, const struct sockaddr *
                            socklen_t size, unsigned unix_mode, char text[256],
                            struct listener **out_listener);
 
-/* Accept on a socket that somebody else has bound, and listens on; it is the listener's then. 0 or
- * ERR_OUT_OF_MEMORY. */
+/* Accept on a listening socket that somebody else has made; it is the listener's then, and becomes
+ * non-blocking. 0 or ERR_OUT_OF_MEMORY. */
 MUST_USE int listener_adopt(struct listener_group *group, int fd, struct listener **out_listener);
 
 /* Where it is: "127.0.0.1:7420", "[::1]:7420", "/path", "@name"; printable ASCII. */
