@@ -34,6 +34,8 @@ clang-format-14     # the form of the code
 python3-msgpack     # a MessagePack of others, for end-to-end tests
 python3-pynvim      # a MessagePack-RPC client of others
 neovim              # another one
+systemd             # systemd-analyze, systemd-socket-activate: tests of the units
+python3-seccomp     # tests under the system call filter of the unit
 '
 
 # shellcheck disable=SC2034
