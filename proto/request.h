@@ -11,6 +11,7 @@ struct request {
     const struct op *op;
     uint32_t msgid;
     bool notification; /* no reply is wanted */
+    size_t size;       /* bytes of the message; not set for a call inside a batch */
     uint64_t hash;     /* KEYED operations: hash of the key, once `hashed` */
     bool hashed;
     struct args_of_all all;           /* run, durability */

@@ -434,7 +434,7 @@ enum rpc_result rpc_decode(struct bytes data, const struct limits *limits, struc
         return RPC_MORE;
     if (err != 0)
         return rpc_refuse(&d, data, out_size);
-    *out_size = (size_t)(d.reader.at - data.data);
+    *out_size = out->size = (size_t)(d.reader.at - data.data);
     return RPC_OK;
 }
 

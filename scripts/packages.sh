@@ -21,6 +21,7 @@ libmsgpack-dev      # MessagePack
 libyaml-dev         # configuration file
 libjansson-dev      # JSON in and out of the clients
 libssl-dev          # libcrypto: SHA-256, random bytes
+libmicrohttpd-dev   # metrics and health over HTTP
 libjemalloc-dev     # allocator of release builds
 '
 
@@ -32,6 +33,7 @@ clang               # fuzz targets
 libclang-rt-14-dev  # libFuzzer and the sanitizers of clang
 clang-format-14     # the form of the code
 python3-msgpack     # a MessagePack of others, for end-to-end tests
+python3-prometheus-client # a parser of metrics of others
 python3-pynvim      # a MessagePack-RPC client of others
 neovim              # another one
 systemd             # systemd-analyze, systemd-socket-activate: tests of the units

@@ -78,21 +78,8 @@ static int activation_get(int fd, int option)
     return getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
 }
 
-static bool activation_is_local(int fd)
-{
-    struct config_address address = {.kind = CONFIG_ADDRESS_UNIX};
-    socklen_t size = sizeof address.un;
-    if (getsockname(fd, &address.sa, &size) != 0)
-        return false;
-    if (address.sa.sa_family == AF_INET)
-        address.kind = CONFIG_ADDRESS_TCP4;
-    else if (address.sa.sa_family == AF_INET6)
-        address.kind = CONFIG_ADDRESS_TCP6;
-    return config_address_is_local(&address);
-}
-
 /* What is wrong with the socket; NULL: nothing. */
-static const char *activation_find_fault(int fd, bool local_only)
+static const char *activation_find_fault(int fd)
 {
     int domain = activation_get(fd, SO_DOMAIN);
     if (fcntl(fd, F_GETFD) < 0)
@@ -102,10 +89,6 @@ static const char *activation_find_fault(int fd, bool local_only)
         return "is not a stream socket; the socket unit needs ListenStream=";
     if (activation_get(fd, SO_ACCEPTCONN) != 1)
         return "is not listening; the socket unit needs Accept=no";
-    if (local_only && !activation_is_local(fd))
-        return "can be reached from other machines, and without auth.file whoever reaches it may "
-               "read and change everything; set auth.file, or ListenStream= to a path or to an "
-               "address like 127.0.0.1:7420";
     return NULL;
 }
 
@@ -116,8 +99,7 @@ static int activation_fail(struct err_detail *out_detail, unsigned fd, const cha
                        name == NULL ? "" : name, fault);
 }
 
-static int activation_read(struct activation *activation, bool local_only,
-                           struct err_detail *out_detail)
+static int activation_read(struct activation *activation, struct err_detail *out_detail)
 {
     unsigned n;
     int err = activation_count(getenv("LISTEN_PID"), getenv("LISTEN_FDS"), &n, out_detail);
@@ -130,17 +112,17 @@ static int activation_read(struct activation *activation, bool local_only,
     }
     err = activation_read_names(activation, getenv("LISTEN_FDNAMES"), out_detail);
     for (unsigned i = 0; i < n && err == 0; i++) {
-        const char *fault = activation_find_fault(activation->sockets[i].fd, local_only);
+        const char *fault = activation_find_fault(activation->sockets[i].fd);
         if (fault != NULL)
             err = activation_fail(out_detail, FIRST_FD + i, activation->sockets[i].name, fault);
     }
     return err;
 }
 
-int activation_init(struct activation *activation, bool local_only, struct err_detail *out_detail)
+int activation_init(struct activation *activation, struct err_detail *out_detail)
 {
     *activation = (struct activation){0};
-    int err = activation_read(activation, local_only, out_detail);
+    int err = activation_read(activation, out_detail);
     (void)unsetenv("LISTEN_PID");
     (void)unsetenv("LISTEN_FDS");
     (void)unsetenv("LISTEN_FDNAMES");

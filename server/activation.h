@@ -31,10 +31,9 @@ struct activation {
 };
 
 /* Read $LISTEN_PID, $LISTEN_FDS and $LISTEN_FDNAMES, and take them out of the environment. The
- * sockets must be listening stream sockets, and local_only ones that only this machine can reach.
- * Before anything else opens a descriptor, which might get the number of one that is missing. */
-MUST_USE int activation_init(struct activation *activation, bool local_only,
-                             struct err_detail *out_detail);
+ * sockets must be listening stream sockets. Before anything else opens a descriptor, which might
+ * get the number of one that is missing. */
+MUST_USE int activation_init(struct activation *activation, struct err_detail *out_detail);
 
 /* Close what has not been taken, free. */
 void activation_deinit(struct activation *activation);

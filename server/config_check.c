@@ -151,7 +151,14 @@ static int check_memory(const struct config *config, struct err_detail *out_deta
     return 0;
 }
 
-static int check_listen(const struct config *config, struct err_detail *out_detail)
+static int check_listen_http(const struct config *config, struct err_detail *out_detail)
+{
+    struct config_address addresses[CONFIG_ADDRESSES_MAX];
+    unsigned count;
+    return config_addresses(config, OPTION_listen_http, addresses, &count, out_detail);
+}
+
+static int check_listen_rpc(const struct config *config, struct err_detail *out_detail)
 {
     struct config_address addresses[CONFIG_ADDRESSES_MAX];
     unsigned count;
@@ -175,6 +182,8 @@ int config_check(const struct config *config, struct err_detail *out_detail)
     if (err == 0)
         err = check_memory(config, out_detail);
     if (err == 0)
-        err = check_listen(config, out_detail);
+        err = check_listen_rpc(config, out_detail);
+    if (err == 0)
+        err = check_listen_http(config, out_detail);
     return err;
 }

@@ -182,7 +182,8 @@ int print_errors(FILE *out)
     return print_result(out);
 }
 
-int print_metrics(FILE *out)
+/* METRIC rows: what server.stats has, under both names. */
+static void print_metric_rows(FILE *out)
 {
     enum kind { COUNTER, GAUGE };
     static const struct {
@@ -193,23 +194,50 @@ int print_metrics(FILE *out)
     } rows[] = {
 #define METRIC(name, kind, unit, text) {#name, kind, unit, text},
 #include "server/ops/metrics.def"
-#undef METRIC
     };
-    print_page(out, "Metrics", "server/ops/metrics.def");
-    (void)fputs(
-        "`server.stats` returns them under the names in the first column. A counter only\n"
-        "grows, from 0 at start; a gauge is the present value. A Prometheus endpoint, which\n"
-        "is to come, uses the names in the last column.\n"
-        "\n"
-        "| name | kind | unit | meaning | Prometheus |\n"
-        "|---|---|---|---|---|\n",
-        out);
+    (void)fputs("| /metrics | server.stats | kind | unit | meaning |\n|---|---|---|---|---|\n",
+                out);
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
         bool is_counter = rows[i].kind == COUNTER;
-        (void)fprintf(out, "| `%s` | %s | %s | ", rows[i].name, is_counter ? "counter" : "gauge",
+        (void)fprintf(out, "| `cairn_%s%s` | `%s` | %s | %s | ", rows[i].name,
+                      is_counter ? "_total" : "", rows[i].name, is_counter ? "counter" : "gauge",
                       rows[i].unit);
         print_cell(out, rows[i].text);
-        (void)fprintf(out, " | `cairn_%s%s` |\n", rows[i].name, is_counter ? "_total" : "");
+        (void)fputs(" |\n", out);
     }
+}
+
+/* FAMILY rows: what only /metrics has. */
+static void print_family_rows(FILE *out)
+{
+    static const char COUNTER[] = "counter", GAUGE[] = "gauge", HISTOGRAM[] = "histogram";
+    const struct {
+        const char *name, *kind, *labels, *unit, *text;
+    } rows[] = {
+#define FAMILY(id, name, kind, labels, unit, text) {name, kind, labels, unit, text},
+#include "server/ops/metrics.def"
+    };
+    (void)fputs("\n| /metrics | labels | kind | unit | meaning |\n|---|---|---|---|---|\n", out);
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        (void)fprintf(out, "| `%s` | %s | %s | %s | ", rows[i].name, rows[i].labels, rows[i].kind,
+                      rows[i].unit);
+        print_cell(out, rows[i].text);
+        (void)fputs(" |\n", out);
+    }
+}
+
+int print_metrics(FILE *out)
+{
+    print_page(out, "Metrics", "server/ops/metrics.def");
+    (void)fputs(
+        "`listen.http` serves them at `/metrics` in the text format of Prometheus (see\n"
+        "[monitoring](monitoring.md)); `server.stats` returns those of the first table, and "
+        "counts\n"
+        "and latencies of the operations. A counter only grows, from 0 at start; a gauge is the\n"
+        "present value; of a histogram there are `_bucket`, `_sum` and `_count`.\n"
+        "\n",
+        out);
+    print_metric_rows(out);
+    print_family_rows(out);
     return print_result(out);
 }

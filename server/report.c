@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What the server tells about itself: server.info, server.stats, server.config_get and _set.
+ * What the server tells about itself: server.info, server.stats, server.config_get and _set, and
+ * the figures for everybody else who tells them (server_collect_stats).
  *
  * Figures of the loops are read while they count on; sums may be a little behind, never torn.
  *
- * Threads: called by handlers on any loop. The configuration is read and changed under its lock.
+ * Threads: called by handlers on any loop, and server_collect_stats by any thread: it takes no
+ * lock. The configuration is read and changed under its lock.
  */
 #include "build_version.h"
 #include "common/clock.h"
 #include "common/err.h"
-#include "common/mem.h"
+#include "server/process.h"
 #include "server/server.h"
 
 #include <unistd.h>
@@ -21,7 +23,6 @@ struct report_metric {
 static const struct report_metric report_metrics[METRIC_COUNT] = {
 #define METRIC(name, type, unit, text) {#name},
 #include "server/ops/metrics.def"
-#undef METRIC
 };
 
 static void report_uint(struct reply *reply, const char *key, uint64_t value)
@@ -49,19 +50,6 @@ static uint64_t report_uptime_s(const struct server *server)
     return (clock_mono_ns() - server->started_ns) / 1000000000;
 }
 
-/* Resident memory of the process in bytes; 0 if the system does not tell. */
-static uint64_t report_rss(void)
-{
-    unsigned long long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (file == NULL)
-        return 0;
-    if (fscanf(file, "%*u %llu", &pages) != 1)
-        pages = 0;
-    (void)fclose(file);
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 static void report_server(struct server *server, struct reply *reply)
 {
     reply_map(reply, 6);
@@ -79,7 +67,7 @@ static void report_memory(struct server *server, const struct store_figures *fig
     reply_map(reply, 4);
     report_uint(reply, "used_bytes", figures->bytes);
     report_uint(reply, "limit_bytes", atomic_load(&server->store->memory_limit));
-    report_uint(reply, "resident_bytes", report_rss());
+    report_uint(reply, "resident_bytes", process_resident_bytes());
     report_text(reply, "policy", atomic_load(&server->store->evict) ? "evict" : "refuse");
 }
 
@@ -155,42 +143,47 @@ static void report_ops(struct reply *reply, const struct stats *stats, struct by
     }
 }
 
-/* Gauges, and counters that others keep. */
-static void report_fill(struct server *server, struct stats *stats)
+static uint64_t report_client_bytes(const struct server *server)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < server->n_loops; i++)
+        n += __atomic_load_n(&server->loops[i]->client_bytes, __ATOMIC_RELAXED);
+    return n;
+}
+
+void server_collect_stats(const struct server *server, struct stats *out_stats)
 {
     struct store_figures figures;
+    memset(out_stats, 0, sizeof *out_stats);
+    for (unsigned i = 0; i < server->n_loops; i++)
+        stats_merge(out_stats, &server->loops[i]->stats);
     store_figures(server->store, &figures);
-    stats->counter[METRIC_uptime_seconds] = report_uptime_s(server);
-    stats->counter[METRIC_connections] = report_connections(server);
-    stats->counter[METRIC_connections_received] = server->group.received;
-    stats->counter[METRIC_connections_rejected] = server->group.rejected;
-    stats->counter[METRIC_records] = figures.records;
-    stats->counter[METRIC_expired] = figures.expired;
-    stats->counter[METRIC_evicted] = figures.evicted;
-    stats->counter[METRIC_memory_used_bytes] = figures.bytes;
-    stats->counter[METRIC_memory_limit_bytes] = atomic_load(&server->store->memory_limit);
+    uint64_t *counter = out_stats->counter;
+    counter[METRIC_uptime_seconds] = report_uptime_s(server);
+    counter[METRIC_connections] = report_connections(server);
+    counter[METRIC_connections_received] = server->group.received;
+    counter[METRIC_connections_rejected] = server->group.rejected;
+    counter[METRIC_records] = figures.records;
+    counter[METRIC_expired] = figures.expired;
+    counter[METRIC_evicted] = figures.evicted;
+    counter[METRIC_memory_used_bytes] = figures.bytes;
+    counter[METRIC_memory_limit_bytes] = atomic_load(&server->store->memory_limit);
+    counter[METRIC_memory_clients_bytes] = report_client_bytes(server);
+    counter[METRIC_memory_rss_bytes] = process_resident_bytes();
 }
 
 static void report_stats(void *self, struct bytes op, struct reply *reply)
 {
-    struct server *server = self;
-    struct stats *stats = mem_calloc(1, sizeof *stats);
-    if (stats == NULL) {
-        reply->failed = ERR_OUT_OF_MEMORY;
-        return;
-    }
-    for (unsigned i = 0; i < server->n_loops; i++)
-        stats_merge(stats, &server->loops[i]->stats);
-    report_fill(server, stats);
+    struct stats stats;
+    server_collect_stats(self, &stats);
     reply_map(reply, 2);
     reply_key(reply, "operations");
-    report_ops(reply, stats, op);
+    report_ops(reply, &stats, op);
     reply_key(reply, "counters");
     reply_map(reply, METRIC_COUNT);
     for (unsigned i = 0; i < METRIC_COUNT; i++)
-        report_uint(reply, report_metrics[i].name, stats->counter[i]);
-    stats_deinit(stats);
-    mem_free(stats);
+        report_uint(reply, report_metrics[i].name, stats.counter[i]);
+    stats_deinit(&stats);
 }
 
 /* ---- configuration ---- */
@@ -223,6 +216,8 @@ static bool report_value_text(struct bytes value, char *out_text, size_t size)
         return false;
     if (mp.kind == MP_UINT)
         snprintf(out_text, size, "%llu", (unsigned long long)mp.uint);
+    else if (mp.kind == MP_SINT)
+        snprintf(out_text, size, "%lld", (long long)mp.sint);
     else if (mp.kind == MP_BOOL)
         snprintf(out_text, size, "%s", mp.boolean ? "true" : "false");
     else if ((mp.kind == MP_STR || mp.kind == MP_BIN) && mp.bytes.size < size &&
@@ -265,5 +260,7 @@ void server_init_host(struct server *server)
                                     .stats = report_stats,
                                     .config_get = report_config_get,
                                     .config_set = report_config_set,
-                                    .token_valid = report_token_valid};
+                                    .token_valid = report_token_valid,
+                                    .clients = report_clients,
+                                    .kill = report_kill};
 }

@@ -2,7 +2,7 @@
  *
  * Assembling the daemon, and taking it apart again.
  *
- *   configuration -> store -> loops -> listeners -> "ready"
+ *   configuration -> store -> loops -> HTTP -> listeners -> "ready"
  *   SIGTERM, SIGINT: listeners close, loops answer what they have received, everything is freed
  *   SIGHUP: the configuration is read again and what is reloadable is applied
  *   a second SIGTERM or SIGINT ends the process at once
@@ -21,6 +21,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "server/listen.h"
 #include "server/watchdog.h"
 
 #include <malloc.h>
@@ -65,31 +66,25 @@ void server_apply_config(struct server *server)
                  (uint64_t)config_int(server->config, OPTION_memory_limit));
     atomic_store(&server->store->evict,
                  config_enum(server->config, OPTION_memory_policy) == MEMORY_POLICY_EVICT);
+    slowlog_set_threshold(&server->slowlog,
+                          config_int(server->config, OPTION_slowlog_threshold_us));
     for (unsigned i = 0; i < server->n_loops; i++)
         loop_set_limits(server->loops[i], &limits);
 }
 
 /* ---- the service manager ---- */
 
-/* READY=1 with a sentence about where we are. */
 static void server_notify_ready(struct server *server)
 {
-    char text[NOTIFY_MESSAGE_SIZE / 2], name[LISTENER_NAME_SIZE];
-    size_t size = (size_t)snprintf(text, sizeof text, "%s",
-                                   server->n_listeners == 0 ? " nobody: no address is set" : "");
-    for (unsigned i = 0; i < server->n_listeners && size < sizeof text; i++) {
-        listener_name(server->listeners[i], name);
-        size += (size_t)snprintf(text + size, sizeof text - size, "%s %s (rpc)", i == 0 ? "" : ",",
-                                 name);
-    }
-    notify_send(&server->notify, "READY=1\nSTATUS=Serving%s", text);
+    const char *serving = server->serving;
+    notify_send(&server->notify, "READY=1\nSTATUS=Serving %s",
+                serving[0] == '\0' ? "nobody: no address is set" : serving);
 }
 
 static void server_on_watchdog(uv_timer_t *timer)
 {
     struct server *server = timer->data;
-    if (watchdog_is_alive(server->loops, server->n_loops, clock_mono_ns(),
-                          server->notify.watchdog_ns / 2))
+    if (watchdog_is_alive(server->loops, server->n_loops, server->notify.watchdog_ns / 2))
         notify_send(&server->notify, "WATCHDOG=1");
 }
 
@@ -115,11 +110,11 @@ static void server_close_handle(uv_handle_t *handle, void *context)
 static void server_on_stop(uv_signal_t *handle, int number)
 {
     struct server *server = handle->data;
-    if (server->stopping) {
+    if (server->phase == SERVER_STOPPING) {
         log_warn("server", "signal %d again: ending at once", number);
         _exit(EX_TEMPFAIL);
     }
-    server->stopping = true;
+    server->phase = SERVER_STOPPING;
     log_notice("server", "signal %d: stopping", number);
     for (unsigned i = 0; i < server->n_listeners; i++)
         listener_close(server->listeners[i]);
@@ -164,7 +159,7 @@ static void server_on_reload(uv_signal_t *handle, int number)
     struct config_changes changes;
     struct err_detail detail;
     (void)number;
-    if (server->stopping)
+    if (server->phase == SERVER_STOPPING)
         return;
     notify_send(&server->notify, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading",
                 (unsigned long long)(clock_mono_ns() / 1000));
@@ -217,6 +212,7 @@ static int server_start_loops(struct server *server)
     struct loop_options options = {.n_loops = server->n_loops,
                                    .store = server->store,
                                    .host = &server->host,
+                                   .slowlog = &server->slowlog,
                                    .limits = config_limits(server->config),
                                    .login_required = server->auth != NULL,
                                    .on_end = server_note_end,
@@ -230,78 +226,6 @@ static int server_start_loops(struct server *server)
             return ERR_INTERNAL;
     }
     return server->loops == NULL ? ERR_OUT_OF_MEMORY : 0;
-}
-
-static socklen_t server_address_size(const struct config_address *address)
-{
-    switch (address->kind) {
-    case CONFIG_ADDRESS_TCP4:
-        return sizeof address->tcp4;
-    case CONFIG_ADDRESS_TCP6:
-        return sizeof address->tcp6;
-    case CONFIG_ADDRESS_UNIX:
-        return sizeof address->un;
-    }
-    return 0;
-}
-
-static void server_add_listener(struct server *server, struct listener *listener, const char *how)
-{
-    char name[LISTENER_NAME_SIZE];
-    server->listeners[server->n_listeners++] = listener;
-    listener_name(listener, name);
-    log_notice("server", "listening on %s (rpc)%s", name, how);
-}
-
-/* Bind the addresses of a listen option. */
-static int server_open_listeners(struct server *server, enum option_id option)
-{
-    struct config_address addresses[CONFIG_ADDRESSES_MAX];
-    struct err_detail detail;
-    struct listener *listener;
-    unsigned mode = (unsigned)config_int(server->config, OPTION_listen_unix_mode), n = 0;
-    char why[256];
-    if (config_addresses(server->config, option, addresses, &n, &detail) != 0) {
-        log_error("server", "%s", detail.text);
-        return EX_CONFIG;
-    }
-    for (unsigned i = 0; i < n; i++) {
-        if (listener_open(&server->group, &addresses[i].sa, server_address_size(&addresses[i]),
-                          mode, why, &listener) != 0) {
-            log_error("server", "cannot listen on %s: %s", addresses[i].text, why);
-            return EX_UNAVAILABLE;
-        }
-        server_add_listener(server, listener, "");
-    }
-    return 0;
-}
-
-/* Use sockets of the service manager. */
-static int server_adopt_listeners(struct server *server, const int *fds, unsigned n)
-{
-    struct listener *listener;
-    for (unsigned i = 0; i < n; i++) {
-        if (listener_adopt(&server->group, fds[i], &listener) != 0) {
-            log_error("server", "no memory for a listener");
-            return EX_OSERR;
-        }
-        server_add_listener(server, listener, ", inherited");
-    }
-    return 0;
-}
-
-/* Sockets that the service manager has opened for a protocol stand in for those of its option. */
-static int server_listen(struct server *server)
-{
-    int fds[CONFIG_ADDRESSES_MAX];
-    struct err_detail detail;
-    unsigned n = activation_take(&server->activation, "rpc", fds, LENGTH_OF(fds));
-    int status = n > 0 ? server_adopt_listeners(server, fds, n)
-                       : server_open_listeners(server, OPTION_listen_rpc);
-    if (status != 0 || activation_check(&server->activation, &detail) == 0)
-        return status;
-    log_error("server", "%s", detail.text);
-    return EX_CONFIG;
 }
 
 static int server_load_auth(struct server *server)
@@ -320,7 +244,9 @@ static int server_start(struct server *server)
     if (status != 0)
         return status;
     server->n_loops = server_count_loops(server->config);
-    if (server_create_store(server) != 0) {
+    if (server_create_store(server) != 0 ||
+        slowlog_init(&server->slowlog,
+                     (size_t)config_int(server->config, OPTION_slowlog_entries)) != 0) {
         log_error("server", "no memory for the store");
         return EX_OSERR;
     }
@@ -334,13 +260,15 @@ static int server_start(struct server *server)
     server_apply_config(server);
     server_watch_signals(server);
     server_start_watchdog(server);
-    return server_listen(server);
+    return listen_start(server);
 }
 
 /* ---- end ---- */
 
 static void server_deinit(struct server *server)
 {
+    for (unsigned i = 0; i < server->n_https; i++)
+        http_stop(server->https[i]); /* it reads the loops and the store */
     for (unsigned i = 0; i < server->n_loops && server->loops != NULL; i++)
         loop_join(server->loops[i]);
     uv_walk(&server->uv, server_close_handle, NULL);
@@ -349,6 +277,7 @@ static void server_deinit(struct server *server)
     listener_group_deinit(&server->group);
     mem_free(server->loops);
     store_destroy(server->store);
+    slowlog_deinit(&server->slowlog);
     auth_destroy(server->auth);
     uv_mutex_destroy(&server->config_lock);
     activation_deinit(&server->activation);
@@ -360,9 +289,7 @@ static void server_deinit(struct server *server)
 static int server_read_environment(struct server *server)
 {
     struct err_detail detail;
-    bool local_only = config_text(server->config, OPTION_auth_file)[0] == '\0';
-    int err = activation_init(&server->activation, local_only, &detail);
-    if (err != 0) {
+    if (activation_init(&server->activation, &detail) != 0) {
         log_error("server", "%s", detail.text);
         return EX_CONFIG;
     }
@@ -374,6 +301,7 @@ int server_run(struct config *config, const char *config_path)
 {
     struct server server = {.config = config, .config_path = config_path};
     server.started_ns = clock_mono_ns();
+    server.started_ms = clock_wall_ms();
     server.group.spare_fd = -1;
     int status = server_read_environment(&server);
     if (status != 0) {
@@ -387,6 +315,7 @@ int server_run(struct config *config, const char *config_path)
     REQUIRE(uv_mutex_init(&server.config_lock) == 0);
     status = server_start(&server);
     if (status == 0) {
+        server.phase = SERVER_READY;
         log_notice("server", "cairnd %s ready: %u loops, durability memory", CAIRN_VERSION,
                    server.n_loops);
         server_notify_ready(&server);

@@ -9,9 +9,13 @@
 #include "server/activation.h"
 #include "server/auth.h"
 #include "server/config.h"
+#include "server/http.h"
 #include "server/net/listener.h"
 #include "server/net/loop.h"
 #include "server/notify.h"
+
+/* Written by the main thread, read by others. */
+enum server_phase { SERVER_STARTING, SERVER_READY, SERVER_STOPPING };
 
 struct server {
     uv_loop_t uv; /* of the main thread: accepting and signals */
@@ -25,15 +29,20 @@ struct server {
     struct auth *auth;       /* NULL: no login needed */
     struct store *store;
     struct op_host host;
+    struct slowlog slowlog;
     struct loop **loops;
     unsigned n_loops;
     struct listener_group group;
     struct listener *listeners[CONFIG_ADDRESSES_MAX];
     unsigned n_listeners;
+    struct http *https[CONFIG_ADDRESSES_MAX];
+    unsigned n_https;
     struct activation activation; /* sockets of the service manager */
     struct notify notify;
+    char serving[1024]; /* where we listen, in words; may be cut */
     uint64_t started_ns;
-    bool stopping;
+    int64_t started_ms; /* the same since 1970 */
+    _Atomic enum server_phase phase;
 };
 
 /* Run until told to stop (SIGTERM, SIGINT); reload on SIGHUP. Takes over the configuration, which
@@ -42,6 +51,14 @@ int server_run(struct config *config, const char *config_path);
 
 /* The services for handlers (server/report.c). */
 void server_init_host(struct server *server);
+
+/* Those of them about clients (server/report_clients.c), as struct op_host says. */
+int report_clients(void *self, uint64_t after, size_t max, struct session_view **out_views,
+                   size_t *out_count);
+int report_kill(void *self, uint64_t id, bool *out_found);
+/* Fill in all metrics and figures of operations, for whoever tells them. Any thread while the loops
+ * have not been joined; takes no lock. To be released by stats_deinit. */
+void server_collect_stats(const struct server *server, struct stats *out_stats);
 
 /* The configuration has changed: tell loops and store. config_lock is held, or nothing runs yet. */
 void server_apply_config(struct server *server);

@@ -14,16 +14,15 @@
 #include "common/log.h"
 #include "server/net/loop.h"
 
-bool watchdog_is_alive(struct loop *const *loops, unsigned n_loops, uint64_t now_ns,
-                       uint64_t patience_ns)
+bool watchdog_is_alive(struct loop *const *loops, unsigned n_loops, uint64_t patience_ns)
 {
     bool alive = true;
     for (unsigned i = 0; i < n_loops; i++) {
-        uint64_t beat_ns = atomic_load_explicit(&loops[i]->beat_ns, memory_order_relaxed);
-        if (beat_ns >= now_ns || now_ns - beat_ns <= patience_ns)
+        uint64_t age_ns = loop_age_ns(loops[i]);
+        if (age_ns <= patience_ns)
             continue;
         log_error("watchdog", "loop %u hangs: it last came round %.1f s ago", loops[i]->index,
-                  (double)(now_ns - beat_ns) / 1e9);
+                  (double)age_ns / 1e9);
         alive = false;
     }
     return alive;

@@ -12,6 +12,5 @@
 struct loop;
 
 /* Have all loops come round within the last `patience_ns` (or ended)? Each that has not is named in
- * the log. now_ns: of clock_mono_ns. */
-bool watchdog_is_alive(struct loop *const *loops, unsigned n_loops, uint64_t now_ns,
-                       uint64_t patience_ns);
+ * the log. */
+bool watchdog_is_alive(struct loop *const *loops, unsigned n_loops, uint64_t patience_ns);

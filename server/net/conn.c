@@ -26,6 +26,7 @@
 #include "common/mem.h"
 #include "server/net/front_rpc.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -65,10 +66,10 @@ static bool conn_account(struct conn *conn)
 {
     struct loop *loop = conn->loop;
     size_t now = conn->in.capacity + conn->out.capacity;
-    loop->client_bytes += now - conn->counted;
+    uint64_t all = loop->client_bytes + now - conn->counted;
+    __atomic_store_n(&loop->client_bytes, all, __ATOMIC_RELAXED);
     conn->counted = now;
-    return now <= 2 * CONN_LARGE_BYTES ||
-           loop->client_bytes <= loop->limits.client_bytes / loop->n_loops;
+    return now <= 2 * CONN_LARGE_BYTES || all <= loop->limits.client_bytes / loop->n_loops;
 }
 
 static void conn_release(struct conn *conn, struct buf *buf)
@@ -76,6 +77,41 @@ static void conn_release(struct conn *conn, struct buf *buf)
     if (buf->data != NULL)
         loop_give_back(conn->loop, buf);
     (void)conn_account(conn);
+}
+
+/* Who is at the other end, as text. */
+static void conn_format_peer(int fd, char out_text[static SESSION_ADDRESS_SIZE])
+{
+    union {
+        struct sockaddr sa;
+        struct sockaddr_in in4;
+        struct sockaddr_in6 in6;
+        struct sockaddr_storage room;
+    } peer;
+    socklen_t size = sizeof peer;
+    char host[INET6_ADDRSTRLEN] = "";
+    if (getpeername(fd, &peer.sa, &size) != 0)
+        peer.sa.sa_family = AF_UNSPEC; /* a client that is gone again has no address any more */
+    if (peer.sa.sa_family == AF_INET) {
+        (void)inet_ntop(AF_INET, &peer.in4.sin_addr, host, sizeof host);
+        (void)snprintf(out_text, SESSION_ADDRESS_SIZE, "%s:%u", host, ntohs(peer.in4.sin_port));
+    } else if (peer.sa.sa_family == AF_INET6) {
+        (void)inet_ntop(AF_INET6, &peer.in6.sin6_addr, host, sizeof host);
+        (void)snprintf(out_text, SESSION_ADDRESS_SIZE, "[%s]:%u", host, ntohs(peer.in6.sin6_port));
+    } else {
+        (void)snprintf(out_text, SESSION_ADDRESS_SIZE, "%s",
+                       peer.sa.sa_family == AF_UNIX ? "unix" : "unknown");
+    }
+}
+
+/* What others will see of the connection. */
+static void conn_describe(struct conn *conn)
+{
+    struct session *session = &conn->session;
+    conn_format_peer(conn->fd, session->address);
+    session->protocol = "rpc";
+    session->loop = conn->loop->index;
+    session->opened_ns = session->active_ns = loop_time_ns(conn->loop);
 }
 
 struct conn *conn_open(struct loop *loop, int fd, uint64_t id, bool tcp)
@@ -91,8 +127,9 @@ struct conn *conn_open(struct loop *loop, int fd, uint64_t id, bool tcp)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     conn->loop = loop;
     conn->fd = fd;
-    conn->opened_ns = conn->active_ns = loop_time_ns(loop);
     session_init(&conn->session, loop->env.store, id, !loop->env.login_required);
+    conn_describe(conn);
+    session_list_add(&loop->sessions, &conn->session);
     conn->next = loop->conns;
     conn->link = &loop->conns;
     if (conn->next != NULL)
@@ -120,6 +157,7 @@ void conn_close(struct conn *conn)
     if (conn->state == CONN_CLOSED)
         return;
     conn->state = CONN_CLOSED;
+    session_list_remove(&conn->session);
     *conn->link = conn->next;
     if (conn->next != NULL)
         conn->next->link = conn->link;
@@ -141,7 +179,7 @@ static void conn_linger(struct conn *conn)
         return;
     }
     conn->state = CONN_LINGERING;
-    conn->active_ns = loop_time_ns(conn->loop);
+    session_touch(&conn->session, loop_time_ns(conn->loop));
     conn->in.size = 0;
     conn_release(conn, &conn->in);
     conn_update_events(conn);
@@ -178,7 +216,7 @@ static void conn_note_frame(struct conn *conn)
     if (!conn->scanning)
         conn->frame_ns = 0;
     else if (conn->frame_ns == 0)
-        conn->frame_ns = conn->active_ns;
+        conn->frame_ns = conn->session.active_ns;
 }
 
 /* Let the front-end use what it can of `data`, which stands in conn->in or in the loop's buffer. */
@@ -263,8 +301,8 @@ static bool conn_read(struct conn *conn)
         conn_on_eof(conn);
         return false;
     }
-    conn->active_ns = loop_time_ns(conn->loop);
-    stats_add(&conn->loop->stats, METRIC_bytes_in, (uint64_t)n);
+    session_touch(&conn->session, loop_time_ns(conn->loop));
+    stats_add(&conn->loop->stats, METRIC_received_bytes, (uint64_t)n);
     if (conn->state == CONN_OPEN) { /* else lingering: thrown away */
         target->size += (size_t)n;
         conn_feed(conn, buf_bytes(target));
@@ -325,9 +363,9 @@ void conn_flush(struct conn *conn)
         }
         if (n > 0) {
             conn->sent += (size_t)n;
-            conn->active_ns = loop_time_ns(conn->loop);
+            session_touch(&conn->session, loop_time_ns(conn->loop));
             conn->stall_ns = 0;
-            stats_add(&conn->loop->stats, METRIC_bytes_out, (uint64_t)n);
+            stats_add(&conn->loop->stats, METRIC_sent_bytes, (uint64_t)n);
         }
     }
     if (conn->sent > CONN_LARGE_BYTES && conn->sent > conn->out.size / 2) {
@@ -358,14 +396,14 @@ static const char *conn_overdue(const struct conn *conn, uint64_t now_ns)
 {
     const struct limits *limits = &conn->loop->limits;
     const uint64_t ms = 1000000;
-    if (!conn->session.logged_in && now_ns - conn->opened_ns > limits->login_ms * ms)
+    if (!conn->session.logged_in && now_ns - conn->session.opened_ns > limits->login_ms * ms)
         return "login_ms";
     if (conn->frame_ns != 0 && now_ns - conn->frame_ns > limits->frame_ms * ms)
         return "frame_ms";
     if (conn->stall_ns != 0 && now_ns - conn->stall_ns > limits->stall_ms * ms)
         return "stall_ms";
     if (limits->idle_ms != 0 && conn->n_jobs == 0 &&
-        now_ns - conn->active_ns > limits->idle_ms * ms)
+        now_ns - conn->session.active_ns > limits->idle_ms * ms)
         return "idle_ms";
     return NULL;
 }
@@ -375,7 +413,7 @@ void conn_check_time(struct conn *conn, uint64_t now_ns)
     struct loop *loop = conn->loop;
     const char *limit = conn_overdue(conn, now_ns);
     if (conn->state == CONN_LINGERING) {
-        if (now_ns - conn->active_ns > CONN_LINGER_NS)
+        if (now_ns - conn->session.active_ns > CONN_LINGER_NS)
             conn_close(conn);
     } else if (limit != NULL) {
         log_notice("net", "connection %llu closed: limits.%s", (unsigned long long)conn->session.id,

@@ -27,15 +27,14 @@ struct conn {
     bool blocked;  /* requests wait until replies have gone out or jobs are done */
     bool scanning; /* `in` begins with a message that is not all there; `scan` is how far we are */
     bool eof;      /* the client will send nothing more */
-    unsigned n_jobs;               /* requests being worked on */
-    struct buf in;                 /* input not used yet */
-    struct buf out;                /* replies */
-    size_t sent;                   /* bytes of `out` that have gone */
-    size_t counted;                /* bytes of both buffers that loop->client_bytes knows of */
-    size_t need;                   /* bytes the message at the front of `in` will at least have */
-    uint64_t opened_ns, active_ns; /* accepted; last byte in or out */
-    uint64_t frame_ns;             /* since when a message is incomplete; 0: none is */
-    uint64_t stall_ns;             /* since when output waits without any going; 0: none does */
+    unsigned n_jobs;   /* requests being worked on */
+    struct buf in;     /* input not used yet */
+    struct buf out;    /* replies */
+    size_t sent;       /* bytes of `out` that have gone */
+    size_t counted;    /* bytes of both buffers that loop->client_bytes knows of */
+    size_t need;       /* bytes the message at the front of `in` will at least have */
+    uint64_t frame_ns; /* since when a message is incomplete; 0: none is */
+    uint64_t stall_ns; /* since when output waits without any going; 0: none does */
     struct mp_scan scan;
     struct session session;
 };

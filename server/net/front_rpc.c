@@ -96,6 +96,7 @@ static size_t front_run(struct conn *conn, struct front_batch *batch, bool *out_
     struct loop *loop = conn->loop;
     for (unsigned i = 0; i < batch->n; i++)
         dispatch_prefetch_record(&loop->env, &batch->request[i]);
+    dispatch_start_clock(&loop->env);
     for (unsigned i = 0; i < batch->n; i++) {
         const struct request *request = &batch->request[i];
         if (!front_may_run(conn))
@@ -103,7 +104,7 @@ static size_t front_run(struct conn *conn, struct front_batch *batch, bool *out_
         struct job *job = dispatch_run(&loop->env, &conn->session, request, &conn->out, out_failed);
         if (job != NULL && loop_add_job(loop, conn, job, request->msgid, request->notification))
             *out_failed = true;
-        if (*out_failed)
+        if (*out_failed || conn->session.leaving)
             return batch->at[i + 1];
     }
     return batch->at[batch->n];
@@ -173,7 +174,7 @@ enum front_result front_rpc_feed(struct conn *conn, struct bytes data, size_t *o
         front_decode(conn, data, at, &batch);
         size_t ran = front_run(conn, &batch, &failed);
         *out_used = ran;
-        if (failed)
+        if (failed || conn->session.leaving)
             return FRONT_LEAVE;
         if (ran != batch.at[batch.n])
             return FRONT_BLOCKED;

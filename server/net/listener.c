@@ -7,8 +7,9 @@
  * kernel's own spreading (SO_REUSEPORT) does not give.
  *
  * Threads: the main thread.
- * Failures: binding fails with a sentence; when file descriptors run out, a spare one is closed to
- * accept and close one connection, so that clients see a close and the loop does not spin.
+ * Failures: binding fails with a sentence. When few file descriptors are left, connections are
+ * closed at once, so that monitoring goes on; when none is, a spare one is closed to accept and
+ * close one connection, so that clients see a close and the loop does not spin.
  */
 #include "server/net/listener.h"
 
@@ -20,15 +21,21 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { LISTENER_BACKLOG = 1024, LISTENER_ACCEPTS = 64 };
+enum {
+    LISTENER_BACKLOG = 1024,
+    LISTENER_ACCEPTS = 64,
+    LISTENER_RESERVE = 96, /* descriptors kept from clients, or a quarter of all if that is less */
+};
 
 struct listener {
     uv_poll_t poll; /* first: the handle is the listener */
@@ -45,11 +52,22 @@ static int listener_open_spare(void)
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
+/* Descriptors are given out from the lowest, so that one above this tells that few are left. */
+static int listener_fd_end(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)
+        return INT_MAX;
+    int n = (int)limit.rlim_cur;
+    return n - (n / 4 < LISTENER_RESERVE ? n / 4 : LISTENER_RESERVE);
+}
+
 void listener_group_init(struct listener_group *group, uv_loop_t *uv, struct loop **loops,
                          unsigned n_loops, uint64_t connections_max)
 {
     *group = (struct listener_group){
         .uv = uv, .loops = loops, .n_loops = n_loops, .connections_max = connections_max};
+    group->fd_end = listener_fd_end();
     group->spare_fd = listener_open_spare();
 }
 
@@ -80,18 +98,22 @@ static struct loop *listener_choose(struct listener_group *group, uint64_t *out_
     return best;
 }
 
-/* No descriptors are left: take one connection off the queue and close it. */
-static void listener_refuse(struct listener *listener)
+static void listener_refuse(struct listener_group *group, int fd)
 {
-    struct listener_group *group = listener->group;
     log_warn("net", "out of file descriptors: a connection is refused; raise LimitNOFILE");
-    if (group->spare_fd < 0)
-        return;
-    close(group->spare_fd);
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0)
         close(fd);
     group->rejected++;
+}
+
+/* Not even one descriptor is left: take one connection off the queue and close it. */
+static void listener_refuse_next(struct listener *listener)
+{
+    struct listener_group *group = listener->group;
+    if (group->spare_fd < 0)
+        return;
+    close(group->spare_fd);
+    listener_refuse(group, accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC));
     group->spare_fd = listener_open_spare();
 }
 
@@ -105,10 +127,14 @@ static void listener_on_event(uv_poll_t *poll, int status, int events)
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE)
-                listener_refuse(listener);
+                listener_refuse_next(listener);
             return;
         }
         group->received++;
+        if (fd >= group->fd_end) {
+            listener_refuse(group, fd);
+            continue;
+        }
         struct loop *loop = listener_choose(group, &total);
         if (total >= group->connections_max) {
             log_warn("net", "a connection was closed: limits.connections (%llu) is reached",
@@ -146,7 +172,7 @@ static int listener_bind_unix(int fd, const struct sockaddr *address, socklen_t 
     return rc == 0 ? chmod(path, (mode_t)mode) : rc;
 }
 
-static int listener_bind(const struct sockaddr *address, socklen_t size, unsigned unix_mode)
+int listener_bind(const struct sockaddr *address, socklen_t size, unsigned unix_mode)
 {
     int on = 1, rc = 0;
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -170,60 +196,36 @@ static int listener_bind(const struct sockaddr *address, socklen_t size, unsigne
     return -1;
 }
 
-/* Takes over the socket, also on failure. */
-static int listener_start(struct listener_group *group, int fd, bool tcp,
-                          struct listener **out_listener)
+/* This file is ours to remove, as long as it is the one that we have made. */
+static void listener_own_file(struct listener *listener, const char *path)
 {
-    struct listener *listener = mem_calloc(1, sizeof *listener);
-    if (listener == NULL) {
-        close(fd);
-        return ERR_OUT_OF_MEMORY;
-    }
-    listener->group = group;
-    listener->fd = fd;
-    listener->tcp = tcp;
-    REQUIRE(uv_poll_init(group->uv, &listener->poll, fd) == 0);
-    REQUIRE(uv_poll_start(&listener->poll, UV_READABLE, listener_on_event) == 0);
-    *out_listener = listener;
-    return 0;
-}
-
-/* This file is ours to remove. */
-static void listener_own_path(struct listener *listener, const struct sockaddr *address)
-{
-    const char *path = ((const struct sockaddr_un *)(const void *)address)->sun_path;
     struct stat st;
-    if (stat(path, &st) != 0)
+    if (path[0] == 0 || stat(path, &st) != 0)
         return;
     (void)snprintf(listener->path, sizeof listener->path, "%s", path);
     listener->device = st.st_dev;
     listener->inode = st.st_ino;
 }
 
-int listener_open(struct listener_group *group, const struct sockaddr *address, socklen_t size,
-                  unsigned unix_mode, char text[256], struct listener **out_listener)
-{
-    bool tcp = address->sa_family != AF_UNIX;
-    int fd = listener_bind(address, size, unix_mode);
-    if (fd < 0) {
-        snprintf(text, 256, "%s", strerror(errno));
-        return -1;
-    }
-    if (listener_start(group, fd, tcp, out_listener) != 0) {
-        snprintf(text, 256, "%s", strerror(ENOMEM));
-        return -1;
-    }
-    if (!tcp)
-        listener_own_path(*out_listener, address);
-    return 0;
-}
-
-int listener_adopt(struct listener_group *group, int fd, struct listener **out_listener)
+int listener_start(struct listener_group *group, int fd, const char *path,
+                   struct listener **out_listener)
 {
     struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof address;
+    struct listener *listener = mem_calloc(1, sizeof *listener);
+    if (listener == NULL) {
+        close(fd);
+        return ERR_OUT_OF_MEMORY;
+    }
     (void)getsockname(fd, (struct sockaddr *)&address, &size);
-    return listener_start(group, fd, address.ss_family != AF_UNIX, out_listener);
+    listener->group = group;
+    listener->fd = fd;
+    listener->tcp = address.ss_family != AF_UNIX;
+    listener_own_file(listener, path);
+    REQUIRE(uv_poll_init(group->uv, &listener->poll, fd) == 0);
+    REQUIRE(uv_poll_start(&listener->poll, UV_READABLE, listener_on_event) == 0);
+    *out_listener = listener;
+    return 0;
 }
 
 /* The kernel's idea of a Unix address: a path that may lack its NUL, or a name after a NUL. */
@@ -241,12 +243,12 @@ static void listener_name_unix(const struct sockaddr_un *un, socklen_t size,
     out_text[n] = 0;
 }
 
-void listener_name(const struct listener *listener, char out_text[static LISTENER_NAME_SIZE])
+void listener_name(int fd, char out_text[static LISTENER_NAME_SIZE])
 {
     struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof address;
     char ip[INET6_ADDRSTRLEN] = "?";
-    (void)getsockname(listener->fd, (struct sockaddr *)&address, &size);
+    (void)getsockname(fd, (struct sockaddr *)&address, &size);
     const struct sockaddr_in *tcp4 = (const void *)&address;
     const struct sockaddr_in6 *tcp6 = (const void *)&address;
     if (address.ss_family == AF_UNIX) {

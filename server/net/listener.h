@@ -25,6 +25,7 @@ struct listener_group {
     uint64_t last_id;                 /* of a connection */
     _Atomic uint64_t received;        /* counters, read by others */
     _Atomic uint64_t rejected;
+    int fd_end;   /* clients get descriptors below this one; the rest is for monitoring and files */
     int spare_fd; /* given up for a moment when descriptors run out, to refuse politely */
 };
 
@@ -32,19 +33,19 @@ void listener_group_init(struct listener_group *group, uv_loop_t *uv, struct loo
                          unsigned n_loops, uint64_t connections_max);
 void listener_group_deinit(struct listener_group *group);
 
-/* Bind and listen. unix_mode: permissions of a Unix socket. On failure returns 0 > -errno and says
- * why in `text`. A stale Unix socket (nobody answers) is replaced. */
-MUST_USE int listener_open(struct listener_group *group, const struct sockaddr *address,
-                           socklen_t size, unsigned unix_mode, char text[256],
-                           struct listener **out_listener);
+/* Bind and listen: a non-blocking descriptor, or -1 with errno. unix_mode: permissions of a Unix
+ * socket. A stale Unix socket (its process has gone) is replaced. */
+MUST_USE int listener_bind(const struct sockaddr *address, socklen_t size, unsigned unix_mode);
 
-/* Accept on a listening socket that somebody else has made; it is the listener's then, and becomes
- * non-blocking. 0 or ERR_OUT_OF_MEMORY. */
-MUST_USE int listener_adopt(struct listener_group *group, int fd, struct listener **out_listener);
+/* Where a socket is bound: "127.0.0.1:7420", "[::1]:7420", "/path", "@name"; printable ASCII. */
+void listener_name(int fd, char out_text[static LISTENER_NAME_SIZE]);
 
-/* Where it is: "127.0.0.1:7420", "[::1]:7420", "/path", "@name"; printable ASCII. */
-void listener_name(const struct listener *listener, char out_text[static LISTENER_NAME_SIZE]);
+/* Accept on a listening socket, whoever has made it; takes it over, also on failure, and makes it
+ * non-blocking. path: that of a Unix socket to remove at the end, else "". 0 or ERR_OUT_OF_MEMORY.
+ */
+MUST_USE int listener_start(struct listener_group *group, int fd, const char *path,
+                            struct listener **out_listener);
 
-/* Stop accepting; removes a Unix socket, unless it was adopted or somebody has put another there.
- * The memory is freed when libuv lets go of the handle. */
+/* Stop accepting; removes a Unix socket, unless somebody has put another there. The memory is freed
+ * when libuv lets go of the handle. */
 void listener_close(struct listener *listener);

@@ -137,19 +137,22 @@ int loop_add_job(struct loop *loop, struct conn *conn, struct job *job, uint32_t
 static void loop_finish_job(struct loop *loop, struct loop_job *entry)
 {
     struct conn *conn = entry->conn;
+    size_t reply_bytes = 0;
     if (conn != NULL) {
         if (conn->out.data == NULL)
             conn->out = loop_borrow(loop);
+        size_t mark = conn->out.size;
         conn->n_jobs--;
         if (dispatch_finish(&loop->env, &conn->session, entry->msgid, entry->notification,
                             entry->job, NULL, &conn->out) != 0)
             conn_leave(conn);
+        reply_bytes = conn->out.size - mark;
         conn_mark_dirty(conn);
         conn_resume(conn);
         if (conn->eof && conn->n_jobs == 0 && !conn->blocked)
             conn_leave(conn);
     }
-    entry->job->destroy(entry->job);
+    dispatch_end_job(&loop->env, entry->job, reply_bytes);
     mem_free(entry);
 }
 
@@ -161,7 +164,7 @@ static void loop_on_idle(uv_idle_t *handle)
     loop_see_time(loop);
     while (loop->jobs != NULL && clock_mono_ns() < until) {
         struct loop_job *entry = loop_take_job(loop);
-        if (entry->job->step(entry->job, &loop->env))
+        if (dispatch_step(&loop->env, entry->job))
             loop_finish_job(loop, entry);
         else
             loop_queue_job(loop, entry);
@@ -250,6 +253,23 @@ static void loop_run_adopt(struct mail *mail, void *owner)
     mem_free(message);
 }
 
+static void loop_run_kill(struct mail *mail, void *owner)
+{
+    struct loop_mail *message = (struct loop_mail *)mail;
+    struct loop *loop = owner;
+    struct conn *conn = loop->conns;
+    while (conn != NULL && conn->session.id != message->number)
+        conn = conn->next;
+    if (conn != NULL) {
+        log_notice("net", "connection %llu closed: server.kill",
+                   (unsigned long long)message->number);
+        stats_add(&loop->stats, METRIC_connections_killed, 1);
+        if (!conn->session.leaving) /* else it killed itself, and goes when it was answered */
+            conn_close(conn);
+    }
+    mem_free(message);
+}
+
 static void loop_run_stop(struct mail *mail, void *owner)
 {
     struct loop_mail *message = (struct loop_mail *)mail;
@@ -288,6 +308,20 @@ void loop_adopt(struct loop *loop, int fd, uint64_t conn_id, bool tcp)
     loop_post(loop, message, loop_run_adopt);
 }
 
+int loop_kill(struct loop *loop, uint64_t conn_id, bool *out_found)
+{
+    struct loop_mail *message = mem_calloc(1, sizeof *message);
+    if (message == NULL)
+        return ERR_OUT_OF_MEMORY;
+    message->number = conn_id;
+    *out_found = session_list_kill(&loop->sessions, conn_id);
+    if (*out_found)
+        loop_post(loop, message, loop_run_kill);
+    else
+        mem_free(message);
+    return 0;
+}
+
 void loop_stop(struct loop *loop, uint64_t drain_ms)
 {
     struct loop_mail *message = mem_calloc(1, sizeof *message);
@@ -303,6 +337,13 @@ void loop_set_limits(struct loop *loop, const struct limits *limits)
         return;
     message->limits = *limits;
     loop_post(loop, message, loop_run_limits);
+}
+
+uint64_t loop_age_ns(const struct loop *loop)
+{
+    uint64_t beat_ns = atomic_load_explicit(&loop->beat_ns, memory_order_relaxed);
+    uint64_t now_ns = clock_mono_ns();
+    return beat_ns < now_ns ? now_ns - beat_ns : 0;
 }
 
 /* ---- start and end ---- */
@@ -327,14 +368,14 @@ static void loop_close_handle(uv_handle_t *handle, void *context)
 static void loop_thread(void *argument)
 {
     struct loop *loop = argument;
-    char name[16]; /* for top(1), debuggers and profilers */
-    (void)snprintf(name, sizeof name, "loop %u", loop->index);
+    char name[16]; /* as top -H and perf show it */
+    snprintf(name, sizeof name, "cairn-loop-%u", loop->index % 1000);
     (void)pthread_setname_np(pthread_self(), name);
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
     mailbox_run(&loop->mailbox);
     uv_walk(&loop->uv, loop_close_handle, NULL);
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
-    atomic_store_explicit(&loop->beat_ns, UINT64_MAX, memory_order_relaxed);
+    atomic_store_explicit(&loop->beat_ns, LOOP_ENDED, memory_order_relaxed);
     loop->on_end(loop->context);
 }
 
@@ -370,8 +411,11 @@ int loop_start(const struct loop_options *options, struct loop **out_loop)
                                 .limits = &loop->limits,
                                 .stats = &loop->stats,
                                 .host = options->host,
+                                .slowlog = options->slowlog,
+                                .loop = options->index,
                                 .login_required = options->login_required};
     loop->jobs_end = &loop->jobs;
+    session_list_init(&loop->sessions);
     loop->beat_ns = clock_mono_ns();
     mailbox_init(&loop->mailbox, loop_wake, loop);
     if (loop_init_handles(loop) != 0 || uv_thread_create(&loop->thread, loop_thread, loop) != 0) {
@@ -388,6 +432,7 @@ void loop_join(struct loop *loop)
     mailbox_run(&loop->mailbox);
     REQUIRE(uv_loop_close(&loop->uv) == 0);
     mailbox_deinit(&loop->mailbox);
+    session_list_deinit(&loop->sessions);
     for (unsigned i = 0; i < loop->n_spares; i++)
         buf_deinit(&loop->spares[i]);
     buf_deinit(&loop->env.scratch);

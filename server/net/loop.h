@@ -9,6 +9,7 @@
 #include "common/mailbox.h"
 #include "proto/limits.h"
 #include "server/ops/ops.h"
+#include "server/ops/session_list.h"
 
 #include <stdatomic.h>
 #include <uv.h>
@@ -16,6 +17,7 @@
 struct conn;
 
 enum { LOOP_INPUT_BYTES = 64 * 1024, LOOP_SPARES = 32 };
+#define LOOP_ENDED UINT64_MAX
 
 /* A job of a request whose handler has returned. */
 struct loop_job {
@@ -30,6 +32,7 @@ struct loop_options {
     unsigned index, n_loops;
     struct store *store;
     const struct op_host *host;
+    struct slowlog *slowlog;
     struct limits limits;
     bool login_required;
     void (*on_end)(void *context); /* called by the loop's thread when it has ended */
@@ -52,14 +55,15 @@ struct loop {
     void (*on_end)(void *context);
     void *context;
     _Atomic unsigned n_conns;          /* those on their way here included */
-    _Atomic uint64_t beat_ns;          /* when the loop last came round; when ended, UINT64_MAX */
+    _Atomic uint64_t beat_ns;          /* when the loop last came round; LOOP_ENDED: never again */
     struct conn *conns;                /* all */
+    struct session_list sessions;      /* theirs, for others to look at */
     struct conn *dirty;                /* those with output to send this turn */
     struct loop_job *jobs, **jobs_end; /* first in, first to have a turn */
     bool now_is_set;                   /* env.now_ms is that of this turn */
     bool stopping;         /* no new requests; connections close when they have been answered */
     uint64_t stop_at_ns;   /* then they are closed anyhow */
-    uint64_t client_bytes; /* memory of the buffers of all connections */
+    uint64_t client_bytes; /* memory of the buffers of all connections; read by others */
     uint64_t checked_ns;   /* when timeouts were last looked at */
     unsigned n_spares;
     struct buf spares[LOOP_SPARES]; /* buffers to lend */
@@ -80,6 +84,13 @@ void loop_adopt(struct loop *loop, int fd, uint64_t conn_id, bool tcp);
 
 /* Replace the limits (any thread). */
 void loop_set_limits(struct loop *loop, const struct limits *limits);
+
+/* Close a connection, if this loop has one with this id that was not killed before (any thread). 0
+ * or ERR_OUT_OF_MEMORY. */
+MUST_USE int loop_kill(struct loop *loop, uint64_t conn_id, bool *out_found);
+/* Nanoseconds since the loop last came round, which it does ten times a second unless something
+ * holds it up; 0 once it has ended (any thread). */
+uint64_t loop_age_ns(const struct loop *loop);
 
 /* ---- for the files of server/net, on the loop's thread ---- */
 

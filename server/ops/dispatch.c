@@ -14,6 +14,7 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/log.h"
 
 typedef int (*dispatch_handler_fn)(struct op_ctx *ctx, const struct arg *args);
 
@@ -111,6 +112,93 @@ int dispatch_call(struct op_ctx *ctx)
     return err;
 }
 
+/* ---- time ---- */
+
+void dispatch_start_clock(struct op_env *env)
+{
+    env->ticks = clock_ticks();
+}
+
+/* Nanoseconds since the clock was started or the last lap ended. */
+static uint64_t dispatch_lap(struct op_env *env)
+{
+    uint64_t start = env->ticks, now = clock_ticks();
+    env->ticks = now;
+    return now > start ? clock_ticks_to_ns(now - start) : 0; /* two processors may differ a bit */
+}
+
+/* Who asks for what: all that the slow log will say, except how it ended. */
+static void dispatch_describe(const struct op_env *env, const struct session *session,
+                              const struct request *request, uint64_t ns, struct slow_request *out)
+{
+    bool option = request->all.run.present;
+    struct bytes run = option ? request->all.run.bytes : session_run_name(session);
+    *out =
+        (struct slow_request){.ns = ns,
+                              .op = request->op->id,
+                              .loop = env->loop,
+                              .connection = session->id,
+                              .request_bytes = request->size,
+                              .run_size = run.size < sizeof out->run ? run.size : sizeof out->run};
+    memcpy(out->run, run.data, out->run_size);
+    memcpy(out->address, session->address, sizeof out->address);
+    memcpy(out->client_name, session->client_name, sizeof out->client_name);
+}
+
+static void dispatch_keep_slow(struct op_env *env, struct slow_request *slow, size_t reply_bytes)
+{
+    slow->at_ms = env->now_ms;
+    slow->reply_bytes = reply_bytes;
+    slowlog_add(env->slowlog, slow);
+    stats_add(env->stats, METRIC_slow_requests, 1);
+    log_notice("ops", "%s took %llu us on connection %llu", op_table[slow->op].name,
+               (unsigned long long)(slow->ns / 1000), (unsigned long long)slow->connection);
+}
+
+/* By itself, as those that are not slow need no room for it on the stack. */
+__attribute__((noinline)) static void dispatch_note_slow(struct op_env *env,
+                                                         const struct session *session,
+                                                         const struct request *request, uint64_t ns,
+                                                         size_t reply_bytes)
+{
+    struct slow_request slow;
+    dispatch_describe(env, session, request, ns, &slow);
+    dispatch_keep_slow(env, &slow, reply_bytes);
+}
+
+/* A request has ended; or the first part of one that goes on as a job has. */
+static void dispatch_take_time(struct op_env *env, const struct session *session,
+                               const struct request *request, struct job *job, size_t reply_bytes)
+{
+    uint64_t ns = dispatch_lap(env);
+    if (job != NULL) {
+        dispatch_describe(env, session, request, ns, &job->slow);
+        return;
+    }
+    if (stats_is_timed(env->stats, request->op))
+        stats_time(env->stats, request->op->id, ns);
+    if (__builtin_expect(slowlog_wants(env->slowlog, ns), 0))
+        dispatch_note_slow(env, session, request, ns, reply_bytes);
+}
+
+bool dispatch_step(struct op_env *env, struct job *job)
+{
+    dispatch_start_clock(env);
+    bool done = job->step(job, env);
+    job->slow.ns += dispatch_lap(env);
+    return done;
+}
+
+void dispatch_end_job(struct op_env *env, struct job *job, size_t reply_bytes)
+{
+    stats_time(env->stats, job->slow.op, job->slow.ns);
+    if (slowlog_wants(env->slowlog, job->slow.ns))
+        dispatch_keep_slow(env, &job->slow, reply_bytes);
+    job->destroy(job);
+}
+
+/* ---- requests ---- */
+
 static void dispatch_begin(const struct op_env *env, const struct session *session, uint32_t msgid,
                            bool notification, struct buf *out, struct reply *reply)
 {
@@ -132,10 +220,9 @@ struct job *dispatch_run(struct op_env *env, struct session *session, const stru
                          .txn = &txn,
                          .reply = &reply,
                          .problem = &problem};
-    bool timed = stats_is_timed(env->stats, request->op);
-    uint64_t start = timed ? clock_ticks() : 0;
     size_t mark = out->size;
     int err;
+    session_count(session, request->op);
     do {
         out->size = mark;
         dispatch_begin(env, session, request->msgid, request->notification, out, &reply);
@@ -151,8 +238,7 @@ struct job *dispatch_run(struct op_env *env, struct session *session, const stru
     else if (reply_end(&reply) != 0)
         *out_failed = true;
     stats_count(env->stats, request->op->id, err != 0);
-    if (timed)
-        stats_time(env->stats, request->op->id, clock_ticks_to_ns(clock_ticks() - start));
+    dispatch_take_time(env, session, request, ctx.job, out->size - mark);
     return ctx.job;
 }
 

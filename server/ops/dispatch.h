@@ -11,6 +11,10 @@
 void dispatch_prefetch(struct op_env *env, const struct session *session, struct request *request);
 void dispatch_prefetch_record(struct op_env *env, const struct request *request);
 
+/* From now on time passes for the next request. Before the first of those that run one after the
+ * other: the end of each is the start of the next. */
+void dispatch_start_clock(struct op_env *env);
+
 /* Run a request and write its reply into `out`. Returns NULL, or a job that the loop must carry on
  * with; its reply is then written by dispatch_finish. On lack of memory for the reply *out_failed
  * is set, and the connection cannot go on. */
@@ -21,6 +25,11 @@ struct job *dispatch_run(struct op_env *env, struct session *session, const stru
 MUST_USE int dispatch_finish(struct op_env *env, const struct session *session, uint32_t msgid,
                              bool notification, struct job *job, const struct problem *problem,
                              struct buf *out);
+
+/* One slice of a job; true when it is done. Then, after the answer or when nobody waits for one,
+ * its end: count its time, destroy it. */
+bool dispatch_step(struct op_env *env, struct job *job);
+void dispatch_end_job(struct op_env *env, struct job *job, size_t reply_bytes);
 
 /* Run the handler of ctx->request inside ctx->txn, with checks (login, flags, durability, run). For
  * batches; 0, an error with ctx->problem, or TXN_RETRY. */

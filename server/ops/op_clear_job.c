@@ -57,7 +57,8 @@ int op_clear_job(struct op_ctx *ctx, struct run *dropped, enum record_kind kind,
     if (dropped != NULL)
         self->clear.version = UINT64_MAX; /* nobody can write to it any more */
     self->dropped = dropped;
-    self->job = (struct job){clear_job_step, clear_job_finish, clear_job_destroy};
+    self->job = (struct job){
+        .step = clear_job_step, .finish = clear_job_finish, .destroy = clear_job_destroy};
     ctx->job = &self->job;
     return 0;
 }

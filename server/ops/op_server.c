@@ -26,7 +26,7 @@ static int server_log_in(struct op_ctx *ctx, struct bytes token)
         return 0; /* nothing to check against: everybody is in */
     if (!host->token_valid(host->self, token))
         return problem_set(ctx->problem, ERR_AUTH_FAILED, NULL);
-    ctx->session->logged_in = true;
+    session_log_in(ctx->session);
     return 0;
 }
 
@@ -100,6 +100,8 @@ int op_server_hello(struct op_ctx *ctx, const struct args_server_hello *a)
         return err;
     if (a->errors.present)
         ctx->session->error_maps = bytes_equal(a->errors.bytes, bytes_of("map"));
+    if (a->client.present)
+        session_set_client_name(ctx->session, a->client.bytes);
     if (a->ordered.present)
         ctx->session->ordered = a->ordered.boolean;
     server_write_hello(ctx);

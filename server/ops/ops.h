@@ -14,7 +14,8 @@
 #include "proto/problem.h"
 #include "proto/reply.h"
 #include "proto/request.h"
-#include "server/ops/session.h"
+#include "server/ops/session_list.h"
+#include "server/ops/slowlog.h"
 #include "server/ops/stats.h"
 #include "server/store/txn.h"
 
@@ -30,6 +31,13 @@ struct op_host {
     void (*config_get)(void *self, struct bytes prefix, struct reply *reply);
     int (*config_set)(void *self, struct bytes option, struct bytes value, struct problem *problem);
     bool (*token_valid)(void *self, struct bytes token);
+    /* Up to `max` clients with ids above `after`, in their order, in an array for the caller to
+     * mem_free. 0 or ERR_OUT_OF_MEMORY. */
+    int (*clients)(void *self, uint64_t after, size_t max, struct session_view **out_views,
+                   size_t *out_count);
+    /* Close the connection with this id; one whose session is `leaving` goes by itself. 0 or
+     * ERR_OUT_OF_MEMORY. */
+    int (*kill)(void *self, uint64_t id, bool *out_found);
 };
 
 /* What one event loop works with. */
@@ -38,19 +46,24 @@ struct op_env {
     const struct limits *limits;
     struct stats *stats;
     const struct op_host *host;
+    struct slowlog *slowlog;
+    unsigned loop; /* which one */
     bool login_required;
+    uint64_t ticks;     /* when the last request ended (dispatch_start_clock) */
     int64_t now_ms;     /* the time of all requests of this turn */
     struct buf scratch; /* a handler's temporary bytes; empty between requests */
 };
 
 /* Work that goes on after its handler has returned, in slices, before the request is answered.
- * Made by the handler; stepped, finished and destroyed by the loop. */
+ * Made by the handler; the loop steps it (dispatch_step), answers (dispatch_finish) and ends it
+ * (dispatch_end_job). */
 struct job {
     /* Do one slice (some 100 us). True when done. */
     bool (*step)(struct job *job, struct op_env *env);
     /* Describe the result. Not called if the connection is gone. */
     void (*finish)(struct job *job, struct reply *reply);
     void (*destroy)(struct job *job);
+    struct slow_request slow; /* filled in by dispatch; slow.ns: the sum of its slices so far */
 };
 
 /* An atomic batch in progress (op_batch.c). */

@@ -13,7 +13,6 @@
 enum metric {
 #define METRIC(name, type, unit, text) METRIC_##name,
 #include "server/ops/metrics.def"
-#undef METRIC
     METRIC_COUNT
 };
 

@@ -140,6 +140,28 @@ uint64_t partition_bytes(const struct partition *partition)
     return partition->record_bytes + hmap_bytes(&partition->table) + partition->order.bytes;
 }
 
+void partition_show(struct partition *partition, uint64_t bytes)
+{
+    __atomic_store_n(&partition->figures.records, partition->order.count, __ATOMIC_RELAXED);
+    __atomic_store_n(&partition->figures.bytes, bytes, __ATOMIC_RELAXED);
+}
+
+void partition_count(uint64_t *counter)
+{
+    __atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+}
+
+struct partition_figures partition_figures(const struct partition *partition)
+{
+    const struct partition_figures *figures = &partition->figures;
+    return (struct partition_figures){
+        .records = __atomic_load_n(&figures->records, __ATOMIC_RELAXED),
+        .bytes = __atomic_load_n(&figures->bytes, __ATOMIC_RELAXED),
+        .expired = __atomic_load_n(&figures->expired, __ATOMIC_RELAXED),
+        .evicted = __atomic_load_n(&figures->evicted, __ATOMIC_RELAXED),
+    };
+}
+
 struct record *partition_victim(struct partition *partition, size_t max_slots)
 {
     enum { SLOTS_AT_ONCE = 16 };

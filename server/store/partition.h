@@ -3,7 +3,8 @@
  * A partition: a share of all records with a lock, a hash table for point reads, an ordered map for
  * scans and a timer wheel for expiry. partition.c is the only file that locks state.
  *
- * Except for creation and partition_prefetch, every function wants the lock held.
+ * Except for creation, partition_prefetch and partition_figures, every function wants the lock
+ * held.
  */
 #pragma once
 
@@ -12,6 +13,12 @@
 #include "server/store/effect.h"
 
 #include <pthread.h>
+
+/* What others may see without the lock: written as relaxed atomics after each change. */
+struct partition_figures {
+    uint64_t records, bytes;   /* now */
+    uint64_t expired, evicted; /* counters */
+};
 
 struct partition {
     pthread_mutex_t lock;
@@ -22,8 +29,8 @@ struct partition {
     size_t planned;      /* inserts planned by the transaction that holds the lock */
     size_t hand;         /* where the clock of eviction stands in the table */
     uint64_t record_bytes;
-    uint64_t reported_bytes;   /* share of all that the store's total knows of */
-    uint64_t expired, evicted; /* counters */
+    uint64_t reported_bytes;          /* share of all that the store's total knows of */
+    struct partition_figures figures; /* written under the lock, read by anybody */
 } __attribute__((aligned(64)));
 
 /* `hash_type` must outlive the partition. shared: more than one thread will use it. 0 or
@@ -49,6 +56,15 @@ void partition_apply(struct partition *partition, struct effect *effect);
 
 /* Bytes of memory held: records, table, map. */
 uint64_t partition_bytes(const struct partition *partition);
+
+/* Let others see how many records there are now, and the bytes they take. */
+void partition_show(struct partition *partition, uint64_t bytes);
+
+/* Add one to a counter of the figures. */
+void partition_count(uint64_t *counter);
+
+/* Any thread, without the lock: the figures, which may be a little behind. */
+struct partition_figures partition_figures(const struct partition *partition);
 
 /* The next record the clock hand would evict, or NULL if it found none in `max_slots` steps.
  * Records used since the hand last passed are spared once; if that

@@ -94,6 +94,7 @@ void store_account(struct store *store, struct partition *partition)
 {
     uint64_t now = partition_bytes(partition), then = partition->reported_bytes;
     uint64_t moved = now > then ? now - then : then - now;
+    partition_show(partition, now);
     if (moved < ACCOUNT_STEP)
         return;
     atomic_fetch_add_explicit(&store->bytes, now - then, memory_order_relaxed); /* wraps down too */
@@ -129,7 +130,7 @@ int store_admit(struct store *store, struct partition *partition, uint64_t need)
         if (victim == NULL)
             return ERR_OUT_OF_MEMORY;
         store_delete(store, partition, victim);
-        partition->evicted++;
+        partition_count(&partition->figures.evicted);
         store_account(store, partition);
     }
     return 0;
@@ -142,24 +143,22 @@ bool store_sweep(struct store *store, unsigned index, int64_t now_ms, int budget
     partition_lock(partition);
     while (budget > 0 && (node = wheel_pop_due(&partition->expiry, now_ms, &budget)) != NULL) {
         store_delete(store, partition, record_of_wheel_node(node));
-        partition->expired++;
+        partition_count(&partition->figures.expired);
     }
     store_account(store, partition);
     partition_unlock(partition);
     return budget <= 0;
 }
 
-void store_figures(struct store *store, struct store_figures *out_figures)
+void store_figures(const struct store *store, struct store_figures *out_figures)
 {
     struct store_figures sum = {.version = atomic_load(&store->version)};
     for (unsigned i = 0; i < store->n_partitions; i++) {
-        struct partition *partition = &store->partitions[i];
-        partition_lock(partition);
-        sum.records += partition->order.count;
-        sum.bytes += partition_bytes(partition);
-        sum.expired += partition->expired;
-        sum.evicted += partition->evicted;
-        partition_unlock(partition);
+        struct partition_figures figures = partition_figures(&store->partitions[i]);
+        sum.records += figures.records;
+        sum.bytes += figures.bytes;
+        sum.expired += figures.expired;
+        sum.evicted += figures.evicted;
     }
     *out_figures = sum;
 }

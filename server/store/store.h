@@ -55,7 +55,7 @@ static inline unsigned store_partition_index(const struct store *store, uint64_t
     return (unsigned)(hash >> 40) & (store->n_partitions - 1);
 }
 
-/* Let the total know what a partition holds (under its lock). */
+/* Let the total and the figures know what a partition holds (under its lock). */
 void store_account(struct store *store, struct partition *partition);
 
 /* Room for `need` more bytes in this locked partition? Evicts if that is the policy. 0 or
@@ -65,4 +65,5 @@ MUST_USE int store_admit(struct store *store, struct partition *partition, uint6
 /* Delete up to `budget` expired records of one partition. True if more may be due now. */
 bool store_sweep(struct store *store, unsigned partition, int64_t now_ms, int budget);
 
-void store_figures(struct store *store, struct store_figures *out_figures);
+/* Any thread; takes no lock, so that watching the store never slows it. */
+void store_figures(const struct store *store, struct store_figures *out_figures);

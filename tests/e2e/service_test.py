@@ -15,6 +15,8 @@ import subprocess
 import tempfile
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 from lib import CAIRND, Client, Raw, RpcError, Server, environment, run_cairnd, until
 from lib.service import (PYTHON, Hang, Manager, inherit, journal, syscalls_of, thread_of,
@@ -23,6 +25,7 @@ from lib.service import (PYTHON, Hang, Manager, inherit, journal, syscalls_of, t
 BUILD_ROOT = os.environ.get("BUILD_ROOT", os.path.dirname(os.path.dirname(CAIRND)))
 UNIT = os.path.join(BUILD_ROOT, "systemd", "cairnd.service")
 EX_UNAVAILABLE, EX_CONFIG = 69, 78
+ALONE = ["--set", "listen.http="]  # the other protocols off: their ports may be taken
 TOKEN = "correct-horse-battery-staple-42"
 needs_systemd = unittest.skipUnless(shutil.which("systemd-analyze"), "systemd is not installed")
 
@@ -158,7 +161,8 @@ class NotifyTest(Folder):
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             port = taken.getsockname()[1]
-            done = run_cairnd("--set", f"listen.rpc=127.0.0.1:0,127.0.0.1:{port}", env=manager.env)
+            done = run_cairnd(*ALONE, "--set", f"listen.rpc=127.0.0.1:0,127.0.0.1:{port}",
+                              env=manager.env)
         self.assertEqual(done.returncode, EX_UNAVAILABLE, done.stderr)
         self.assertIn("listening on", done.stderr)
         self.assertEqual([m for m in manager.drain() if "READY" in m], [])
@@ -251,7 +255,7 @@ class WatchdogTest(Folder):
         manager, server = self.start(expect_log="error watchdog: loop 1 hangs")
         with server:
             manager.wait("WATCHDOG")
-            hang = self.hang(thread_of(server.pid, "loop 1"))
+            hang = self.hang(thread_of(server.pid, "cairn-loop-1"))
             try:
                 server.wait_log(r"error watchdog: loop 1 hangs: it last came round \d\.\d s ago")
                 manager.drain()
@@ -334,7 +338,18 @@ class ActivationTest(Folder):
                 with Client(sock.getsockname()) as client:
                     self.assertEqual(client.call("ping"), "pong")
 
-    def test_abstract_and_unnamed_sockets(self):
+    def test_http(self):
+        """Each protocol takes its own; the option of the other still holds."""
+        socks = [self.listen()]
+        with Server({"listen.http": "127.0.0.1:1"}, **inherit(socks, "http")) as server:
+            port = socks[0].getsockname()[1]
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=30) as reply:
+                self.assertEqual(reply.read(), b"ready\n")
+            self.assertEqual(server.listening("http"), [f"127.0.0.1:{port}"])
+            with server.connect() as client:
+                self.assertEqual(client.call("ping"), "pong")
+
+    def test_abstract(self):
         socks = [self.listen(f"\0cairn-e2e-{os.getpid()}")]
         with Server(**inherit(socks, "rpc")) as server:
             self.assertEqual(server.addresses, [f"@cairn-e2e-{os.getpid()}"])
@@ -343,7 +358,7 @@ class ActivationTest(Folder):
 
     def refused(self, pattern, socks, names, *args):
         how = inherit(socks, names)
-        done = run_cairnd("--set", "listen.rpc=127.0.0.1:0", *args, **how)
+        done = run_cairnd(*ALONE, "--set", "listen.rpc=127.0.0.1:0", *args, **how)
         self.assertEqual(done.returncode, EX_CONFIG, done.stderr)
         self.assertRegex(done.stderr, pattern)
         self.assertNotIn("ready", done.stderr)
@@ -366,7 +381,8 @@ class ActivationTest(Folder):
 
     def test_others_need_credentials(self):
         sock = self.listen(("0.0.0.0", 0))
-        self.refused("socket 3 .* can be reached from other machines.*auth.file", [sock], "rpc")
+        self.refused(r"0\.0\.0\.0:\d+ \(rpc\) can be reached from other machines.*auth.file",
+                     [sock], "rpc")
         tokens = self.write(run_cairnd("--hash-token", stdin=TOKEN + "\n").stdout, "tokens")
         with Server({"auth.file": tokens}, **inherit([sock], "rpc")) as server:
             with Client(("127.0.0.1", sock.getsockname()[1])) as client:
@@ -387,7 +403,7 @@ class ActivationTest(Folder):
         env = environment()
         keep = [f"--setenv={name}" for name in env if name.endswith("SAN_OPTIONS")]
         process = subprocess.Popen(
-            ["systemd-socket-activate", f"--listen={path}", "--fdname=rpc", *keep, CAIRND],
+            ["systemd-socket-activate", f"--listen={path}", "--fdname=rpc", *keep, CAIRND, *ALONE],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env)
         self.addCleanup(process.stderr.close)
         self.addCleanup(process.kill)
@@ -427,7 +443,8 @@ class FilterTest(Folder):
 
     def options(self):
         tokens = self.write(run_cairnd("--hash-token", stdin=TOKEN + "\n").stdout, "tokens")
-        return {"auth.file": tokens, "server.loops": 2, "memory.limit": "64MiB"}
+        return {"auth.file": tokens, "server.loops": 2, "memory.limit": "64MiB",
+                "listen.http": "127.0.0.1:0"}
 
     def live(self, kill):
         """Start, requests of all kinds, too many clients, reload, stop."""
@@ -443,6 +460,8 @@ class FilterTest(Folder):
             for i in range(3):
                 with Client(server.address_of(i)) as client:
                     self.requests(client)
+            for page in ("metrics", "health", "nothing"):
+                self.get(server, page)
             manager.wait("WATCHDOG")
             clients = [Raw(server.address) for _ in range(10)]
             server.wait_log("limits.connections")
@@ -453,6 +472,15 @@ class FilterTest(Folder):
             lines = [line for line in server.lines if " notice " not in line and
                      "limits.connections" not in line]
             self.assertEqual(lines, [])
+
+    @staticmethod
+    def get(server, page):
+        host, port = server.address_of(0, "http")
+        try:
+            with urllib.request.urlopen(f"http://{host}:{port}/{page}", timeout=30) as reply:
+                return reply.read()
+        except urllib.error.HTTPError as error:
+            return error.read()
 
     def requests(self, client):
         client.call("hello", auth=TOKEN)

@@ -13,6 +13,7 @@
  */
 #include "common/check.h"
 #include "common/err.h"
+#include "common/log.h"
 #include "common/mem.h"
 #include "proto/pack.h"
 #include "proto/rpc.h"
@@ -34,6 +35,7 @@ struct world {
     const uint8_t *at, *end; /* decisions left */
     struct store *store;
     struct op_env env;
+    struct slowlog slowlog;
     struct limits limits;
     struct session session[SESSIONS];
     struct pending jobs[JOBS];
@@ -48,6 +50,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argc;
     (void)argv;
     op_init();
+    log_set_level(LOG_LEVEL_ERROR);
     return 0;
 }
 
@@ -379,7 +382,7 @@ static void finish_job(struct world *w, struct pending *pending)
     begin_output(w);
     bool armed = arm_fault(w);
     if (!armed && once_in(w, 8)) { /* the connection is gone */
-        pending->job->destroy(pending->job);
+        dispatch_end_job(&w->env, pending->job, 0);
         return;
     }
     int err = dispatch_finish(&w->env, pending->session, pending->msgid, pending->notification,
@@ -387,7 +390,7 @@ static void finish_job(struct world *w, struct pending *pending)
     mem_fail_after(0, 0);
     REQUIRE(err == 0 || armed);
     (void)check_output(w, pending->msgid, pending->notification || err != 0);
-    pending->job->destroy(pending->job);
+    dispatch_end_job(&w->env, pending->job, w->out.size - BEFORE);
 }
 
 static void step_jobs(struct world *w)
@@ -396,7 +399,7 @@ static void step_jobs(struct world *w)
     for (unsigned i = 0; i < w->n_jobs; i++) {
         struct pending pending = w->jobs[i];
         (void)arm_fault(w);
-        bool done = pending.job->step(pending.job, &w->env);
+        bool done = dispatch_step(&w->env, pending.job);
         mem_fail_after(0, 0);
         if (done)
             finish_job(w, &pending);
@@ -572,8 +575,36 @@ static bool host_token(void *self, struct bytes token)
     return bytes_equal(token, bytes_of("token"));
 }
 
-static const struct op_host host = {NULL,       "0",      host_info, host_write,
-                                    host_write, host_set, host_token};
+static int host_clients(void *self, uint64_t after, size_t max, struct session_view **out_views,
+                        size_t *out_count)
+{
+    size_t n = max < 4 ? max : 4;
+    struct session_view *views = mem_calloc(n, sizeof *views);
+    (void)self;
+    if (views == NULL)
+        return ERR_OUT_OF_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        views[i] = (struct session_view){.id = after + 1 + i, .run = "\xff", .run_size = i};
+    *out_views = views;
+    *out_count = n;
+    return 0;
+}
+
+static int host_kill(void *self, uint64_t id, bool *out_found)
+{
+    (void)self;
+    *out_found = id < SESSIONS;
+    return 0;
+}
+
+static const struct op_host host = {.server_version = "0",
+                                    .info = host_info,
+                                    .stats = host_write,
+                                    .config_get = host_write,
+                                    .config_set = host_set,
+                                    .token_valid = host_token,
+                                    .clients = host_clients,
+                                    .kill = host_kill};
 
 /* ---- one input ---- */
 
@@ -606,7 +637,10 @@ static void begin_world(struct world *w, struct stats *stats)
     set_limits(&w->limits);
     w->store = store_create(&options);
     REQUIRE(w->store != NULL);
+    ok(slowlog_init(&w->slowlog, 3));
+    slowlog_set_threshold(&w->slowlog, 0); /* everything is slow */
     w->env = (struct op_env){.store = w->store,
+                             .slowlog = &w->slowlog,
                              .limits = &w->limits,
                              .stats = stats,
                              .host = &host,
@@ -623,6 +657,7 @@ static void end_world(struct world *w)
     for (unsigned i = 0; i < SESSIONS; i++)
         session_deinit(&w->session[i]);
     store_destroy(w->store);
+    slowlog_deinit(&w->slowlog);
     stats_deinit(w->env.stats);
     buf_deinit(&w->env.scratch);
     buf_deinit(&w->message);

@@ -73,8 +73,9 @@ class Server:
         command = [*wrapper, CAIRND, *args]
         if listen is not None:
             command += ["--set", "listen.rpc=" + listen.replace("{folder}", self.folder)]
-        for name, value in (options or {}).items():
-            command += ["--set", f"{name}={value}"]
+        options = {"listen.http": "", **(options or {})}
+        for name, value in options.items():
+            command += ["--set", f"{name}={value}".replace("{folder}", self.folder)]
         self.told_to_stop = False
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                         env=environment(env), preexec_fn=preexec,
@@ -86,8 +87,11 @@ class Server:
         except AssertionError:
             self.kill()
             raise
-        self.addresses = [m.group(1) for m in map(re.compile(
-            r"listening on (\S+) \(rpc\)").search, list(self.lines)) if m]
+        self.addresses = self.listening("rpc")
+
+    def listening(self, protocol):
+        """The addresses in the log at which it speaks this protocol."""
+        return re.findall(rf"listening on (\S+) \({protocol}\)", self.log())
 
     def _read_log(self):
         for line in self.process.stderr:
@@ -107,8 +111,8 @@ class Server:
         """Where it listens first: (host, port), or the path of a Unix socket."""
         return self.address_of(0)
 
-    def address_of(self, i):
-        text = self.addresses[i]
+    def address_of(self, i, protocol="rpc"):
+        text = (self.addresses if protocol == "rpc" else self.listening(protocol))[i]
         if text.startswith("/"):
             return text
         host, port = text.rsplit(":", 1)

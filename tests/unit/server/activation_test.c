@@ -19,11 +19,11 @@
 #include <cmocka.h>
 
 /* What can stand at a descriptor. */
-enum kind { LOOPBACK, ANYWHERE, UNIX, BOUND_ONLY, DATAGRAM, PLAIN_FILE, CLOSED };
+enum kind { LOOPBACK, UNIX, BOUND_ONLY, DATAGRAM, PLAIN_FILE, CLOSED };
 
-static int open_tcp(in_addr_t ip, bool listening)
+static int open_tcp(bool listening)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(ip)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
     if (listening)
@@ -44,13 +44,11 @@ static int open_kind(enum kind kind)
 {
     switch (kind) {
     case LOOPBACK:
-        return open_tcp(INADDR_LOOPBACK, true);
-    case ANYWHERE:
-        return open_tcp(INADDR_ANY, true);
+        return open_tcp(true);
     case UNIX:
         return open_unix();
     case BOUND_ONLY:
-        return open_tcp(INADDR_LOOPBACK, false);
+        return open_tcp(false);
     case DATAGRAM:
         return socket(AF_UNIX, SOCK_DGRAM, 0);
     case PLAIN_FILE:
@@ -106,7 +104,7 @@ static void names_decide_who_takes_what(void **state)
     put(4, UNIX);
     put(5, LOOPBACK);
     set_variables("me", "3", "rpc:resp:rpc");
-    assert_int_equal(activation_init(&activation, true, &detail), 0);
+    assert_int_equal(activation_init(&activation, &detail), 0);
     assert_variables_gone();
     assert_int_equal(fcntl(4, F_GETFD), FD_CLOEXEC);
     assert_int_equal(activation_check(&activation, &detail), ERR_BAD_ARGUMENT);
@@ -135,7 +133,7 @@ static void what_is_not_taken_is_closed(void **state)
     put(3, UNIX);
     put(4, UNIX);
     set_variables("me", "2", "http:http");
-    assert_int_equal(activation_init(&activation, true, &detail), 0);
+    assert_int_equal(activation_init(&activation, &detail), 0);
     assert_int_equal(activation_take(&activation, "http", &fd, 1), 1);
     assert_int_equal(activation_check(&activation, &detail), ERR_BAD_ARGUMENT);
     assert_string_equal(detail.text, "inherited socket 4 ('http') is one more of this name than "
@@ -158,7 +156,7 @@ static void nothing_is_inherited(void **state)
         struct err_detail detail;
         put(3, UNIX);
         set_variables(rows[i][0], rows[i][1], rows[i][2]);
-        assert_int_equal(activation_init(&activation, true, &detail), 0);
+        assert_int_equal(activation_init(&activation, &detail), 0);
         assert_int_equal(activation.n, 0);
         assert_int_equal(activation_check(&activation, &detail), 0);
         assert_variables_gone();
@@ -179,7 +177,6 @@ static void what_is_unfit_is_refused(void **state)
         {"me", "2", "rpc:rpc", PLAIN_FILE, "inherited socket 4 ('rpc') is not a stream socket"},
         {"me", "2", "rpc:rpc", DATAGRAM, "inherited socket 4 ('rpc') is not a stream socket"},
         {"me", "2", "rpc:rpc", BOUND_ONLY, "inherited socket 4 ('rpc') is not listening"},
-        {"me", "2", "rpc:rpc", ANYWHERE, "inherited socket 4 ('rpc') can be reached from other"},
         {"me", "2", NULL, CLOSED, "inherited socket 4 ('') is not open"},
         {"me", "2", "rpc", UNIX, "LISTEN_FDNAMES has 1 names for the 2 sockets"},
         {"me", "2", "rpc:rpc:rpc", UNIX, "LISTEN_FDNAMES has 3 names for the 2 sockets"},
@@ -196,23 +193,12 @@ static void what_is_unfit_is_refused(void **state)
         put(3, LOOPBACK);
         put(4, rows[i].second);
         set_variables(rows[i].pid, rows[i].fds, rows[i].names);
-        assert_int_equal(activation_init(&activation, true, &detail), ERR_BAD_ARGUMENT);
+        assert_int_equal(activation_init(&activation, &detail), ERR_BAD_ARGUMENT);
         assert_memory_equal(detail.text, rows[i].message, strlen(rows[i].message));
         assert_variables_gone();
         (void)close(3);
         (void)close(4);
     }
-}
-
-static void who_has_credentials_may_serve_others(void **state)
-{
-    (void)state;
-    struct activation activation;
-    struct err_detail detail;
-    put(3, ANYWHERE);
-    set_variables("me", "1", "rpc");
-    assert_int_equal(activation_init(&activation, false, &detail), 0);
-    activation_deinit(&activation);
 }
 
 static void a_socket_without_a_name_is_refused(void **state)
@@ -223,7 +209,7 @@ static void a_socket_without_a_name_is_refused(void **state)
     int fd;
     put(3, UNIX);
     set_variables("me", "1", NULL);
-    assert_int_equal(activation_init(&activation, true, &detail), 0);
+    assert_int_equal(activation_init(&activation, &detail), 0);
     assert_int_equal(activation_take(&activation, "rpc", &fd, 1), 0);
     assert_int_equal(activation_check(&activation, &detail), ERR_BAD_ARGUMENT);
     assert_memory_equal(detail.text, "inherited socket 3 ('') has no name", 35);
@@ -237,7 +223,6 @@ int main(void)
         cmocka_unit_test(what_is_not_taken_is_closed),
         cmocka_unit_test(nothing_is_inherited),
         cmocka_unit_test(what_is_unfit_is_refused),
-        cmocka_unit_test(who_has_credentials_may_serve_others),
         cmocka_unit_test(a_socket_without_a_name_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
