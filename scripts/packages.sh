@@ -36,6 +36,8 @@ python3-msgpack     # a MessagePack of others, for end-to-end tests
 python3-prometheus-client # a parser of metrics of others
 python3-pynvim      # a MessagePack-RPC client of others
 neovim              # another one
+systemd             # systemd-analyze, systemd-socket-activate: tests of the units
+python3-seccomp     # tests under the system call filter of the unit
 '
 
 # shellcheck disable=SC2034

@@ -4,7 +4,7 @@
  *
  * Exit statuses are those of sysexits.h: 0 after a clean stop, 64 (usage), 65 (--hash-token: too
  * short), 69 (cannot listen), 71 (system), 74 (cannot print), 75 (a second signal ended the stop),
- * 78 (configuration).
+ * 78 (configuration, inherited sockets).
  */
 #include "build_version.h"
 #include "common/clock.h"

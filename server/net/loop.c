@@ -23,6 +23,8 @@
 #include "server/net/conn.h"
 #include "server/ops/dispatch.h"
 
+#include <pthread.h>
+#include <stdio.h>
 #include <unistd.h>
 
 enum {
