@@ -34,6 +34,7 @@ clang-format-14     # the form of the code
 python3-msgpack     # a MessagePack of others, for end-to-end tests
 python3-pynvim      # a MessagePack-RPC client of others
 neovim              # another one
+mandoc              # form of the man pages
 '
 
 # shellcheck disable=SC2034
