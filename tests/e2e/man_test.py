@@ -67,6 +67,20 @@ class ManTest(unittest.TestCase):
                               stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
         self.assertEqual(done.stdout, "")
 
+    @unittest.skipUnless(shutil.which("man") and shutil.which("groff"), "no man-db and groff here")
+    def test_terminal(self):
+        """Each page is shown in 80 columns, without a complaint."""
+        env = dict(os.environ, MANWIDTH="80", LC_ALL="C.UTF-8", MANPAGER="cat")
+        for path in glob.glob(PAGES + "/*.[1-8]"):
+            with self.subTest(page=os.path.basename(path)):
+                done = subprocess.run(["man", "--warnings", "-l", path], stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, text=True, timeout=60, env=env,
+                                      check=True)
+                self.assertEqual(done.stderr, "")
+                text = re.sub(".\b", "", done.stdout)
+                self.assertFalse([line for line in text.split("\n") if len(line) > 80])
+                self.assertGreater(len(text), 1000, "nothing is shown")
+
     def test_pages_refer_to_each_other(self):
         """Every reference to a page of ours is to one that there is."""
         ours = {os.path.basename(path) for path in glob.glob(PAGES + "/*.[1-8]")}
