@@ -53,9 +53,10 @@ build() {
     (cd "$root" && git ls-files -z --cached --others --exclude-standard |
         tar --create --null --files-from - --ignore-failed-read) |
         tar --extract --directory "$scratch/cairn"
-    (cd "$scratch/cairn" && timeout 540 dpkg-buildpackage -us -uc -j"$(nproc)") \
+    (cd "$scratch/cairn" &&
+        DEB_BUILD_OPTIONS=terse timeout 540 dpkg-buildpackage -us -uc -j"$(nproc)") \
         >"$scratch/build.log" 2>&1 || {
-        tail -n 60 "$scratch/build.log"
+        tail -n 40 "$scratch/build.log"
         fail "dpkg-buildpackage failed"
     }
 }
@@ -138,6 +139,7 @@ in_root() {
         sh "$system" || fail "debian/tests/smoke"
 
     echo "==> remove and purge"
+    mkdir -p "$system/run/cairnd" "$system/var/lib/cairnd" # as systemd does for the service
     apt remove "${ours[@]}" >/dev/null
     has "the configuration stays after removal" test -e "$system/etc/cairn/cairn.yaml"
     has "the daemon is gone" test ! -e "$system/usr/sbin/cairnd"
