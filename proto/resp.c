@@ -43,8 +43,8 @@ static inline int resp_line(struct bytes data, size_t at, int64_t *out_number, s
     }
     if (p == end || (*p == '\r' && p + 1 == end))
         return end - first > RESP_HEADER_MAX ? ERR_BAD_REQUEST : RESP_MORE;
-    if (p == first || p[0] != '\r' || p[1] != '\n')
-        return ERR_BAD_REQUEST;
+    if (p == first || p[0] != '\r' || p[1] != '\n' || (negative && number == 0))
+        return ERR_BAD_REQUEST; /* -0 would pass for a length, but is not read as one */
     *out_number = negative ? -number : number;
     *out_end = (size_t)(p + 2 - data.data);
     return 0;
