@@ -112,8 +112,8 @@ class Server:
 def cairnd(path, cpu=None, loops=1):
     """A cairnd with one event loop, in memory."""
     port = free_port()
-    options = ["--set", f"listen.rpc={HOST}:{port}", "--set", "listen.http=", "--set", "listen.resp=",
-               "--set", f"server.loops={loops}"]
+    options = ["--set", f"listen.rpc={HOST}:{port}", "--set", "listen.http=",
+               "--set", "listen.resp=", "--set", f"server.loops={loops}"]
     return Server("cairnd", [path, *options], port, cpu)
 
 

@@ -41,9 +41,9 @@ MUST_USE int listener_bind(const struct sockaddr *address, socklen_t size, unsig
 /* Where a socket is bound: "127.0.0.1:7420", "[::1]:7420", "/path", "@name"; printable ASCII. */
 void listener_name(int fd, char out_text[static LISTENER_NAME_SIZE]);
 
-/* Accept connections of a protocol on a listening socket, whoever has made it; takes it over, also on failure, and makes it
- * non-blocking. path: that of a Unix socket to remove at the end, else "". 0 or ERR_OUT_OF_MEMORY.
- */
+/* Accept connections of a protocol on a listening socket, whoever has made it; takes it over, also
+ * on failure, and makes it non-blocking. path: that of a Unix socket to remove at the end, else "".
+ * 0 or ERR_OUT_OF_MEMORY. */
 MUST_USE int listener_start(struct listener_group *group, const struct front *front, int fd,
                             const char *path, struct listener **out_listener);
 

@@ -16,7 +16,8 @@ from lib import ROOT, operations
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 # Slow, and about clients that misbehave, or clients of others, whose calls are not noted.
-NOT_RUN = {"coverage_test.py", "abuse_test.py", "clients_test.py"}
+NOT_RUN = {"coverage_test.py", "abuse_test.py", "clients_test.py", "service_test.py",
+           "http_test.py", "man_test.py"}
 # Operations that can only fail in this build, and how. A row goes when it can succeed.
 ONLY_FAILS = {"server.sync": "UNSUPPORTED"}
 ALIASES = {"ping": "server.ping", "hello": "server.hello", "auth": "server.auth"}

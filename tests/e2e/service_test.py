@@ -25,7 +25,8 @@ from lib.service import (PYTHON, Hang, Manager, inherit, journal, syscalls_of, t
 BUILD_ROOT = os.environ.get("BUILD_ROOT", os.path.dirname(os.path.dirname(CAIRND)))
 UNIT = os.path.join(BUILD_ROOT, "systemd", "cairnd.service")
 EX_UNAVAILABLE, EX_CONFIG = 69, 78
-ALONE = ["--set", "listen.http=", "--set", "listen.resp="]  # the other protocols off: their ports may be taken
+# The other protocols off: their ports may be taken.
+ALONE = ["--set", "listen.http=", "--set", "listen.resp="]
 TOKEN = "correct-horse-battery-staple-42"
 needs_systemd = unittest.skipUnless(shutil.which("systemd-analyze"), "systemd is not installed")
 

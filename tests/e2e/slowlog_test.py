@@ -149,7 +149,8 @@ class SecretTest(unittest.TestCase):
                   "value": {self.SECRET: self.SECRET}, "keys": [self.SECRET],
                   "pairs": [[self.SECRET, self.SECRET]], "name": "string",
                   "calls": [["kv.put", [self.SECRET, self.SECRET]]],
-                  "conditions": [["kv", self.SECRET, 0]], "int": 1, "uint": 5, "bool": True}
+                  "conditions": [["kv", self.SECRET, 0]], "int": 1, "uint": 5, "real": 1.5,
+                  "bool": True}
         return {name: values[kind] for name, kind, _ in rows
                 if name not in ("client", "version", "cursor", "durability", "reset")}
 
