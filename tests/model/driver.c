@@ -28,6 +28,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+static struct slowlog nothing_slow = {.threshold_ns = UINT64_MAX};
+
 #define OK(result) REQUIRE((result) == 0)
 
 void driver_init(struct driver *d, uint64_t seed, unsigned n_partitions, unsigned n_threads)
@@ -45,6 +47,7 @@ void driver_init(struct driver *d, uint64_t seed, unsigned n_partitions, unsigne
     d->env.store = d->store;
     d->env.limits = &d->limits;
     d->env.stats = &d->stats;
+    d->env.slowlog = &nothing_slow;
     d->env.now_ms = d->oracle.now_ms = options.now_ms;
     session_init(&d->session, d->store, 1, true);
     d->session.error_maps = true;

@@ -32,6 +32,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static struct slowlog nothing_slow = {.threshold_ns = UINT64_MAX};
+
 #define OK(result) REQUIRE((result) == 0)
 
 enum {
@@ -65,6 +67,7 @@ static void loop_init(struct loop *loop, struct store *store, uint64_t seed, uin
     loop->env.store = store;
     loop->env.limits = &loop->limits;
     loop->env.stats = &loop->stats;
+    loop->env.slowlog = &nothing_slow;
     loop->env.now_ms = 1000;
     session_init(&loop->session, store, 1, true);
 }
