@@ -36,6 +36,9 @@ python3-msgpack     # a MessagePack of others, for end-to-end tests
 python3-prometheus-client # a parser of metrics of others
 python3-pynvim      # a MessagePack-RPC client of others
 neovim              # another one
+redis-server        # the judge of the RESP port
+redis-tools         # redis-cli and redis-benchmark, clients of the RESP port
+python3-redis       # another one
 '
 
 # shellcheck disable=SC2034
