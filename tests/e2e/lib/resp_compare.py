@@ -9,6 +9,7 @@ connections. Other lines are commands, [b] [mark] command, whose replies must be
   ~        numbers may differ by what passes between two servers (seconds; milliseconds for P*)
   *        elements may come in any order
   ?        only the types of the reply count
+  !        errors, of which only the first word counts
   @gone k  waits until the key has expired
 
 Arguments are divided by spaces; "..." knows \\n, \\xff and the like, '...' nothing. {now+9} is the
@@ -25,7 +26,7 @@ from lib.resp import Resp
 from lib.resp_differences import accepted
 from lib.server import ROOT, until
 
-LINE = re.compile(r"(?:(b) )?(?:([~*?]) )?(.*)", re.S)
+LINE = re.compile(r"(?:(b) )?(?:([~*?!]) )?(.*)", re.S)
 TOKEN = re.compile(r'"((?:\\.|[^"\\])*)"|\'([^\']*)\'|([^\s"\']+)')
 FILLER = re.compile(r"\{(now|ms|[a-z]\*)(\+?\d*)\}")
 TOLERANCE = {True: 3000, False: 3}  # in milliseconds, of commands whose name begins with P; seconds
@@ -61,6 +62,11 @@ def split(text):
 def parse(text, now):
     second, mark, command = LINE.fullmatch(text).groups()
     return Line(text, bool(second), mark, split(fill(command, now)))
+
+
+def lines_of(text):
+    """The lines of a short text, divided by semicolons."""
+    return [parse(line, time.time()) for line in text.split(";")]
 
 
 def load(name):
@@ -111,6 +117,9 @@ def same(line, theirs, ours):
         equal = sorted_raw(theirs) == sorted_raw(ours)
     elif line.mark == "?":
         equal = types(theirs) == types(ours)
+    elif line.mark == "!":
+        equal = theirs.is_error and ours.is_error and (
+            theirs.value.split(b" ")[0] == ours.value.split(b" ")[0])
     else:
         equal = theirs == ours
     return equal or accepted(line.args, theirs, ours) is not None

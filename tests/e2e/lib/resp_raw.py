@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Bytes that are sent to both servers as they are: after those in OPEN the connection must go on,
-after those in CLOSED the server must close it."""
+after those in CLOSED the server must close it. DIFFERENT says where cairnd's answer is another on
+purpose: what it is, and why."""
 
 OPEN = {
     "inline": b"PING\r\n",
@@ -71,4 +72,17 @@ CLOSED = {
     "second bulk": b"*2\r\n$3\r\nGET\r\n$x\r\n",
     "after good commands": b"PING\r\n*1\r\n$4\r\nPING\r\n*x\r\nPING\r\n",
     "post": b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+}
+
+UNPRINTABLE = "what cannot be printed reads as ?, and breaks no log"
+DIFFERENT = {
+    "array count: too long":
+        (b"-ERR Protocol error: invalid multibulk length\r\n", "found before the line ends"),
+    "bulk length: too long":
+        (b"-ERR Protocol error: invalid bulk length\r\n", "found before the line ends"),
+    "no bulk: empty line": (b"-ERR Protocol error: expected '$', got '?'\r\n", UNPRINTABLE),
+    "no bulk: LF": (b"-ERR Protocol error: expected '$', got '?'\r\n", UNPRINTABLE),
+    "no bulk: high byte": (b"-ERR Protocol error: expected '$', got '?'\r\n", UNPRINTABLE),
+    "post": (b"-ERR Protocol error: this port speaks RESP; HTTP is at listen.http\r\n",
+             "says what to do; Redis closes without a word"),
 }
