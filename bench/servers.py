@@ -16,7 +16,7 @@ HOST = "127.0.0.1"
 START_LIMIT_S = 10
 PING = {"rpc": b"\x94\x00\x01\xabserver.ping\x90", "resp": b"PING\r\n"}
 PONG = {"rpc": b"\x94\x01\x01\xc0\xa4pong", "resp": b"+PONG\r\n"}
-LISTENERS = ("rpc", "http")
+LISTENERS = ("rpc", "resp", "http")
 PROGRAMS = {"cairnd": "server/cairnd", "loadgen": "client/loadgen/loadgen"}
 
 

@@ -5,7 +5,7 @@
  * How: digits first, with checked arithmetic, then the unit is looked up in a table and multiplied
  * in. Formatting walks the same table from the largest unit down.
  *
- * Invariants: no floating point; parse(format(n)) == n.
+ * Invariants: parse(format(n)) == n; no floating point but in the functions named real.
  * Threads: any; no state.
  * Failures: ERR_BAD_ARGUMENT, ERR_OVERFLOW; the output is then untouched.
  */
@@ -14,8 +14,10 @@
 #include "common/err.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct unit {
@@ -162,4 +164,80 @@ void num_format_bytes(int64_t bytes, char out_text[static NUM_TEXT_SIZE])
 void num_format_duration_ms(int64_t ms, char out_text[static NUM_TEXT_SIZE])
 {
     format_units(ms, duration_units, out_text);
+}
+
+bool num_read_int(struct bytes text, int64_t *out_value)
+{
+    bool negative = text.size > 0 && text.data[0] == '-';
+    size_t i = negative ? 1 : 0, digits = text.size - i;
+    int64_t value = 0;
+    if (digits == 0 || digits > 19 || (text.data[i] == '0' && text.size > 1))
+        return false;
+    for (; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9' || __builtin_mul_overflow(value, 10, &value) ||
+            __builtin_sub_overflow(value, text.data[i] - '0', &value))
+            return false; /* counted downwards, as the lowest number has no positive twin */
+    }
+    if (!negative && __builtin_sub_overflow(0, value, &value))
+        return false;
+    *out_value = value;
+    return true;
+}
+
+bool num_read_real(struct bytes text, long double *out_value)
+{
+    char copy[NUM_REAL_SIZE], *end;
+    if (text.size == 0 || text.size >= sizeof copy)
+        return false;
+    for (size_t i = 0; i < text.size; i++) { /* no space, no hexadecimal, no words */
+        char c = (char)text.data[i];
+        if ((c < '0' || c > '9') && c != '.' && c != '-' && c != '+' && c != 'e' && c != 'E')
+            return false;
+    }
+    memcpy(copy, text.data, text.size);
+    copy[text.size] = 0;
+    long double value = strtold(copy, &end);
+    if (end != copy + text.size || !isfinite(value))
+        return false;
+    *out_value = value;
+    return true;
+}
+
+/* Digits and a decimal exponent, "d.ddde+xx", as a number without exponent. */
+static void format_fixed(const char *scientific, char *out)
+{
+    char digits[24];
+    int n = 0, exponent = (int)strtol(strchr(scientific, 'e') + 1, NULL, 10);
+    for (const char *p = scientific; *p != 'e'; p++)
+        if (*p >= '0' && *p <= '9')
+            digits[n++] = *p;
+    while (n > 1 && digits[n - 1] == '0')
+        n--;
+    if (scientific[0] == '-')
+        *out++ = '-';
+    /* Position i is the digit for 10^(exponent - i); the point stands behind the one for 10^0. */
+    for (int i = exponent < 0 ? exponent : 0; i < n || i <= exponent; i++) {
+        *out++ = i < 0 || i >= n ? '0' : digits[i];
+        if (i == exponent && i + 1 < n)
+            *out++ = '.';
+    }
+    *out = 0;
+}
+
+void num_format_real(double value, char out_text[static NUM_REAL_SIZE])
+{
+    char scientific[40];
+    if (!isfinite(value)) {
+        (void)snprintf(out_text, NUM_REAL_SIZE, "%s",
+                       isnan(value) ? "nan"
+                       : value < 0  ? "-inf"
+                                    : "inf");
+        return;
+    }
+    for (int precision = 14; precision <= 16; precision++) {
+        (void)snprintf(scientific, sizeof scientific, "%.*e", precision, value);
+        if (strtod(scientific, NULL) == value)
+            break;
+    }
+    format_fixed(scientific, out_text);
 }

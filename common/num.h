@@ -10,17 +10,27 @@
  */
 #pragma once
 
+#include "common/bytes.h"
 #include "common/check.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 enum {
-    NUM_TEXT_SIZE = 32, /* room for any number formatted here, NUL included */
+    NUM_TEXT_SIZE = 32,  /* room for any number formatted here but those of num_format_real */
+    NUM_REAL_SIZE = 400, /* room for those; NUL included in both */
 };
 
 /* "-42" */
 MUST_USE int num_parse_int(const char *text, int64_t *out_value);
+
+/* The same of bytes that need not end in NUL; "-0" is none. False if it is not such a number, or
+ * does not fit. */
+MUST_USE bool num_read_int(struct bytes text, int64_t *out_value);
+
+/* A decimal number with an optional fraction and exponent, "-1.5e3". False if it is anything else,
+ * infinite or not a number. At most NUM_REAL_SIZE - 1 bytes. */
+MUST_USE bool num_read_real(struct bytes text, long double *out_value);
 
 /* "64", "64B", "64KiB", "16MiB", "2GiB", "1TiB": powers of 1024. Never negative. */
 MUST_USE int num_parse_bytes(const char *text, int64_t *out_bytes);
@@ -38,3 +48,7 @@ MUST_USE int num_parse_bool(const char *text, bool *out_value);
  * number is not negative. */
 void num_format_bytes(int64_t bytes, char out_text[static NUM_TEXT_SIZE]);
 void num_format_duration_ms(int64_t ms, char out_text[static NUM_TEXT_SIZE]);
+
+/* The shortest decimal text that reads back as the same double, without exponent: "10.6", "5200",
+ * "-0.001". A value that is not finite becomes "inf", "-inf" or "nan". */
+void num_format_real(double value, char out_text[static NUM_REAL_SIZE]);

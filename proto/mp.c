@@ -20,6 +20,9 @@
 
 #include "common/err.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 static uint64_t mp_big_endian(const uint8_t *p, unsigned n)
 {
     uint64_t v = 0;
@@ -344,4 +347,15 @@ bool mp_utf8_valid(struct bytes bytes)
         left -= n;
     }
     return true;
+}
+
+bool mp_number_text(const struct mp *mp, char out_text[static NUM_REAL_SIZE])
+{
+    if (mp->kind == MP_FLOAT)
+        num_format_real(mp->real, out_text);
+    else if (mp->kind == MP_UINT)
+        (void)snprintf(out_text, NUM_REAL_SIZE, "%" PRIu64, mp->uint);
+    else if (mp->kind == MP_SINT)
+        (void)snprintf(out_text, NUM_REAL_SIZE, "%" PRId64, mp->sint);
+    return mp->kind == MP_FLOAT || mp->kind == MP_UINT || mp->kind == MP_SINT;
 }

@@ -11,6 +11,7 @@
 
 #include "common/bytes.h"
 #include "common/check.h"
+#include "common/num.h"
 
 enum mp_kind {
     MP_NIL,
@@ -118,3 +119,6 @@ bool mp_equal(struct bytes a, struct bytes b);
 
 /* Is this valid UTF-8? */
 bool mp_utf8_valid(struct bytes bytes);
+
+/* A number (MP_UINT, MP_SINT, MP_FLOAT) as decimal text; false for any other element. */
+bool mp_number_text(const struct mp *mp, char out_text[static NUM_REAL_SIZE]);

@@ -56,6 +56,7 @@ struct arg {
                                elements without the array header, already checked */
         int64_t sint;       /* INT */
         uint64_t uint;      /* UINT */
+        double real;        /* REAL */
         bool boolean;       /* BOOL */
     };
 };

@@ -56,6 +56,8 @@ void reply_begin(struct reply *reply, struct buf *out, enum reply_form form, uin
 {
     *reply = (struct reply){
         .out = out, .start = out->size, .limit = limit, .msgid = msgid, .form = form};
+    if (form == REPLY_PLAIN)
+        return;
     reply_keep(reply, reply_head(reply));
     if (reply->failed == 0)
         out->data[out->size++] = 0xc0; /* no error */
@@ -232,6 +234,10 @@ int reply_end(struct reply *reply)
     struct problem problem;
     if (reply->failed == 0 && reply_size(reply) > reply->limit)
         reply->failed = ERR_LIMIT_EXCEEDED; /* by many small parts */
+    if (reply->failed != 0 && reply->form == REPLY_PLAIN) {
+        reply->out->size = reply->start;
+        return reply->failed;
+    }
     if (reply->failed == ERR_LIMIT_EXCEEDED) {
         (void)problem_set(&problem, ERR_LIMIT_EXCEEDED,
                           "the reply exceeds limits.reply_bytes (%zu); ask for less at once",

@@ -15,6 +15,7 @@
 enum reply_form {
     REPLY_RPC,    /* [1, msgid, error, result] */
     REPLY_NESTED, /* [error, result]: a call inside a batch */
+    REPLY_PLAIN,  /* the result alone, for a protocol that words errors itself */
 };
 
 struct reply {
@@ -56,8 +57,9 @@ size_t reply_size(const struct reply *reply);
 size_t reply_uint_later(struct reply *reply);
 void reply_uint_now(struct reply *reply, size_t place, uint64_t value);
 
-/* Replace whatever was written by an error. */
+/* Replace whatever was written by an error. Not in the form REPLY_PLAIN. */
 void reply_error(struct reply *reply, const struct problem *problem);
 
-/* End: 0, or ERR_OUT_OF_MEMORY if not even an error could be written (nothing is left then). */
+/* End: 0, or ERR_OUT_OF_MEMORY if not even an error could be written (nothing is left then). In the
+ * form REPLY_PLAIN: 0, or why there is no result. */
 MUST_USE int reply_end(struct reply *reply);

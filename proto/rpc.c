@@ -27,6 +27,8 @@
 #include "common/err.h"
 #include "proto/pack.h"
 
+#include <math.h>
+
 /* Levels a reply may put around a value (an item of a list, in a batch): a value nests so much less
  * deep than a message, so that every reply can be read by clients with the same limit. */
 enum { RPC_VALUE_WRAPPING = 8 };
@@ -103,6 +105,13 @@ static int rpc_number(struct rpc_decoder *d, const struct arg_desc *desc, struct
             return rpc_wrong(d, desc);
         arg->boolean = mp.boolean;
         return 0;
+    }
+    if (desc->type == ARG_REAL) {
+        arg->real = mp.kind == MP_FLOAT  ? mp.real
+                    : mp.kind == MP_SINT ? (double)mp.sint
+                                         : (double)mp.uint;
+        bool number = mp.kind == MP_FLOAT || mp.kind == MP_SINT || mp.kind == MP_UINT;
+        return number && isfinite(arg->real) ? 0 : rpc_wrong(d, desc);
     }
     uint64_t max = desc->type == ARG_UINT ? RPC_UINT_MAX : INT64_MAX;
     if (!(mp.kind == MP_UINT && mp.uint <= max) && !(mp.kind == MP_SINT && desc->type == ARG_INT))
@@ -220,6 +229,7 @@ static int rpc_arg(struct rpc_decoder *d, const struct arg_desc *desc, struct ar
         break;
     case ARG_INT:
     case ARG_UINT:
+    case ARG_REAL:
     case ARG_BOOL:
         err = rpc_number(d, desc, arg);
         break;
@@ -449,6 +459,59 @@ int rpc_decode_call(struct mp_reader *reader, const struct limits *limits, struc
     /* Move behind the call, whatever became of it; it is complete, so both steps succeed. */
     REQUIRE(mp_read_bytes(reader, &method, &text) == 0);
     REQUIRE(mp_skip(reader, MP_DEPTH_MAX) == 0);
+    return err;
+}
+
+/* One argument behind its name. */
+static int rpc_encode_arg(struct buf *out, enum arg_type type, const struct arg *arg)
+{
+    int err;
+    switch (type) {
+    case ARG_KEY:
+    case ARG_BYTES:
+    case ARG_NAME:
+    case ARG_DATA:
+        return arg->text ? pack_str(out, arg->bytes) : pack_bin(out, arg->bytes);
+    case ARG_INT:
+        return pack_int(out, arg->sint);
+    case ARG_UINT:
+        return pack_uint(out, arg->uint);
+    case ARG_REAL:
+        return pack_real(out, arg->real);
+    case ARG_BOOL:
+        return pack_bool(out, arg->boolean);
+    case ARG_KEYS:
+    case ARG_PAIRS:
+    case ARG_CALLS:
+    case ARG_CONDITIONS:
+        err = pack_array(out, arg->count);
+        return err != 0 ? err : buf_append(out, arg->bytes.data, arg->bytes.size);
+    case ARG_VALUE:
+        return buf_append(out, arg->bytes.data, arg->bytes.size);
+    case ARG_TYPE_COUNT:
+        break;
+    }
+    return ERR_INTERNAL;
+}
+
+int rpc_encode_call(struct buf *out, const struct request *request)
+{
+    const struct op *op = request->op;
+    size_t n = 0, start = out->size;
+    for (unsigned i = 0; i < op->n_args; i++)
+        n += request->args[i].present;
+    int err = pack_array(out, 2);
+    (void)(err == 0 && (err = pack_str(out, bytes_of(op->name))) == 0 &&
+           (err = pack_map(out, n)) == 0);
+    for (unsigned i = 0; i < op->n_args && err == 0; i++) {
+        if (!request->args[i].present)
+            continue;
+        err = pack_str(out, bytes_of(op->args[i].name));
+        if (err == 0)
+            err = rpc_encode_arg(out, op->args[i].type, &request->args[i]);
+    }
+    if (err != 0)
+        out->size = start;
     return err;
 }
 

@@ -35,6 +35,10 @@ MUST_USE enum rpc_result rpc_decode(struct bytes data, const struct limits *limi
 MUST_USE int rpc_decode_call(struct mp_reader *reader, const struct limits *limits,
                              struct request *out, struct problem *problem);
 
+/* The reverse: add the call [method, {name: argument...}] that decodes to this request. 0 or
+ * ERR_OUT_OF_MEMORY (nothing is added). Options of all operations are left out. */
+MUST_USE int rpc_encode_call(struct buf *out, const struct request *request);
+
 /* Client side: begin a request. The params must follow, as one packed value. */
 MUST_USE int rpc_encode_request(struct buf *out, uint32_t msgid, struct bytes method);
 

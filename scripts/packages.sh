@@ -7,6 +7,7 @@
 #   scripts/packages.sh build          # what a build needs
 #   scripts/packages.sh build test     # and the test suite
 #   scripts/packages.sh bench          # what comparisons with other servers need
+#   scripts/packages.sh build package  # what Debian packages are built and checked with
 
 # shellcheck disable=SC2034 # read by name, as are the two below
 packages_build='
@@ -36,6 +37,9 @@ python3-msgpack     # a MessagePack of others, for end-to-end tests
 python3-prometheus-client # a parser of metrics of others
 python3-pynvim      # a MessagePack-RPC client of others
 neovim              # another one
+systemd             # systemd-analyze, systemd-socket-activate: tests of the units
+python3-seccomp     # tests under the system call filter of the unit
+mandoc              # form of the man pages
 redis-server        # the judge of the RESP port
 redis-tools         # redis-cli and redis-benchmark, clients of the RESP port
 python3-redis       # another one
@@ -48,13 +52,23 @@ redis-tools         # redis-benchmark, redis-cli
 linux-perf          # where the time goes
 '
 
+# shellcheck disable=SC2034
+packages_package='
+dpkg-dev            # dpkg-buildpackage
+debhelper           # what debian/rules is written for
+fakeroot            # builds of people who are not root
+lintian             # rules of Debian for packages
+mmdebstrap          # a Debian to throw away, to install the packages in
+iproute2            # a loopback of its own for the server there
+'
+
 # packages_missing GROUP...: names of the packages of these groups that are not installed.
 packages_missing() {
     local group list name
     for group in "$@"; do
         list=packages_$group
         if [ -z "${!list:-}" ]; then
-            echo "packages.sh: no group '$group'; there are build, test and bench" >&2
+            echo "packages.sh: no group '$group'; there are build, test, bench and package" >&2
             return 2
         fi
         while read -r name _; do
@@ -88,7 +102,7 @@ packages_install() {
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     set -eu
     if [ $# -eq 0 ]; then
-        echo "usage: scripts/packages.sh build|test|bench ..." >&2
+        echo "usage: scripts/packages.sh build|test|bench|package ..." >&2
         exit 2
     fi
     packages_install "$@"

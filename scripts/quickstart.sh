@@ -49,7 +49,7 @@ fi
 ninja -C $build server/cairnd client/cli/cairn client/loadgen/loadgen
 
 step "start $cairnd"
-"$cairnd" --set listen.rpc=127.0.0.1:0 --set listen.http= 2>"$scratch/cairnd.log" &
+"$cairnd" --set listen.rpc=127.0.0.1:0 --set listen.http= --set listen.resp= 2>"$scratch/cairnd.log" &
 server=$!
 port=
 for _ in $(seq 100); do

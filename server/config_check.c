@@ -158,20 +158,22 @@ static int check_listen_http(const struct config *config, struct err_detail *out
     return config_addresses(config, OPTION_listen_http, addresses, &count, out_detail);
 }
 
-static int check_listen_rpc(const struct config *config, struct err_detail *out_detail)
+/* The addresses of one protocol. Those that other machines can reach need a login. */
+static int check_listen(const struct config *config, enum option_id id,
+                        struct err_detail *out_detail)
 {
     struct config_address addresses[CONFIG_ADDRESSES_MAX];
     unsigned count;
-    int err = config_addresses(config, OPTION_listen_rpc, addresses, &count, out_detail);
+    int err = config_addresses(config, id, addresses, &count, out_detail);
     if (err != 0 || *config_text(config, OPTION_auth_file) != '\0')
         return err;
     for (unsigned i = 0; i < count; i++) {
         if (!config_address_is_local(&addresses[i]))
             return config_fail(out_detail, ERR_BAD_ARGUMENT,
-                               "listen.rpc: %s can be reached from other machines, and without "
+                               "%s: %s can be reached from other machines, and without "
                                "auth.file whoever reaches it may read and change everything; set "
                                "auth.file, or listen on 127.0.0.1, [::1] or a Unix socket",
-                               addresses[i].text);
+                               config_option(id).name, addresses[i].text);
     }
     return 0;
 }
@@ -182,7 +184,9 @@ int config_check(const struct config *config, struct err_detail *out_detail)
     if (err == 0)
         err = check_memory(config, out_detail);
     if (err == 0)
-        err = check_listen_rpc(config, out_detail);
+        err = check_listen(config, OPTION_listen_rpc, out_detail);
+    if (err == 0)
+        err = check_listen(config, OPTION_listen_resp, out_detail);
     if (err == 0)
         err = check_listen_http(config, out_detail);
     return err;

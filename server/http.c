@@ -92,7 +92,8 @@ static unsigned http_health(const struct server *server, struct buf *out)
 
 static unsigned http_ready(const struct server *server, struct buf *out)
 {
-    switch (server->phase) {
+    enum server_phase phase = server->phase;
+    switch (phase) {
     case SERVER_STARTING:
         return http_text(out, MHD_HTTP_SERVICE_UNAVAILABLE, "starting\n");
     case SERVER_READY:

@@ -4,13 +4,13 @@
  *
  * Exit statuses are those of sysexits.h: 0 after a clean stop, 64 (usage), 65 (--hash-token: too
  * short), 69 (cannot listen), 71 (system), 74 (cannot print), 75 (a second signal ended the stop),
- * 78 (configuration).
+ * 78 (configuration, inherited sockets).
  */
 #include "build_version.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
-#include "proto/op.h"
+#include "proto/resp_command.h"
 #include "server/auth.h"
 #include "server/print.h"
 #include "server/server.h"
@@ -35,7 +35,10 @@ static const char main_usage[] =
     "      --hash-token       read a token from standard input, print its line for auth.file\n"
     "      --print-config     print the configuration in force, with comments\n"
     "      --print-commands   print all operations (docs/commands.md)\n"
+    "      --print-commands-man\n"
+    "                         the same as a man page (docs/man/cairn-commands.7)\n"
     "      --print-config-doc print all options (docs/config.md)\n"
+    "      --print-config-man print all options as a man page (docs/man/cairn.yaml.5)\n"
     "      --print-errors     print all errors (docs/errors.md)\n"
     "      --print-metrics    print all metrics (docs/metrics.md)\n"
     "  -V, --version\n"
@@ -49,7 +52,9 @@ enum main_action {
     ACTION_HASH_TOKEN,
     ACTION_PRINT_CONFIG,
     ACTION_PRINT_CONFIG_DOC,
+    ACTION_PRINT_CONFIG_MAN,
     ACTION_PRINT_COMMANDS,
+    ACTION_PRINT_COMMANDS_MAN,
     ACTION_PRINT_ERRORS,
     ACTION_PRINT_METRICS,
 };
@@ -61,7 +66,9 @@ static const struct option main_options[] = {
     {"hash-token", no_argument, NULL, ACTION_HASH_TOKEN},
     {"print-config", no_argument, NULL, ACTION_PRINT_CONFIG},
     {"print-config-doc", no_argument, NULL, ACTION_PRINT_CONFIG_DOC},
+    {"print-config-man", no_argument, NULL, ACTION_PRINT_CONFIG_MAN},
     {"print-commands", no_argument, NULL, ACTION_PRINT_COMMANDS},
+    {"print-commands-man", no_argument, NULL, ACTION_PRINT_COMMANDS_MAN},
     {"print-errors", no_argument, NULL, ACTION_PRINT_ERRORS},
     {"print-metrics", no_argument, NULL, ACTION_PRINT_METRICS},
     {"version", no_argument, NULL, 'V'},
@@ -100,8 +107,12 @@ static int main_print(enum main_action action, const struct config *config)
         err = print_config(stdout, config);
     else if (action == ACTION_PRINT_CONFIG_DOC)
         err = print_config_markdown(stdout);
+    else if (action == ACTION_PRINT_CONFIG_MAN)
+        err = print_config_man(stdout);
     else if (action == ACTION_PRINT_COMMANDS)
         err = print_commands(stdout);
+    else if (action == ACTION_PRINT_COMMANDS_MAN)
+        err = print_commands_man(stdout);
     else if (action == ACTION_PRINT_ERRORS)
         err = print_errors(stdout);
     else
@@ -129,6 +140,7 @@ int main(int argc, char **argv)
     int n_sets = 0, c;
     clock_init();
     op_init();
+    resp_init();
     log_init();
     while ((c = getopt_long(argc, argv, "c:s:Vh", main_options, NULL)) != -1) {
         if (c == 'c')

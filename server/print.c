@@ -73,22 +73,26 @@ static void print_value(FILE *out, enum option_type type, const char *value)
     (void)fputc('"', out);
 }
 
-/* "Default 10s. Accepts a duration between 100ms and 1h. Reloadable." */
-static void print_facts(FILE *out, const char *prefix, enum option_id id)
+void print_describe(enum option_id id, char out_text[static PRINT_FACTS_SIZE])
 {
     struct config_option option = config_option(id);
     const char *quote = option.type == OPTION_TYPE_TEXT ? "\"" : "";
     char value[CONFIG_VALUE_SIZE];
     char accepted[CONFIG_VALUE_SIZE];
-    char text[3 * CONFIG_VALUE_SIZE];
     config_format_default(id, value);
     config_describe(id, accepted);
-    (void)snprintf(text, sizeof(text), "Default %s%s%s. Accepts %s. %s", quote, value, quote,
-                   accepted, option.reloadable ? "Reloadable." : "Needs a restart.");
+    (void)snprintf(out_text, PRINT_FACTS_SIZE, "Default %s%s%s. Accepts %s. %s", quote, value,
+                   quote, accepted, option.reloadable ? "Reloadable." : "Needs a restart.");
+}
+
+static void print_facts(FILE *out, const char *prefix, enum option_id id)
+{
+    char text[PRINT_FACTS_SIZE];
+    print_describe(id, text);
     print_wrapped(out, prefix, text);
 }
 
-static bool is_first_of_section(enum option_id id)
+bool print_is_first_of_section(enum option_id id)
 {
     return id == 0 || strcmp(config_option(id).section, config_option(id - 1).section) != 0;
 }
@@ -115,7 +119,7 @@ int print_config(FILE *out, const struct config *config)
                 "# cairnd --set section.key=value overrides the file; SIGHUP reads it again.\n",
                 out);
     for (unsigned id = 0; id < OPTION_COUNT; id++) {
-        if (is_first_of_section(id))
+        if (print_is_first_of_section(id))
             (void)fprintf(out, "\n%s:\n", config_option(id).section);
         else
             (void)fputc('\n', out);
@@ -127,7 +131,7 @@ int print_config(FILE *out, const struct config *config)
 static void print_option_markdown(FILE *out, enum option_id id)
 {
     struct config_option option = config_option(id);
-    if (is_first_of_section(id))
+    if (print_is_first_of_section(id))
         (void)fprintf(out, "\n## %s\n", option.section);
     (void)fprintf(out, "\n### %s\n\n", option.name);
     print_wrapped(out, "", option.text);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The tables in their printed forms: the configuration file and the reference pages of docs/. The
+ * The tables in their printed forms: the configuration file, the reference pages of docs/, and the
+ * man pages that are lists. The
  * files in the tree are this output, and the test suite compares them.
  *
  * Output depends on the tables (and `config`) only. All return 0, ERR_IO if `out` could not be
@@ -20,3 +21,5 @@ MUST_USE int print_config_markdown(FILE *out); /* docs/config.md */
 MUST_USE int print_commands(FILE *out);        /* docs/commands.md */
 MUST_USE int print_errors(FILE *out);          /* docs/errors.md */
 MUST_USE int print_metrics(FILE *out);         /* docs/metrics.md */
+MUST_USE int print_config_man(FILE *out);      /* docs/man/cairn.yaml.5 */
+MUST_USE int print_commands_man(FILE *out);    /* docs/man/cairn-commands.7 */

@@ -15,22 +15,21 @@
 #include <stdbool.h>
 #include <string.h>
 
-static size_t group_size(const struct op *op)
+size_t print_group_size(const struct op *op)
 {
     return strcspn(op->name, ".");
 }
 
-static bool is_first_of_group(const struct op *op)
+bool print_is_first_of_group(const struct op *op)
 {
-    return op == op_table || group_size(op) != group_size(op - 1) ||
-           strncmp(op->name, op[-1].name, group_size(op)) != 0;
+    return op == op_table || print_group_size(op) != print_group_size(op - 1) ||
+           strncmp(op->name, op[-1].name, print_group_size(op)) != 0;
 }
 
-/* kv.incr(key, [delta], {min, max, ttl_ms}) */
-static void print_signature(FILE *out, const struct op *op)
+void print_signature(FILE *out, const struct op *op)
 {
-    (void)fprintf(out, "`%s(", op->name);
     const char *separator = "";
+    (void)fputc('(', out);
     for (unsigned i = 0; i < op->n_args; i++) {
         enum arg_place place = op->args[i].place;
         if (i == op->n_positional)
@@ -41,19 +40,24 @@ static void print_signature(FILE *out, const struct op *op)
             (void)fprintf(out, "%s%s", separator, op->args[i].name);
         separator = ", ";
     }
-    (void)fprintf(out, "%s)`\n\n", op->n_args > op->n_positional ? "}" : "");
+    (void)fputs(op->n_args > op->n_positional ? "})" : ")", out);
+}
+
+const char *print_place(enum arg_place place)
+{
+    static const char *const places[] = {
+        [ARG_REQUIRED] = "required", [ARG_POSITIONAL] = "optional", [ARG_NAMED] = "by name"};
+    return places[place];
 }
 
 static void print_arguments(FILE *out, const struct arg_desc *args, unsigned count)
 {
-    static const char *const places[] = {
-        [ARG_REQUIRED] = "required", [ARG_POSITIONAL] = "optional", [ARG_NAMED] = "by name"};
     if (count == 0)
         return;
     (void)fputs("| argument | type | | meaning |\n|---|---|---|---|\n", out);
     for (unsigned i = 0; i < count; i++) {
         (void)fprintf(out, "| `%s` | %s | %s | ", args[i].name, arg_type_table[args[i].type].word,
-                      places[args[i].place]);
+                      print_place(args[i].place));
         print_cell(out, args[i].text);
         (void)fputs(" |\n", out);
     }
@@ -71,7 +75,7 @@ static void print_aliases(FILE *out, const struct op *op)
 }
 
 /* OP_KEYED says nothing to a caller. */
-static void print_properties(FILE *out, const struct op *op)
+void print_properties(const struct op *op, char out_text[static PRINT_PROPERTIES_SIZE])
 {
     static const struct {
         enum op_flag flag;
@@ -84,29 +88,38 @@ static void print_properties(FILE *out, const struct op *op)
         {OP_ADMIN, "About the server, not the data."},
         {OP_SLOW, "May take long."},
     };
+    size_t at = 0;
+    out_text[0] = '\0';
+    for (size_t i = 0; i < LENGTH_OF(texts); i++) {
+        if ((op->flags & texts[i].flag) != 0 && at < PRINT_PROPERTIES_SIZE)
+            at += (size_t)snprintf(out_text + at, PRINT_PROPERTIES_SIZE - at, "%s%s",
+                                   at > 0 ? " " : "", texts[i].text);
+    }
+}
+
+static void print_reply(FILE *out, const struct op *op)
+{
+    char properties[PRINT_PROPERTIES_SIZE];
+    print_properties(op, properties);
     (void)fputs("* Reply: ", out);
     print_cell(out, op->reply);
-    const char *separator = "\n* ";
-    for (size_t i = 0; i < LENGTH_OF(texts); i++) {
-        if ((op->flags & texts[i].flag) == 0)
-            continue;
-        (void)fprintf(out, "%s%s", separator, texts[i].text);
-        separator = " ";
-    }
+    if (properties[0] != '\0')
+        (void)fprintf(out, "\n* %s", properties);
     (void)fputc('\n', out);
     print_aliases(out, op);
 }
 
 static void print_op(FILE *out, const struct op *op)
 {
-    if (is_first_of_group(op))
-        (void)fprintf(out, "## %.*s\n\n", (int)group_size(op), op->name);
-    (void)fprintf(out, "### %s\n\n", op->name);
+    if (print_is_first_of_group(op))
+        (void)fprintf(out, "## %.*s\n\n", (int)print_group_size(op), op->name);
+    (void)fprintf(out, "### %s\n\n`%s", op->name, op->name);
     print_signature(out, op);
+    (void)fputs("`\n\n", out);
     print_wrapped(out, "", op->summary);
     (void)fputc('\n', out);
     print_arguments(out, op->args, op->n_args);
-    print_properties(out, op);
+    print_reply(out, op);
     (void)fputc('\n', out);
 }
 

@@ -164,12 +164,18 @@ void server_collect_stats(const struct server *server, struct stats *out_stats)
     counter[METRIC_connections_received] = server->group.received;
     counter[METRIC_connections_rejected] = server->group.rejected;
     counter[METRIC_records] = figures.records;
+    counter[METRIC_records_expiring] = figures.expiring;
     counter[METRIC_expired] = figures.expired;
     counter[METRIC_evicted] = figures.evicted;
     counter[METRIC_memory_used_bytes] = figures.bytes;
     counter[METRIC_memory_limit_bytes] = atomic_load(&server->store->memory_limit);
     counter[METRIC_memory_clients_bytes] = report_client_bytes(server);
     counter[METRIC_memory_rss_bytes] = process_resident_bytes();
+}
+
+static void report_collect(void *self, struct stats *out_stats)
+{
+    server_collect_stats(self, out_stats);
 }
 
 static void report_stats(void *self, struct bytes op, struct reply *reply)
@@ -258,6 +264,7 @@ void server_init_host(struct server *server)
                                     .server_version = CAIRN_VERSION,
                                     .info = report_info,
                                     .stats = report_stats,
+                                    .collect = report_collect,
                                     .config_get = report_config_get,
                                     .config_set = report_config_set,
                                     .token_valid = report_token_valid,

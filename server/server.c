@@ -3,9 +3,12 @@
  * Assembling the daemon, and taking it apart again.
  *
  *   configuration -> store -> loops -> HTTP -> listeners -> "ready"
- *   SIGTERM, SIGINT: listeners close, loops answer what they have received, then everything is
- *   freed SIGHUP: the configuration is read again and what is reloadable is applied a second
- *   SIGTERM or SIGINT ends the process at once
+ *   SIGTERM, SIGINT: listeners close, loops answer what they have received, everything is freed
+ *   SIGHUP: the configuration is read again and what is reloadable is applied
+ *   a second SIGTERM or SIGINT ends the process at once
+ *
+ * The service manager is told when we are ready, reload and stop, and its watchdog is fed for as
+ * long as the main thread and all loops come round.
  *
  * Threads: all of this runs on the main thread.
  * Failures: what cannot be set up at start ends the process with a sentence and an exit status; a
@@ -18,8 +21,9 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "server/listen.h"
+#include "server/watchdog.h"
 
-#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -68,6 +72,32 @@ void server_apply_config(struct server *server)
         loop_set_limits(server->loops[i], &limits);
 }
 
+/* ---- the service manager ---- */
+
+static void server_notify_ready(struct server *server)
+{
+    const char *serving = server->serving;
+    notify_send(&server->notify, "READY=1\nSTATUS=Serving %s",
+                serving[0] == '\0' ? "nobody: no address is set" : serving);
+}
+
+static void server_on_watchdog(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    if (watchdog_is_alive(server->loops, server->n_loops, server->notify.watchdog_ns / 2))
+        notify_send(&server->notify, "WATCHDOG=1");
+}
+
+/* Twice in the time allowed; a loop that is silent for as long as that hangs. */
+static void server_start_watchdog(struct server *server)
+{
+    uint64_t period_ms = server->notify.watchdog_ns / 2 / 1000000;
+    server->watchdog.data = server;
+    REQUIRE(uv_timer_init(&server->uv, &server->watchdog) == 0);
+    if (period_ms > 0)
+        REQUIRE(uv_timer_start(&server->watchdog, server_on_watchdog, period_ms, period_ms) == 0);
+}
+
 /* ---- signals ---- */
 
 static void server_close_handle(uv_handle_t *handle, void *context)
@@ -91,6 +121,9 @@ static void server_on_stop(uv_signal_t *handle, int number)
     uv_mutex_lock(&server->config_lock);
     uint64_t drain_ms = (uint64_t)config_int(server->config, OPTION_server_drain_ms);
     uv_mutex_unlock(&server->config_lock);
+    notify_send(&server->notify,
+                "STOPPING=1\nSTATUS=Stopping: clients have %.1f s to take their replies",
+                (double)drain_ms / 1000);
     for (unsigned i = 0; i < server->n_loops; i++)
         loop_stop(server->loops[i], drain_ms);
 }
@@ -126,6 +159,10 @@ static void server_on_reload(uv_signal_t *handle, int number)
     struct config_changes changes;
     struct err_detail detail;
     (void)number;
+    if (server->phase == SERVER_STOPPING)
+        return;
+    notify_send(&server->notify, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading",
+                (unsigned long long)(clock_mono_ns() / 1000));
     uv_mutex_lock(&server->config_lock);
     int err = config_reload(server->config, server->config_path, &changes, &detail);
     if (err == 0)
@@ -133,9 +170,12 @@ static void server_on_reload(uv_signal_t *handle, int number)
     uv_mutex_unlock(&server->config_lock);
     if (err != 0) {
         log_error("server", "reload failed, nothing has changed: %s", detail.text);
+        notify_send(&server->notify, "READY=1\nSTATUS=Reload failed, nothing has changed: %s",
+                    detail.text);
         return;
     }
     server_report_changes(&changes);
+    server_notify_ready(server);
     log_notice("server", "configuration reloaded");
 }
 
@@ -188,95 +228,6 @@ static int server_start_loops(struct server *server)
     return server->loops == NULL ? ERR_OUT_OF_MEMORY : 0;
 }
 
-static socklen_t server_address_size(const struct config_address *address)
-{
-    switch (address->kind) {
-    case CONFIG_ADDRESS_TCP4:
-        return sizeof address->tcp4;
-    case CONFIG_ADDRESS_TCP6:
-        return sizeof address->tcp6;
-    case CONFIG_ADDRESS_UNIX:
-        return sizeof address->un;
-    }
-    return 0;
-}
-
-/* Where a listener is, with the port it got if any would do. */
-static void server_log_listener(const struct config_address *address, unsigned port,
-                                const char *protocol)
-{
-    const char *colon = strrchr(address->text, ':');
-    if (address->kind == CONFIG_ADDRESS_UNIX || colon == NULL)
-        log_notice("server", "listening on %s (%s)", address->text, protocol);
-    else
-        log_notice("server", "listening on %.*s:%u (%s)", (int)(colon - address->text),
-                   address->text, port, protocol);
-}
-
-static int server_listen(struct server *server)
-{
-    struct config_address addresses[CONFIG_ADDRESSES_MAX];
-    struct err_detail detail;
-    unsigned n = 0;
-    char why[256];
-    if (config_addresses(server->config, OPTION_listen_rpc, addresses, &n, &detail) != 0) {
-        log_error("server", "%s", detail.text);
-        return EX_CONFIG;
-    }
-    for (unsigned i = 0; i < n; i++) {
-        struct listener **slot = &server->listeners[server->n_listeners];
-        unsigned mode = (unsigned)config_int(server->config, OPTION_listen_unix_mode);
-        if (listener_open(&server->group, &addresses[i].sa, server_address_size(&addresses[i]),
-                          mode, why, slot) != 0) {
-            log_error("server", "cannot listen on %s: %s", addresses[i].text, why);
-            return EX_UNAVAILABLE;
-        }
-        server->n_listeners++;
-        server_log_listener(&addresses[i], listener_port(*slot), "rpc");
-    }
-    return 0;
-}
-
-/* One address of listen.http. */
-static int server_listen_http_at(struct server *server, const struct config_address *address)
-{
-    unsigned mode = (unsigned)config_int(server->config, OPTION_listen_unix_mode);
-    int fd = listener_bind(&address->sa, server_address_size(address), mode);
-    unsigned port = fd < 0 ? 0 : listener_bound_port(fd);
-    if (fd < 0) {
-        log_error("server", "cannot listen on %s: %s", address->text, strerror(errno));
-        return EX_UNAVAILABLE;
-    }
-    const char *path = address->kind == CONFIG_ADDRESS_UNIX ? address->un.sun_path : "";
-    if (http_start(server, fd, path, &server->https[server->n_https]) != 0) {
-        log_error("server", "HTTP could not be started on %s", address->text);
-        return EX_OSERR;
-    }
-    server->n_https++;
-    server_log_listener(address, port, "http");
-    if (!config_address_is_local(address))
-        log_warn("server",
-                 "listen.http: %s can be reached from other machines, and there is no login: "
-                 "whoever reaches it may read the metrics",
-                 address->text);
-    return 0;
-}
-
-static int server_listen_http(struct server *server)
-{
-    struct config_address addresses[CONFIG_ADDRESSES_MAX];
-    struct err_detail detail;
-    unsigned n = 0;
-    if (config_addresses(server->config, OPTION_listen_http, addresses, &n, &detail) != 0) {
-        log_error("server", "%s", detail.text);
-        return EX_CONFIG;
-    }
-    int status = 0;
-    for (unsigned i = 0; i < n && status == 0; i++)
-        status = server_listen_http_at(server, &addresses[i]);
-    return status;
-}
-
 static int server_load_auth(struct server *server)
 {
     struct err_detail detail = {""};
@@ -308,8 +259,8 @@ static int server_start(struct server *server)
                         config_limits(server->config).connections);
     server_apply_config(server);
     server_watch_signals(server);
-    status = server_listen_http(server); /* first, so that it can tell that we are starting */
-    return status == 0 ? server_listen(server) : status;
+    server_start_watchdog(server);
+    return listen_start(server);
 }
 
 /* ---- end ---- */
@@ -329,7 +280,21 @@ static void server_deinit(struct server *server)
     slowlog_deinit(&server->slowlog);
     auth_destroy(server->auth);
     uv_mutex_destroy(&server->config_lock);
+    activation_deinit(&server->activation);
+    notify_close(&server->notify);
     config_destroy(server->config);
+}
+
+/* What the service manager has put into our environment; before descriptors and threads. */
+static int server_read_environment(struct server *server)
+{
+    struct err_detail detail;
+    if (activation_init(&server->activation, &detail) != 0) {
+        log_error("server", "%s", detail.text);
+        return EX_CONFIG;
+    }
+    notify_open(&server->notify);
+    return 0;
 }
 
 int server_run(struct config *config, const char *config_path)
@@ -338,16 +303,22 @@ int server_run(struct config *config, const char *config_path)
     server.started_ns = clock_mono_ns();
     server.started_ms = clock_wall_ms();
     server.group.spare_fd = -1;
+    int status = server_read_environment(&server);
+    if (status != 0) {
+        config_destroy(config);
+        return status;
+    }
     server_raise_descriptors();
     REQUIRE(uv_loop_init(&server.uv) == 0);
     REQUIRE(uv_async_init(&server.uv, &server.on_end, server_on_end) == 0);
     server.on_end.data = &server;
     REQUIRE(uv_mutex_init(&server.config_lock) == 0);
-    int status = server_start(&server);
+    status = server_start(&server);
     if (status == 0) {
         server.phase = SERVER_READY;
         log_notice("server", "cairnd %s ready: %u loops, durability memory", CAIRN_VERSION,
                    server.n_loops);
+        server_notify_ready(&server);
         (void)uv_run(&server.uv, UV_RUN_DEFAULT);
     } else {
         for (unsigned i = 0; i < server.n_listeners; i++)

@@ -6,11 +6,13 @@
  */
 #pragma once
 
+#include "server/activation.h"
 #include "server/auth.h"
 #include "server/config.h"
 #include "server/http.h"
 #include "server/net/listener.h"
 #include "server/net/loop.h"
+#include "server/notify.h"
 
 /* Written by the main thread, read by others. */
 enum server_phase { SERVER_STARTING, SERVER_READY, SERVER_STOPPING };
@@ -18,7 +20,8 @@ enum server_phase { SERVER_STARTING, SERVER_READY, SERVER_STOPPING };
 struct server {
     uv_loop_t uv; /* of the main thread: accepting and signals */
     uv_signal_t on_term, on_int, on_hup;
-    uv_async_t on_end; /* a loop has ended */
+    uv_async_t on_end;   /* a loop has ended */
+    uv_timer_t watchdog; /* of the service manager: when to feed it */
     _Atomic unsigned n_ended;
     struct config *config; /* under config_lock once loops run */
     uv_mutex_t config_lock;
@@ -30,10 +33,13 @@ struct server {
     struct loop **loops;
     unsigned n_loops;
     struct listener_group group;
-    struct listener *listeners[CONFIG_ADDRESSES_MAX];
+    struct listener *listeners[2 * CONFIG_ADDRESSES_MAX];
     unsigned n_listeners;
     struct http *https[CONFIG_ADDRESSES_MAX];
     unsigned n_https;
+    struct activation activation; /* sockets of the service manager */
+    struct notify notify;
+    char serving[1024]; /* where we listen, in words; may be cut */
     uint64_t started_ns;
     int64_t started_ms; /* the same since 1970 */
     _Atomic enum server_phase phase;

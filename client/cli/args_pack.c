@@ -141,6 +141,14 @@ static int args_pack_uint(const struct args_item *item, const char *text)
                                   : pack_uint(item->out, (uint64_t)number);
 }
 
+static int args_pack_real(const struct args_item *item, const char *text)
+{
+    long double number;
+    if (!num_read_real(bytes_of(text), &number))
+        return args_wrong(item, text, "a number such as 2, -1.5 or 1e3");
+    return pack_real(item->out, (double)number);
+}
+
 static int args_pack_bool(const struct args_item *item, const struct args_word *word)
 {
     bool value = true;
@@ -193,6 +201,8 @@ static int args_pack_one(const struct args_item *item, const struct args_word *w
         return args_pack_int(item, word->text);
     case ARG_UINT:
         return args_pack_uint(item, word->text);
+    case ARG_REAL:
+        return args_pack_real(item, word->text);
     case ARG_BOOL:
         return args_pack_bool(item, word);
     case ARG_KEYS:

@@ -42,8 +42,9 @@
 #define HMAP_TOMB      UINT64_C(1)
 #define HMAP_POINTER   ((UINT64_C(1) << 48) - 1)
 #define HMAP_MIN_SLOTS ((size_t)8)
-#define HMAP_MAX_ITEMS ((size_t)1 << 44)
+#define HMAP_MAX_ITEMS ((size_t)1 << 36)
 #define HMAP_STEP      ((size_t)16) /* slots of `old` moved per change */
+#define HMAP_SLOT_BITS (HMAP_POSITION_BITS - 8)
 #define HMAP_NOWHERE   SIZE_MAX
 
 static inline uint64_t *hmap_slots(const struct hmap_table *table)
@@ -375,19 +376,19 @@ void hmap_remove(struct hmap *map, uint64_t hash, const void *item)
 
 /* ---- walk ---- */
 
-/* A position names a table by the epoch in which it came, and the next slot to look at. */
+/* A position names a table by the epoch in which it came (8 bits), and the next slot to look at. */
 static size_t hmap_position(const struct hmap *map, const struct hmap_table *table, size_t i)
 {
-    uint16_t epoch = (uint16_t)(table == &map->now ? map->epoch : map->epoch - 1u);
-    return ((size_t)epoch << 48) | (i + 1);
+    uint8_t epoch = (uint8_t)(table == &map->now ? map->epoch : map->epoch - 1u);
+    return ((size_t)epoch << HMAP_SLOT_BITS) | (i + 1);
 }
 
 /* Table and slot of a position; one in a table that is gone starts over (invariant 4). */
 static const struct hmap_table *hmap_walk_from(const struct hmap *map, size_t position, size_t *i)
 {
     bool old = hmap_slots(&map->old) != NULL;
-    uint16_t age = (uint16_t)(map->epoch - (position >> 48));
-    *i = (position & HMAP_POINTER) - 1;
+    uint8_t age = (uint8_t)(map->epoch - (position >> HMAP_SLOT_BITS));
+    *i = (position & (((size_t)1 << HMAP_SLOT_BITS) - 1)) - 1;
     if (position != 0 && age == 0)
         return &map->now;
     if (position != 0 && age == 1 && old)
@@ -396,11 +397,11 @@ static const struct hmap_table *hmap_walk_from(const struct hmap *map, size_t po
     return old ? &map->old : &map->now;
 }
 
-void *hmap_walk(const struct hmap *map, size_t *position, size_t max_slots)
+void *hmap_walk(const struct hmap *map, size_t *position, size_t *slots)
 {
     size_t i;
     const struct hmap_table *table = hmap_walk_from(map, *position, &i);
-    for (; max_slots > 0; max_slots--) {
+    while (*slots > 0) {
         if (i >= hmap_size(table) && table == &map->old) {
             table = &map->now;
             i = 0;
@@ -410,6 +411,7 @@ void *hmap_walk(const struct hmap *map, size_t *position, size_t max_slots)
             return NULL;
         }
         uint64_t slot = hmap_slots(table)[i++];
+        --*slots;
         if (slot > HMAP_TOMB) {
             *position = hmap_position(map, table, i);
             return hmap_item(slot);

@@ -78,6 +78,8 @@ const void *hmap_peek(const struct hmap *map, uint64_t hash);
 
 /* Walk: the item at or after slot position *position, which moves behind it; NULL at the end (then
  * *position is 0 again). The map may change between calls in any way: an item that stays in it for
- * the whole walk is never missed, but may be repeated if the map is resized meanwhile. Looks at no
- * more than `max_slots` slots per call; NULL with *position != 0 means "call again". */
-void *hmap_walk(const struct hmap *map, size_t *position, size_t max_slots);
+ * the whole walk is never missed, but may be repeated if the map is resized meanwhile (a position
+ * that is older than 255 resizes may miss). Any number is a valid position. Looks at no more than
+ * *slots slots and takes them off; NULL with *position != 0 means "call again". */
+enum { HMAP_POSITION_BITS = 45 }; /* a position is below 2^45 */
+void *hmap_walk(const struct hmap *map, size_t *position, size_t *slots);

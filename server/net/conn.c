@@ -24,7 +24,6 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "server/net/front_rpc.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -109,25 +108,39 @@ static void conn_describe(struct conn *conn)
 {
     struct session *session = &conn->session;
     conn_format_peer(conn->fd, session->address);
-    session->protocol = "rpc";
+    session->protocol = conn->front->name;
     session->loop = conn->loop->index;
     session->opened_ns = session->active_ns = loop_time_ns(conn->loop);
 }
 
-struct conn *conn_open(struct loop *loop, int fd, uint64_t id, bool tcp)
+/* The memory of a connection; its descriptor stays with the caller if there is none. */
+static struct conn *conn_create(struct loop *loop, const struct front *front, int fd, uint64_t id)
 {
     struct conn *conn = mem_calloc(1, sizeof *conn);
+    if (conn == NULL)
+        return NULL;
+    conn->loop = loop;
+    conn->front = front;
+    conn->fd = fd;
+    session_init(&conn->session, loop->env.store, id, !loop->env.login_required);
+    if (front->open(conn) == 0 && uv_poll_init(&loop->uv, &conn->poll, fd) == 0)
+        return conn;
+    front->close(conn);
+    session_deinit(&conn->session);
+    mem_free(conn);
+    return NULL;
+}
+
+struct conn *conn_open(struct loop *loop, const struct front *front, int fd, uint64_t id, bool tcp)
+{
+    struct conn *conn = conn_create(loop, front, fd, id);
     int on = 1;
-    if (conn == NULL || uv_poll_init(&loop->uv, &conn->poll, fd) != 0) {
-        mem_free(conn);
+    if (conn == NULL) {
         close(fd);
         return NULL;
     }
     if (tcp)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    conn->loop = loop;
-    conn->fd = fd;
-    session_init(&conn->session, loop->env.store, id, !loop->env.login_required);
     conn_describe(conn);
     session_list_add(&loop->sessions, &conn->session);
     conn->next = loop->conns;
@@ -148,6 +161,7 @@ static void conn_on_closed(uv_handle_t *handle)
     if (conn->dirty)
         *link = conn->next_dirty;
     close(conn->fd);
+    conn->front->close(conn);
     session_deinit(&conn->session);
     mem_free(conn);
 }
@@ -227,7 +241,7 @@ static void conn_feed(struct conn *conn, struct bytes data)
     loop_see_time(conn->loop);
     if (conn->out.data == NULL)
         conn->out = loop_borrow(conn->loop);
-    enum front_result result = front_rpc_feed(conn, data, &used);
+    enum front_result result = conn->front->feed(conn, data, &used);
     bool was_blocked = conn->blocked;
     conn->blocked = result == FRONT_BLOCKED;
     if (conn->blocked && !was_blocked)

@@ -6,6 +6,8 @@
 #pragma once
 
 #include "proto/mp.h"
+#include "proto/resp.h"
+#include "server/net/front.h"
 #include "server/net/loop.h"
 
 enum conn_state {
@@ -35,12 +37,17 @@ struct conn {
     size_t need;       /* bytes the message at the front of `in` will at least have */
     uint64_t frame_ns; /* since when a message is incomplete; 0: none is */
     uint64_t stall_ns; /* since when output waits without any going; 0: none does */
-    struct mp_scan scan;
+    union {
+        struct mp_scan rpc;
+        struct resp_scan resp;
+    } scan;
+    const struct front *front;
+    struct resp_state *resp; /* front_resp's own; NULL while there is nothing to remember */
     struct session session;
 };
 
 /* Take over a socket. NULL (socket closed) without memory. */
-struct conn *conn_open(struct loop *loop, int fd, uint64_t id, bool tcp);
+struct conn *conn_open(struct loop *loop, const struct front *front, int fd, uint64_t id, bool tcp);
 
 /* Send what is in `out`; called once per turn for each dirty connection. */
 void conn_flush(struct conn *conn);

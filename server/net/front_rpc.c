@@ -18,11 +18,12 @@
  * Threads: the loop of the connection.
  * Failures: a bad call is answered and the stream goes on; bad bytes end it with a logged close.
  */
-#include "server/net/front_rpc.h"
+#include "server/net/front.h"
 
 #include "common/err.h"
 #include "common/log.h"
 #include "proto/rpc.h"
+#include "server/net/conn.h"
 #include "server/ops/dispatch.h"
 
 enum { FRONT_BATCH = 16 };
@@ -38,28 +39,18 @@ struct front_batch {
     size_t refused_size;
 };
 
-bool front_may_run(const struct conn *conn)
-{
-    const struct limits *limits = &conn->loop->limits;
-    if (conn->out.size - conn->sent > limits->output_bytes)
-        return false;
-    return conn->n_jobs == 0 || (!conn->session.ordered && conn->n_jobs < limits->in_flight);
-}
-
-static size_t front_frame_limit(const struct conn *conn)
-{
-    const struct limits *limits = &conn->loop->limits;
-    bool out = conn->loop->env.login_required && !conn->session.logged_in;
-    return out ? limits->login_frame_bytes : limits->frame_bytes;
-}
-
 static void front_set_too_large(const struct conn *conn, struct problem *problem)
 {
-    (void)problem_set(problem, ERR_LIMIT_EXCEEDED, "the message exceeds limits.%s (%zu bytes)",
-                      front_frame_limit(conn) == conn->loop->limits.frame_bytes
-                          ? "frame_bytes"
-                          : "login_frame_bytes",
-                      front_frame_limit(conn));
+    const char *option;
+    size_t limit = front_frame_limit(conn, &option);
+    (void)problem_set(problem, ERR_LIMIT_EXCEEDED, "the message exceeds %s (%zu bytes)", option,
+                      limit);
+}
+
+static bool front_is_too_large(const struct conn *conn, size_t size)
+{
+    const char *option;
+    return size > front_frame_limit(conn, &option);
 }
 
 /* Decode what is there, up to a full batch. */
@@ -73,7 +64,7 @@ static void front_decode(struct conn *conn, struct bytes data, size_t at, struct
         struct request *request = &batch->request[batch->n];
         size_t size = 0;
         batch->stopped = rpc_decode(rest, env->limits, request, &batch->problem, &size);
-        if (batch->stopped == RPC_OK && size > front_frame_limit(conn)) {
+        if (batch->stopped == RPC_OK && front_is_too_large(conn, size)) {
             front_set_too_large(conn, &batch->problem);
             batch->stopped = RPC_FATAL;
         }
@@ -119,12 +110,30 @@ static bool front_refuse(struct conn *conn, const struct front_batch *batch)
                            batch->refused.notification, NULL, &batch->problem, &conn->out) == 0;
 }
 
-static enum front_result front_fatal(struct conn *conn, const struct front_batch *batch)
+/* Somebody speaks another protocol: say so in it, as far as it can be told from the first byte. No
+ * message of ours begins with a printable character. */
+static void front_tell_stranger(struct conn *conn, struct bytes data)
+{
+    static const char resp[] = "-ERR this port speaks MessagePack-RPC; RESP is at listen.resp\r\n";
+    static const char http[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n"
+                               "Connection: close\r\n\r\n"
+                               "This port speaks MessagePack-RPC; HTTP is at listen.http.\n";
+    const uint8_t *lf = memchr(data.data, '\n', data.size < 4096 ? data.size : 4096);
+    bool is_http = lf != NULL && memmem(data.data, (size_t)(lf - data.data), " HTTP/1.", 8) != NULL;
+    const char *text = is_http ? http : resp;
+    if (data.size > 1 && (data.data[0] == '*' || (data.data[0] >= 'A' && data.data[0] <= 'z')))
+        (void)!buf_append(&conn->out, text, strlen(text));
+}
+
+static enum front_result front_fatal(struct conn *conn, const struct front_batch *batch,
+                                     struct bytes data)
 {
     stats_add(&conn->loop->stats, METRIC_bad_frames, 1);
     log_notice("net", "connection %llu closed: %s", (unsigned long long)conn->session.id,
                batch->problem.text);
     (void)front_refuse(conn, batch); /* writes nothing if no msgid is known */
+    if (batch->refused.notification)
+        front_tell_stranger(conn, data);
     return FRONT_LEAVE;
 }
 
@@ -132,11 +141,11 @@ static enum front_result front_fatal(struct conn *conn, const struct front_batch
 static enum front_result front_scan(struct conn *conn, struct bytes data, bool *out_whole)
 {
     struct front_batch batch;
-    int err = mp_scan(&conn->scan, data.data, data.size, MP_DEPTH_MAX, &conn->need);
+    int err = mp_scan(&conn->scan.rpc, data.data, data.size, MP_DEPTH_MAX, &conn->need);
     *out_whole = err == 0;
     if (err == 0)
         conn->scanning = false;
-    if (err == 0 || (err == MP_MORE && conn->need <= front_frame_limit(conn)))
+    if (err == 0 || (err == MP_MORE && !front_is_too_large(conn, conn->need)))
         return FRONT_MORE;
     size_t size;
     enum rpc_result whom = /* only for the msgid, if that much is there */
@@ -148,18 +157,18 @@ static enum front_result front_scan(struct conn *conn, struct bytes data, bool *
         (void)problem_set(&batch.problem, err,
                           err == ERR_BAD_REQUEST ? "the message is not valid MessagePack"
                                                  : "the message exceeds limits.nesting");
-    return front_fatal(conn, &batch);
+    return front_fatal(conn, &batch, data);
 }
 
 static enum front_result front_begin_scan(struct conn *conn, struct bytes rest)
 {
     bool whole;
-    conn->scan = (struct mp_scan){0};
+    conn->scan.rpc = (struct mp_scan){0};
     conn->scanning = true;
     return front_scan(conn, rest, &whole);
 }
 
-enum front_result front_rpc_feed(struct conn *conn, struct bytes data, size_t *out_used)
+static enum front_result rpc_feed(struct conn *conn, struct bytes data, size_t *out_used)
 {
     struct front_batch batch;
     size_t at = 0;
@@ -180,7 +189,7 @@ enum front_result front_rpc_feed(struct conn *conn, struct bytes data, size_t *o
             return FRONT_BLOCKED;
         at = ran;
         if (batch.stopped == RPC_FATAL)
-            return front_fatal(conn, &batch);
+            return front_fatal(conn, &batch, (struct bytes){data.data + at, data.size - at});
         if (batch.stopped == RPC_MORE)
             return front_begin_scan(conn, (struct bytes){data.data + at, data.size - at});
         if (batch.stopped == RPC_REFUSED) {
@@ -193,3 +202,23 @@ enum front_result front_rpc_feed(struct conn *conn, struct bytes data, size_t *o
     }
     return FRONT_MORE;
 }
+
+/* A connection needs nothing more than it has. */
+static int rpc_open(struct conn *conn)
+{
+    (void)conn;
+    return 0;
+}
+
+static void rpc_close(struct conn *conn)
+{
+    (void)conn;
+}
+
+static int rpc_finish(struct conn *conn, uint32_t tag, bool silent, struct job *job)
+{
+    return dispatch_finish(&conn->loop->env, &conn->session, tag, silent, job, NULL, &conn->out);
+}
+
+const struct front front_rpc = {
+    .name = "rpc", .open = rpc_open, .feed = rpc_feed, .finish = rpc_finish, .close = rpc_close};

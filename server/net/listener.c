@@ -13,14 +13,18 @@
  */
 #include "server/net/listener.h"
 
+#include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "server/net/loop.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -36,9 +40,12 @@ enum {
 struct listener {
     uv_poll_t poll; /* first: the handle is the listener */
     struct listener_group *group;
+    const struct front *front; /* of the connections accepted here */
     int fd;
     bool tcp;
-    struct sockaddr_un path; /* Unix */
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path) + 1]; /* of the file to remove, or "" */
+    dev_t device;                                               /* which file that is */
+    ino_t inode;
 };
 
 static int listener_open_spare(void)
@@ -137,18 +144,18 @@ static void listener_on_event(uv_poll_t *poll, int status, int events)
             close(fd);
             continue;
         }
-        loop_adopt(loop, fd, ++group->last_id, listener->tcp);
+        loop_adopt(loop, listener->front, fd, ++group->last_id, listener->tcp);
     }
 }
 
-/* Is somebody answering at this path? */
-static bool listener_path_is_live(const struct sockaddr *address, socklen_t size)
+/* Is this the socket of a process that has gone? One that may not be asked is not. */
+static bool listener_path_is_stale(const struct sockaddr *address, socklen_t size)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool live = fd >= 0 && connect(fd, address, size) == 0;
+    bool stale = fd >= 0 && connect(fd, address, size) != 0 && errno == ECONNREFUSED;
     if (fd >= 0)
         close(fd);
-    return live;
+    return stale;
 }
 
 /* Bind a Unix socket; the umask keeps others out between bind and chmod. */
@@ -156,7 +163,7 @@ static int listener_bind_unix(int fd, const struct sockaddr *address, socklen_t 
 {
     const char *path = ((const struct sockaddr_un *)(const void *)address)->sun_path;
     struct stat st;
-    if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode) && !listener_path_is_live(address, size))
+    if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode) && listener_path_is_stale(address, size))
         (void)unlink(path);
     mode_t saved = umask(0177);
     int rc = bind(fd, address, size);
@@ -190,52 +197,81 @@ int listener_bind(const struct sockaddr *address, socklen_t size, unsigned unix_
     return -1;
 }
 
-int listener_open(struct listener_group *group, const struct sockaddr *address, socklen_t size,
-                  unsigned unix_mode, char text[256], struct listener **out_listener)
+/* This file is ours to remove, as long as it is the one that we have made. */
+static void listener_own_file(struct listener *listener, const char *path)
 {
+    struct stat st;
+    if (path[0] == 0 || stat(path, &st) != 0)
+        return;
+    (void)snprintf(listener->path, sizeof listener->path, "%s", path);
+    listener->device = st.st_dev;
+    listener->inode = st.st_ino;
+}
+
+int listener_start(struct listener_group *group, const struct front *front, int fd,
+                   const char *path, struct listener **out_listener)
+{
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    socklen_t size = sizeof address;
     struct listener *listener = mem_calloc(1, sizeof *listener);
-    int fd = listener == NULL ? -1 : listener_bind(address, size, unix_mode);
-    if (fd < 0) {
-        snprintf(text, 256, "%s", strerror(errno));
-        mem_free(listener);
-        return -1;
+    if (listener == NULL) {
+        close(fd);
+        return ERR_OUT_OF_MEMORY;
     }
+    (void)getsockname(fd, (struct sockaddr *)&address, &size);
     listener->group = group;
+    listener->front = front;
     listener->fd = fd;
-    listener->tcp = address->sa_family != AF_UNIX;
-    if (!listener->tcp)
-        memcpy(&listener->path, address,
-               size < sizeof listener->path ? size : sizeof listener->path);
+    listener->tcp = address.ss_family != AF_UNIX;
+    listener_own_file(listener, path);
     REQUIRE(uv_poll_init(group->uv, &listener->poll, fd) == 0);
     REQUIRE(uv_poll_start(&listener->poll, UV_READABLE, listener_on_event) == 0);
     *out_listener = listener;
     return 0;
 }
 
-unsigned listener_bound_port(int fd)
+/* The kernel's idea of a Unix address: a path that may lack its NUL, or a name after a NUL. */
+static void listener_name_unix(const struct sockaddr_un *un, socklen_t size,
+                               char out_text[static LISTENER_NAME_SIZE])
 {
-    struct sockaddr_storage address;
-    socklen_t size = sizeof address;
-    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
-        return 0;
-    if (address.ss_family == AF_INET6)
-        return ntohs(((struct sockaddr_in6 *)(void *)&address)->sin6_port);
-    if (address.ss_family == AF_INET)
-        return ntohs(((struct sockaddr_in *)(void *)&address)->sin_port);
-    return 0;
+    size_t start = offsetof(struct sockaddr_un, sun_path), n = size > start ? size - start : 0;
+    bool abstract = n > 0 && un->sun_path[0] == 0;
+    if (!abstract)
+        n = strnlen(un->sun_path, n);
+    for (size_t i = 0; i < n; i++)
+        out_text[i] = un->sun_path[i] > ' ' && un->sun_path[i] <= '~' ? un->sun_path[i] : '?';
+    if (abstract)
+        out_text[0] = '@';
+    out_text[n] = 0;
 }
 
-unsigned listener_port(const struct listener *listener)
+void listener_name(int fd, char out_text[static LISTENER_NAME_SIZE])
 {
-    return listener_bound_port(listener->fd);
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    socklen_t size = sizeof address;
+    char ip[INET6_ADDRSTRLEN] = "?";
+    (void)getsockname(fd, (struct sockaddr *)&address, &size);
+    const struct sockaddr_in *tcp4 = (const void *)&address;
+    const struct sockaddr_in6 *tcp6 = (const void *)&address;
+    if (address.ss_family == AF_UNIX) {
+        listener_name_unix((const void *)&address, size, out_text);
+    } else if (address.ss_family == AF_INET6) {
+        (void)inet_ntop(AF_INET6, &tcp6->sin6_addr, ip, sizeof ip);
+        (void)snprintf(out_text, LISTENER_NAME_SIZE, "[%s]:%u", ip, ntohs(tcp6->sin6_port));
+    } else {
+        (void)inet_ntop(AF_INET, &tcp4->sin_addr, ip, sizeof ip);
+        (void)snprintf(out_text, LISTENER_NAME_SIZE, "%s:%u", ip, ntohs(tcp4->sin_port));
+    }
 }
 
 static void listener_on_closed(uv_handle_t *handle)
 {
     struct listener *listener = (struct listener *)handle;
+    struct stat st;
     close(listener->fd);
-    if (!listener->tcp)
-        (void)unlink(listener->path.sun_path);
+    if (listener->path[0] != 0 && stat(listener->path, &st) == 0 && st.st_dev == listener->device &&
+        st.st_ino == listener->inode)
+        (void)unlink(listener->path);
     mem_free(listener);
 }
 

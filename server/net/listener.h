@@ -11,8 +11,11 @@
 #include <sys/socket.h>
 #include <uv.h>
 
+struct front;
 struct loop;
 struct listener;
+
+enum { LISTENER_NAME_SIZE = 128 };
 
 /* Shared by all listeners of a server. Main thread only. */
 struct listener_group {
@@ -31,19 +34,19 @@ void listener_group_init(struct listener_group *group, uv_loop_t *uv, struct loo
                          unsigned n_loops, uint64_t connections_max);
 void listener_group_deinit(struct listener_group *group);
 
-/* Bind and listen. unix_mode: permissions of a Unix socket. On failure returns 0 > -errno and says
- * why in `text`. A stale Unix socket (nobody answers) is replaced. */
-MUST_USE int listener_open(struct listener_group *group, const struct sockaddr *address,
-                           socklen_t size, unsigned unix_mode, char text[256],
-                           struct listener **out_listener);
-
-/* The port a TCP listener got; 0 for a Unix socket. */
-unsigned listener_port(const struct listener *listener);
-
-/* The same in parts, for those who accept by themselves. Bind and listen: a non-blocking
- * descriptor, or -1 with errno. And the port of a bound socket, 0 if it is not TCP. */
+/* Bind and listen: a non-blocking descriptor, or -1 with errno. unix_mode: permissions of a Unix
+ * socket. A stale Unix socket (its process has gone) is replaced. */
 MUST_USE int listener_bind(const struct sockaddr *address, socklen_t size, unsigned unix_mode);
-unsigned listener_bound_port(int fd);
 
-/* Stop accepting; removes a Unix socket. The memory is freed when libuv lets go of the handle. */
+/* Where a socket is bound: "127.0.0.1:7420", "[::1]:7420", "/path", "@name"; printable ASCII. */
+void listener_name(int fd, char out_text[static LISTENER_NAME_SIZE]);
+
+/* Accept connections of a protocol on a listening socket, whoever has made it; takes it over, also on failure, and makes it
+ * non-blocking. path: that of a Unix socket to remove at the end, else "". 0 or ERR_OUT_OF_MEMORY.
+ */
+MUST_USE int listener_start(struct listener_group *group, const struct front *front, int fd,
+                            const char *path, struct listener **out_listener);
+
+/* Stop accepting; removes a Unix socket, unless somebody has put another there. The memory is freed
+ * when libuv lets go of the handle. */
 void listener_close(struct listener *listener);

@@ -23,6 +23,8 @@
 #include "server/net/conn.h"
 #include "server/ops/dispatch.h"
 
+#include <pthread.h>
+#include <stdio.h>
 #include <unistd.h>
 
 enum {
@@ -118,15 +120,14 @@ static struct loop_job *loop_take_job(struct loop *loop)
     return entry;
 }
 
-int loop_add_job(struct loop *loop, struct conn *conn, struct job *job, uint32_t msgid,
-                 bool notification)
+int loop_add_job(struct loop *loop, struct conn *conn, struct job *job, uint32_t tag, bool silent)
 {
     struct loop_job *entry = mem_alloc(sizeof *entry);
     if (entry == NULL) {
         job->destroy(job);
         return ERR_OUT_OF_MEMORY;
     }
-    *entry = (struct loop_job){NULL, job, conn, msgid, notification};
+    *entry = (struct loop_job){NULL, job, conn, tag, silent};
     loop_queue_job(loop, entry);
     conn->n_jobs++;
     return uv_idle_start(&loop->idle, loop_on_idle);
@@ -141,8 +142,7 @@ static void loop_finish_job(struct loop *loop, struct loop_job *entry)
             conn->out = loop_borrow(loop);
         size_t mark = conn->out.size;
         conn->n_jobs--;
-        if (dispatch_finish(&loop->env, &conn->session, entry->msgid, entry->notification,
-                            entry->job, NULL, &conn->out) != 0)
+        if (conn->front->finish(conn, entry->tag, entry->silent, entry->job) != 0)
             conn_leave(conn);
         reply_bytes = conn->out.size - mark;
         conn_mark_dirty(conn);
@@ -231,6 +231,7 @@ static void loop_on_tick(uv_timer_t *timer)
 
 struct loop_mail {
     struct mail mail;
+    const struct front *front;
     int fd;
     bool tcp;
     uint64_t number; /* connection id, or milliseconds */
@@ -244,7 +245,8 @@ static void loop_run_adopt(struct mail *mail, void *owner)
     struct conn *conn = NULL;
     if (loop->stopping)
         close(message->fd);
-    else if ((conn = conn_open(loop, message->fd, message->number, message->tcp)) == NULL)
+    else if ((conn = conn_open(loop, message->front, message->fd, message->number, message->tcp)) ==
+             NULL)
         log_warn("net", "a connection was closed: no memory for it");
     if (conn == NULL)
         atomic_fetch_sub(&loop->n_conns, 1);
@@ -292,13 +294,14 @@ static void loop_post(struct loop *loop, struct loop_mail *message,
     mailbox_post(&loop->mailbox, &message->mail);
 }
 
-void loop_adopt(struct loop *loop, int fd, uint64_t conn_id, bool tcp)
+void loop_adopt(struct loop *loop, const struct front *front, int fd, uint64_t conn_id, bool tcp)
 {
     struct loop_mail *message = mem_calloc(1, sizeof *message);
     if (message == NULL) {
         close(fd);
         return;
     }
+    message->front = front;
     message->fd = fd;
     message->tcp = tcp;
     message->number = conn_id;
@@ -433,6 +436,8 @@ void loop_join(struct loop *loop)
     session_list_deinit(&loop->sessions);
     for (unsigned i = 0; i < loop->n_spares; i++)
         buf_deinit(&loop->spares[i]);
+    buf_deinit(&loop->line);
+    buf_deinit(&loop->result);
     buf_deinit(&loop->env.scratch);
     stats_deinit(&loop->stats);
     mem_free(loop);

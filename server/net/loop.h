@@ -15,6 +15,7 @@
 #include <uv.h>
 
 struct conn;
+struct front;
 
 enum { LOOP_INPUT_BYTES = 64 * 1024, LOOP_SPARES = 32 };
 #define LOOP_ENDED UINT64_MAX
@@ -24,8 +25,8 @@ struct loop_job {
     struct loop_job *next;
     struct job *job;
     struct conn *conn; /* NULL once it is gone */
-    uint32_t msgid;
-    bool notification;
+    uint32_t tag;      /* what the front-end needs to answer: a msgid, a command */
+    bool silent;       /* no answer is wanted */
 };
 
 struct loop_options {
@@ -67,6 +68,8 @@ struct loop {
     uint64_t checked_ns;   /* when timeouts were last looked at */
     unsigned n_spares;
     struct buf spares[LOOP_SPARES]; /* buffers to lend */
+    struct buf line;                /* RESP: an inline command, made an array */
+    struct buf result;              /* RESP: what an operation answered */
     uint8_t input[LOOP_INPUT_BYTES];
 };
 
@@ -80,7 +83,7 @@ void loop_stop(struct loop *loop, uint64_t drain_ms);
 void loop_join(struct loop *loop);
 
 /* Hand a connected, non-blocking socket to the loop (any thread). Closes it on failure. */
-void loop_adopt(struct loop *loop, int fd, uint64_t conn_id, bool tcp);
+void loop_adopt(struct loop *loop, const struct front *front, int fd, uint64_t conn_id, bool tcp);
 
 /* Replace the limits (any thread). */
 void loop_set_limits(struct loop *loop, const struct limits *limits);
@@ -105,5 +108,5 @@ struct buf loop_borrow(struct loop *loop);
 void loop_give_back(struct loop *loop, struct buf *buf);
 
 /* Carry on with a job. 0 or ERR_OUT_OF_MEMORY (the job is destroyed). */
-MUST_USE int loop_add_job(struct loop *loop, struct conn *conn, struct job *job, uint32_t msgid,
-                          bool notification);
+MUST_USE int loop_add_job(struct loop *loop, struct conn *conn, struct job *job, uint32_t tag,
+                          bool silent);

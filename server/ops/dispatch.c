@@ -2,9 +2,13 @@
  *
  * Dispatch: checks that hold for every operation, the call of the handler, the reply, the counting.
  *
- *   request -> admitted? -> run -> handler (op_<id>) -> reply or error -> counters
+ *   request -> admitted? -> run -> handler (op_<id>) -> reply or error -> counters, slow log
  *                            ^        |
  *                            '--------' TXN_RETRY: the run was dropped under it, look again
+ *
+ * Time: the clock is read once when a batch of requests begins to run and once after each, so that
+ * the end of one is the start of the next. The time of a job is the sum of its slices: what it kept
+ * the loop from doing other work, not how long it took turns with it.
  *
  * Threads: each loop with its own op_env; the store below locks itself.
  * Failures: everything becomes an error reply; only a reply that has no memory is told to the
@@ -124,7 +128,9 @@ static uint64_t dispatch_lap(struct op_env *env)
 {
     uint64_t start = env->ticks, now = clock_ticks();
     env->ticks = now;
-    return now > start ? clock_ticks_to_ns(now - start) : 0; /* two processors may differ a bit */
+    if (__builtin_expect(now < start, 0))
+        return 0; /* the counters of two processors may differ a bit */
+    return clock_ticks_to_ns(now - start);
 }
 
 /* Who asks for what: all that the slow log will say, except how it ended. */
@@ -175,7 +181,7 @@ static void dispatch_take_time(struct op_env *env, const struct session *session
         dispatch_describe(env, session, request, ns, &job->slow);
         return;
     }
-    if (stats_is_timed(env->stats, request->op))
+    if (stats_is_sampled(env->stats, request->op))
         stats_time(env->stats, request->op->id, ns);
     if (__builtin_expect(slowlog_wants(env->slowlog, ns), 0))
         dispatch_note_slow(env, session, request, ns, reply_bytes);
@@ -199,55 +205,113 @@ void dispatch_end_job(struct op_env *env, struct job *job, size_t reply_bytes)
 
 /* ---- requests ---- */
 
-static void dispatch_begin(const struct op_env *env, const struct session *session, uint32_t msgid,
-                           bool notification, struct buf *out, struct reply *reply)
+/* How a result is to be written. */
+struct dispatch_form {
+    enum reply_form form;
+    uint32_t msgid;
+    bool silent;
+};
+
+static void dispatch_begin(const struct op_env *env, const struct session *session,
+                           const struct dispatch_form *form, struct buf *out, struct reply *reply)
 {
-    reply_begin(reply, out, REPLY_RPC, msgid, env->limits->reply_bytes);
-    reply->silent = notification;
+    reply_begin(reply, out, form->form, form->msgid, env->limits->reply_bytes);
+    reply->silent = form->silent;
     reply->error_maps = session->error_maps;
 }
 
-struct job *dispatch_run(struct op_env *env, struct session *session, const struct request *request,
-                         struct buf *out, bool *out_failed)
+/* Run the handler, again where a run was dropped under it, and count. On 0 the result stands in
+ * *reply, not ended, or *out_job is what goes on; else *problem says why not. */
+static int dispatch_execute(struct op_env *env, struct session *session,
+                            const struct request *request, const struct dispatch_form *form,
+                            struct buf *out, struct reply *reply, struct problem *problem,
+                            struct job **out_job)
 {
-    struct problem problem;
-    struct reply reply;
     struct txn txn;
     struct op_ctx ctx = {.env = env,
                          .store = env->store,
                          .session = session,
                          .request = request,
                          .txn = &txn,
-                         .reply = &reply,
-                         .problem = &problem};
+                         .reply = reply,
+                         .problem = problem};
     size_t mark = out->size;
     int err;
     session_count(session, request->op);
     do {
         out->size = mark;
-        dispatch_begin(env, session, request->msgid, request->notification, out, &reply);
+        dispatch_begin(env, session, form, out, reply);
         txn_init(&txn, env->store, env->now_ms);
         err = dispatch_call(&ctx);
         txn_deinit(&txn);
     } while (err == TXN_RETRY);
     env->scratch.size = 0;
+    *out_job = ctx.job;
+    stats_count(env->stats, request->op->id, err != 0);
+    return err;
+}
+
+struct job *dispatch_run(struct op_env *env, struct session *session, const struct request *request,
+                         struct buf *out, bool *out_failed)
+{
+    struct dispatch_form form = {REPLY_RPC, request->msgid, request->notification};
+    struct problem problem;
+    struct reply reply;
+    struct job *job;
+    size_t mark = out->size;
+    int err = dispatch_execute(env, session, request, &form, out, &reply, &problem, &job);
     if (err != 0)
         reply_error(&reply, &problem);
-    if (ctx.job != NULL)
+    if (job != NULL)
         out->size = mark;
     else if (reply_end(&reply) != 0)
         *out_failed = true;
-    stats_count(env->stats, request->op->id, err != 0);
-    dispatch_take_time(env, session, request, ctx.job, out->size - mark);
-    return ctx.job;
+    dispatch_take_time(env, session, request, job, out->size - mark);
+    return job;
+}
+
+/* What a plain reply that could not be written comes to. */
+static int dispatch_plain_problem(const struct op_env *env, int err, struct problem *problem)
+{
+    if (err != ERR_LIMIT_EXCEEDED)
+        return problem_set(problem, err, NULL);
+    return problem_set(problem, err, "the reply exceeds limits.reply_bytes (%llu); ask for less",
+                       (unsigned long long)env->limits->reply_bytes);
+}
+
+int dispatch_plain(struct op_env *env, struct session *session, const struct request *request,
+                   struct buf *out, struct problem *problem, struct job **out_job)
+{
+    static const struct dispatch_form form = {.form = REPLY_PLAIN};
+    struct reply reply;
+    size_t mark = out->size;
+    int err = dispatch_execute(env, session, request, &form, out, &reply, problem, out_job);
+    if (err == 0 && *out_job == NULL && (err = reply_end(&reply)) != 0)
+        err = dispatch_plain_problem(env, err, problem);
+    if (err != 0 || *out_job != NULL)
+        out->size = mark;
+    dispatch_take_time(env, session, request, *out_job, out->size - mark);
+    return err;
+}
+
+int dispatch_finish_plain(struct op_env *env, const struct session *session, struct job *job,
+                          struct buf *out, struct problem *problem)
+{
+    static const struct dispatch_form form = {.form = REPLY_PLAIN};
+    struct reply reply;
+    dispatch_begin(env, session, &form, out, &reply);
+    job->finish(job, &reply);
+    int err = reply_end(&reply);
+    return err == 0 ? 0 : dispatch_plain_problem(env, err, problem);
 }
 
 int dispatch_finish(struct op_env *env, const struct session *session, uint32_t msgid,
                     bool notification, struct job *job, const struct problem *problem,
                     struct buf *out)
 {
+    struct dispatch_form form = {REPLY_RPC, msgid, notification};
     struct reply reply;
-    dispatch_begin(env, session, msgid, notification, out, &reply);
+    dispatch_begin(env, session, &form, out, &reply);
     if (problem != NULL)
         reply_error(&reply, problem);
     else

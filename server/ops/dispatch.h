@@ -21,6 +21,16 @@ void dispatch_start_clock(struct op_env *env);
 struct job *dispatch_run(struct op_env *env, struct session *session, const struct request *request,
                          struct buf *out, bool *out_failed);
 
+/* The same for protocols that word their replies themselves: on 0 the result alone is added to
+ * `out`, as MessagePack, or *out_job is set; else *problem says why there is none. */
+MUST_USE int dispatch_plain(struct op_env *env, struct session *session,
+                            const struct request *request, struct buf *out, struct problem *problem,
+                            struct job **out_job);
+
+/* And the result of a finished job. */
+MUST_USE int dispatch_finish_plain(struct op_env *env, const struct session *session,
+                                   struct job *job, struct buf *out, struct problem *problem);
+
 /* The reply of a finished job, or of a request that never became one (`problem` not NULL). */
 MUST_USE int dispatch_finish(struct op_env *env, const struct session *session, uint32_t msgid,
                              bool notification, struct job *job, const struct problem *problem,

@@ -16,6 +16,8 @@
  *   1. After any failure of an atomic batch nothing has been applied and the reply is one error
  *   that
  *      says which call or condition it was.
+ *      With the option partial that holds for conditions; a call that fails has planned nothing and
+ *      is answered alone.
  *   2. Only operations with the flag BATCH run in an atomic one: they lock by key and nothing else.
  *
  * Threads: any loop.
@@ -229,6 +231,13 @@ static int batch_check_conditions(struct op_ctx *ctx, const struct arg *list)
     return 0;
 }
 
+/* A call that failed without having planned anything: answer it and go on (option partial). Without
+ * memory a call may have planned a part, so all of the batch fails. */
+static bool batch_may_go_on(const struct args_batch *a, int err)
+{
+    return a->partial.present && a->partial.boolean && err != TXN_RETRY && err != ERR_OUT_OF_MEMORY;
+}
+
 /* Second pass: every call plans into the one transaction. */
 static int batch_plan(struct op_ctx *ctx, const struct args_batch *a, struct op_batch *batch)
 {
@@ -240,6 +249,7 @@ static int batch_plan(struct op_ctx *ctx, const struct args_batch *a, struct op_
         struct request request;
         struct reply reply;
         struct op_ctx inner;
+        size_t places = batch->places.size;
         int err = batch_decode(ctx, &reader, &request);
         batch_reply_begin(ctx, &reply);
         inner = batch_ctx(ctx, &request, ctx->txn, &reply);
@@ -248,7 +258,11 @@ static int batch_plan(struct op_ctx *ctx, const struct args_batch *a, struct op_
             err = dispatch_call(&inner);
         if (err == 0 && reply.failed != 0)
             err = problem_set(ctx->problem, reply.failed, NULL);
-        if (err != 0)
+        if (err != 0 && batch_may_go_on(a, err)) {
+            batch->places.size = places;
+            reply_error(&reply, ctx->problem);
+            ctx->problem->err = 0;
+        } else if (err != 0)
             return err == TXN_RETRY ? err : batch_wrong(ctx, i, "call");
     }
     return 0;

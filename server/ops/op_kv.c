@@ -82,12 +82,22 @@ int kv_expiry(struct op_ctx *ctx, const struct arg *ttl_ms, const struct arg *ex
     return 0;
 }
 
-int kv_text_of(struct op_ctx *ctx, struct bytes value, struct bytes *out_body, bool *out_text)
+int kv_text_of(struct op_ctx *ctx, struct bytes value, char number[static NUM_REAL_SIZE],
+               struct bytes *out_body, bool *text)
 {
     struct mp_reader reader = mp_reader_of(value);
-    if (mp_read_bytes(&reader, out_body, out_text) != 0)
-        return problem_set(ctx->problem, ERR_WRONG_TYPE, "%s: the stored value is not str or bin",
+    struct mp mp;
+    int err = mp_read(&reader, &mp);
+    if (err == 0 && (mp.kind == MP_STR || mp.kind == MP_BIN)) {
+        *text = mp.kind == MP_STR;
+        *out_body = mp.bytes;
+        return 0;
+    }
+    if (err != 0 || !mp_number_text(&mp, number))
+        return problem_set(ctx->problem, ERR_WRONG_TYPE,
+                           "%s: the stored value is not str, bin or a number",
                            ctx->request->op->name);
+    *out_body = bytes_of(number);
     return 0;
 }
 
@@ -171,6 +181,16 @@ static int kv_plan(struct op_ctx *ctx, const struct kv_place *place, struct byte
     return txn_put(ctx->txn, &spec, place->hash);
 }
 
+/* return_old where nothing was put: [nil, the value that stays]. */
+static void kv_reply_kept(struct op_ctx *ctx, const struct record *record)
+{
+    ctx->problem->err = 0;
+    reply_array(ctx->reply, 2);
+    reply_nil(ctx->reply);
+    kv_reply_record(ctx, record, false);
+    txn_unlock(ctx->txn);
+}
+
 static int kv_put(struct op_ctx *ctx, const struct args_kv_put *a, const struct kv_place *place,
                   int64_t expires_at_ms)
 {
@@ -178,14 +198,18 @@ static int kv_put(struct op_ctx *ctx, const struct args_kv_put *a, const struct 
     const struct record *old = txn_find(ctx->txn, &place->key, place->hash);
     struct bytes value = a->value.bytes;
     size_t version_at = 0;
+    bool return_old = kv_is_set(&a->return_old);
     int err = kv_check(ctx, old, &conditions);
+    if (err == ERR_CONFLICT && return_old) {
+        kv_reply_kept(ctx, old);
+        return 0;
+    }
     if (err == 0)
         err = kv_normal_value(ctx, a->value.bytes, &value);
     if (err != 0)
         return err;
     if (kv_is_set(&a->keep_ttl) && old != NULL)
         expires_at_ms = record_expires_at_ms(old);
-    bool return_old = kv_is_set(&a->return_old);
     if (return_old) {
         reply_array(ctx->reply, 2);
         version_at = op_reply_version_later(ctx);
@@ -224,13 +248,15 @@ int op_kv_del(struct op_ctx *ctx, const struct args_kv_del *a)
         return err;
     const struct record *record = txn_find(ctx->txn, &place.key, place.hash);
     err = kv_check(ctx, record, &conditions);
+    if (err == 0 && kv_is_set(&a->return_old))
+        kv_reply_record(ctx, record, false);
+    else if (err == 0)
+        reply_bool(ctx->reply, record != NULL);
     if (err == 0 && record != NULL)
         err = txn_del(ctx->txn, &place.key, place.hash);
-    if (err != 0)
-        return err;
-    (void)txn_commit(ctx->txn);
-    reply_bool(ctx->reply, record != NULL);
-    return 0;
+    if (err == 0)
+        (void)txn_commit(ctx->txn);
+    return err;
 }
 
 int op_kv_exists(struct op_ctx *ctx, const struct args_kv_exists *a)
@@ -282,6 +308,29 @@ static int kv_plan_expiry(struct op_ctx *ctx, const struct kv_place *place,
     return txn_put(ctx->txn, &spec, place->hash);
 }
 
+/* May this expiry replace the present one? 0 stands for none, which is later than all others. */
+static bool kv_expiry_allowed(const struct args_kv_expire *a, int64_t present, int64_t wanted)
+{
+    return !(kv_is_set(&a->if_none) && present != 0) && !(kv_is_set(&a->if_some) && present == 0) &&
+           !(kv_is_set(&a->if_later) && (present == 0 || wanted <= present)) &&
+           !(kv_is_set(&a->if_sooner) && present != 0 && wanted >= present);
+}
+
+/* Give the record another expiry if `changes`; answer with that, or with the value. */
+static int kv_set_expiry(struct op_ctx *ctx, const struct kv_place *place,
+                         const struct record *record, bool changes, int64_t expires_at_ms,
+                         const struct arg *return_value)
+{
+    if (kv_is_set(return_value))
+        kv_reply_record(ctx, record, false);
+    else
+        reply_bool(ctx->reply, changes);
+    int err = changes ? kv_plan_expiry(ctx, place, record, expires_at_ms) : 0;
+    if (err == 0)
+        (void)txn_commit(ctx->txn);
+    return err;
+}
+
 int op_kv_expire(struct op_ctx *ctx, const struct args_kv_expire *a)
 {
     struct kv_place place = kv_place_first(ctx, &a->key);
@@ -295,13 +344,9 @@ int op_kv_expire(struct op_ctx *ctx, const struct args_kv_expire *a)
     if (err != 0)
         return err;
     const struct record *record = txn_find(ctx->txn, &place.key, place.hash);
-    if (record != NULL)
-        err = kv_plan_expiry(ctx, &place, record, expires_at_ms);
-    if (err != 0)
-        return err;
-    (void)txn_commit(ctx->txn);
-    reply_bool(ctx->reply, record != NULL);
-    return 0;
+    bool changes =
+        record != NULL && kv_expiry_allowed(a, record_expires_at_ms(record), expires_at_ms);
+    return kv_set_expiry(ctx, &place, record, changes, expires_at_ms, &a->return_value);
 }
 
 int op_kv_ttl(struct op_ctx *ctx, const struct args_kv_ttl *a)
@@ -328,27 +373,22 @@ int op_kv_persist(struct op_ctx *ctx, const struct args_kv_persist *a)
     if (err != 0)
         return err;
     const struct record *record = txn_find(ctx->txn, &place.key, place.hash);
-    bool expires = record != NULL && record_expires_at_ms(record) != 0;
-    if (expires)
-        err = kv_plan_expiry(ctx, &place, record, 0);
-    if (err != 0)
-        return err;
-    (void)txn_commit(ctx->txn);
-    reply_bool(ctx->reply, expires);
-    return 0;
+    bool changes = record != NULL && record_expires_at_ms(record) != 0;
+    return kv_set_expiry(ctx, &place, record, changes, 0, &a->return_value);
 }
 
 int op_kv_strlen(struct op_ctx *ctx, const struct args_kv_strlen *a)
 {
     struct kv_place place = kv_place_first(ctx, &a->key);
     struct bytes body = BYTES_NONE;
+    char number[NUM_REAL_SIZE];
     bool text;
     int err = txn_lock(ctx->txn, ctx->run, place.hash, 0);
     if (err != 0)
         return err;
     const struct record *record = kv_find(ctx, &place);
     if (record != NULL)
-        err = kv_text_of(ctx, record_value(record), &body, &text);
+        err = kv_text_of(ctx, record_value(record), number, &body, &text);
     reply_uint(ctx->reply, body.size);
     txn_unlock(ctx->txn);
     return err;
@@ -380,6 +420,7 @@ int op_kv_append(struct op_ctx *ctx, const struct args_kv_append *a)
 {
     struct kv_place place = kv_place_first(ctx, &a->key);
     struct bytes old = {(const uint8_t *)"", 0};
+    char number[NUM_REAL_SIZE];
     bool text = a->data.text;
     uint64_t limit = ctx->env->limits->value_bytes;
     int err =
@@ -388,7 +429,7 @@ int op_kv_append(struct op_ctx *ctx, const struct args_kv_append *a)
         return err;
     const struct record *record = txn_find(ctx->txn, &place.key, place.hash);
     if (record != NULL)
-        err = kv_text_of(ctx, record_value(record), &old, &text);
+        err = kv_text_of(ctx, record_value(record), number, &old, &text);
     if (err == 0 && old.size + a->data.bytes.size + 5 > limit)
         err = problem_set(ctx->problem, ERR_LIMIT_EXCEEDED,
                           "kv.append: the value would exceed limits.value_bytes (%llu)",

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "common/num.h"
 #include "server/ops/ops.h"
 
 struct kv_place {
@@ -33,9 +34,10 @@ MUST_USE int kv_normal_value(struct op_ctx *ctx, struct bytes value, struct byte
 MUST_USE int kv_expiry(struct op_ctx *ctx, const struct arg *ttl_ms,
                        const struct arg *expires_at_ms, int64_t *out_expires_at_ms);
 
-/* The body of an encoded str or bin. ERR_WRONG_TYPE for any other. */
-MUST_USE int kv_text_of(struct op_ctx *ctx, struct bytes value, struct bytes *out_body,
-                        bool *out_text);
+/* A value as text: the body of a str or bin; or, in `number`, a number in decimal, which leaves
+ * *text as it was. ERR_WRONG_TYPE for any other. */
+MUST_USE int kv_text_of(struct op_ctx *ctx, struct bytes value, char number[static NUM_REAL_SIZE],
+                        struct bytes *out_body, bool *text);
 
 /* Write [value, version, ttl_ms] or just the value; nil for NULL. */
 void kv_reply_record(struct op_ctx *ctx, const struct record *record, bool with_version);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * kv.incr: counters with bounds.
+ * kv.incr: counters with bounds; kv.incr_real: sums that need not be whole.
  *
- * A number is an integer value, or a str or bin that reads as a decimal one (values that came in
- * over RESP). The result is stored as an integer. Nothing wraps: a result outside 64 bits, or
+ * A number is an integer or float value, or a str or bin that reads as a decimal one (values that
+ * came in over RESP). The result is stored as a number. Nothing wraps: a result outside 64 bits, or
  * outside min and max, is OVERFLOW and changes nothing.
+ *
+ * kv.incr_real adds long doubles read from decimal texts, as Redis does, so that fractions add up
+ * as people write them; what is stored is the nearest double.
  *
  * Threads: any loop.
  */
@@ -12,25 +15,7 @@
 #include "proto/pack.h"
 #include "server/ops/op_kv.h"
 
-/* Decimal digits with an optional minus, nothing else; false if not, or outside 64 bits. */
-static bool incr_parse(struct bytes text, int64_t *out_number)
-{
-    bool negative = text.size > 0 && text.data[0] == '-';
-    size_t i = negative ? 1 : 0;
-    int64_t number = 0;
-    if (i == text.size || text.size > 20)
-        return false;
-    for (; i < text.size; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9' ||
-            __builtin_mul_overflow(number, 10, &number) ||
-            __builtin_sub_overflow(number, text.data[i] - '0', &number))
-            return false; /* counted downwards, as the lowest number has no positive twin */
-    }
-    if (!negative && __builtin_sub_overflow(0, number, &number))
-        return false;
-    *out_number = number;
-    return true;
-}
+#include <math.h>
 
 static int incr_number(struct op_ctx *ctx, const struct record *record, int64_t *out_number)
 {
@@ -39,7 +24,7 @@ static int incr_number(struct op_ctx *ctx, const struct record *record, int64_t 
     bool ok = mp_read(&reader, &mp) == 0;
     if (ok && (mp.kind == MP_SINT || (mp.kind == MP_UINT && mp.uint <= INT64_MAX)))
         *out_number = mp.sint;
-    else if (!ok || (mp.kind != MP_STR && mp.kind != MP_BIN) || !incr_parse(mp.bytes, out_number))
+    else if (!ok || (mp.kind != MP_STR && mp.kind != MP_BIN) || !num_read_int(mp.bytes, out_number))
         return problem_set(ctx->problem, ERR_WRONG_TYPE,
                            "kv.incr: the stored value is not an integer of 64 bits");
     return 0;
@@ -59,6 +44,29 @@ static int incr_add(struct op_ctx *ctx, const struct args_kv_incr *a, int64_t nu
     return 0;
 }
 
+/* Put the number, commit and answer with it. */
+static int incr_store(struct op_ctx *ctx, const struct kv_place *place, bool is_real, int64_t whole,
+                      double real, int64_t expires_at_ms)
+{
+    struct buf *scratch = &ctx->env->scratch;
+    scratch->size = 0;
+    int err = is_real ? pack_real(scratch, real) : pack_int(scratch, whole);
+    struct record_spec spec = {.key = place->key,
+                               .text = place->text && mp_utf8_valid(place->key.bytes),
+                               .value = buf_bytes(scratch),
+                               .expires_at_ms = expires_at_ms};
+    if (err == 0)
+        err = txn_put(ctx->txn, &spec, place->hash);
+    if (err != 0)
+        return err;
+    (void)txn_commit(ctx->txn);
+    if (is_real)
+        reply_real(ctx->reply, real);
+    else
+        reply_int(ctx->reply, whole);
+    return 0;
+}
+
 int op_kv_incr(struct op_ctx *ctx, const struct args_kv_incr *a)
 {
     struct kv_place place = kv_place_first(ctx, &a->key);
@@ -75,19 +83,39 @@ int op_kv_incr(struct op_ctx *ctx, const struct args_kv_incr *a)
     }
     if (err == 0)
         err = incr_add(ctx, a, number, &result);
-    ctx->env->scratch.size = 0;
-    if (err == 0)
-        err = pack_int(&ctx->env->scratch, result);
+    return err != 0 ? err : incr_store(ctx, &place, false, result, 0, expires_at_ms);
+}
+
+/* A number as people would write it down. */
+static int incr_real_number(struct op_ctx *ctx, const struct record *record, long double *out)
+{
+    char number[NUM_REAL_SIZE];
+    struct bytes body = BYTES_NONE;
+    bool text;
+    int err = kv_text_of(ctx, record_value(record), number, &body, &text);
+    if (err == 0 && num_read_real(body, out))
+        return 0;
+    return problem_set(ctx->problem, ERR_WRONG_TYPE,
+                       "kv.incr_real: the stored value is not a number");
+}
+
+int op_kv_incr_real(struct op_ctx *ctx, const struct args_kv_incr_real *a)
+{
+    struct kv_place place = kv_place_first(ctx, &a->key);
+    char delta_text[NUM_REAL_SIZE];
+    long double number = 0, delta = 0;
+    int err = txn_lock(ctx->txn, ctx->run, place.hash, kv_need(a->key.bytes.size, 9));
     if (err != 0)
         return err;
-    struct record_spec spec = {.key = place.key,
-                               .text = place.text && mp_utf8_valid(place.key.bytes),
-                               .value = buf_bytes(&ctx->env->scratch),
-                               .expires_at_ms = expires_at_ms};
-    err = txn_put(ctx->txn, &spec, place.hash);
-    if (err != 0)
-        return err;
-    (void)txn_commit(ctx->txn);
-    reply_int(ctx->reply, result);
-    return 0;
+    const struct record *record = txn_find(ctx->txn, &place.key, place.hash);
+    if (record != NULL)
+        err = incr_real_number(ctx, record, &number);
+    num_format_real(a->delta.real, delta_text);
+    REQUIRE(num_read_real(bytes_of(delta_text), &delta)); /* the decoder refused all others */
+    double result = (double)(number + delta);
+    if (err == 0 && !isfinite(result))
+        err = problem_set(ctx->problem, ERR_OVERFLOW, "kv.incr_real: the result is infinite");
+    return err != 0 ? err
+                    : incr_store(ctx, &place, true, 0, result,
+                                 record == NULL ? 0 : record_expires_at_ms(record));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Key-value operations on several keys at one instant: mget, mput, mdel.
+ * Key-value operations on several keys at one instant: mget, versions, mput,
+ * mdel.
  *
  * Two passes over the encoded list, which the decoder has checked: the first collects the
  * partitions, which are then locked together; the second reads or plans.
@@ -53,6 +54,25 @@ int op_kv_mget(struct op_ctx *ctx, const struct args_kv_mget *a)
     for (uint32_t i = 0; i < a->keys.count; i++) {
         struct kv_place place = many_next(ctx, &reader, NULL);
         kv_reply_record(ctx, kv_find(ctx, &place), with_version);
+    }
+    txn_unlock(ctx->txn);
+    return 0;
+}
+
+int op_kv_versions(struct op_ctx *ctx, const struct args_kv_versions *a)
+{
+    struct mp_reader reader = mp_reader_of(a->keys.bytes);
+    int err = many_lock(ctx, &a->keys, false, 0);
+    if (err != 0)
+        return err;
+    reply_array(ctx->reply, a->keys.count);
+    for (uint32_t i = 0; i < a->keys.count; i++) {
+        struct kv_place place = many_next(ctx, &reader, NULL);
+        const struct record *record = kv_find(ctx, &place);
+        if (record != NULL && record_version(record) == 0) /* planned by the batch we are in */
+            (void)op_reply_version_later(ctx);
+        else
+            reply_uint(ctx->reply, record == NULL ? 0 : record_version(record));
     }
     txn_unlock(ctx->txn);
     return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * kv.scan, kv.count and kv.clear: operations on ranges of keys.
+ * kv.scan, kv.walk, kv.count and kv.clear: operations on ranges of keys.
  *
  * A page ends at its limit, or early at limits.page_bytes; its cursor is the last key of the page,
  * so it stays valid whatever happens in between, and costs the server nothing.
@@ -9,9 +9,10 @@
  * itself.
  */
 #include "common/err.h"
+#include "common/glob.h"
 #include "server/ops/op_clear_job.h"
 #include "server/ops/op_kv.h"
-#include "server/store/scan.h"
+#include "server/store/walk.h"
 
 /* The page being written. */
 struct scan_page {
@@ -94,6 +95,47 @@ int op_kv_scan(struct op_ctx *ctx, const struct args_kv_scan *a)
     if (err == 0)
         err = scan_write_page(ctx, &scan, a, limit);
     scan_deinit(&scan);
+    return err;
+}
+
+/* A page of kv.walk being written. */
+struct walk_page {
+    struct op_ctx *ctx;
+    struct bytes match;
+    bool all;
+    uint64_t items;
+};
+
+static bool walk_visit_item(void *context, const struct record *record)
+{
+    struct walk_page *page = context;
+    struct bytes key = record_key_bytes(record);
+    if (page->all || glob_match(page->match, key)) {
+        reply_bytes(page->ctx->reply, key, record_is_text(record));
+        page->items++;
+    }
+    return page->ctx->reply->failed == 0 &&
+           reply_size(page->ctx->reply) < page->ctx->env->limits->page_bytes;
+}
+
+int op_kv_walk(struct op_ctx *ctx, const struct args_kv_walk *a)
+{
+    struct walk_page page = {ctx, scan_arg(&a->match), !a->match.present, 0};
+    uint64_t limit, cursor = a->cursor.present ? a->cursor.uint : 0;
+    int err = op_page_limit(ctx, &a->limit, &limit);
+    if (err != 0)
+        return err;
+    reply_map(ctx->reply, 2);
+    reply_key(ctx->reply, "items");
+    size_t mark = reply_array_open(ctx->reply);
+    if (ctx->run == NULL)
+        cursor = 0;
+    else
+        err = walk_visit(ctx->store, ctx->run, KIND_kv, ctx->env->now_ms, limit, walk_visit_item,
+                         &page, &cursor);
+    reply_array_close(ctx->reply, mark, page.items);
+    reply_key(ctx->reply, "cursor");
+    reply_uint(ctx->reply, cursor);
     return err;
 }
 

@@ -28,6 +28,8 @@ struct op_host {
     const char *server_version;
     void (*info)(void *self, enum op_info_section section, struct reply *reply);
     void (*stats)(void *self, struct bytes op, struct reply *reply);
+    /* All metrics and figures of operations; to be released by stats_deinit. */
+    void (*collect)(void *self, struct stats *out_stats);
     void (*config_get)(void *self, struct bytes prefix, struct reply *reply);
     int (*config_set)(void *self, struct bytes option, struct bytes value, struct problem *problem);
     bool (*token_valid)(void *self, struct bytes token);

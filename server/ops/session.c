@@ -26,11 +26,21 @@ void session_deinit(struct session *session)
     buf_deinit(&session->run_name);
 }
 
-void session_log_in(struct session *session)
+static void session_set_logged_in(struct session *session, bool logged_in)
 {
     session_list_lock(session);
-    session->logged_in = true;
+    session->logged_in = logged_in;
     session_list_unlock(session);
+}
+
+void session_log_in(struct session *session)
+{
+    session_set_logged_in(session, true);
+}
+
+void session_log_out(struct session *session)
+{
+    session_set_logged_in(session, false);
 }
 
 void session_set_client_name(struct session *session, struct bytes name)

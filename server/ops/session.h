@@ -63,8 +63,10 @@ static inline void session_touch(struct session *session, uint64_t now_ns)
     __atomic_store_n(&session->active_ns, now_ns, __ATOMIC_RELAXED);
 }
 
-/* The client has logged in; the client has said its name, which is cut and made printable. */
+/* The client has logged in, or out again; the client has said its name, which is cut and made
+ * printable. */
 void session_log_in(struct session *session);
+void session_log_out(struct session *session);
 void session_set_client_name(struct session *session, struct bytes name);
 
 /* The name of the session's run; valid until the next session_use. */

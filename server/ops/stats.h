@@ -16,8 +16,9 @@ enum metric {
     METRIC_COUNT
 };
 
-/* Reading the clock costs a tenth of a cheap operation, so of those with the flag KEYED one in
- * STATS_SAMPLE is timed; all others always are. */
+/* Every call is timed (dispatch.c), but to add each time to a histogram would cost a cheap
+ * operation 1.5 % more instructions, so of those with the flag KEYED one in STATS_SAMPLE is added.
+ */
 enum { STATS_SAMPLE = 16 };
 
 struct op_stats {
@@ -26,7 +27,7 @@ struct op_stats {
 };
 
 struct stats {
-    unsigned until_sample;          /* KEYED calls until the next that is timed */
+    unsigned until_sample;          /* KEYED calls until the next that is sampled */
     uint64_t counter[METRIC_COUNT]; /* gauges are not kept here */
     struct op_stats op[OP_COUNT];
 };
@@ -37,8 +38,8 @@ static inline void stats_add(struct stats *stats, enum metric metric, uint64_t n
     __atomic_store_n(&stats->counter[metric], stats->counter[metric] + n, __ATOMIC_RELAXED);
 }
 
-/* Is this call to be timed? */
-static inline bool stats_is_timed(struct stats *stats, const struct op *op)
+/* Is the time of this call to be added? */
+static inline bool stats_is_sampled(struct stats *stats, const struct op *op)
 {
     if ((op->flags & OP_KEYED) && stats->until_sample > 0) {
         stats->until_sample--;
@@ -48,7 +49,7 @@ static inline bool stats_is_timed(struct stats *stats, const struct op *op)
     return true;
 }
 
-/* A call was answered; and, if it was timed, how long it took. */
+/* A call was answered; and, if it is sampled, how long it took. */
 void stats_count(struct stats *stats, enum op_id op, bool failed);
 void stats_time(struct stats *stats, enum op_id op, uint64_t ns);
 

@@ -144,6 +144,7 @@ void partition_show(struct partition *partition, uint64_t bytes)
 {
     __atomic_store_n(&partition->figures.records, partition->order.count, __ATOMIC_RELAXED);
     __atomic_store_n(&partition->figures.bytes, bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&partition->figures.expiring, partition->expiry.count, __ATOMIC_RELAXED);
 }
 
 void partition_count(uint64_t *counter)
@@ -157,6 +158,7 @@ struct partition_figures partition_figures(const struct partition *partition)
     return (struct partition_figures){
         .records = __atomic_load_n(&figures->records, __ATOMIC_RELAXED),
         .bytes = __atomic_load_n(&figures->bytes, __ATOMIC_RELAXED),
+        .expiring = __atomic_load_n(&figures->expiring, __ATOMIC_RELAXED),
         .expired = __atomic_load_n(&figures->expired, __ATOMIC_RELAXED),
         .evicted = __atomic_load_n(&figures->evicted, __ATOMIC_RELAXED),
     };
@@ -167,7 +169,8 @@ struct record *partition_victim(struct partition *partition, size_t max_slots)
     enum { SLOTS_AT_ONCE = 16 };
     struct record *spared = NULL;
     for (size_t looked = 0; looked < max_slots; looked += SLOTS_AT_ONCE) {
-        struct record *record = hmap_walk(&partition->table, &partition->hand, SLOTS_AT_ONCE);
+        size_t slots = SLOTS_AT_ONCE;
+        struct record *record = hmap_walk(&partition->table, &partition->hand, &slots);
         if (record != NULL && !record_untouch(record))
             return record;
         spared = record != NULL ? record : spared;

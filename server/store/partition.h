@@ -17,6 +17,7 @@
 /* What others may see without the lock: written as relaxed atomics after each change. */
 struct partition_figures {
     uint64_t records, bytes;   /* now */
+    uint64_t expiring;         /* records that have an expiry */
     uint64_t expired, evicted; /* counters */
 };
 

@@ -157,6 +157,7 @@ void store_figures(const struct store *store, struct store_figures *out_figures)
         struct partition_figures figures = partition_figures(&store->partitions[i]);
         sum.records += figures.records;
         sum.bytes += figures.bytes;
+        sum.expiring += figures.expiring;
         sum.expired += figures.expired;
         sum.evicted += figures.evicted;
     }

@@ -40,7 +40,7 @@ struct store {
 
 /* Figures for statistics; a snapshot that is a little behind. */
 struct store_figures {
-    uint64_t records, bytes, expired, evicted, version;
+    uint64_t records, bytes, expiring, expired, evicted, version;
 };
 
 /* NULL without memory. */

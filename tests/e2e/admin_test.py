@@ -37,7 +37,7 @@ class Folder(unittest.TestCase):
 
     def refused(self, status, pattern, *args):
         """cairnd with these arguments must end with this status and say this."""
-        done = run_cairnd("--set", "listen.http=", *args)
+        done = run_cairnd("--set", "listen.http=", "--set", "listen.resp=", *args)
         self.assertEqual(done.returncode, status, (args, done.stdout, done.stderr))
         self.assertRegex(done.stderr, pattern)
         self.assertNotIn("Sanitizer", done.stderr)

@@ -25,7 +25,7 @@ class Server:
     def __init__(self, folder):
         self.socket = os.path.join(folder, "cairn.sock")
         self.process = subprocess.Popen(
-            [CAIRND, "--set", "listen.http=", "--set",
+            [CAIRND, "--set", "listen.http=", "--set", "listen.resp=", "--set",
              f"listen.rpc={self.socket},127.0.0.1:0"],
             stderr=subprocess.PIPE, text=True)
         self.port = None

@@ -11,7 +11,6 @@ import subprocess
 import tempfile
 import unittest
 
-from lib.resp_subject import Subject
 from lib.server import CAIRND, ROOT, environment
 
 SCRIPT = os.path.join(ROOT, "scripts", "compare-redis.sh")
@@ -22,10 +21,6 @@ PIPELINES = [1, 16, 64]
 @unittest.skipIf(shutil.which("redis-server") is None or shutil.which("redis-benchmark") is None,
                  "redis-server or redis-tools is missing: scripts/packages.sh test")
 class CompareRedisTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        Subject().stop()  # is there a RESP port?
-
     def run_script(self, *args, timeout=110):
         return subprocess.run([SCRIPT, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, encoding="utf-8", timeout=timeout,

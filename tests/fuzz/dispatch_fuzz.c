@@ -244,6 +244,9 @@ static void put_arg(struct world *w, const struct arg_desc *desc, bool inner)
     case ARG_UINT:
         put_uint(w);
         break;
+    case ARG_REAL:
+        ok(pack_real(&w->message, (double)choose(w, 1000) / 8 - 60));
+        break;
     case ARG_BOOL:
         ok(pack_bool(&w->message, choose(w, 4) != 0));
         break;

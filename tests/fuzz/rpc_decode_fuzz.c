@@ -73,6 +73,9 @@ static void check_limits(const struct arg *arg, enum arg_type type, const struct
     case ARG_UINT:
         REQUIRE(arg->uint < (uint64_t)1 << 53);
         break;
+    case ARG_REAL:
+        REQUIRE(arg->real - arg->real == 0);
+        break;
     case ARG_INT:
     case ARG_BOOL:
     case ARG_TYPE_COUNT:
@@ -103,7 +106,7 @@ static void check_arg(const struct arg *arg, const struct arg_desc *desc, struct
         REQUIRE(desc->place != ARG_REQUIRED);
         return;
     }
-    if (type != ARG_INT && type != ARG_UINT && type != ARG_BOOL)
+    if (type != ARG_INT && type != ARG_UINT && type != ARG_REAL && type != ARG_BOOL)
         check_inside(arg->bytes, message);
     check_limits(arg, type, limits);
     if (type == ARG_VALUE || type >= ARG_KEYS)

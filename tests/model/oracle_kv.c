@@ -125,6 +125,12 @@ static int do_put(struct oracle *o, const struct call *c, struct expect *x)
         err = ERR_BAD_ARGUMENT;
     if (err == 0)
         err = check(c, old, x);
+    if (err == ERR_CONFLICT && call_has(c, CALL_RETURN_OLD)) {
+        OK(pack_array(&x->result, 2));
+        OK(pack_nil(&x->result));
+        say_entry(o, old, false, x);
+        return 0;
+    }
     if (err != 0)
         return err;
     if (call_has(c, CALL_KEEP_TTL) && old != NULL)
@@ -225,6 +231,9 @@ static bool number_of(struct bytes value, int64_t *out)
     if ((mp.kind != MP_STR && mp.kind != MP_BIN) || mp.bytes.size == 0 || mp.bytes.size > 20)
         return false;
     memcpy(text, mp.bytes.data, mp.bytes.size);
+    const char *digits = text[0] == '-' ? text + 1 : text;
+    if (digits[0] == '0' && strcmp(text, "0") != 0)
+        return false;
     if (strspn(text[0] == '-' ? text + 1 : text, "0123456789") + (text[0] == '-') != mp.bytes.size)
         return false;
     errno = 0;
@@ -256,13 +265,19 @@ static int do_incr(struct oracle *o, const struct call *c, struct expect *x)
     return 0;
 }
 
-static bool text_of(const struct entry *entry, struct bytes *out, bool *out_text)
+/* The body of a str or bin, or a number in decimal, for which *text stays as it is. */
+static bool text_of(const struct entry *entry, char number[static NUM_REAL_SIZE], struct bytes *out,
+                    bool *text)
 {
     struct mp_reader reader = mp_reader_of(entry_value(entry));
     struct mp mp;
     OK(mp_read(&reader, &mp));
+    if (mp_number_text(&mp, number)) {
+        *out = bytes_of(number);
+        return true;
+    }
     *out = mp.bytes;
-    *out_text = mp.kind == MP_STR;
+    *text = mp.kind == MP_STR;
     return mp.kind == MP_STR || mp.kind == MP_BIN;
 }
 
@@ -271,8 +286,9 @@ static int do_append(struct oracle *o, const struct call *c, struct expect *x)
     const struct entry *old = first_of(o, c);
     struct bytes body = BYTES_NONE;
     struct buf joined, value;
+    char number[NUM_REAL_SIZE];
     bool text = c->data_text;
-    if (old != NULL && !text_of(old, &body, &text))
+    if (old != NULL && !text_of(old, number, &body, &text))
         return ERR_WRONG_TYPE;
     buf_init(&joined);
     buf_init(&value);
@@ -292,8 +308,9 @@ static int do_strlen(struct oracle *o, const struct call *c, struct expect *x)
 {
     const struct entry *old = first_of(o, c);
     struct bytes body = BYTES_NONE;
+    char number[NUM_REAL_SIZE];
     bool text;
-    if (old != NULL && !text_of(old, &body, &text))
+    if (old != NULL && !text_of(old, number, &body, &text))
         return ERR_WRONG_TYPE;
     OK(pack_uint(&x->result, body.size));
     return 0;

@@ -3,8 +3,9 @@
 """What all end-to-end tests share: the daemon as a fixture, clients, and ways to wait."""
 
 from lib.client import Client, RpcError, Raw, encode, request
-from lib.server import CAIRND, ROOT, Server, TestCase, run_cairnd, sanitized, until
+from lib.server import (CAIRND, ROOT, Server, TestCase, environment, run_cairnd, sanitized,
+                        until)
 from lib.ops import operations
 
 __all__ = ["CAIRND", "ROOT", "Client", "Raw", "RpcError", "Server", "TestCase", "encode",
-           "operations", "request", "run_cairnd", "sanitized", "until"]
+           "environment", "operations", "request", "run_cairnd", "sanitized", "until"]

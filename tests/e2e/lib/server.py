@@ -35,9 +35,10 @@ def until(condition, what, seconds=10):
         time.sleep(0.005)
 
 
-def environment():
-    """That of the tests, with sanitizers told to look harder and to keep little memory back."""
-    env = dict(os.environ)
+def environment(more=None):
+    """That of the tests and `more`, with sanitizers told to look harder and to keep little memory
+    back."""
+    env = dict(os.environ, **(more or {}))
     env["ASAN_OPTIONS"] = ":".join(filter(None, [
         env.get("ASAN_OPTIONS"), "detect_stack_use_after_return=1:quarantine_size_mb=8"]))
     env["UBSAN_OPTIONS"] = ":".join(filter(None, [env.get("UBSAN_OPTIONS"), "print_stacktrace=1"]))
@@ -50,34 +51,35 @@ def sanitized():
         return b"__asan_init" in program.read()
 
 
-def run_cairnd(*args, stdin="", timeout=30, **popen):
+def run_cairnd(*args, stdin="", timeout=30, wrapper=(), env=None, **popen):
     """Run cairnd to its end: what subprocess.run returns, texts decoded."""
-    return subprocess.run([CAIRND, *args], input=stdin, stdout=subprocess.PIPE,
+    return subprocess.run([*wrapper, CAIRND, *args], input=stdin, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, encoding="utf-8", errors="replace",
-                          timeout=timeout, env=environment(), check=False, **popen)
+                          timeout=timeout, env=environment(env), check=False, **popen)
 
 
 class Server:
     """A running cairnd. As a context manager it is stopped and checked at the end."""
 
     def __init__(self, options=None, *, args=(), listen="127.0.0.1:0", preexec=None,
-                 expect_log=None):
-        """options: {"limits.items": 16}, as --set, {folder} filled in. expect_log: lines that are
-        not bad. HTTP is off unless options say where."""
+                 expect_log=None, env=None, wrapper=(), pass_fds=()):
+        """options: {"limits.items": 16}, as --set. expect_log: lines that are not bad. wrapper: a
+        command that ends in executing the one behind it."""
         self.folder = tempfile.mkdtemp(prefix="cairn-e2e-")
         self.expect_log = re.compile(expect_log) if expect_log else None
         self.lines = []
         self.changed = threading.Condition()
         self.ended = False
-        command = [CAIRND, *args]
+        command = [*wrapper, CAIRND, *args]
         if listen is not None:
             command += ["--set", "listen.rpc=" + listen.replace("{folder}", self.folder)]
-        options = {"listen.http": "", **(options or {})}
+        options = {"listen.http": "", "listen.resp": "", **(options or {})}
         for name, value in options.items():
             command += ["--set", f"{name}={value}".replace("{folder}", self.folder)]
         self.told_to_stop = False
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                        env=environment(), preexec_fn=preexec)
+                                        env=environment(env), preexec_fn=preexec,
+                                        pass_fds=pass_fds)
         self.reader = threading.Thread(target=self._read_log, daemon=True)
         self.reader.start()
         try:

@@ -175,6 +175,82 @@ static void formats(void **state)
     }
 }
 
+static void views(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool ok;
+        int64_t value;
+    } rows[] = {
+        {"0", true, 0},
+        {"-1", true, -1},
+        {"42", true, 42},
+        {"007", false, 0},
+        {"-0", false, 0},
+        {"", false, 0},
+        {"-", false, 0},
+        {"+1", false, 0},
+        {" 1", false, 0},
+        {"1 ", false, 0},
+        {"1.0", false, 0},
+        {"0x1", false, 0},
+        {"-9223372036854775808", true, INT64_MIN},
+        {"9223372036854775807", true, INT64_MAX},
+        {"9223372036854775808", false, 0},
+        {"-9223372036854775809", false, 0},
+        {"99999999999999999999", false, 0},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        int64_t value = 0;
+        bool ok = num_read_int(bytes_of(rows[i].text), &value);
+        if (ok != rows[i].ok || value != rows[i].value)
+            fail_msg("'%s': %d, %jd", rows[i].text, ok, (intmax_t)value);
+    }
+}
+
+static void reals(void **state)
+{
+    (void)state;
+    static const char *const same[] = {"0",      "1",      "-1",  "10.6", "5200",   "0.1",
+                                       "-0.001", "123.25", "0.5", "1000", "100000", "3.14"};
+    static const char *const wrong[] = {"",    "-",  "inf", "nan",    "0x10", " 1",   "1 ",
+                                        "1,5", "1e", ".",   "1e9999", "--1",  "1.2.3"};
+    char text[NUM_REAL_SIZE];
+    long double value;
+    for (size_t i = 0; i < LENGTH_OF(same); i++) {
+        assert_true(num_read_real(bytes_of(same[i]), &value));
+        num_format_real((double)value, text);
+        assert_string_equal(text, same[i]);
+    }
+    for (size_t i = 0; i < LENGTH_OF(wrong); i++)
+        if (num_read_real(bytes_of(wrong[i]), &value))
+            fail_msg("'%s' is a number", wrong[i]);
+    num_format_real(1e-7, text);
+    assert_string_equal(text, "0.0000001");
+    num_format_real(0.1 + 0.2, text);
+    assert_string_equal(text, "0.30000000000000004");
+    num_format_real(-1e300 * 1e300, text);
+    assert_string_equal(text, "-inf");
+}
+
+/* What is formatted reads back as the same double, at both ends of the range too. */
+static void real_round_trips(void **state)
+{
+    (void)state;
+    srandom(2);
+    for (int i = 0; i < 20000; i++) {
+        uint64_t bits = (uint64_t)random() << 40 ^ (uint64_t)random() << 20 ^ (uint64_t)random();
+        double value;
+        char text[NUM_REAL_SIZE];
+        bits = i == 0 ? 1 : i == 1 ? 0x7fefffffffffffff : bits; /* smallest and largest */
+        memcpy(&value, &bits, sizeof value);
+        num_format_real(value, text);
+        assert_true(strtod(text, NULL) == value || value != value || value - value != 0);
+        assert_true(strlen(text) < NUM_REAL_SIZE && strchr(text, 'e') == NULL);
+    }
+}
+
 /* Values around every unit, and random ones. */
 static void round_trips(void **state)
 {
@@ -198,9 +274,11 @@ static void round_trips(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ints),        cmocka_unit_test(sizes), cmocka_unit_test(durations),
-        cmocka_unit_test(modes),       cmocka_unit_test(bools), cmocka_unit_test(formats),
-        cmocka_unit_test(round_trips),
+        cmocka_unit_test(ints),        cmocka_unit_test(sizes),
+        cmocka_unit_test(durations),   cmocka_unit_test(modes),
+        cmocka_unit_test(bools),       cmocka_unit_test(formats),
+        cmocka_unit_test(round_trips), cmocka_unit_test(views),
+        cmocka_unit_test(reals),       cmocka_unit_test(real_round_trips),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,6 +67,7 @@ static const struct bytes samples[ARG_TYPE_COUNT] = {
     [ARG_VALUE] = INIT("\x82\x01\x91\xc0\xa1x\xca\0\0\0\0"),
     [ARG_INT] = INIT("\xd1\xff\x00"),
     [ARG_UINT] = INIT("\xcf\x00\x1f\xff\xff\xff\xff\xff\xff"),
+    [ARG_REAL] = INIT("\xca\xbf\xc0\0\0"),
     [ARG_BOOL] = INIT("\xc3"),
     [ARG_KEYS] = INIT("\x92\xa1"
                       "a\xc4\x01"

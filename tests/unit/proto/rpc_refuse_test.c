@@ -53,6 +53,7 @@ static const unsigned taken[ARG_TYPE_COUNT] = {
     [ARG_VALUE] = (1u << KINDS) - 1,
     [ARG_INT] = 1u << IS_UINT | 1u << IS_SINT,
     [ARG_UINT] = 1u << IS_UINT,
+    [ARG_REAL] = 1u << IS_UINT | 1u << IS_SINT | 1u << IS_REAL,
     [ARG_BOOL] = 1u << IS_BOOL,
 };
 
@@ -340,6 +341,7 @@ static void put_sized(enum arg_type type, size_t size)
     case ARG_DATA:
     case ARG_INT:
     case ARG_UINT:
+    case ARG_REAL:
     case ARG_BOOL:
     case ARG_TYPE_COUNT:
         ok(pack_str(&message, body));

@@ -43,6 +43,9 @@ static void check_sample(const struct arg *arg, enum arg_type type)
     case ARG_UINT:
         assert_true(arg->uint == UINT_TOP);
         break;
+    case ARG_REAL:
+        assert_true(arg->real == -1.5);
+        break;
     case ARG_BOOL:
         assert_true(arg->boolean);
         break;

@@ -47,6 +47,10 @@ static void rules(void **state)
         {"listen.rpc=127.0.0.1:1,", ERR_BAD_ARGUMENT, "listen.rpc: '' is not an address"},
         {"listen.rpc=,", ERR_BAD_ARGUMENT, "listen.rpc: '' is not an address"},
         {"listen.rpc=run/s", ERR_BAD_ARGUMENT, "listen.rpc: 'run/s' is not an address"},
+        {"listen.http=", 0, NULL},
+        {"listen.http=127.0.0.1:0,[::]:7422,/run/h.sock", 0, NULL}, /* no login, hence no rule */
+        {"listen.http=7422", ERR_BAD_ARGUMENT, "listen.http: '7422' is not an address"},
+        {"listen.http=127.0.0.1:1,", ERR_BAD_ARGUMENT, "listen.http: '' is not an address"},
         {"listen.rpc=nonsense auth.file=/x", ERR_BAD_ARGUMENT, "listen.rpc: 'nonsense' is not"},
         {"listen.rpc=/1,/2,/3,/4,/5,/6,/7,/8,/9,/a,/b,/c,/d,/e,/f,/g", 0, NULL},
         {"listen.rpc=/1,/2,/3,/4,/5,/6,/7,/8,/9,/a,/b,/c,/d,/e,/f,/g,/h", ERR_BAD_ARGUMENT,

@@ -97,7 +97,8 @@ static void test_empty(void **state)
     hmap_init(&map, &item_type);
     assert_null(hmap_find(&map, 1, &key));
     assert_null(hmap_peek(&map, 1));
-    assert_null(hmap_walk(&map, &position, 10));
+    size_t slots = 10;
+    assert_null(hmap_walk(&map, &position, &slots));
     assert_int_equal(position, 0);
     hmap_prefetch(&map, 1);
     assert_int_equal(hmap_bytes(&map), 0);
@@ -342,7 +343,8 @@ static void model_check(struct model *model)
                              hash >> 48);
     }
     do {
-        item = hmap_walk(&model->map, &position, 1 + rng(40));
+        size_t slots = 1 + rng(40);
+        item = hmap_walk(&model->map, &position, &slots);
         walked += item != NULL;
         assert_true(item == NULL || item->in_map);
     } while (position != 0);
@@ -352,7 +354,8 @@ static void model_check(struct model *model)
 /* An item that stays during a walk is seen by it; `seen` is set again for what comes later. */
 static void model_walk(struct model *model)
 {
-    struct item *item = hmap_walk(&model->map, &model->position, 1 + rng(100));
+    size_t slots = 1 + rng(100);
+    struct item *item = hmap_walk(&model->map, &model->position, &slots);
     if (item != NULL)
         item->seen = 1;
     if (model->position != 0)

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The table of RESP commands and the lookup by name.
+ *
+ * A name is looked up by its length and its first eight letters, folded to upper case by clearing
+ * one bit, in a small open-addressed table; what that bit confuses the comparison tells apart.
+ *
+ * Threads: the lookup is built once and only read afterwards.
+ */
+#include "proto/resp_command.h"
+
+#include "proto/resp_impl.h"
+
+enum { RESP_SLOTS = 256 };
+
+#define WRITE    RESP_WRITE
+#define READONLY RESP_READONLY
+#define DENYOOM  RESP_DENYOOM
+#define FAST     RESP_FAST
+#define SLOW     RESP_SLOW
+#define ADMIN    RESP_ADMIN
+#define NOAUTH   RESP_NOAUTH
+#define AT_ONCE  RESP_AT_ONCE
+#define ALONE    RESP_ALONE
+
+const struct resp_command resp_table[RESP_COUNT] = {
+#define SPELLING(id, name, arity, flags, keys, op, map, param, shape, group, since, summary)       \
+    [RESP_##id] = {RESP_##id,          name,    arity,          (flags),                           \
+                   RESP_KEYS_##keys,   OP_##op, resp_map_##map, (param),                           \
+                   RESP_SHAPE_##shape, group,   since,          summary},
+#define OWN(id, name, arity, flags, keys, group, since, summary)                                   \
+    [RESP_##id] = {RESP_##id,       name,  arity, (flags), RESP_KEYS_##keys, -1, NULL, 0,          \
+                   RESP_SHAPE_NONE, group, since, summary},
+#include "proto/resp.def"
+#undef SPELLING
+#undef OWN
+};
+
+static uint8_t resp_slots[RESP_SLOTS]; /* row + 1 */
+
+/* The first eight letters in one case, and the length. */
+static inline uint64_t resp_word(struct bytes name)
+{
+    uint64_t word = 0;
+    if (name.size >= 8) {
+        memcpy(&word, name.data, 8);
+    } else {
+        for (size_t i = 0; i < name.size; i++)
+            word |= (uint64_t)name.data[i] << (8 * i);
+    }
+    return word & UINT64_C(0xdfdfdfdfdfdfdfdf);
+}
+
+static inline unsigned resp_slot(uint64_t word, size_t size)
+{
+    return (unsigned)(((word ^ size) * UINT64_C(0x9e3779b97f4a7c15)) >> 56);
+}
+
+bool resp_is(struct bytes arg, const char *word)
+{
+    size_t i = 0;
+    for (; i < arg.size && word[i] != 0; i++) {
+        uint8_t c = arg.data[i];
+        if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != (uint8_t)word[i])
+            return false;
+    }
+    return i == arg.size && word[i] == 0;
+}
+
+void resp_init(void)
+{
+    memset(resp_slots, 0, sizeof resp_slots);
+    for (unsigned row = 0; row < RESP_COUNT; row++) {
+        struct bytes name = bytes_of(resp_table[row].name);
+        unsigned i = resp_slot(resp_word(name), name.size);
+        REQUIRE(resp_find(name) == NULL && row < 255);
+        while (resp_slots[i] != 0)
+            i = (i + 1) % RESP_SLOTS;
+        resp_slots[i] = (uint8_t)(row + 1);
+    }
+}
+
+const struct resp_command *resp_find(struct bytes name)
+{
+    if (name.size == 0)
+        return NULL;
+    unsigned i = resp_slot(resp_word(name), name.size);
+    for (; resp_slots[i] != 0; i = (i + 1) % RESP_SLOTS) {
+        const struct resp_command *command = &resp_table[resp_slots[i] - 1];
+        if (resp_is(name, command->name))
+            return command;
+    }
+    return NULL;
+}
+
+bool resp_arity_fits(const struct resp_command *command, uint32_t n_args)
+{
+    int64_t n = (int64_t)n_args + 1;
+    return command->arity >= 0 ? n == command->arity : n >= -command->arity;
+}
+
+int resp_map(const struct resp_command *command, struct resp_reader args,
+             const struct limits *limits, int64_t now_ms, struct request *request,
+             struct problem *problem)
+{
+    struct resp_call call = {command, args, limits, now_ms, request, problem};
+    request->op = &op_table[command->op];
+    for (unsigned i = 0; i < request->op->n_args; i++)
+        request->args[i].present = false;
+    request->all.run.present = false;
+    request->all.durability.present = false;
+    return command->map(&call);
+}
