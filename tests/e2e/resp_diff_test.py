@@ -15,7 +15,7 @@ from lib.redis_server import PROGRAM, RedisServer
 from lib.resp import Resp, encode
 from lib.resp_compare import Pair, lines_of, load, split
 from lib.resp_differences import DIFFERENCES
-from lib.resp_raw import CLOSED, DIFFERENT, OPEN
+from lib.resp_raw import CLOSED, DIFFERENT, OPEN, STRICTER
 from lib.resp_subject import IS_CAIRND, NAME, Subject
 from lib.server import run_cairnd
 
@@ -298,6 +298,14 @@ class RawTest(DiffCase):
 
     def test_closed(self):
         self.compare(CLOSED, True, 1 << 20)
+
+    @unittest.skipUnless(IS_CAIRND, "Redis lets these pass")
+    def test_stricter(self):
+        for name, (data, answer) in STRICTER.items():
+            for size in (1, 1 << 20):
+                with self.subTest(name, size=size):
+                    self.assertEqual(self.outcome(self.subject.address, data, True, size),
+                                     (answer, True))
 
     def test_in_small_pieces(self):
         short = {name: data for name, data in OPEN.items() if len(data) < 500}

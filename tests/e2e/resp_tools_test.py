@@ -133,16 +133,19 @@ class CliTest(ToolCase):
         if IS_CAIRND:
             self.assertRegex(self.cli("MONITOR"), r"(?i)ERR .*monitor")
 
+    def terminal(self, *options):
+        """A redis-cli that has shown its prompt."""
+        self.redis.call("FLUSHALL")
+        terminal = Terminal([CLI, *self.where, *options])
+        self.addCleanup(terminal.close)
+        terminal.expect(f"{self.host}:{self.port}> ")
+        return terminal
+
     def test_interactive(self):
         for options in ([], ["-3"]):
             with self.subTest(options):
-                self.redis.call("FLUSHALL")
-                terminal = Terminal([CLI, *self.where, *options])
-                self.addCleanup(terminal.close)
-                terminal.expect(f"{self.host}:{self.port}> ")
-                terminal.write("set ")
-                terminal.expect("key value [")  # the hint, in grey
-                for words, answer in (("k hello", "OK"), ("get k", '"hello"'),
+                terminal = self.terminal(*options)
+                for words, answer in (("set k hello", "OK"), ("get k", '"hello"'),
                                       ("help get", "Get the value of a key"),
                                       ("multi", "(TX)"), ("incr n", "QUEUED"),
                                       ("exec", "(integer) 1"), ("get none", "(nil)"),
@@ -151,6 +154,15 @@ class CliTest(ToolCase):
                     terminal.expect(answer)
                     terminal.expect("> ")
                 terminal.write("quit\r")
+
+    def test_hints(self):
+        """What comes next stands in grey behind what is typed."""
+        for typed, hint in (("set ", "key value ["), ("set k ", "value ["), ("incrby ", "key ")):
+            with self.subTest(typed):
+                terminal = self.terminal()
+                terminal.write(typed)
+                terminal.expect(hint, seconds=5)
+                terminal.write("\x03")
 
 
 class Terminal:
@@ -183,7 +195,7 @@ class Terminal:
             self.text += os.read(self.file, 65536).decode("utf-8", "replace")
 
     def close(self):
-        os.close(self.file)
+        os.close(self.file)  # it ends by the hangup, if not before
         os.waitpid(self.pid, 0)
 
 

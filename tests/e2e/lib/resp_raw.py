@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Bytes that are sent to both servers as they are: after those in OPEN the connection must go on,
 after those in CLOSED the server must close it. DIFFERENT says where cairnd's answer is another on
-purpose: what it is, and why."""
+purpose: what it is, and why. STRICTER is what Redis lets pass and cairnd does not."""
 
 OPEN = {
     "inline": b"PING\r\n",
@@ -85,4 +85,17 @@ DIFFERENT = {
     "no bulk: high byte": (b"-ERR Protocol error: expected '$', got '?'\r\n", UNPRINTABLE),
     "post": (b"-ERR Protocol error: this port speaks RESP; HTTP is at listen.http\r\n",
              "says what to do; Redis closes without a word"),
+}
+
+NO_END = b"-ERR Protocol error: a bulk string must end with CR LF\r\n"
+NO_ARRAY = b"-ERR Protocol error: invalid multibulk length\r\n"
+NO_BULK = b"-ERR Protocol error: invalid bulk length\r\n"
+# Redis skips two bytes wherever a line must end, whatever they are: a client that counts wrongly
+# writes garbage there. {name: (bytes, what cairnd says before it closes)}
+STRICTER = {
+    "bulk without an end": (b"*1\r\n$4\r\nPINGab*1\r\n$4\r\nPING\r\n", NO_END),
+    "bulk that ends with LF": (b"*1\r\n$4\r\nPING\n\n", NO_END),
+    "bulk that is longer": (b"*2\r\n$4\r\nECHO\r\n$2\r\nabcd\r\n", NO_END),
+    "count that ends with CR": (b"*1\rx$4\r\nPING\r\n", NO_ARRAY),
+    "length that ends with CR": (b"*1\r\n$4\rxPING\r\n", NO_BULK),
 }
