@@ -43,7 +43,8 @@ static inline int resp_line(struct bytes data, size_t at, int64_t *out_number, s
     }
     if (p == end || (*p == '\r' && p + 1 == end))
         return end - first > RESP_HEADER_MAX ? ERR_BAD_REQUEST : RESP_MORE;
-    if (p == first || p[0] != '\r' || p[1] != '\n')
+    if (p == first || p[0] != '\r' || p[1] != '\n' ||
+        (*first == '0' && (negative || p > first + 1)))
         return ERR_BAD_REQUEST;
     *out_number = negative ? -number : number;
     *out_end = (size_t)(p + 2 - data.data);
@@ -372,6 +373,11 @@ int resp_put_nil_array(struct buf *out, unsigned version)
 int resp_put_array(struct buf *out, size_t count)
 {
     return resp_put_head(out, '*', (int64_t)count);
+}
+
+int resp_put_set(struct buf *out, size_t count, unsigned version)
+{
+    return resp_put_head(out, version == 3 ? '~' : '*', (int64_t)count);
 }
 
 int resp_put_map(struct buf *out, size_t n, unsigned version)

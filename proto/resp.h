@@ -79,13 +79,14 @@ struct resp_list resp_as_list(struct resp_reader *reader, bool pairs);
 /* ---- writing ----
  *
  * `out` grows as needed; all return 0 or ERR_OUT_OF_MEMORY. version: 2 or 3. */
-MUST_USE int resp_put_simple(struct buf *out, const char *text);        /* +text */
-MUST_USE int resp_put_error(struct buf *out, const char *text);         /* -text, made one line */
-MUST_USE int resp_put_int(struct buf *out, int64_t number);             /* :number */
-MUST_USE int resp_put_bulk(struct buf *out, struct bytes bytes);        /* $size bytes */
-MUST_USE int resp_put_text(struct buf *out, const char *text);          /* $size text */
-MUST_USE int resp_put_nil(struct buf *out, unsigned version);           /* $-1 or _ */
-MUST_USE int resp_put_nil_array(struct buf *out, unsigned version);     /* *-1 or _ */
-MUST_USE int resp_put_array(struct buf *out, size_t count);             /* *count */
-MUST_USE int resp_put_map(struct buf *out, size_t n, unsigned version); /* *2n or %n */
+MUST_USE int resp_put_simple(struct buf *out, const char *text);    /* +text */
+MUST_USE int resp_put_error(struct buf *out, const char *text);     /* -text, made one line */
+MUST_USE int resp_put_int(struct buf *out, int64_t number);         /* :number */
+MUST_USE int resp_put_bulk(struct buf *out, struct bytes bytes);    /* $size bytes */
+MUST_USE int resp_put_text(struct buf *out, const char *text);      /* $size text */
+MUST_USE int resp_put_nil(struct buf *out, unsigned version);       /* $-1 or _ */
+MUST_USE int resp_put_nil_array(struct buf *out, unsigned version); /* *-1 or _ */
+MUST_USE int resp_put_set(struct buf *out, size_t count, unsigned version); /* *count or ~count */
+MUST_USE int resp_put_array(struct buf *out, size_t count);                 /* *count */
+MUST_USE int resp_put_map(struct buf *out, size_t n, unsigned version);     /* *2n or %n */
 MUST_USE int resp_put_verbatim(struct buf *out, struct bytes text, unsigned version);

@@ -24,13 +24,23 @@ enum { RESP_SLOTS = 256 };
 #define ALONE    RESP_ALONE
 
 const struct resp_command resp_table[RESP_COUNT] = {
-#define SPELLING(id, name, arity, flags, keys, op, map, param, shape, group, since, summary)       \
-    [RESP_##id] = {RESP_##id,          name,    arity,          (flags),                           \
-                   RESP_KEYS_##keys,   OP_##op, resp_map_##map, (param),                           \
-                   RESP_SHAPE_##shape, group,   since,          summary},
-#define OWN(id, name, arity, flags, keys, group, since, summary)                                   \
+#define SPELLING(id, name, arity, flags, keys, op, map, param, shape, group, since, args, summary) \
+    [RESP_##id] = {RESP_##id,                                                                      \
+                   name,                                                                           \
+                   arity,                                                                          \
+                   (flags),                                                                        \
+                   RESP_KEYS_##keys,                                                               \
+                   OP_##op,                                                                        \
+                   resp_map_##map,                                                                 \
+                   (param),                                                                        \
+                   RESP_SHAPE_##shape,                                                             \
+                   group,                                                                          \
+                   since,                                                                          \
+                   args,                                                                           \
+                   summary},
+#define OWN(id, name, arity, flags, keys, group, since, args, summary)                             \
     [RESP_##id] = {RESP_##id,       name,  arity, (flags), RESP_KEYS_##keys, -1, NULL, 0,          \
-                   RESP_SHAPE_NONE, group, since, summary},
+                   RESP_SHAPE_NONE, group, since, args,    summary},
 #include "proto/resp.def"
 #undef SPELLING
 #undef OWN

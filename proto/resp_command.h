@@ -11,9 +11,10 @@
 #include "proto/resp.h"
 
 enum resp_id {
-#define SPELLING(id, name, arity, flags, keys, op, map, param, shape, group, since, summary)       \
+#define SPELLING(id, name, arity, flags, keys, op, map, param, shape, group, since, arguments,     \
+                 summary)                                                                          \
     RESP_##id,
-#define OWN(id, name, arity, flags, keys, group, since, summary) RESP_##id,
+#define OWN(id, name, arity, flags, keys, group, since, arguments, summary) RESP_##id,
 #include "proto/resp.def"
 #undef SPELLING
 #undef OWN
@@ -74,7 +75,7 @@ struct resp_command {
     int (*map)(struct resp_call *); /* 0, or an error in call->problem */
     int param;
     enum resp_shape shape;
-    const char *group, *since, *summary;
+    const char *group, *since, *arguments, *summary;
 };
 
 extern const struct resp_command resp_table[RESP_COUNT];

@@ -37,6 +37,7 @@ static const char main_usage[] =
     "      --print-commands   print all operations (docs/commands.md)\n"
     "      --print-commands-man\n"
     "                         the same as a man page (docs/man/cairn-commands.7)\n"
+    "      --print-resp       print all commands of the RESP port (docs/resp.md)\n"
     "      --print-config-doc print all options (docs/config.md)\n"
     "      --print-config-man print all options as a man page (docs/man/cairn.yaml.5)\n"
     "      --print-errors     print all errors (docs/errors.md)\n"
@@ -55,6 +56,7 @@ enum main_action {
     ACTION_PRINT_CONFIG_MAN,
     ACTION_PRINT_COMMANDS,
     ACTION_PRINT_COMMANDS_MAN,
+    ACTION_PRINT_RESP,
     ACTION_PRINT_ERRORS,
     ACTION_PRINT_METRICS,
 };
@@ -69,6 +71,7 @@ static const struct option main_options[] = {
     {"print-config-man", no_argument, NULL, ACTION_PRINT_CONFIG_MAN},
     {"print-commands", no_argument, NULL, ACTION_PRINT_COMMANDS},
     {"print-commands-man", no_argument, NULL, ACTION_PRINT_COMMANDS_MAN},
+    {"print-resp", no_argument, NULL, ACTION_PRINT_RESP},
     {"print-errors", no_argument, NULL, ACTION_PRINT_ERRORS},
     {"print-metrics", no_argument, NULL, ACTION_PRINT_METRICS},
     {"version", no_argument, NULL, 'V'},
@@ -113,6 +116,8 @@ static int main_print(enum main_action action, const struct config *config)
         err = print_commands(stdout);
     else if (action == ACTION_PRINT_COMMANDS_MAN)
         err = print_commands_man(stdout);
+    else if (action == ACTION_PRINT_RESP)
+        err = print_resp(stdout);
     else if (action == ACTION_PRINT_ERRORS)
         err = print_errors(stdout);
     else

@@ -21,5 +21,6 @@ MUST_USE int print_config_markdown(FILE *out); /* docs/config.md */
 MUST_USE int print_commands(FILE *out);        /* docs/commands.md */
 MUST_USE int print_errors(FILE *out);          /* docs/errors.md */
 MUST_USE int print_metrics(FILE *out);         /* docs/metrics.md */
+MUST_USE int print_resp(FILE *out);            /* docs/resp.md */
 MUST_USE int print_config_man(FILE *out);      /* docs/man/cairn.yaml.5 */
 MUST_USE int print_commands_man(FILE *out);    /* docs/man/cairn-commands.7 */

@@ -185,8 +185,10 @@ static int resp_finish(struct conn *conn, uint32_t tag, bool silent, struct job 
 /* ---- commands ---- */
 
 static int (*const resp_own[RESP_COUNT])(struct resp_do *d) = {
-#define SPELLING(id, name, arity, flags, keys, op, map, param, shape, group, since, summary)
-#define OWN(id, name, arity, flags, keys, group, since, summary) [RESP_##id] = resp_do_##id,
+#define SPELLING(id, name, arity, flags, keys, op, map, param, shape, group, since, arguments,     \
+                 summary)
+#define OWN(id, name, arity, flags, keys, group, since, arguments, summary)                        \
+    [RESP_##id] = resp_do_##id,
 #include "proto/resp.def"
 #undef SPELLING
 #undef OWN
@@ -223,6 +225,11 @@ static int resp_command_do(struct conn *conn, struct resp_found *found, struct r
     state->spoilt = state->spoilt || state->in_multi;
     if (found->command == NULL)
         return resp_fail_unknown(&d, found->name);
+    if (found->command->id == RESP_EXEC && found->args.left > 0) {
+        resp_forget(state); /* an EXEC ends the transaction, even a wrong one */
+        return resp_fail(&d, "EXECABORT Transaction discarded because of: wrong number of "
+                             "arguments for 'exec' command");
+    }
     if (!resp_arity_fits(found->command, found->args.left))
         return resp_fail_arity(&d, NULL);
     return resp_fail(&d, "NOAUTH Authentication required.");

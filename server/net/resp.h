@@ -42,8 +42,9 @@ struct resp_do {
 
 /* Handlers of OWN commands: a row without one does not link. 0, or ERR_OUT_OF_MEMORY: the
  * connection cannot go on. */
-#define SPELLING(id, name, arity, flags, keys, op, map, param, shape, group, since, summary)
-#define OWN(id, name, arity, flags, keys, group, since, summary)                                   \
+#define SPELLING(id, name, arity, flags, keys, op, map, param, shape, group, since, arguments,     \
+                 summary)
+#define OWN(id, name, arity, flags, keys, group, since, arguments, summary)                        \
     int resp_do_##id(struct resp_do *d);
 #include "proto/resp.def"
 #undef SPELLING

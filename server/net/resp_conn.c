@@ -191,35 +191,48 @@ static int client_setinfo(struct resp_do *d)
     return resp_put_simple(d->out, "OK");
 }
 
-/* One line as Redis has it, with the fields that mean something here. */
+/* One line as Redis has it: clients insist on its fields. Those of buffers are 0, as they are not
+ * kept apart for each client (INFO has the sum). */
 static int client_line(struct buf *out, const struct session_view *client)
 {
     char line[512];
     int n = snprintf(line, sizeof line,
-                     "id=%llu addr=%s name=%s age=%llu idle=%llu flags=N db=0 cmd=%s user=default "
-                     "resp=%s tot-cmds=%llu\n",
+                     "id=%llu addr=%s laddr= fd=-1 name=%s age=%llu idle=%llu flags=N db=0 sub=0 "
+                     "psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 "
+                     "rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r cmd=%s user=default redir=-1 "
+                     "resp=%s lib-name= lib-ver= tot-cmds=%llu\n",
                      (unsigned long long)client->id, client->address, client->client_name,
                      (unsigned long long)client->age_s, (unsigned long long)client->idle_s,
                      client->last == OP_COUNT ? "NULL" : op_table[client->last].name,
-                     strcmp(client->protocol, "resp") == 0 ? "2" : "rpc",
+                     strcmp(client->protocol, "resp") == 0 ? "2" : client->protocol,
                      (unsigned long long)client->requests);
     return buf_append(out, line, (size_t)n);
 }
 
-/* All lines with ids above `after`, at most `max`, as one text. */
+/* limits.connections may be higher; server.clients has pages. */
+enum { CLIENT_LIST_MAX = 10000 };
+
+/* Add the lines of the `max` first clients with ids above `after` and up to `last`. */
+static int client_gather(struct conn *conn, uint64_t after, size_t max, uint64_t last,
+                         struct buf *text)
+{
+    const struct op_host *host = conn->loop->env.host;
+    struct session_view *views = NULL;
+    size_t n = 0;
+    int err = host->clients(host->self, after, max, &views, &n);
+    for (size_t i = 0; i < n && views[i].id <= last && err == 0; i++)
+        err = client_line(text, &views[i]);
+    mem_free(views);
+    return err;
+}
+
 static int client_lines(struct resp_do *d, uint64_t after, size_t max)
 {
-    const struct op_host *host = d->conn->loop->env.host;
-    struct session_view *views = NULL;
     struct buf text;
-    size_t n = 0;
     buf_init(&text);
-    int err = host->clients(host->self, after, max, &views, &n);
-    for (size_t i = 0; i < n && err == 0; i++)
-        err = client_line(&text, &views[i]);
+    int err = client_gather(d->conn, after, max, UINT64_MAX, &text);
     if (err == 0)
         err = resp_put_verbatim(d->out, buf_bytes(&text), d->conn->resp->version);
-    mem_free(views);
     buf_deinit(&text);
     return err;
 }
@@ -229,21 +242,50 @@ static int client_info(struct resp_do *d)
     return client_lines(d, d->conn->session.id - 1, 1);
 }
 
+/* CLIENT LIST TYPE: all are of type normal. */
+static int client_list_type(struct resp_do *d, struct bytes type)
+{
+    static const char *const others[] = {"master", "replica", "slave", "pubsub"};
+    if (resp_is(type, "normal"))
+        return client_lines(d, 0, CLIENT_LIST_MAX);
+    for (size_t i = 0; i < LENGTH_OF(others); i++)
+        if (resp_is(type, others[i]))
+            return resp_put_verbatim(d->out, BYTES_NONE, d->conn->resp->version);
+    return resp_fail(d, "ERR Unknown client type '%.*s'", (int)(type.size < 64 ? type.size : 64),
+                     (const char *)type.data);
+}
+
+/* CLIENT LIST ID id...: those of them that there are. */
+static int client_list_ids(struct resp_do *d)
+{
+    struct buf text;
+    buf_init(&text);
+    int err = 0;
+    while (d->args.left > 0 && err == 0) {
+        int64_t id;
+        if (!num_read_int(resp_next(&d->args), &id)) {
+            buf_deinit(&text);
+            return resp_fail(d, "ERR Invalid client ID");
+        }
+        if (id > 0)
+            err = client_gather(d->conn, (uint64_t)id - 1, 1, (uint64_t)id, &text);
+    }
+    if (err == 0)
+        err = resp_put_verbatim(d->out, buf_bytes(&text), d->conn->resp->version);
+    buf_deinit(&text);
+    return err;
+}
+
 static int client_list(struct resp_do *d)
 {
-    enum { LIST_MAX = 10000 }; /* limits.connections may be higher; server.clients has pages */
-    if (d->args.left == 2) {
-        struct bytes word = resp_next(&d->args), type = resp_next(&d->args);
-        if (resp_is(word, "type"))
-            return resp_is(type, "normal")
-                       ? client_lines(d, 0, LIST_MAX)
-                       : resp_put_verbatim(d->out, BYTES_NONE, d->conn->resp->version);
-        int64_t id;
-        if (!resp_is(word, "id") || !num_read_int(type, &id) || id < 1)
-            return resp_fail(d, "ERR syntax error");
-        return client_lines(d, (uint64_t)id - 1, 1);
-    }
-    return d->args.left > 0 ? resp_fail(d, "ERR syntax error") : client_lines(d, 0, LIST_MAX);
+    if (d->args.left == 0)
+        return client_lines(d, 0, CLIENT_LIST_MAX);
+    struct bytes word = resp_next(&d->args);
+    if (resp_is(word, "type") && d->args.left == 1)
+        return client_list_type(d, resp_next(&d->args));
+    if (resp_is(word, "id") && d->args.left > 0)
+        return client_list_ids(d);
+    return resp_fail(d, "ERR syntax error");
 }
 
 /* Close the connection with this id. 0 or ERR_OUT_OF_MEMORY. */
@@ -333,7 +375,7 @@ int resp_do_CLIENT(struct resp_do *d)
     static const struct resp_subcommand subcommands[] = {
         {"id", 0, 0, client_id},           {"getname", 0, 0, client_getname},
         {"setname", 1, 1, client_setname}, {"setinfo", 2, 2, client_setinfo},
-        {"info", 0, 0, client_info},       {"list", 0, 16, client_list},
+        {"info", 0, 0, client_info},       {"list", 0, UINT32_MAX, client_list},
         {"kill", 1, 16, client_kill},      {"no-evict", 1, 1, client_no},
         {"no-touch", 1, 1, client_no},     {"help", 0, 0, client_help},
     };

@@ -19,7 +19,9 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* An INFO being written. */
@@ -51,6 +53,21 @@ static void info_counter(struct info *info, const char *name, enum metric metric
 
 /* ---- sections ---- */
 
+/* The port this client has connected to; 0: a Unix socket. */
+static unsigned info_port(int fd)
+{
+    union {
+        struct sockaddr sa;
+        struct sockaddr_in in4;
+        struct sockaddr_in6 in6;
+    } address = {.sa.sa_family = AF_UNSPEC};
+    socklen_t size = sizeof address;
+    (void)getsockname(fd, &address.sa, &size);
+    return address.sa.sa_family == AF_INET    ? ntohs(address.in4.sin_port)
+           : address.sa.sa_family == AF_INET6 ? ntohs(address.in6.sin6_port)
+                                              : 0;
+}
+
 static void info_server(struct info *info)
 {
     const struct loop *loop = info->conn->loop;
@@ -61,6 +78,7 @@ static void info_server(struct info *info)
     info_add(info, "cairn_version:%s", loop->env.host->server_version);
     info_add(info, "arch_bits:%zu", 8 * sizeof(void *));
     info_add(info, "process_id:%d", (int)getpid());
+    info_add(info, "tcp_port:%u", info_port(info->conn->fd));
     info_add(info, "uptime_in_seconds:%" PRIu64, uptime);
     info_add(info, "uptime_in_days:%" PRIu64, uptime / 86400);
     info_add(info, "io_threads_active:%d", loop->n_loops > 1);
@@ -80,7 +98,11 @@ static void info_memory(struct info *info)
     const uint64_t *counter = info->stats->counter;
     uint64_t used = counter[METRIC_memory_used_bytes], rss = counter[METRIC_memory_rss_bytes];
     bool evict = atomic_load(&info->conn->loop->env.store->evict);
+    struct rusage usage = {0};
+    (void)getrusage(RUSAGE_SELF, &usage);
     info_counter(info, "used_memory", METRIC_memory_used_bytes);
+    info_add(info, "used_memory_peak:%ld",
+             usage.ru_maxrss * 1024L); /* resident: no other is kept */
     info_counter(info, "used_memory_dataset", METRIC_memory_used_bytes);
     info_counter(info, "used_memory_rss", METRIC_memory_rss_bytes);
     info_counter(info, "maxmemory", METRIC_memory_limit_bytes);
@@ -267,9 +289,7 @@ static int slowlog_tell(struct resp_do *d, size_t most, bool reset, bool only_co
 static int slowlog_get(struct resp_do *d)
 {
     int64_t most = 10;
-    if (d->args.left > 0 && !num_read_int(resp_next(&d->args), &most))
-        return resp_fail(d, "ERR value is not an integer or out of range");
-    if (most < -1)
+    if ((d->args.left > 0 && !num_read_int(resp_next(&d->args), &most)) || most < -1)
         return resp_fail(d, "ERR count should be greater than or equal to -1");
     return slowlog_tell(d, most < 0 ? SIZE_MAX : (size_t)most, false, false);
 }

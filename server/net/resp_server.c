@@ -18,7 +18,7 @@
 
 /* ---- COMMAND ---- */
 
-static int command_flags(struct buf *out, unsigned flags)
+static int command_flags(struct buf *out, unsigned flags, unsigned version)
 {
     static const struct {
         unsigned flag;
@@ -29,7 +29,7 @@ static int command_flags(struct buf *out, unsigned flags)
     size_t n = 0;
     for (size_t i = 0; i < LENGTH_OF(names); i++)
         n += (flags & names[i].flag) != 0;
-    int err = resp_put_array(out, n);
+    int err = resp_put_set(out, n, version);
     for (size_t i = 0; i < LENGTH_OF(names) && err == 0; i++)
         if (flags & names[i].flag)
             err = resp_put_simple(out, names[i].name);
@@ -38,20 +38,64 @@ static int command_flags(struct buf *out, unsigned flags)
 
 /* [name, arity, flags, first key, last key, step, categories, tips, key specifications,
  * subcommands] */
-static int command_info(struct buf *out, const struct resp_command *command)
+static int command_info(struct resp_do *d, const struct resp_command *command)
 {
     static const int keys[][3] = {[RESP_KEYS_NONE] = {0, 0, 0},
                                   [RESP_KEYS_FIRST] = {1, 1, 1},
                                   [RESP_KEYS_ALL] = {1, -1, 1},
                                   [RESP_KEYS_PAIRS] = {1, -1, 2}};
+    unsigned version = d->conn->resp->version;
+    struct buf *out = d->out;
     int err = resp_put_array(out, 10);
     (void)(err == 0 && (err = resp_put_text(out, command->name)) == 0 &&
            (err = resp_put_int(out, command->arity)) == 0 &&
-           (err = command_flags(out, command->flags)) == 0);
+           (err = command_flags(out, command->flags, version)) == 0);
     for (int i = 0; i < 3 && err == 0; i++)
         err = resp_put_int(out, keys[command->keys][i]);
     for (int i = 0; i < 4 && err == 0; i++)
-        err = resp_put_array(out, 0);
+        err = resp_put_set(out, 0, version);
+    return err;
+}
+
+/* The end of the word or bracket that begins here. */
+static const char *command_argument_end(const char *text)
+{
+    int open = 0;
+    for (; *text != 0 && (open > 0 || *text != ' '); text++)
+        open += *text == '[' ? 1 : *text == ']' ? -1 : 0;
+    return text;
+}
+
+/* One argument as COMMAND DOCS tells it: what stands in brackets is optional. */
+static int command_argument(struct resp_do *d, const char *text, size_t size)
+{
+    unsigned version = d->conn->resp->version;
+    struct bytes name = {(const uint8_t *)text, size};
+    bool optional = text[0] == '[';
+    if (optional)
+        name = (struct bytes){name.data + 1, size - 2};
+    int err = resp_put_map(d->out, 2 + (size_t)optional, version);
+    (void)(err == 0 && (err = resp_put_text(d->out, "name")) == 0 &&
+           (err = resp_put_bulk(d->out, name)) == 0 && (err = resp_put_text(d->out, "type")) == 0 &&
+           (err = resp_put_text(d->out, "string")) == 0);
+    if (err == 0 && optional)
+        (void)((err = resp_put_text(d->out, "flags")) == 0 &&
+               (err = resp_put_set(d->out, 1, version)) == 0 &&
+               (err = resp_put_simple(d->out, "optional")) == 0);
+    return err;
+}
+
+static int command_arguments(struct resp_do *d, const char *text)
+{
+    size_t n = 0;
+    for (const char *p = text; *p != 0; p += *p == ' ', n++)
+        p = command_argument_end(p);
+    int err = resp_put_array(d->out, n);
+    while (*text != 0 && err == 0) {
+        const char *end = command_argument_end(text);
+        err = command_argument(d, text, (size_t)(end - text));
+        text = end + (*end == ' ');
+    }
     return err;
 }
 
@@ -59,13 +103,15 @@ static int command_docs_one(struct resp_do *d, const struct resp_command *comman
 {
     struct buf *out = d->out;
     int err = resp_put_text(out, command->name);
-    (void)(err == 0 && (err = resp_put_map(out, 3, d->conn->resp->version)) == 0 &&
+    (void)(err == 0 && (err = resp_put_map(out, 4, d->conn->resp->version)) == 0 &&
            (err = resp_put_text(out, "summary")) == 0 &&
            (err = resp_put_text(out, command->summary)) == 0 &&
            (err = resp_put_text(out, "since")) == 0 &&
            (err = resp_put_text(out, command->since)) == 0 &&
            (err = resp_put_text(out, "group")) == 0 &&
-           (err = resp_put_text(out, command->group)) == 0);
+           (err = resp_put_text(out, command->group)) == 0 &&
+           (err = resp_put_text(out, "arguments")) == 0 &&
+           (err = command_arguments(d, command->arguments)) == 0);
     return err;
 }
 
@@ -78,7 +124,7 @@ static int command_all(struct resp_do *d)
 {
     int err = resp_put_array(d->out, RESP_COUNT);
     for (unsigned i = 0; i < RESP_COUNT && err == 0; i++)
-        err = command_info(d->out, &resp_table[i]);
+        err = command_info(d, &resp_table[i]);
     return err;
 }
 
@@ -89,8 +135,8 @@ static int command_some(struct resp_do *d)
     int err = resp_put_array(d->out, d->args.left);
     while (d->args.left > 0 && err == 0) {
         const struct resp_command *command = resp_find(resp_next(&d->args));
-        err = command == NULL ? resp_put_nil_array(d->out, d->conn->resp->version)
-                              : command_info(d->out, command);
+        err = command == NULL ? resp_put_nil(d->out, d->conn->resp->version)
+                              : command_info(d, command);
     }
     return err;
 }
@@ -209,12 +255,22 @@ static int config_row_value(struct resp_do *d, const struct config_row *row, cha
     return err;
 }
 
-/* Does any of the patterns name it? */
-static bool config_wanted(struct resp_reader patterns, const char *name)
+/* Does any of the patterns name it, in any case? As which name: a pattern that is a name is told as
+ * it was asked. */
+static bool config_wanted(struct resp_reader patterns, const char *name, struct bytes *out_as)
 {
-    while (patterns.left > 0)
-        if (glob_match(resp_next(&patterns), bytes_of(name)))
+    char lower[256];
+    while (patterns.left > 0) {
+        struct bytes pattern = resp_next(&patterns);
+        size_t n = pattern.size < sizeof lower ? pattern.size : sizeof lower;
+        for (size_t i = 0; i < n; i++) {
+            uint8_t c = pattern.data[i];
+            lower[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+        }
+        *out_as = resp_is(pattern, name) ? pattern : bytes_of(name);
+        if (glob_match((struct bytes){(const uint8_t *)lower, n}, bytes_of(name)))
             return true;
+    }
     return false;
 }
 
@@ -223,16 +279,16 @@ static int config_gather(struct resp_do *d, struct buf *body, size_t *n)
 {
     const struct op_host *host = d->conn->loop->env.host;
     char text[4096], name[256];
+    struct bytes as = BYTES_NONE;
     struct reply reply;
     struct buf own;
     struct mp mp;
     int err = 0;
     for (size_t i = 0; i < LENGTH_OF(config_rows) && err == 0; i++) {
-        if (!config_wanted(d->args, config_rows[i].name))
+        if (!config_wanted(d->args, config_rows[i].name, &as))
             continue;
         (void)((err = config_row_value(d, &config_rows[i], text, sizeof text)) == 0 &&
-               (err = resp_put_text(body, config_rows[i].name)) == 0 &&
-               (err = resp_put_text(body, text)) == 0);
+               (err = resp_put_bulk(body, as)) == 0 && (err = resp_put_text(body, text)) == 0);
         ++*n;
     }
     buf_init(&own);
@@ -246,10 +302,9 @@ static int config_gather(struct resp_do *d, struct buf *body, size_t *n)
         REQUIRE(mp_read(&reader, &mp) == 0);
         (void)snprintf(name, sizeof name, "%.*s", (int)mp.bytes.size, (const char *)mp.bytes.data);
         REQUIRE(mp_read(&reader, &mp) == 0);
-        if (!config_wanted(d->args, name))
+        if (!config_wanted(d->args, name, &as))
             continue;
-        (void)((err = resp_put_text(body, name)) == 0 &&
-               (err = resp_put_bulk(body, mp.bytes)) == 0);
+        (void)((err = resp_put_bulk(body, as)) == 0 && (err = resp_put_bulk(body, mp.bytes)) == 0);
         ++*n;
     }
     buf_deinit(&own);
@@ -383,39 +438,41 @@ int resp_do_TIME(struct resp_do *d)
     return err != 0 ? err : resp_put_text(d->out, text);
 }
 
-/* Numbers that must not be negative, which WAIT and WAITAOF take. */
-static bool server_read_counts(struct resp_do *d, int64_t *out, unsigned n, int *err)
+/* The last argument of WAIT and WAITAOF. False: an error was written. */
+static bool server_read_timeout(struct resp_do *d, int *err)
 {
-    for (unsigned i = 0; i < n; i++) {
-        if (!num_read_int(resp_next(&d->args), &out[i])) {
-            *err = resp_fail(d, "ERR value is not an integer or out of range");
-            return false;
-        }
-        if (out[i] < 0) {
-            *err = resp_fail(d, i + 1 == n ? "ERR timeout is negative"
-                                           : "ERR value is out of range, must be positive");
-            return false;
-        }
-    }
-    return true;
+    int64_t ms;
+    if (!num_read_int(resp_next(&d->args), &ms))
+        *err = resp_fail(d, "ERR timeout is not an integer or out of range");
+    else if (ms < 0)
+        *err = resp_fail(d, "ERR timeout is negative");
+    else
+        return true;
+    return false;
 }
 
 /* There are no replicas, nor will any come while a client waits: that is known at once. */
 int resp_do_WAIT(struct resp_do *d)
 {
-    int64_t counts[2];
+    int64_t replicas;
     int err;
-    return server_read_counts(d, counts, 2, &err) ? resp_put_int(d->out, 0) : err;
+    if (!num_read_int(resp_next(&d->args), &replicas))
+        return resp_fail(d, "ERR value is not an integer or out of range");
+    return server_read_timeout(d, &err) ? resp_put_int(d->out, 0) : err;
 }
 
 /* [disks here, replicas]: with durability.mode memory nothing is on any disk. */
 int resp_do_WAITAOF(struct resp_do *d)
 {
-    int64_t counts[3];
+    int64_t local, replicas;
     int err;
-    if (!server_read_counts(d, counts, 3, &err))
+    if (!num_read_int(resp_next(&d->args), &local) || local < 0 || local > 1)
+        return resp_fail(d, "ERR value is out of range, value must between 0 and 1");
+    if (!num_read_int(resp_next(&d->args), &replicas) || replicas < 0)
+        return resp_fail(d, "ERR value is out of range, must be positive");
+    if (!server_read_timeout(d, &err))
         return err;
-    if (counts[0] > 0)
+    if (local > 0)
         return resp_fail(d, "ERR WAITAOF cannot be used when numlocal is set but appendonly is "
                             "disabled.");
     err = resp_put_array(d->out, 2);

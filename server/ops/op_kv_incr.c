@@ -7,7 +7,7 @@
  * outside min and max, is OVERFLOW and changes nothing.
  *
  * kv.incr_real adds long doubles read from decimal texts, as Redis does, so that fractions add up
- * as people write them; what is stored is the nearest double.
+ * as people write them; what is stored is an integer if the sum is whole, else the nearest double.
  *
  * Threads: any loop.
  */
@@ -112,10 +112,11 @@ int op_kv_incr_real(struct op_ctx *ctx, const struct args_kv_incr_real *a)
         err = incr_real_number(ctx, record, &number);
     num_format_real(a->delta.real, delta_text);
     REQUIRE(num_read_real(bytes_of(delta_text), &delta)); /* the decoder refused all others */
-    double result = (double)(number + delta);
-    if (err == 0 && !isfinite(result))
+    long double result = number + delta;
+    bool whole = result == rintl(result) && fabsl(result) < 0x1p63L;
+    if (err == 0 && !isfinite((double)result))
         err = problem_set(ctx->problem, ERR_OVERFLOW, "kv.incr_real: the result is infinite");
     return err != 0 ? err
-                    : incr_store(ctx, &place, true, 0, result,
+                    : incr_store(ctx, &place, !whole, whole ? (int64_t)result : 0, (double)result,
                                  record == NULL ? 0 : record_expires_at_ms(record));
 }

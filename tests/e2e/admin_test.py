@@ -97,6 +97,7 @@ class CommandLineTest(Folder):
     def test_pages(self):
         for flag, words in (("--print-config-doc", "limits.items"), ("--print-commands", "kv.put"),
                             ("--print-errors", "CONFLICT"), ("--print-metrics", "connections"),
+                            ("--print-resp", "GETDEL"),
                             ("--help", "--check-config"), ("-h", "usage:"), ("-V", "cairnd "),
                             ("--version", "cairnd ")):
             done = run_cairnd(flag)

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Prints the commands of the RESP port as Markdown: docs/resp.md.
+ *
+ * How: a table for each group, in the order of proto/resp.def; the prose around it stands here.
+ * Invariants: what the page says about a command comes from its row.
+ * Threads: none of its own; the table is constant.
+ * Failures: see print.c.
+ */
+#include "server/print.h"
+
+#include "proto/resp_command.h"
+#include "server/print_impl.h"
+
+#include <ctype.h>
+#include <string.h>
+
+static const char resp_intro[] =
+    "`listen.resp` (127.0.0.1:7421) speaks RESP2 and, after `HELLO 3`, RESP3, the protocols of\n"
+    "Redis: redis-cli, redis-benchmark and the client libraries for Redis work there by changing "
+    "a\n"
+    "URL. Commands work on the kind `kv` in the run `default`, on the same records as\n"
+    "MessagePack-RPC: what is put over one is read over the other.\n"
+    "\n"
+    "* Values from RESP are stored as bin, `INCR` and its kin store numbers. A number reads as "
+    "its\n"
+    "  decimal text; an array or map, which only MessagePack-RPC can store, as an array or map.\n"
+    "* `MULTI` ... `EXEC` is one atomic batch: all of it at one instant, a command that fails "
+    "leaves\n"
+    "  the others alone, a watched key with another version makes `EXEC` answer nil.\n"
+    "* Replies, and the errors that clients match, are those of Redis 7; a test compares them "
+    "with\n"
+    "  redis-server byte for byte.\n"
+    "\n"
+    "What differs from Redis:\n"
+    "\n"
+    "* There is database 0 alone, and only what is listed below. Other types than strings have no\n"
+    "  commands here (yet); scripts, publish and subscribe neither.\n"
+    "* A key must not be empty and has at most `limits.key_bytes` bytes; other limits are listed "
+    "by\n"
+    "  `server.info` and named in errors.\n"
+    "* `WATCH` compares versions: a key that was absent and is absent again at `EXEC` has not\n"
+    "  changed. Commands that see more than single keys (marked *alone*) cannot stand in `MULTI`.\n"
+    "* `WAIT` answers 0 at once: there are no replicas to wait for. `MONITOR` is refused.\n"
+    "* `KEYS` and `FLUSHALL` go on in slices while others are served. `FLUSHALL` and `FLUSHDB`\n"
+    "  delete the keys of the run `default`, and of no other.\n"
+    "* `INFO commandstats`, `CLIENT LIST` and `SLOWLOG` name operations (`kv.get`), as the "
+    "metrics\n"
+    "  do, and the slow log keeps no arguments. Counters only grow: no `CONFIG RESETSTAT`.\n"
+    "* `CONFIG GET` and `SET` know a few options by the names of Redis (`maxmemory`, "
+    "`maxclients`,\n"
+    "  `timeout`) and all of ours by their own.\n";
+
+static void print_upper(FILE *out, const char *text)
+{
+    for (; *text != '\0'; text++)
+        (void)fputc(toupper((unsigned char)*text), out);
+}
+
+static void print_row(FILE *out, const struct resp_command *command)
+{
+    bool write = (command->flags & RESP_WRITE) != 0, alone = (command->flags & RESP_ALONE) != 0;
+    (void)fputs("| `", out);
+    print_upper(out, command->name);
+    if (command->arguments[0] != '\0')
+        (void)fputc(' ', out);
+    print_cell(out, command->arguments);
+    (void)fputs("` | ", out);
+    if (command->op >= 0)
+        (void)fprintf(out, "`%s`", op_table[command->op].name);
+    (void)fprintf(out, " | %s%s%s | ", write ? "write" : "", write && alone ? ", " : "",
+                  alone ? "alone" : "");
+    print_cell(out, command->summary);
+    (void)fputs(" |\n", out);
+}
+
+static void print_group(FILE *out, const char *group)
+{
+    (void)fprintf(out, "\n## %c%s\n\n", toupper((unsigned char)group[0]), group + 1);
+    (void)fputs("| command | operation | | meaning |\n|---|---|---|---|\n", out);
+    for (unsigned i = 0; i < RESP_COUNT; i++) {
+        const struct resp_command *command = &resp_table[i];
+        if (strcmp(command->group, group) == 0)
+            print_row(out, command);
+    }
+}
+
+int print_resp(FILE *out)
+{
+    print_page(out, "Commands of the RESP port", "proto/resp.def");
+    (void)fputs(resp_intro, out);
+    for (unsigned i = 0; i < RESP_COUNT; i++) {
+        bool first = true;
+        for (unsigned k = 0; k < i; k++)
+            first = first && strcmp(resp_table[k].group, resp_table[i].group) != 0;
+        if (first)
+            print_group(out, resp_table[i].group);
+    }
+    return print_result(out);
+}
