@@ -58,7 +58,7 @@ def growth_kib(server, action):
 def open_idle(server):
     """Connections that have been served once each."""
     socks = []
-    ping, pong = servers.PING[server.kind], servers.PONG[server.kind]
+    ping, pong = servers.PING[server.protocol], servers.PONG[server.protocol]
     for _ in range(CONNECTIONS):
         sock = server.connect()
         sock.sendall(ping)
@@ -134,9 +134,9 @@ def measure(args):
 def main():
     """Run as a program."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    servers.add_path_options(parser)
+    servers.add_path_options(parser, "cairnd", "loadgen")
     args = parser.parse_args()
-    servers.resolve_paths(args)
+    servers.resolve_paths(args, "cairnd", "loadgen")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     rows = measure(args)

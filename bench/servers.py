@@ -14,8 +14,10 @@ import time
 
 HOST = "127.0.0.1"
 START_LIMIT_S = 10
-PING = {"cairnd": b"\x94\x00\x01\xabserver.ping\x90", "redis": b"PING\r\n"}
-PONG = {"cairnd": b"\x94\x01\x01\xc0\xa4pong", "redis": b"+PONG\r\n"}
+PING = {"rpc": b"\x94\x00\x01\xabserver.ping\x90", "resp": b"PING\r\n"}
+PONG = {"rpc": b"\x94\x01\x01\xc0\xa4pong", "resp": b"+PONG\r\n"}
+LISTENERS = ("rpc", "resp", "http")
+PROGRAMS = {"cairnd": "server/cairnd", "loadgen": "client/loadgen/loadgen"}
 
 
 def free_port():
@@ -42,10 +44,10 @@ def read_exactly(sock, size):
 
 
 class Server:
-    """A server process; `kind` is cairnd or redis."""
+    """A server process; `kind` is cairnd or redis, `protocol` what its port speaks: rpc or resp."""
 
-    def __init__(self, kind, command, port, cpu):
-        self.kind, self.port = kind, port
+    def __init__(self, kind, command, port, cpu, protocol):
+        self.kind, self.port, self.protocol = kind, port, protocol
         self.log = tempfile.NamedTemporaryFile(prefix=f"bench-{kind}-")
         begun = time.monotonic()
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log,
@@ -69,8 +71,9 @@ class Server:
     def _pings(self):
         try:
             with self.connect() as sock:
-                sock.sendall(PING[self.kind])
-                return read_exactly(sock, len(PONG[self.kind])) == PONG[self.kind]
+                sock.sendall(PING[self.protocol])
+                pong = PONG[self.protocol]
+                return read_exactly(sock, len(pong)) == pong
         except OSError:
             return False
 
@@ -109,12 +112,14 @@ class Server:
         self.stop()
 
 
-def cairnd(path, cpu=None, loops=1):
-    """A cairnd with one event loop, in memory."""
+def cairnd(path, cpu=None, loops=1, protocol="rpc"):
+    """A cairnd with one event loop, in memory, that listens for this protocol alone."""
     port = free_port()
-    options = ["--set", f"listen.rpc={HOST}:{port}", "--set", "listen.http=",
-               "--set", "listen.resp=", "--set", f"server.loops={loops}"]
-    return Server("cairnd", [path, *options], port, cpu)
+    listen = {**dict.fromkeys(LISTENERS, ""), protocol: f"{HOST}:{port}"}
+    options = [f"server.loops={loops}"]
+    options += [f"listen.{name}={address}" for name, address in listen.items()]
+    command = [path, *(word for option in options for word in ("--set", option))]
+    return Server("cairnd", command, port, cpu, protocol)
 
 
 def redis(cpu=None):
@@ -123,23 +128,23 @@ def redis(cpu=None):
     path = shutil.which("redis-server") or "/usr/bin/redis-server"
     options = ["--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no",
                "--maxclients", "10000", "--dir", tempfile.gettempdir()]
-    return Server("redis", [path, *options], port, cpu)
+    return Server("redis", [path, *options], port, cpu, "resp")
 
 
-def add_path_options(parser):
-    """--build, and the two programs in it."""
-    parser.add_argument("--build", default="build", help="build folder with both programs (build)")
-    parser.add_argument("--cairnd", help="default: BUILD/server/cairnd")
-    parser.add_argument("--loadgen", help="default: BUILD/client/loadgen/loadgen")
+def add_path_options(parser, *programs):
+    """--build, and the paths of programs in it, which are keys of PROGRAMS."""
+    parser.add_argument("--build", default="build", help="build folder (build)")
+    for name in programs:
+        parser.add_argument(f"--{name}", help=f"default: BUILD/{PROGRAMS[name]}")
 
 
-def resolve_paths(args):
+def resolve_paths(args, *programs):
     """Fill in what add_path_options left open; stop if something is missing."""
-    args.cairnd = args.cairnd or os.path.join(args.build, "server/cairnd")
-    args.loadgen = args.loadgen or os.path.join(args.build, "client/loadgen/loadgen")
-    for path in (args.cairnd, args.loadgen):
+    for name in programs:
+        path = getattr(args, name) or os.path.join(args.build, PROGRAMS[name])
         if not os.access(path, os.X_OK):
-            raise SystemExit(f"{path} is missing; build, or give --build, --cairnd, --loadgen")
+            raise SystemExit(f"{path} is missing; build, or give --build or --{name}")
+        setattr(args, name, path)
 
 
 def verdict(value, target):

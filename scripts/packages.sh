@@ -40,6 +40,9 @@ neovim              # another one
 systemd             # systemd-analyze, systemd-socket-activate: tests of the units
 python3-seccomp     # tests under the system call filter of the unit
 mandoc              # form of the man pages
+redis-server        # the judge of the RESP port
+redis-tools         # redis-cli and redis-benchmark, clients of the RESP port
+python3-redis       # another one
 '
 
 # shellcheck disable=SC2034

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the comparisons share: running clients on their CPU, the CPU time of a server meanwhile,
+redis-benchmark and its reports, interleaved rounds and their medians."""
+
+import collections
+import csv
+import signal
+import statistics
+import subprocess
+import sys
+
+import servers
+
+CONNECTIONS, VALUE_BYTES, KEYS = 50, 64, 100000
+REQUESTS = {1: 200000, 16: 1000000, 64: 2000000}  # of a run, at this pipeline
+TARGETS = {1: 0.90, 16: 0.45, 64: 0.35}  # CPU time of SET, GET: cairnd / Redis, at this pipeline
+CLIENT_LIMIT_S = 300
+FILL_PIPELINE, FILL_WRITES = 64, 20  # random writes a key: 20 leave out two keys in a billion
+
+# One run: us of server CPU per operation, requests per second, latencies in ms.
+Figures = collections.namedtuple("Figures", "cpu_us rps p50_ms p99_ms")
+
+
+def run(command, cpu):
+    """Standard output of a client."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=CLIENT_LIMIT_S,
+                          check=False, preexec_fn=servers.on_cpu(cpu))
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def client_options(server, test, pipeline, requests):
+    """Options that redis-benchmark and loadgen have in common."""
+    return ["-h", servers.HOST, "-p", str(server.port), "-c", str(CONNECTIONS),
+            "-d", str(VALUE_BYTES), "-r", str(KEYS), "-P", str(pipeline), "-n", str(requests),
+            "-t", test]
+
+
+def redis_benchmark(server, test, pipeline, requests):
+    """The command of a run, whose output redis_figures reads."""
+    return ["redis-benchmark", *client_options(server, test, pipeline, requests), "--csv"]
+
+
+def redis_figures(text):
+    """(requests per second, p50 in ms, p99 in ms) out of its report."""
+    rows = list(csv.DictReader(text[text.index('"test"'):].splitlines()))
+    if len(rows) != 1:
+        raise SystemExit(f"redis-benchmark: expected one row, got\n{text}")
+    return tuple(float(rows[0][name]) for name in ("rps", "p50_latency_ms", "p99_latency_ms"))
+
+
+def measure(server, command, requests, cpu, read_figures=redis_figures):
+    """The Figures of one run of a client."""
+    before = server.cpu_ns()
+    text = run(command, cpu)
+    spent = server.cpu_ns() - before
+    return Figures(spent / 1e3 / requests, *read_figures(text))
+
+
+def fill(server, cpu, writes=FILL_WRITES):
+    """All keys exist afterwards. redis-benchmark cannot preload."""
+    run(redis_benchmark(server, "set", FILL_PIPELINE, int(writes * KEYS)), cpu)
+
+
+def interleave(pair, cases, rounds, measure_one):
+    """{(kind, *case): [Figures of each round]}. Which server goes first alternates.
+
+    measure_one(server, *case) -> Figures"""
+    results = {}
+    for number in range(rounds):
+        order = pair if number % 2 == 0 else pair[::-1]
+        for case in cases:
+            for server in order:
+                results.setdefault((server.kind, *case), []).append(measure_one(server, *case))
+        print(f"round {number + 1} of {rounds} done", file=sys.stderr)
+    return results
+
+
+def medians(rows):
+    """The Figures whose every column is the median of this column."""
+    return Figures(*(statistics.median(column) for column in zip(*rows)))
+
+
+def ratios(ours, theirs, column):
+    """(ratio of the medians, lowest and highest ratio of a round) of cairnd to Redis."""
+    each = sorted(getattr(a, column) / getattr(b, column) for a, b in zip(ours, theirs))
+    middle = getattr(medians(ours), column) / getattr(medians(theirs), column)
+    return middle, each[0], each[-1]
+
+
+def end_politely():
+    """Let SIGTERM unwind the stack, so that the servers are stopped."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
+def add_cpu_options(parser):
+    """--server-cpu and --client-cpu."""
+    parser.add_argument("--server-cpu", type=int, default=0, help="CPU of the servers (0)")
+    parser.add_argument("--client-cpu", type=int, default=1, help="CPU of the clients (1)")

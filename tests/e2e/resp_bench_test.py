@@ -1,0 +1,70 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""scripts/compare-redis.sh works: a quick run with both servers, its report and its figures.
+
+What the figures are is not judged: this build may be slow, and the machine busy."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from lib.server import CAIRND, ROOT, environment
+
+SCRIPT = os.path.join(ROOT, "scripts", "compare-redis.sh")
+TESTS = ["SET", "GET", "INCR", "MSET, 10 keys", "PING"]
+PIPELINES = [1, 16, 64]
+
+
+@unittest.skipIf(shutil.which("redis-server") is None or shutil.which("redis-benchmark") is None,
+                 "redis-server or redis-tools is missing: scripts/packages.sh test")
+class CompareRedisTest(unittest.TestCase):
+    def run_script(self, *args, timeout=110):
+        return subprocess.run([SCRIPT, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, encoding="utf-8", timeout=timeout,
+                              check=False, env=environment())
+
+    def test_quick_run(self):
+        with tempfile.TemporaryDirectory(prefix="cairn-e2e-") as folder:
+            prefix = os.path.join(folder, "report")
+            done = self.run_script("--cairnd", CAIRND, "--quick", "--out", prefix)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with open(prefix + ".md", encoding="utf-8") as file:
+                self.assertEqual(file.read(), done.stdout)
+            with open(prefix + ".json", encoding="utf-8") as file:
+                report = json.load(file)
+        self.check_report(report)
+        for row in report["rows"]:
+            self.assertIn(f"| {row['test']} | {row['pipeline']} | ", done.stdout)
+        for text in (report["cpu"], report["kernel"], report["date"], "Redis server v="):
+            self.assertIn(text, done.stdout)
+
+    def check_report(self, report):
+        self.assertEqual([(row["test"], row["pipeline"]) for row in report["rows"]],
+                         [(test, pipeline) for test in TESTS for pipeline in PIPELINES])
+        for row in report["rows"]:
+            for name in ("cairnd", "redis"):
+                self.assertEqual(len(row[name]["rounds"]), report["rounds"])
+                for figure in ("cpu_us", "rps", "p50_ms", "p99_ms"):
+                    self.assertGreater(row[name]["median"][figure], 0)
+            ratio = row["cpu_us_ratio"]
+            self.assertLessEqual(ratio["low"], ratio["median"])
+            self.assertLessEqual(ratio["median"], ratio["high"])
+            self.assertAlmostEqual(ratio["median"], row["cairnd"]["median"]["cpu_us"] /
+                                   row["redis"]["median"]["cpu_us"])
+
+    def test_wrong_use(self):
+        for args, text in ((["--rounds", "0"], "must be positive"), (["--nope"], "unrecognized"),
+                           (["--server-cpu", "9999"], "these CPUs are not there")):
+            done = self.run_script("--cairnd", CAIRND, *args)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(text, done.stderr)
+        done = self.run_script("--cairnd", "/nonexistent")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/nonexistent is missing; build, or give", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
