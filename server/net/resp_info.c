@@ -289,6 +289,9 @@ static int slowlog_tell(struct resp_do *d, size_t most, bool reset, bool only_co
 static int slowlog_get(struct resp_do *d)
 {
     int64_t most = 10;
+    if (d->args.left > 1)
+        return resp_fail(d, "ERR unknown subcommand or wrong number of arguments for 'GET'. Try "
+                            "SLOWLOG HELP.");
     if ((d->args.left > 0 && !num_read_int(resp_next(&d->args), &most)) || most < -1)
         return resp_fail(d, "ERR count should be greater than or equal to -1");
     return slowlog_tell(d, most < 0 ? SIZE_MAX : (size_t)most, false, false);
@@ -307,7 +310,7 @@ static int slowlog_clear(struct resp_do *d)
 int resp_do_SLOWLOG(struct resp_do *d)
 {
     static const struct resp_subcommand subcommands[] = {
-        {"get", 0, 1, slowlog_get},
+        {"get", 0, UINT32_MAX, slowlog_get},
         {"len", 0, 0, slowlog_len},
         {"reset", 0, 0, slowlog_clear},
     };
