@@ -121,7 +121,8 @@ static void front_tell_stranger(struct conn *conn, struct bytes data)
     const uint8_t *lf = memchr(data.data, '\n', data.size < 4096 ? data.size : 4096);
     bool is_http = lf != NULL && memmem(data.data, (size_t)(lf - data.data), " HTTP/1.", 8) != NULL;
     const char *text = is_http ? http : resp;
-    if (data.size > 1 && (data.data[0] == '*' || (data.data[0] >= 'A' && data.data[0] <= 'z')))
+    if (conn->session.requests == 0 && data.size > 1 &&
+        (data.data[0] == '*' || (data.data[0] >= 'A' && data.data[0] <= 'z')))
         (void)!buf_append(&conn->out, text, strlen(text));
 }
 

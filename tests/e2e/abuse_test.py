@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What hostile and broken clients do, and that nobody else notices."""
 
+import io
 import random
 import resource
 import socket
 import statistics
 import time
 import unittest
+
+import msgpack
 
 from lib import (Client, Raw, RpcError, Server, TestCase, encode, operations, request, sanitized,
                  until)
@@ -75,7 +78,12 @@ class GarbageTest(AbuseCase):
             with self.subTest(name), self.raw() as raw:
                 raw.send(data)
                 raw.shutdown()
-                for message in raw.messages():
+                told = raw.read_all()
+                if told[:1] in (b"-", b"H"):  # who speaks another protocol is told in it
+                    self.assertRegex(told, b"^(-ERR this|HTTP/1.1 400 [^\\0]*This) port speaks "
+                                           b"MessagePack-RPC; (RESP|HTTP) is at listen")
+                    continue
+                for message in msgpack.Unpacker(io.BytesIO(told)):
                     self.assertEqual(message[0], 1)
                     self.assertRegex(message[2], "^BAD_REQUEST ")
 
@@ -366,11 +374,13 @@ class ArgumentTest(AbuseCase):
     """Every operation with every wrong argument."""
 
     GOOD = {"key": "k", "bytes": "b", "name": "r", "data": "d", "value": 1, "int": 1, "uint": 1,
-            "bool": True, "keys": ["k"], "pairs": [["k", 1]], "calls": [], "conditions": []}
+            "real": 1.5, "bool": True, "keys": ["k"], "pairs": [["k", 1]], "calls": [],
+            "conditions": []}
     WRONG = {"key": [1, None, True, 1.5, [], {}, ""], "bytes": [1, True, [], {}],
              "name": [1, True, [], {}, ""], "data": [1, True, [], {}],
              "int": ["1", 1.5, True, [], {}, 2**63, 2**64 - 1], "value": [],
              "uint": ["1", 1.5, True, [], {}, -1, 2**53, 2**63, 2**64 - 1],
+             "real": ["1", True, [], {}, float("inf"), float("nan")],
              "bool": [0, 1, "true", [], {}, 194],
              "keys": [1, "k", {}, [1], [None], [""], [[]], ["k", {}]],
              "pairs": [1, "k", {}, [1], [["k"]], [["k", 1, 1]], [[1, 1]], [["", 1]], [{}]],
