@@ -170,7 +170,8 @@ CAIRN_API const struct cairn_error *cairn_error(const struct cairn *c);
 /* Change the timeout of the calls that follow; as in struct cairn_options. */
 CAIRN_API void cairn_set_timeout(struct cairn *c, uint32_t timeout_ms);
 
-/* Whether c can still be used (it is not closed by a failure); sends nothing. */
+/* Whether c can still be used: neither a failure nor, as far as is known here, the server has
+ * closed it. Sends nothing and does not wait. */
 CAIRN_API bool cairn_usable(const struct cairn *c);
 
 /* ---- Key-value ------------------------------------------------------------------------------ */

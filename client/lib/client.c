@@ -342,7 +342,7 @@ void cairn_set_timeout(struct cairn *c, uint32_t timeout_ms)
 
 bool cairn_usable(const struct cairn *c)
 {
-    return c->link.fd >= 0;
+    return link_is_open(&c->link);
 }
 
 static int client_pack_option(struct buf *out, const char *name, const char *value)

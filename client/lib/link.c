@@ -219,6 +219,15 @@ int link_pump(struct link *link, size_t in_max, uint64_t deadline_ns, struct cai
     return err;
 }
 
+bool link_is_open(const struct link *link)
+{
+    char byte;
+    if (link->fd < 0)
+        return false;
+    ssize_t n = recv(link->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR));
+}
+
 bool link_is_quiet(const struct link *link)
 {
     struct pollfd entry = {.fd = link->fd, .events = POLLIN};

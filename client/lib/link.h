@@ -51,6 +51,9 @@ static inline size_t link_unwritten(const struct link *link)
     return link->out.size - link->out_sent;
 }
 
+/* Is the link open at both ends, as far as is known? Waits for nothing, reads nothing. */
+bool link_is_open(const struct link *link);
+
 /* Is an idle link still good: open, and nothing came that nobody asked for? */
 bool link_is_quiet(const struct link *link);
 

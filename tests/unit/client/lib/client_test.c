@@ -21,6 +21,7 @@ static void serve_get(int fd)
     REPLY_OK(fd, read_request(fd),
              "\xa3"
              "abc");
+    drain(fd);
 }
 
 static void get(void **state)
@@ -393,13 +394,34 @@ static void silent(void **state)
     fake_stop(&fake);
 }
 
+/* The server closes while nobody waits for it: seen without a call. */
+static void closed_meanwhile(void **state)
+{
+    (void)state;
+    struct fake fake;
+    struct cairn *c = fake_connect(&fake, serve_nothing, 0);
+    fake_stop(&fake);
+    assert_false(cairn_usable(c));
+    assert_int_equal(cairn_call(c, "x", cairn_view(NULL, 0), NULL), CAIRN_DISCONNECTED);
+    cairn_close(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(get),    cmocka_unit_test(typed_calls),    cmocka_unit_test(errors),
-        cmocka_unit_test(codes),  cmocka_unit_test(bytewise),       cmocka_unit_test(pipelined),
-        cmocka_unit_test(bounds), cmocka_unit_test(bad_params),     cmocka_unit_test(fatal),
-        cmocka_unit_test(late),   cmocka_unit_test(cannot_connect), cmocka_unit_test(silent),
+        cmocka_unit_test(get),
+        cmocka_unit_test(typed_calls),
+        cmocka_unit_test(errors),
+        cmocka_unit_test(codes),
+        cmocka_unit_test(bytewise),
+        cmocka_unit_test(pipelined),
+        cmocka_unit_test(bounds),
+        cmocka_unit_test(bad_params),
+        cmocka_unit_test(fatal),
+        cmocka_unit_test(late),
+        cmocka_unit_test(cannot_connect),
+        cmocka_unit_test(silent),
+        cmocka_unit_test(closed_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
