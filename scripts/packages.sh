@@ -21,6 +21,7 @@ libuv1-dev          # event loops
 libmsgpack-dev      # MessagePack
 libyaml-dev         # configuration file
 libjansson-dev      # JSON in and out of the clients
+libedit-dev         # line editing and history of the interactive cairn
 libssl-dev          # libcrypto: SHA-256, random bytes
 libmicrohttpd-dev   # metrics and health over HTTP
 libjemalloc-dev     # allocator of release builds

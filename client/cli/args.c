@@ -16,7 +16,6 @@
  */
 #include "client/cli/args.h"
 
-#include "common/suggest.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/num.h"
@@ -78,64 +77,22 @@ static int args_find(const struct op *op, const char *name, size_t n)
     return -1;
 }
 
-static int args_timeout(const char *text, struct args *args, struct usage *usage)
-{
-    int64_t ms;
-    if (text == NULL)
-        return usage_set(usage, "--timeout needs a duration, for example 5s");
-    if (num_parse_duration_ms(text, &ms) != 0 || ms >= UINT32_MAX)
-        return usage_set(usage, "--timeout: '%s' is not a duration such as 500ms, 5s, 2m", text);
-    args->has_timeout = true;
-    args->timeout_ms = ms;
-    return 0;
-}
-
-int args_common(int argc, char **argv, int i, struct args *args, struct usage *usage)
-{
-    const char *word = argv[i];
-    int err;
-    if (strcmp(word, "--timeout") == 0) {
-        err = args_timeout(i + 1 < argc ? argv[i + 1] : NULL, args, usage);
-        return err != 0 ? err : 2;
-    }
-    if (strncmp(word, "--timeout=", 10) == 0) {
-        err = args_timeout(word + 10, args, usage);
-        return err != 0 ? err : 1;
-    }
-    if (strcmp(word, "--json") == 0)
-        args->json = true;
-    else if (strcmp(word, "--raw") == 0)
-        args->raw = true;
-    else if (strcmp(word, "--all") == 0)
-        args->all = true;
-    else if (strcmp(word, "--help") == 0)
-        args->help = true;
-    else if (strcmp(word, "--string") == 0)
-        args->form = ARGS_VALUE_STRING;
-    else if (strcmp(word, "--json-in") == 0)
-        args->form = ARGS_VALUE_JSON;
-    else
-        return 0;
-    return 1;
-}
-
 static int args_unknown(const struct op *op, const char *word, size_t n, struct usage *usage)
 {
-    static const char *const own[] = {"json", "raw", "all", "help", "string", "json-in", "timeout"};
-    char names[OP_ARGS_MAX + OP_ARGS_OF_ALL][OP_NAME_MAX + 1];
-    char typed[OP_NAME_MAX + 1];
+    char names[OP_ARGS_MAX + OP_ARGS_OF_ALL][OP_NAME_MAX + 3];
     struct suggest suggest;
-    snprintf(typed, sizeof typed, "%.*s", (int)(n < OP_NAME_MAX ? n : OP_NAME_MAX), word + 2);
-    suggest_init(&suggest, typed, strlen(typed));
+    suggest_init(&suggest, word, n);
     for (unsigned i = 0; args_desc(op, i) != NULL; i++) {
-        args_option_name(args_desc(op, i), true, names[i]);
+        char name[OP_NAME_MAX + 1];
+        args_option_name(args_desc(op, i), true, name);
+        snprintf(names[i], sizeof names[i], "--%s", name);
         suggest_offer(&suggest, names[i]);
     }
-    for (size_t i = 0; i < LENGTH_OF(own); i++)
-        suggest_offer(&suggest, own[i]);
+    options_offer(&suggest, OPTIONS_ANYWHERE);
     if (suggest.best != NULL)
-        return usage_set(usage, "unknown option --%s; did you mean --%s?", typed, suggest.best);
-    return usage_set(usage, "unknown option --%s", typed);
+        return usage_set(usage, "unknown option %.*s; did you mean %s?", (int)n, word,
+                         suggest.best);
+    return usage_set(usage, "unknown option %.*s", (int)n, word);
 }
 
 /* argv[i] is "--name", "--name value" or "--name=value". Returns the words taken, or an error. */
@@ -145,8 +102,8 @@ static int args_option(struct args *args, int argc, char **argv, int i, struct u
     size_t n = (equals != NULL ? (size_t)(equals - word) : strlen(word)) - 2;
     int index = args_find(args->op, word + 2, n);
     if (index < 0) {
-        int taken = args_common(argc, argv, i, args, usage);
-        return taken != 0 ? taken : args_unknown(args->op, word, n, usage);
+        int taken = options_take(argc, argv, i, OPTIONS_ANYWHERE, &args->options, usage);
+        return taken != 0 ? taken : args_unknown(args->op, word, n + 2, usage);
     }
     const struct arg_desc *desc = args_desc(args->op, (unsigned)index);
     if (args->word[index].text != NULL)
@@ -231,7 +188,9 @@ int args_parse(const struct op *op, int argc, char **argv, struct args *args, st
     int err = args_place(args, usage);
     if (err == 0)
         err = args_complete(args, usage);
-    if (args->help)
+    if (err == 0 && args->options.string && args->options.json_in)
+        err = usage_set(usage, "give --string or --json-in, not both");
+    if (args->options.help)
         err = 0;
     if (err != 0)
         args_deinit(args);

@@ -46,7 +46,7 @@ static int args_pack_text(const struct args_item *item, struct bytes text)
 /* A key or name: as typed, but for {"$bin": ...}. */
 static int args_pack_name(const struct args_item *item, const char *text)
 {
-    if (strncmp(text, "{\"$bin\"", 7) != 0 || item->args->form == ARGS_VALUE_STRING)
+    if (strncmp(text, "{\"$bin\"", 7) != 0 || item->args->options.string)
         return args_pack_text(item, bytes_of(text));
     size_t before = item->out->size;
     int err = json_in(bytes_of(text), item->out, item->usage);
@@ -61,7 +61,7 @@ static int args_pack_input(const struct args_item *item, const char *text, bool 
 {
     struct buf bytes;
     buf_init(&bytes);
-    int err = input_read(text, &bytes, item->usage);
+    int err = input_read(text, item->args->has_lines, &bytes, item->usage);
     if (err == 0)
         err = json ? json_in(buf_bytes(&bytes), item->out, item->usage)
                    : pack_bin(item->out, buf_bytes(&bytes));
@@ -71,7 +71,7 @@ static int args_pack_input(const struct args_item *item, const char *text, bool 
 
 static int args_pack_data(const struct args_item *item, const char *text)
 {
-    if (item->args->form != ARGS_VALUE_STRING && input_is_named(text))
+    if (!item->args->options.string && input_is_named(text))
         return args_pack_input(item, text, false);
     return args_pack_name(item, text);
 }
@@ -83,13 +83,13 @@ static bool args_is_space(char c)
 
 static int args_pack_value(const struct args_item *item, const char *text)
 {
-    enum args_value_form form = item->args->form;
+    const struct options *options = &item->args->options;
     struct bytes bytes = bytes_of(text);
-    if (form == ARGS_VALUE_STRING)
+    if (options->string)
         return args_pack_text(item, bytes);
     if (input_is_named(text))
-        return args_pack_input(item, text, form == ARGS_VALUE_JSON);
-    if (form == ARGS_VALUE_JSON)
+        return args_pack_input(item, text, options->json_in);
+    if (options->json_in)
         return json_in(bytes, item->out, item->usage);
     if (bytes.size == 0 || args_is_space(text[0]) || args_is_space(text[bytes.size - 1]))
         return args_pack_text(item, bytes);
@@ -161,7 +161,7 @@ static int args_pack_bool(const struct args_item *item, const struct args_word *
 static int args_pack_keys(const struct args_item *item, const char *text)
 {
     const struct args *args = item->args;
-    if (args->rest_count == 0 || (args->form == ARGS_VALUE_JSON && args->rest_count == 1))
+    if (args->rest_count == 0 || (args->options.json_in && args->rest_count == 1))
         return args_pack_json(item, text);
     int err = pack_array(item->out, args->rest_count);
     for (unsigned i = 0; i < args->rest_count && err == 0; i++)
@@ -231,7 +231,8 @@ int args_pack(const struct args *args, struct bytes cursor, struct buf *out, str
             continue;
         err = pack_str(out, bytes_of(item.desc->name));
         if (err == 0)
-            err = (int)i == at ? pack_bin(out, cursor) : args_pack_one(&item, &args->word[i]);
+            err = (int)i == at ? buf_append(out, cursor.data, cursor.size)
+                               : args_pack_one(&item, &args->word[i]);
     }
     return err;
 }

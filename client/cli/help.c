@@ -11,6 +11,7 @@
 #include "client/cli/help.h"
 
 #include "client/cli/args.h"
+#include "client/cli/usage.h"
 
 enum { HELP_COLUMNS = 80, HELP_TEXT_COLUMN = 26 };
 
@@ -271,41 +272,98 @@ static void help_commands(FILE *out)
     help_term(out, "call METHOD [PARAMS]", "Call any method with params in JSON.");
 }
 
+/* "-u, --uri URI" */
+static void help_own_option(FILE *out, const struct options_row *row)
+{
+    char term[80];
+    char letter[8] = "";
+    if (row->letter != 0)
+        snprintf(letter, sizeof letter, "-%c, ", row->letter);
+    snprintf(term, sizeof term, "%s%s%s%s", letter, row->name, row->arg[0] != 0 ? " " : "",
+             row->arg);
+    help_term(out, term, row->text);
+}
+
+/* The options of cairn itself, below their titles. */
+static void help_own_options(FILE *out)
+{
+    const struct options_row *row;
+    for (unsigned i = 0; (row = options_row(i)) != NULL; i++) {
+        if (row->group != NULL)
+            fprintf(out, "\n%s:\n", row->group);
+        else if (row->text[0] != 0)
+            help_own_option(out, row);
+    }
+}
+
+static void help_paragraph(FILE *out, const char *title, const char *text)
+{
+    fprintf(out, "\n%s:\n", title);
+    help_wrap(out, 0, 0, text);
+}
+
+static void help_environment(FILE *out)
+{
+    fputs("\nEnvironment:\n", out);
+    help_term(out, "$CAIRN_URI", "Where to connect, as --uri.");
+    help_term(out, "$CAIRN_TOKEN", "The token to log in with (a command line is seen by others).");
+    help_term(out, "$XDG_STATE_HOME",
+              "cairn/history in this folder, else in ~/.local/state, keeps the last 1000 lines of "
+              "the interactive mode, but none that names a token.");
+}
+
+static void help_exit_status(FILE *out)
+{
+    static const char *const texts[] = {
+        [EXIT_DONE] = "done",
+        [EXIT_ANSWERED_ERROR] = "the server answered an error, or a call inside a batch failed",
+        [EXIT_USAGE] = "the command line is wrong",
+        [EXIT_UNREACHABLE] = "no connection, no answer in time, or the output could not be written",
+        [EXIT_ABSENT] = "the key is absent (get, del, exists, expire, ttl) or had no expiry "
+                        "(persist)",
+    };
+    fputs("\nExit status:\n", out);
+    for (size_t i = 0; i < LENGTH_OF(texts); i++) {
+        fprintf(out, "  %zu  ", i);
+        help_wrap(out, 5, 5, texts[i]);
+    }
+}
+
 void help_main(FILE *out)
 {
-    fputs("Usage: cairn [OPTIONS] GROUP VERB [ARGUMENTS] [OPTIONS]\n\n"
-          "Talk to a Cairn server. cairn GROUP --help and cairn GROUP VERB --help tell more.\n",
+    fputs("Usage: cairn [OPTIONS] GROUP VERB [ARGUMENTS] [OPTIONS]\n"
+          "       cairn [OPTIONS]            on a terminal: interactive, with completion\n"
+          "       cairn [OPTIONS] < FILE     a command on each line, without `cairn`\n"
+          "\nTalk to a Cairn server. cairn GROUP --help and cairn GROUP VERB --help tell\nmore.\n",
           out);
     help_commands(out);
-    fputs("\nWhere to connect (before the command):\n", out);
-    help_term(out, "-u, --uri URI",
-              "host:port, /path of a Unix socket, or cairn://[token@]host:port[/run]. Default: "
-              "$CAIRN_URI, else 127.0.0.1:7420.");
-    help_term(out, "-h, --host HOST", "A host name or address.");
-    help_term(out, "-p, --port PORT", "A port, 7420 if not given.");
-    help_term(out, "-s, --socket PATH", "A Unix socket.");
-    help_term(out, "--run RUN", "The run (namespace) to work in.");
-    help_term(out, "$CAIRN_TOKEN", "The token to log in with (a command line is seen by others).");
-    fputs("\nOptions (anywhere):\n", out);
-    help_term(out, "--json", "Print JSON on one line, lists as one document.");
-    help_term(out, "--raw", "Print the bytes of a str or bin as they are.");
-    help_term(out, "--timeout DURATION",
-              "Give up after this, for example 5s; 0: never. Default 30s, and never for commands "
-              "that may take long.");
-    help_term(out, "--help, --version", "Print this, or the version.");
-    fputs(
-        "\nOutput: JSON. bin that is not UTF-8 is {\"$bin\": \"base64\"}, which is accepted as a\n"
-        "key or value, too. Lists print one item on a line, its parts separated by tabs.\n"
-        "\nExit status:\n"
-        "  0  done\n"
-        "  1  the server answered an error, or a call inside a batch failed\n"
-        "  2  the command line is wrong\n"
-        "  3  no connection, no answer in time, or the output could not be written\n"
-        "  4  the key is absent (get, del, exists, expire, ttl) or had no expiry (persist)\n"
-        "\nExamples:\n"
-        "  cairn kv put greeting hello --ttl 10s\n"
-        "  cairn kv get greeting\n"
-        "  cairn kv scan --prefix user:\n"
-        "  cairn -u cairn://127.0.0.1:7420/agent-7 server info\n",
-        out);
+    help_own_options(out);
+    help_environment(out);
+    help_paragraph(
+        out, "Output",
+        "JSON. bin that is not UTF-8 is {\"$bin\": \"base64\"}, which is accepted as a key "
+        "or value, too. On a terminal, lists and what the server tells of itself are "
+        "tables cut to its width; anywhere else, a list is one item on a line, its parts "
+        "separated by tabs. Scripts use --json.");
+    help_paragraph(out, "Lines from standard input",
+                   "Words are quoted as in a shell, # begins a comment. The first command that "
+                   "fails ends it, with its exit status; an absent key (4) is an answer and no "
+                   "failure. --keep-going does the rest before that.");
+    help_exit_status(out);
+    fputs("\nExamples:\n"
+          "  cairn kv put greeting hello --ttl 10s\n"
+          "  cairn kv get greeting\n"
+          "  cairn kv scan --prefix user:\n"
+          "  cairn -u cairn://127.0.0.1:7420/agent-7 server info\n"
+          "  cairn --stat 2s --count 30\n",
+          out);
+}
+
+void help_lines(FILE *out)
+{
+    help_commands(out);
+    fputs("\nhelp COMMAND tells more, for example: help kv put. quit ends.\n"
+          "Words are quoted as in a shell: kv put user:1 '{\"name\": \"Ada\"}'\n"
+          "Keys: Tab completes, Ctrl-R searches the history, Ctrl-C clears the line.\n",
+          out);
 }

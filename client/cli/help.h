@@ -14,6 +14,7 @@ void help_words(const struct op *op, char out[OP_NAME_MAX + 1]);
 /* cairn --help; cairn GROUP --help; cairn GROUP VERB --help; the usage line of an operation
  * alone. */
 void help_main(FILE *out);
+void help_lines(FILE *out); /* for the interactive mode */
 void help_group(FILE *out, const char *group, size_t group_size);
 void help_op(FILE *out, const struct op *op);
 void help_usage(FILE *out, const struct op *op);

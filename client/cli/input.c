@@ -39,9 +39,13 @@ static int input_drain(int fd, const char *name, struct buf *out, struct usage *
     }
 }
 
-int input_read(const char *text, struct buf *out, struct usage *usage)
+int input_read(const char *text, bool has_lines, struct buf *out, struct usage *usage)
 {
-    if (strcmp(text, "-") == 0)
+    bool is_stdin = strcmp(text, "-") == 0;
+    if (is_stdin && has_lines)
+        return usage_set(usage, "'-' cannot be read here, because commands come from standard "
+                                "input; give @FILE, or --string for the text itself");
+    if (is_stdin)
         return input_drain(STDIN_FILENO, "stdin", out, usage);
     int fd = open(text + 1, O_RDONLY | O_CLOEXEC);
     if (fd < 0)

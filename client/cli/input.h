@@ -12,6 +12,6 @@
 /* Does this argument name an input: "-", or "@" and a path? */
 bool input_is_named(const char *text);
 
-/* Add all bytes of stdin ("-") or of the file ("@path") to out. 0, ERR_BAD_ARGUMENT told in *usage,
- * ERR_OUT_OF_MEMORY. */
-MUST_USE int input_read(const char *text, struct buf *out, struct usage *usage);
+/* Add all bytes of stdin ("-") or of the file ("@path") to out; stdin is refused if it holds
+ * commands. 0, ERR_BAD_ARGUMENT told in *usage, ERR_OUT_OF_MEMORY. */
+MUST_USE int input_read(const char *text, bool has_lines, struct buf *out, struct usage *usage);

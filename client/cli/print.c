@@ -7,26 +7,46 @@
  * How: each value becomes text in one buffer, which is then written; the first part of a list's
  * line stands without quotes if nothing in it could be mistaken.
  *
+ * Lists on a terminal become tables (shape.c); anything else gets the same text wherever it goes.
+ *
  * Invariants: but for --raw, no byte of a stored value reaches the terminal unescaped.
  * Threads: one. Failures: no memory, or nested too deeply; stdout's own errors are kept by stdio.
  */
 #include "client/cli/print.h"
 
 #include "client/cli/json.h"
+#include "client/cli/shape.h"
 #include "client/include/cairn.h"
 #include "common/err.h"
 
-enum { PRINT_COLUMNS = 100, PRINT_INDENT = 2 };
+#include <sys/ioctl.h>
+#include <unistd.h>
 
-void print_init(struct printer *printer, FILE *out)
+enum { PRINT_NIL = 0xc0, PRINT_COLUMNS = 100, PRINT_INDENT = 2, PRINT_TERMINAL_COLUMNS = 80 };
+
+/* Columns of the terminal behind this descriptor. */
+static unsigned print_columns_of(int fd)
 {
-    *printer = (struct printer){.out = out};
+    struct winsize size;
+    if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+    return PRINT_TERMINAL_COLUMNS;
+}
+
+void print_init(struct printer *printer, FILE *out, bool json, bool raw)
+{
+    *printer = (struct printer){.out = out, .json = json, .raw = raw};
     buf_init(&printer->text);
+    int fd = fileno(out);
+    printer->columns = fd >= 0 && isatty(fd) != 0 ? print_columns_of(fd) : 0;
+    printer->tables = !json && !raw && printer->columns > 0;
 }
 
 void print_deinit(struct printer *printer)
 {
     buf_deinit(&printer->text);
+    shape_list_end(printer->table);
+    printer->table = NULL;
 }
 
 static void print_bytes(struct printer *printer, struct bytes bytes)
@@ -58,6 +78,8 @@ int print_result(struct printer *printer, struct bytes packed)
     struct bytes bytes;
     if (printer->raw && print_as_bytes(packed, &bytes)) {
         print_bytes(printer, bytes);
+        if (printer->columns > 0 && (bytes.size == 0 || bytes.data[bytes.size - 1] != '\n'))
+            fputc('\n', printer->out); /* what comes next must not stand behind it */
         return 0;
     }
     printer->text.size = 0;
@@ -73,8 +95,7 @@ int print_result(struct printer *printer, struct bytes packed)
     return err;
 }
 
-/* Step over one value; false if there is none. */
-static bool print_skip(struct mp_reader *reader, struct bytes *out_packed)
+bool print_skip(struct mp_reader *reader, struct bytes *out_packed)
 {
     struct cairn_bytes rest = {reader->at, (size_t)(reader->end - reader->at)};
     const uint8_t *start = reader->at;
@@ -98,8 +119,8 @@ bool print_find_page(struct bytes packed, struct print_page *out)
         if (mp_read_bytes(&reader, &key, &text) != 0 || !print_skip(&reader, &value))
             return false;
         struct mp_reader inner = mp_reader_of(value);
-        if (bytes_equal(key, bytes_of("cursor")) && print_as_bytes(value, &page.cursor))
-            continue;
+        if (bytes_equal(key, bytes_of("cursor")) && value.data[0] != PRINT_NIL)
+            page.cursor = value;
         if (bytes_equal(key, bytes_of("items")) && mp_read(&inner, &mp) == 0 &&
             mp.kind == MP_ARRAY) {
             page.items = inner;
@@ -112,8 +133,7 @@ bool print_find_page(struct bytes packed, struct print_page *out)
     return has_items;
 }
 
-/* May these bytes stand without quotes at the beginning of a line? */
-static bool print_is_plain(struct bytes bytes)
+bool print_is_plain(struct bytes bytes)
 {
     if (bytes.size == 0 || bytes.data[0] == '"' || bytes.data[0] == '{' || !mp_utf8_valid(bytes))
         return false;
@@ -160,7 +180,7 @@ int print_list_begin(struct printer *printer)
     return 0;
 }
 
-int print_list_page(struct printer *printer, const struct print_page *page)
+static int print_lines(struct printer *printer, const struct print_page *page)
 {
     struct mp_reader reader = page->items;
     struct bytes item;
@@ -176,6 +196,14 @@ int print_list_page(struct printer *printer, const struct print_page *page)
     return err;
 }
 
+int print_list_page(struct printer *printer, const struct op *op, const struct print_page *page)
+{
+    if (!printer->tables)
+        return print_lines(printer, page);
+    printer->items += page->count;
+    return shape_list(page, op, printer->out, printer->columns, &printer->table);
+}
+
 int print_list_end(struct printer *printer)
 {
     if (printer->json)
@@ -183,7 +211,10 @@ int print_list_end(struct printer *printer)
     return 0;
 }
 
-bool print_finish(struct printer *printer)
+int print_flush(int code)
 {
-    return fflush(printer->out) == 0 && ferror(printer->out) == 0;
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return code;
+    fputs("cairn: the output could not be written\n", stderr);
+    return EXIT_UNREACHABLE;
 }

@@ -11,17 +11,11 @@
 #include "client/cli/run.h"
 
 #include "client/cli/base64.h"
+#include "client/cli/json.h"
+#include "client/cli/shape.h"
 #include "common/err.h"
 
 #include <unistd.h>
-
-int run_error(const struct cairn_error *error)
-{
-    fprintf(stderr, "cairn: %s %s\n", error->code, error->message);
-    if (error->from_server)
-        return EXIT_ANSWERED_ERROR;
-    return error->status == CAIRN_BAD_ARGUMENT ? EXIT_USAGE : EXIT_UNREACHABLE;
-}
 
 int run_internal(int err)
 {
@@ -68,20 +62,50 @@ static bool run_is_typable(struct bytes cursor)
     return cursor.size > 0 && cursor.data[0] != '{';
 }
 
-/* How to get what is behind this page. */
-static void run_note_more(struct bytes cursor)
+/* {"$bin": "base64"} */
+static int run_bin(struct bytes bytes, struct buf *out)
 {
-    struct buf base64;
-    if (run_is_typable(cursor)) {
-        fprintf(stderr, "cairn: there is more: add --all, or --cursor='%.*s'\n", (int)cursor.size,
-                (const char *)cursor.data);
-        return;
-    }
-    buf_init(&base64);
-    if (base64_encode(cursor, &base64) == 0)
-        fprintf(stderr, "cairn: there is more: add --all, or --cursor='{\"$bin\": \"%.*s\"}'\n",
-                (int)base64.size, (const char *)base64.data);
-    buf_deinit(&base64);
+    static const char head[] = "{\"$bin\": \"";
+    int err = buf_append(out, head, strlen(head));
+    if (err == 0)
+        err = base64_encode(bytes, out);
+    return err != 0 ? err : buf_append(out, "\"}", 2);
+}
+
+/* How to get what is behind this page: the cursor as it is typed, text between apostrophes. */
+static int run_note_more(struct bytes cursor)
+{
+    struct mp_reader reader = mp_reader_of(cursor);
+    struct buf text;
+    struct mp mp;
+    buf_init(&text);
+    int err = mp_read(&reader, &mp) == 0 ? 0 : ERR_BAD_REQUEST;
+    bool typable = err == 0 && (mp.kind == MP_STR || mp.kind == MP_BIN) && run_is_typable(mp.bytes);
+    if (err == 0 && !typable && mp.kind == MP_STR)
+        mp.kind = MP_BIN;
+    if (typable)
+        err = buf_append(&text, mp.bytes.data, mp.bytes.size);
+    else if (err == 0 && mp.kind == MP_BIN)
+        err = run_bin(mp.bytes, &text);
+    else if (err == 0)
+        err = json_out(cursor, 0, &text);
+    if (err == 0)
+        fprintf(stderr, "cairn: there is more: add --all, or --cursor='%.*s'\n", (int)text.size,
+                (const char *)text.data);
+    buf_deinit(&text);
+    return err;
+}
+
+/* Print a result that is neither a page nor an absent key. Values of clients are shown as JSON;
+ * what the server says of itself is shown as a table to people. */
+static int run_print_reply(struct printer *printer, const struct op *op, struct bytes result)
+{
+    bool of_server = op != NULL && (op->flags & OP_BATCH) == 0 && op->id != OP_batch;
+    if (!printer->tables || !of_server)
+        return print_result(printer, result);
+    bool shaped = false;
+    int err = shape_reply(result, printer->out, printer->columns, &shaped);
+    return err != 0 || shaped ? err : print_result(printer, result);
 }
 
 static int run_print(struct printer *printer, const struct op *op, struct bytes result)
@@ -92,25 +116,25 @@ static int run_print(struct printer *printer, const struct op *op, struct bytes 
     int code = run_outcome(op, result);
     int err = 0;
     if (list && !printer->json)
-        err = print_list_page(printer, &page);
+        err = print_list_page(printer, op, &page);
     else if (code == EXIT_ABSENT && result.data[0] == 0xc0 && !printer->json)
         fprintf(stderr, "cairn: there is no such key\n");
     else
-        err = print_result(printer, result);
+        err = run_print_reply(printer, op, result);
     if (err == 0 && list && page.cursor.data != NULL)
-        run_note_more(page.cursor);
+        err = run_note_more(page.cursor);
     if (err == 0 && op != NULL && op->id == OP_batch && run_batch_failed(result))
         code = EXIT_ANSWERED_ERROR;
     return err != 0 ? run_internal(err) : code;
 }
 
-int run_call(struct cairn *c, const char *method, const struct op *op, struct bytes params,
+int run_call(struct session *session, const char *method, const struct op *op, struct bytes params,
              struct printer *printer)
 {
-    struct cairn_bytes result;
-    if (cairn_call(c, method, cairn_view(params.data, params.size), &result) != CAIRN_OK)
-        return run_error(cairn_error(c));
-    return run_print(printer, op, (struct bytes){result.data, result.size});
+    struct bytes result;
+    if (session_call(session, method, params, &result) != CAIRN_OK)
+        return session_tell(&session->error);
+    return run_print(printer, op, result);
 }
 
 static void run_progress(const struct printer *printer, bool last)
@@ -120,21 +144,20 @@ static void run_progress(const struct printer *printer, bool last)
 }
 
 /* Fetch one page and print it; *cursor is where it begins, then where the next one does. */
-static int run_page(struct cairn *c, const struct args *args, struct printer *printer,
+static int run_page(struct session *session, const struct args *args, struct printer *printer,
                     struct buf *cursor, bool *out_more, struct usage *usage)
 {
-    struct cairn_bytes result;
+    struct bytes result;
     struct print_page page;
     struct buf params;
     buf_init(&params);
     int err = args_pack(args, buf_bytes(cursor), &params, usage);
-    if (err == 0 &&
-        cairn_call(c, args->op->name, cairn_view(params.data, params.size), &result) != CAIRN_OK)
-        err = run_error(cairn_error(c));
-    else if (err == 0 && !print_find_page((struct bytes){result.data, result.size}, &page))
+    if (err == 0 && session_call(session, args->op->name, buf_bytes(&params), &result) != CAIRN_OK)
+        err = session_tell(&session->error);
+    else if (err == 0 && !print_find_page(result, &page))
         err = run_internal(ERR_BAD_REQUEST);
     else if (err == 0)
-        err = print_list_page(printer, &page);
+        err = print_list_page(printer, args->op, &page);
     if (err == 0) {
         *out_more = page.cursor.data != NULL;
         cursor->size = 0;
@@ -144,7 +167,8 @@ static int run_page(struct cairn *c, const struct args *args, struct printer *pr
     return err;
 }
 
-int run_all(struct cairn *c, struct args *args, struct printer *printer, struct usage *usage)
+int run_all(struct session *session, struct args *args, struct printer *printer,
+            struct usage *usage)
 {
     struct buf cursor;
     bool more = true;
@@ -154,7 +178,7 @@ int run_all(struct cairn *c, struct args *args, struct printer *printer, struct 
     buf_init(&cursor);
     int err = print_list_begin(printer);
     while (err == 0 && more) {
-        err = run_page(c, args, printer, &cursor, &more, usage);
+        err = run_page(session, args, printer, &cursor, &more, usage);
         run_progress(printer, err != 0 || !more);
     }
     if (err == 0)

@@ -7,6 +7,7 @@ Environment: CAIRND and CAIRN are the programs to test."""
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -144,6 +145,22 @@ class CliTest(unittest.TestCase):
         self.assertEqual(self.value("kv", "clear"), 250)
         self.assertEqual(self.cairn("kv", "scan"), (b"", ""))
 
+    def test_cursor_is_a_number(self):
+        """A list whose cursor is no text: server.clients goes on behind an id."""
+        sockets = [socket.create_connection(("127.0.0.1", self.server.port)) for _ in range(4)]
+        try:
+            out, error = self.cairn("server", "clients", "--limit", "2")
+            self.assertEqual(len(out.splitlines()), 2)
+            cursor = re.search(r"add --all, or --cursor='(\d+)'", error)[1]
+            self.assertEqual(json.loads(out.splitlines()[1])["id"], int(cursor))
+            page = self.value("server", "clients", f"--cursor={cursor}", "--json")
+            self.assertGreater(page["items"][0]["id"], int(cursor))
+            page = self.value("server", "clients", "--all", "--limit", "1", "--json")
+            self.assertGreaterEqual(len({row["id"] for row in page["items"]}), 5)
+        finally:
+            for each in sockets:
+                each.close()
+
     def test_batch(self):
         calls = '[["kv.put", ["a", {"x": 1}]], ["kv.incr", ["a"]]]'
         results = self.value("batch", calls, code=ANSWERED_ERROR)
@@ -188,7 +205,14 @@ class CliTest(unittest.TestCase):
                 (["call", "kv.get", "5"], "params"),
                 (["--jsno"], "did you mean --json?"),
                 (["kv"], "Verbs:"),
-                ([], "Usage:")):
+                (["put", "--string", "--json-in"], "did you mean 'cairn kv put'?"),
+                (["kv", "put", "a", "1", "--string", "--json-in"], "not both"),
+                (["--stat", "0"], "at least 100ms"),
+                (["--stat", "ping"], "instead of a command"),
+                (["--stat", "--latency"], "not both"),
+                (["--count", "5", "ping"], "--count is for --stat and --latency"),
+                (["--latency", "--count", "0"], "not a number above 0"),
+                (["--keep-going=yes"], "takes no value")):
             out, error = self.cairn(*words, code=USAGE)
             self.assertEqual(out, b"")
             self.assertIn(hint, error)

@@ -189,7 +189,11 @@ static void cursor(void **state)
     buf_init(&params);
     buf_init(&text);
     assert_int_equal(args_parse(op_find(bytes_of("kv.scan")), 1, argv, &args, &usage), 0);
-    assert_int_equal(args_pack(&args, bytes_of("c"), &params, &usage), 0);
+    assert_int_equal(args_pack(&args,
+                               bytes_of("\xa1"
+                                        "c"),
+                               &params, &usage),
+                     0);
     assert_int_equal(json_out(buf_bytes(&params), 0, &text), 0);
     assert_true(bytes_equal(buf_bytes(&text), bytes_of("{\"prefix\": \"p\", \"cursor\": \"c\"}")));
     args_deinit(&args);

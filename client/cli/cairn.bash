@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Completion for bash of cairn, cairnd and loadgen. The programs themselves say what may come next
+# (cairn --complete-words, the options in --help), so that there is no list here to forget.
+# shellcheck shell=bash
+
+_cairn() {
+    local word=${COMP_WORDS[COMP_CWORD]} words=()
+    mapfile -t words < <("$1" --complete-words "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+    COMPREPLY=("${words[@]}")
+    # The bytes of a value may come from a file.
+    if [[ $word == @* ]]; then
+        mapfile -t COMPREPLY < <(compgen -P @ -f -- "${word#@}")
+    fi
+}
+
+# Options as they stand at the beginning of the lines of --help.
+_cairn_by_help() {
+    local word=${COMP_WORDS[COMP_CWORD]}
+    COMPREPLY=()
+    if [[ $word == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$("$1" --help 2>/dev/null |
+            sed -nE 's/^ +((-[A-Za-z], )?(--[a-z-]+)).*/\3/p')" -- "$word")
+    fi
+}
+
+# Behind cairnd --set: the names of options, each with the = that a value follows.
+_cairnd() {
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+    if [[ $before == --set || $before == -s ]]; then
+        compopt -o nospace 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -W "$("$1" --print-config 2>/dev/null |
+            awk -F: '/^[a-z]/ { group = $1 } /^  [a-z]/ { sub(/ +/, "", $1); print group "." $1 "=" }'
+        )" -- "$word")
+        return
+    fi
+    _cairn_by_help "$1"
+}
+
+complete -o default -F _cairn cairn
+complete -o default -F _cairnd cairnd
+complete -o default -F _cairn_by_help loadgen
