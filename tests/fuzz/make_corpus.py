@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Write the seeds and dictionaries of the fuzz targets mp, rpc_decode and dispatch.
+"""Write the seeds and dictionaries of the fuzz targets mp, rpc_decode, dispatch and resp.
 
 Usage: make_corpus.py [FOLDER]   (corpus/ beside this file)
 
-Seeds are corpus/<target>/<name>; the dictionary of rpc_decode holds every name of proto/ops.def as
-a MessagePack str. The same every time, so that a difference after a run is a change of the table
-or of this script; inputs of fixed bugs that were put beside the seeds stay."""
+Seeds are corpus/<target>/<name>. The dictionary of rpc_decode holds every name of proto/ops.def as
+a MessagePack str, that of resp every name of proto/resp.def as a bulk string. The same every time,
+so that a difference after a run is a change of the tables or of this script; inputs of fixed bugs
+that were put beside the seeds stay."""
 
 import os
 import random
@@ -16,7 +17,7 @@ import sys
 import msgpack
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-TABLE = os.path.join(HERE, "..", "..", "proto", "ops.def")
+PROTO = os.path.join(HERE, "..", "..", "proto")
 
 
 def nested(depth):
@@ -91,10 +92,59 @@ def dispatch_seeds():
     return seeds
 
 
-def dictionary():
+def resp(*words):
+    """A command as an array."""
+    words = [word if isinstance(word, bytes) else word.encode() for word in words]
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(w), w) for w in words)
+
+
+def resp_seeds():
+    """A byte of settings (1: version 3; 2: low limits; 4: decisions), then bytes of a connection or
+    decisions."""
+    streams = {
+        "strings": resp("SET", "k", "v", "EX", "10", "GET") + resp("GET", "k") +
+                   resp("getset", "k", b"\xff\r\n") + resp("GETEX", "k", "PERSIST") +
+                   resp("APPEND", "k", "x" * 300) + resp("STRLEN", "k") + resp("GETDEL", "k"),
+        "numbers": resp("INCR", "n") + resp("DECRBY", "n", "-9223372036854775807") +
+                   resp("INCRBYFLOAT", "f", "0.1") + resp("INCRBYFLOAT", "f", "0.2"),
+        "many": resp("MSET", "a", "1", "b", "2") + resp("MGET", "a", "b", "c") +
+                resp("DEL", "a", "b") + resp("EXISTS", "a", "m1") + resp("MSETNX", "a", "1"),
+        "times": resp("EXPIRE", "m1", "10", "NX") + resp("PTTL", "m1") +
+                 resp("EXPIREAT", "m1", "1001") + resp("EXPIRETIME", "m1") + resp("PERSIST", "m1"),
+        "keys": resp("SCAN", "0", "MATCH", "m*", "COUNT", "3") + resp("DBSIZE") +
+                resp("TYPE", "m1") + resp("FLUSHALL", "ASYNC"),
+        "sizes": b"".join(resp("SET", "k", "v" * n) + resp("MGET", "k" * n, "", "k")
+                          for n in (31, 32, 255, 256)),
+        "values": b"".join(resp("GET", f"m{i}") for i in range(9)) + resp("PING") +
+                  resp("ECHO", ""),
+        "inline": b"PING\r\nset k \"a\\x41\\n\" nx\r\n\r\nget 'it\\'s'\nset \"open\r\n",
+        "empty": b"*0\r\n*-1\r\n\r\n" + resp("", "") + resp("PING"),
+        "minus_nothing": b"*1\r\n$-0\r\n\r\n",
+        "huge_count": b"*1048577\r\n",
+        "huge_size": b"*1\r\n$536870912\r\nx",
+        "no_dollar": b"*2\r\n$3\r\nGET\r\nfoo\r\n",
+        "cut": resp("SET", "key", "value")[:-3],
+        "http": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    }
+    seeds = {name: b"\0" + data for name, data in streams.items()}
+    seeds["three"] = b"\1" + streams["values"] + streams["times"]
+    seeds["low_limits"] = b"\2" + resp("SET", "k" * 17, "v") + resp("SET", "k", "v" * 61)
+    for setup in range(4, 8):
+        chance = random.Random(setup)
+        seeds[f"made_{setup}"] = bytes([setup]) + bytes(
+            chance.randrange(256) for _ in range(800))
+    return seeds
+
+
+def table(name):
+    """A table of proto without its comments."""
+    with open(os.path.join(PROTO, name), encoding="utf-8") as file:
+        return re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
+
+
+def rpc_dictionary():
     """Names of operations, aliases and arguments, as MessagePack."""
-    with open(TABLE, encoding="utf-8") as file:
-        text = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
+    text = table("ops.def")
     names = re.findall(r'\bOP\(\w+, "([^"]+)"', text) + re.findall(r'ALIAS\("([^"]+)"', text)
     names += re.findall(r"\b(?:REQ|POS|OPT)\((\w+),", text)
     lines = ["# Written by make_corpus.py from proto/ops.def."]
@@ -103,17 +153,31 @@ def dictionary():
     return "\n".join(lines) + "\n"
 
 
+def resp_dictionary():
+    """Names of commands and words of their options, as bulk strings, and pieces of headers."""
+    names = re.findall(r'\b(?:SPELLING|OWN)\(\w+, "([^"]+)"', table("resp.def"))
+    words = ("nx xx get keepttl ex px exat pxat persist gt lt match count type string async sync "
+             "0 1 -1 k m1").split()
+    lines = ["# Written by make_corpus.py from proto/resp.def."]
+    for name in dict.fromkeys(names + words):
+        lines.append(f'"${len(name)}\\x0d\\x0a{name}\\x0d\\x0a"')
+    lines += [f'"*{n}\\x0d\\x0a"' for n in range(6)]
+    return "\n".join(lines) + "\n"
+
+
 def main():
     """Run as a program."""
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "corpus")
-    seeds = {"mp": mp_seeds(), "rpc_decode": rpc_seeds(), "dispatch": dispatch_seeds()}
+    seeds = {"mp": mp_seeds(), "rpc_decode": rpc_seeds(), "dispatch": dispatch_seeds(),
+             "resp": resp_seeds()}
     for target, files in seeds.items():
         os.makedirs(os.path.join(folder, target), exist_ok=True)
         for name, data in files.items():
             with open(os.path.join(folder, target, name), "wb") as file:
                 file.write(data)
-    with open(os.path.join(folder, "rpc_decode.dict"), "w", encoding="ascii") as file:
-        file.write(dictionary())
+    for target, text in (("rpc_decode", rpc_dictionary()), ("resp", resp_dictionary())):
+        with open(os.path.join(folder, target + ".dict"), "w", encoding="ascii") as file:
+            file.write(text)
 
 
 if __name__ == "__main__":
