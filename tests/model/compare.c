@@ -136,6 +136,43 @@ static bool same_page(const struct expect *want, struct bytes got)
     return want->cursor_may && bytes_equal(cursor.bytes, buf_bytes(&want->cursor));
 }
 
+uint32_t walk_page(struct bytes result, struct bytes *out_items, uint64_t *out_cursor)
+{
+    struct mp_reader reader = mp_reader_of(result);
+    REQUIRE(take(&reader).count == 2);
+    REQUIRE(bytes_equal(take(&reader).bytes, bytes_of("items")));
+    struct mp_reader items = mp_reader_of(take_value(&reader));
+    struct mp list = take(&items);
+    *out_items = (struct bytes){items.at, (size_t)(items.end - items.at)};
+    REQUIRE(bytes_equal(take(&reader).bytes, bytes_of("cursor")));
+    struct mp cursor = take(&reader);
+    REQUIRE(list.kind == MP_ARRAY && cursor.kind == MP_UINT && cursor.uint < (uint64_t)1 << 53);
+    *out_cursor = cursor.uint;
+    return list.count;
+}
+
+static bool has_item(struct bytes items, struct bytes item)
+{
+    struct mp_reader reader = mp_reader_of(items);
+    while (!mp_at_end(&reader))
+        if (value_same(take_value(&reader), item))
+            return true;
+    return false;
+}
+
+/* Not more than was asked for, and nothing that is not there. */
+static bool same_walk(const struct expect *want, struct bytes got)
+{
+    struct bytes items;
+    uint64_t cursor;
+    uint32_t count = walk_page(got, &items, &cursor);
+    struct mp_reader reader = mp_reader_of(items);
+    for (uint32_t i = 0; i < count; i++)
+        if (!has_item(buf_bytes(&want->result), take_value(&reader)))
+            return false;
+    return count <= want->high && mp_at_end(&reader);
+}
+
 /* [[error, result]...], where the oracle wrote codes for errors. */
 static bool same_batch(struct bytes want, struct bytes got)
 {
@@ -162,6 +199,8 @@ bool reply_same(const struct call *c, const struct expect *want, const struct rp
         return got->error.data[0] != 0xc0 && same_error(want, got->error);
     if (got->error.data[0] != 0xc0)
         return false;
+    if (want->walk)
+        return same_walk(want, got->result);
     if (want->page)
         return same_page(want, got->result);
     if (want->range) {

@@ -119,6 +119,14 @@ static void encode_options(struct buf *out, const struct call *c)
         {CALL_REVERSE, "reverse", FLAG, 0, BYTES_NONE},
         {CALL_ATOMIC, "atomic", FLAG, 0, BYTES_NONE},
         {CALL_STRICT, "durability", TEXT, 0, {(const uint8_t *)"strict", 6}},
+        {CALL_IF_NONE, "if_none", FLAG, 0, BYTES_NONE},
+        {CALL_IF_SOME, "if_some", FLAG, 0, BYTES_NONE},
+        {CALL_IF_LATER, "if_later", FLAG, 0, BYTES_NONE},
+        {CALL_IF_SOONER, "if_sooner", FLAG, 0, BYTES_NONE},
+        {CALL_RETURN_VALUE, "return_value", FLAG, 0, BYTES_NONE},
+        {CALL_PARTIAL, "partial", FLAG, 0, BYTES_NONE},
+        {CALL_MATCH, "match", TEXT, 0, c->match},
+        {CALL_POSITION, "cursor", NUMBER, c->position, BYTES_NONE},
     };
     OK(pack_map(out, (size_t)__builtin_popcount(c->options) + (c->n_conditions > 0)));
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
@@ -182,6 +190,8 @@ static void encode_required(struct buf *out, const struct call *c, const struct 
         encode_text(out, c->value[0], c->data_text);
     else if (arg->type == ARG_UINT)
         OK(pack_uint(out, c->version));
+    else if (arg->type == ARG_REAL)
+        OK(pack_real(out, c->real));
     else if (arg->type == ARG_NAME)
         encode_text(out, model_run_names[c->run], true);
     else if (arg->type == ARG_CALLS)

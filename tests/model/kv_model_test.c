@@ -17,6 +17,7 @@
 
 #include "common/check.h"
 #include "proto/pack.h"
+#include "tests/model/compare.h"
 #include "tests/model/driver.h"
 
 #include <inttypes.h>
@@ -36,6 +37,13 @@ struct maker {
     struct call page; /* a scan that goes on, if paging */
     uint8_t cursor[LONG_KEY];
     bool paging;
+    struct walk {
+        bool going;
+        struct call page;    /* the next */
+        bool stayed[N_KEYS]; /* was there all the time, and should be returned */
+        bool seen[N_KEYS];
+        uint64_t complete, owed; /* walks that came to an end, and keys they had to return */
+    } walk;
     unsigned session_run;
 };
 
@@ -105,8 +113,22 @@ static void pack_number_text(struct maker *m)
                                         "1x",
                                         " 1",
                                         "+1",
-                                        "007"};
+                                        "007",
+                                        "0.1",
+                                        "-1.5e3",
+                                        "1e4000",
+                                        "1e308",
+                                        "1.7976931348623157e308",
+                                        "0.30000000000000004"};
     OK(pack_str(&m->pool, bytes_of(texts[below(m, LENGTH_OF(texts))])));
+}
+
+static double pick_real(struct maker *m)
+{
+    static const double reals[] = {0.1,  0.2,   -0.3,   1.5,    -0.0,   5e-324, 1.7e308, -1.7e308,
+                                   1e15, 1e-15, 0x1p62, 0x1p63, -1e300, 3,      -7};
+    return one_in(m, 3) ? (double)((int64_t)below(m, 20000) - 10000) / 1000
+                        : reals[below(m, LENGTH_OF(reals))];
 }
 
 static struct bytes pick_value(struct maker *m)
@@ -129,7 +151,9 @@ static struct bytes pick_value(struct maker *m)
         OK(pack_real(&m->pool, 0.5));
         break;
     case 4:
-        OK(one_in(m, 2) ? pack_map(&m->pool, 0) : pack_uint(&m->pool, UINT64_MAX));
+        OK(one_in(m, 3)   ? pack_map(&m->pool, 0)
+           : one_in(m, 2) ? pack_real(&m->pool, pick_real(m))
+                          : pack_uint(&m->pool, UINT64_MAX));
         break;
     default:
         data = pick_data(m);
@@ -178,11 +202,11 @@ static void pick_conditions(struct maker *m, struct call *c)
         c->options |= CALL_IF_VALUE;
         c->if_value = one_in(m, 3) ? pick_value(m) : present_value(m, c);
     }
+    c->options |= one_in(m, 5) ? CALL_RETURN_OLD : 0;
     if (c->op != OP_kv_put)
         return;
     c->options |= one_in(m, 8) ? CALL_IF_ABSENT : 0;
     c->options |= one_in(m, 8) ? CALL_IF_EXISTS : 0;
-    c->options |= one_in(m, 5) ? CALL_RETURN_OLD : 0;
     c->options |= one_in(m, 6) ? CALL_KEEP_TTL : 0;
 }
 
@@ -198,6 +222,14 @@ static void make_incr(struct maker *m, struct call *c)
     c->min = -(int64_t)below(m, 100);
     c->max = (int64_t)below(m, 100);
     pick_expiry(m, c, false);
+}
+
+static void pick_expiry_conditions(struct maker *m, struct call *c)
+{
+    c->options |= one_in(m, 6) ? CALL_IF_NONE : 0;
+    c->options |= one_in(m, 6) ? CALL_IF_SOME : 0;
+    c->options |= one_in(m, 6) ? CALL_IF_LATER : 0;
+    c->options |= one_in(m, 6) ? CALL_IF_SOONER : 0;
 }
 
 static void make_many(struct maker *m, struct call *c, unsigned least)
@@ -220,9 +252,12 @@ static void make_many(struct maker *m, struct call *c, unsigned least)
 static void make_key_call(struct maker *m, struct call *c)
 {
     static const enum op_id ops[] = {
-        OP_kv_put,  OP_kv_put,  OP_kv_put,    OP_kv_put,    OP_kv_put,    OP_kv_get,  OP_kv_get,
-        OP_kv_del,  OP_kv_del,  OP_kv_cas,    OP_kv_exists, OP_kv_mget,   OP_kv_mput, OP_kv_mdel,
-        OP_kv_incr, OP_kv_incr, OP_kv_append, OP_kv_strlen, OP_kv_expire, OP_kv_ttl,  OP_kv_persist,
+        OP_kv_put,     OP_kv_put,      OP_kv_put,       OP_kv_put,       OP_kv_put,
+        OP_kv_get,     OP_kv_get,      OP_kv_del,       OP_kv_del,       OP_kv_cas,
+        OP_kv_exists,  OP_kv_mget,     OP_kv_mput,      OP_kv_mdel,      OP_kv_incr,
+        OP_kv_incr,    OP_kv_append,   OP_kv_strlen,    OP_kv_expire,    OP_kv_ttl,
+        OP_kv_persist, OP_kv_versions, OP_kv_incr_real, OP_kv_incr_real, OP_kv_expire,
+        OP_kv_persist,
     };
     c->op = ops[below(m, LENGTH_OF(ops))];
     c->key[0] = pick_key(m);
@@ -234,13 +269,20 @@ static void make_key_call(struct maker *m, struct call *c)
         pick_conditions(m, c);
     if (c->op == OP_kv_put || c->op == OP_kv_expire)
         pick_expiry(m, c, true);
+    if (c->op == OP_kv_expire)
+        pick_expiry_conditions(m, c);
+    if (c->op == OP_kv_expire || c->op == OP_kv_persist)
+        c->options |= one_in(m, 3) ? CALL_RETURN_VALUE : 0;
+    if (c->op == OP_kv_incr_real)
+        c->real = pick_real(m);
     if (c->op == OP_kv_cas) {
         pick_expiry(m, c, false);
         c->version = pick_version(m, c, c->key[0].bytes);
     }
     if (c->op == OP_kv_incr)
         make_incr(m, c);
-    if (c->op == OP_kv_mget || c->op == OP_kv_mput || c->op == OP_kv_mdel)
+    if (c->op == OP_kv_mget || c->op == OP_kv_mput || c->op == OP_kv_mdel ||
+        c->op == OP_kv_versions)
         make_many(m, c, 1);
 }
 
@@ -259,6 +301,7 @@ static void make_batch(struct maker *m, struct call *c, bool atomic)
     c->n = (unsigned)below(m, CALL_ITEMS + 1);
     c->calls = m->calls;
     c->options |= atomic ? CALL_ATOMIC : 0;
+    c->options |= atomic && one_in(m, 3) ? CALL_PARTIAL : 0;
     for (unsigned i = 0; i < c->n; i++) {
         struct call *call = &m->calls[i];
         *call = (struct call){.run = c->run};
@@ -360,6 +403,105 @@ static void make_call(struct maker *m, struct call *c)
     }
 }
 
+/* ---- walks ---- */
+
+static bool walk_is_live(struct maker *m, unsigned i)
+{
+    return oracle_version(&m->driver->oracle, m->walk.page.run, m->keys[i].bytes) != 0;
+}
+
+static void pick_walk_limit(struct maker *m)
+{
+    m->walk.page.options &= ~(unsigned)CALL_LIMIT;
+    m->walk.page.options |= one_in(m, 20) ? 0 : CALL_LIMIT;
+    m->walk.page.limit = one_in(m, 60) ? 10001 : below(m, 6); /* now and then 0 */
+}
+
+static void begin_walk(struct maker *m, unsigned run)
+{
+    static const char *const patterns[] = {"*", "a*", "*b", "user:", "*\xff?", "k??", "", "?*x"};
+    struct walk *walk = &m->walk;
+    *walk = (struct walk){.going = true, .complete = walk->complete, .owed = walk->owed};
+    walk->page = (struct call){.op = OP_kv_walk, .options = CALL_RUN, .run = run};
+    if (one_in(m, 3)) {
+        walk->page.options |= CALL_MATCH;
+        walk->page.match = bytes_of(patterns[below(m, LENGTH_OF(patterns))]);
+    }
+    for (unsigned i = 0; i < N_KEYS; i++)
+        walk->stayed[i] = walk_is_live(m, i);
+}
+
+static bool has_key(struct bytes keys, struct bytes wanted)
+{
+    struct mp_reader reader = mp_reader_of(keys);
+    struct bytes key = BYTES_NONE;
+    bool text;
+    while (!mp_at_end(&reader)) {
+        OK(mp_read_bytes(&reader, &key, &text));
+        if (bytes_equal(key, wanted))
+            return true;
+    }
+    return false;
+}
+
+/* One whole walk is over: what was there all the time, and matches, has been returned. */
+static void end_walk(struct maker *m)
+{
+    struct walk *walk = &m->walk;
+    struct expect all;
+    expect_init(&all);
+    walk->page.options &= ~(unsigned)CALL_LIMIT;
+    oracle_call(&m->driver->oracle, &walk->page, &all);
+    for (unsigned i = 0; i < N_KEYS; i++) {
+        bool owed = walk->stayed[i] && has_key(buf_bytes(&all.result), m->keys[i].bytes);
+        walk->owed += owed;
+        if (owed && !walk->seen[i])
+            driver_fail(m->driver, "a walk has missed a key that stayed");
+    }
+    expect_deinit(&all);
+    walk->complete++;
+    walk->going = false;
+}
+
+/* What the last page has returned. */
+static void walk_on(struct maker *m)
+{
+    struct walk *walk = &m->walk;
+    struct rpc_response response;
+    struct bytes items;
+    size_t size;
+    OK(rpc_decode_response(buf_bytes(&m->driver->reply), &response, &size));
+    uint32_t n = walk_page(response.result, &items, &walk->page.position);
+    struct mp_reader reader = mp_reader_of(items);
+    for (uint32_t k = 0; k < n; k++) {
+        struct bytes key = BYTES_NONE;
+        bool text;
+        OK(mp_read_bytes(&reader, &key, &text));
+        for (unsigned i = 0; i < N_KEYS; i++)
+            walk->seen[i] = walk->seen[i] || bytes_equal(key, m->keys[i].bytes);
+    }
+    walk->page.options |= CALL_POSITION;
+    if (walk->page.position == 0)
+        end_walk(m);
+}
+
+/* After any call, and when time has gone on. What it may have deleted and put again has not
+ * stayed; eviction may do so with any key. */
+static void walk_watch(struct maker *m, const struct call *c)
+{
+    struct walk *walk = &m->walk;
+    bool one_by_one = c->op == OP_batch && !call_has(c, CALL_ATOMIC) && c->n_conditions == 0;
+    if (c->op == OP_kv_clear || c->op == OP_run_drop || m->driver->evicting)
+        walk->going = false;
+    for (unsigned k = 0; one_by_one && k < c->n; k++)
+        for (unsigned i = 0; i < CALL_ITEMS; i++)
+            for (unsigned j = 0; j < N_KEYS; j++)
+                if (c->calls[k].key[i].bytes.data == m->keys[j].bytes.data)
+                    walk->stayed[j] = false;
+    for (unsigned i = 0; walk->going && i < N_KEYS; i++)
+        walk->stayed[i] = walk->stayed[i] && walk_is_live(m, i);
+}
+
 /* While a job goes on: writes that are none of its business. */
 static uint64_t put_between(void *context)
 {
@@ -402,7 +544,12 @@ static void step(struct maker *m)
 {
     struct call c;
     m->pool.size = 0;
-    if (m->paging && one_in(m, 2))
+    if (!m->walk.going && one_in(m, 20))
+        begin_walk(m, m->session_run);
+    if (m->walk.going && one_in(m, 3)) {
+        pick_walk_limit(m);
+        c = m->walk.page;
+    } else if (m->paging && one_in(m, 2))
         c = m->page;
     else
         make_call(m, &c);
@@ -417,6 +564,9 @@ static void step(struct maker *m)
         driver_tick(m->driver, (int64_t)(one_in(m, 30) ? below(m, 300) : below(m, 12)));
     if (one_in(m, 20))
         driver_sweep_some(m->driver);
+    if (c.op == OP_kv_walk && m->driver->last_ok)
+        walk_on(m);
+    walk_watch(m, &c);
 }
 
 /* A new phase: without trouble, with failing allocations, with a memory limit of either kind. */
@@ -466,6 +616,10 @@ static void run_model(uint64_t seed, unsigned n_partitions, unsigned n_threads, 
     }
     driver_check(&driver);
     print_counts(&driver);
+    printf("%" PRIu64 " whole walks, which returned %" PRIu64 " keys that stayed\n",
+           m->walk.complete, m->walk.owed);
+    if (operations >= 20000)
+        assert_true(m->walk.complete > 50 && m->walk.owed > 50);
     buf_deinit(&m->pool);
     free(m);
     driver_deinit(&driver);

@@ -220,6 +220,35 @@ static int do_scan(struct oracle *o, const struct call *c, struct expect *x)
     return 0;
 }
 
+/* The plain way: * stands for any bytes, ? for one, no other byte is special. */
+static bool is_match(struct bytes pattern, struct bytes key)
+{
+    if (pattern.size == 0)
+        return key.size == 0;
+    struct bytes rest = {pattern.data + 1, pattern.size - 1};
+    if (pattern.data[0] != '*')
+        return key.size > 0 && (pattern.data[0] == '?' || pattern.data[0] == key.data[0]) &&
+               is_match(rest, (struct bytes){key.data + 1, key.size - 1});
+    for (size_t i = 0; i <= key.size; i++)
+        if (is_match(rest, (struct bytes){key.data + i, key.size - i}))
+            return true;
+    return false;
+}
+
+/* All that a page may hold; what a whole walk must hold is for the test to say. */
+static int do_walk(struct oracle *o, const struct call *c, struct expect *x)
+{
+    int err = page_limit(c, &x->high);
+    x->walk = true;
+    for (size_t i = 0; i < o->n && err == 0; i++) {
+        const struct entry *entry = o->items[i];
+        if (entry->run == c->run && oracle_is_live(o, i) &&
+            (!call_has(c, CALL_MATCH) || is_match(c->match, entry_key(entry))))
+            say_key(&x->result, entry_key(entry), entry->text);
+    }
+    return err;
+}
+
 static int do_count(struct oracle *o, const struct call *c, struct expect *x)
 {
     x->range = true;
@@ -281,6 +310,13 @@ static int do_list(struct oracle *o, const struct call *c, struct expect *x)
 
 /* ---- batches ---- */
 
+static void batch_say_error(struct expect *x, int err)
+{
+    OK(pack_array(&x->result, 2));
+    say_key(&x->result, bytes_of(err_name(err)), true);
+    OK(pack_nil(&x->result));
+}
+
 /* One call and its transaction; whatever it answered goes into x->result as [error, result]. */
 static void batch_one(struct oracle *o, const struct call *c, struct expect *x)
 {
@@ -288,11 +324,10 @@ static void batch_one(struct oracle *o, const struct call *c, struct expect *x)
     expect_init(&inner);
     int err = oracle_do_table[c->op](o, c, &inner);
     oracle_commit(o);
-    OK(pack_array(&x->result, 2));
     if (err != 0) {
-        say_key(&x->result, bytes_of(err_name(err)), true);
-        OK(pack_nil(&x->result));
+        batch_say_error(x, err);
     } else {
+        OK(pack_array(&x->result, 2));
         OK(pack_nil(&x->result));
         OK(buf_append(&x->result, inner.result.data, inner.result.size));
     }
@@ -325,10 +360,16 @@ static int batch_try(struct oracle *o, const struct call *c, struct expect *x)
     }
     OK(pack_array(&x->result, c->n));
     for (unsigned i = 0; i < c->n && err == 0; i++) {
+        size_t start = x->result.size;
         OK(pack_array(&x->result, 2));
         OK(pack_nil(&x->result));
         x->index = (int)i;
         err = oracle_do_table[c->calls[i].op](o, &c->calls[i], x);
+        if (err == 0 || !call_has(c, CALL_PARTIAL))
+            continue;
+        x->result.size = start; /* it failed alone */
+        batch_say_error(x, err);
+        err = 0;
     }
     if (err == 0)
         x->index = -1;
@@ -376,6 +417,7 @@ static oracle_do_fn oracle_find_do(enum op_id op)
     if (oracle_do_table[op] != NULL)
         return oracle_do_table[op];
     return op == OP_kv_scan                         ? do_scan
+           : op == OP_kv_walk                       ? do_walk
            : op == OP_kv_count                      ? do_count
            : op == OP_kv_clear || op == OP_run_drop ? do_clear
            : op == OP_run_use                       ? do_use

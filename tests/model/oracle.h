@@ -42,6 +42,14 @@ enum call_option {
     CALL_REVERSE = 1 << 19,
     CALL_ATOMIC = 1 << 20,
     CALL_STRICT = 1 << 21, /* durability: strict */
+    CALL_IF_NONE = 1 << 22,
+    CALL_IF_SOME = 1 << 23,
+    CALL_IF_LATER = 1 << 24,
+    CALL_IF_SOONER = 1 << 25,
+    CALL_RETURN_VALUE = 1 << 26,
+    CALL_PARTIAL = 1 << 27,
+    CALL_MATCH = 1 << 28,
+    CALL_POSITION = 1 << 29, /* the cursor of kv.walk */
 };
 
 struct model_key {
@@ -58,9 +66,10 @@ struct call {
     struct model_key key[CALL_ITEMS];
     struct bytes value[CALL_ITEMS]; /* encoded; append: the bytes */
     bool data_text;                 /* append: as str */
-    struct bytes if_value, prefix, from, to, cursor;
-    uint64_t ttl_ms, expires_at_ms, version, limit;
+    struct bytes if_value, prefix, from, to, cursor, match;
+    uint64_t ttl_ms, expires_at_ms, version, limit, position;
     int64_t delta, min, max;
+    double real; /* kv.incr_real: what is added */
     const struct call *calls;
     unsigned n_conditions;
     struct model_key condition_key[CALL_CONDITIONS];
@@ -79,6 +88,7 @@ struct expect {
     int index;         /* the call or condition that failed, or -1 */
     struct buf result; /* encoded; of a page: its items */
     bool page;         /* a map of items and cursor */
+    bool walk;         /* the same, its items any of those in result, at most `high` of them */
     bool cursor_must, cursor_may;
     struct buf cursor;
     bool range; /* a number from low to high */

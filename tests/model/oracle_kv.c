@@ -12,6 +12,8 @@
 #include "tests/model/oracle_impl.h"
 
 #include <errno.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* As the server keeps them: a key is text if it came as str and is UTF-8; so is a value. */
@@ -167,7 +169,10 @@ static int do_del(struct oracle *o, const struct call *c, struct expect *x)
     int err = check(c, old, x);
     if (err != 0)
         return err;
-    OK(pack_bool(&x->result, old != NULL));
+    if (call_has(c, CALL_RETURN_OLD))
+        say_entry(o, old, false, x);
+    else
+        OK(pack_bool(&x->result, old != NULL));
     if (old != NULL)
         oracle_del(o, c->run, c->key[0].bytes);
     return 0;
@@ -184,6 +189,16 @@ static int do_mget(struct oracle *o, const struct call *c, struct expect *x)
     OK(pack_array(&x->result, c->n));
     for (unsigned i = 0; i < c->n; i++)
         say_entry(o, oracle_live(o, c->run, c->key[i].bytes), call_has(c, CALL_WITH_VERSION), x);
+    return 0;
+}
+
+static int do_versions(struct oracle *o, const struct call *c, struct expect *x)
+{
+    OK(pack_array(&x->result, c->n));
+    for (unsigned i = 0; i < c->n; i++) {
+        const struct entry *entry = oracle_live(o, c->run, c->key[i].bytes);
+        OK(pack_uint(&x->result, entry == NULL ? 0 : shown_version(o, entry)));
+    }
     return 0;
 }
 
@@ -265,6 +280,61 @@ static int do_incr(struct oracle *o, const struct call *c, struct expect *x)
     return 0;
 }
 
+/* A double as the decimal number that people take it for: the shortest that reads back as it. */
+static long double decimal_of(double real)
+{
+    char text[40];
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(text, sizeof text, "%.*g", digits, real);
+        if (strtod(text, NULL) == real)
+            break;
+    }
+    return strtold(text, NULL);
+}
+
+/* The number that a value is, or reads as in decimal. */
+static bool real_of(struct bytes value, long double *out)
+{
+    struct mp_reader reader = mp_reader_of(value);
+    char text[NUM_REAL_SIZE] = "", *end;
+    struct mp mp;
+    OK(mp_read(&reader, &mp));
+    *out = mp.kind == MP_UINT ? (long double)mp.uint : (long double)mp.sint;
+    if (mp.kind == MP_UINT || mp.kind == MP_SINT)
+        return true;
+    *out = mp.kind == MP_FLOAT && isfinite(mp.real) ? decimal_of(mp.real) : 0;
+    if (mp.kind == MP_FLOAT)
+        return isfinite(mp.real);
+    if ((mp.kind != MP_STR && mp.kind != MP_BIN) || mp.bytes.size >= sizeof text)
+        return false;
+    memcpy(text, mp.bytes.data, mp.bytes.size);
+    if (mp.bytes.size == 0 || strspn(text, "0123456789+-.eE") != mp.bytes.size)
+        return false;
+    *out = strtold(text, &end);
+    return *end == 0 && isfinite(*out);
+}
+
+/* What is whole and fits is kept as an integer. */
+static int do_incr_real(struct oracle *o, const struct call *c, struct expect *x)
+{
+    const struct entry *old = first_of(o, c);
+    long double sum = 0;
+    struct buf value;
+    if (old != NULL && !real_of(entry_value(old), &sum))
+        return ERR_WRONG_TYPE;
+    sum += decimal_of(c->real);
+    if (!isfinite((double)sum))
+        return ERR_OVERFLOW;
+    bool whole = truncl(sum) == sum && sum > -0x1p63L && sum < 0x1p63L;
+    buf_init(&value);
+    OK(whole ? pack_int(&value, (int64_t)sum) : pack_real(&value, (double)sum));
+    say_value(x, buf_bytes(&value));
+    oracle_put(o, c->run, normal_key(c->key[0]), buf_bytes(&value),
+               old == NULL ? 0 : old->expires_at_ms);
+    buf_deinit(&value);
+    return 0;
+}
+
 /* The body of a str or bin, or a number in decimal, for which *text stays as it is. */
 static bool text_of(const struct entry *entry, char number[static NUM_REAL_SIZE], struct bytes *out,
                     bool *text)
@@ -323,6 +393,31 @@ static void put_expiry(struct oracle *o, const struct call *c, struct entry *old
     entry_unref(old);
 }
 
+/* The conditions of kv.expire; a key without expiry expires later than any other. */
+static bool may_expire(const struct call *c, int64_t present, int64_t at)
+{
+    if (call_has(c, CALL_IF_NONE) && present != 0)
+        return false;
+    if (call_has(c, CALL_IF_SOME) && present == 0)
+        return false;
+    int64_t before = present == 0 ? INT64_MAX : present;
+    if (call_has(c, CALL_IF_LATER) && at <= before)
+        return false;
+    return !call_has(c, CALL_IF_SOONER) || at < before;
+}
+
+/* Set the expiry of a live key if `changes`, and answer with that or with the value. */
+static void change_expiry(struct oracle *o, const struct call *c, size_t i, bool live, bool changes,
+                          int64_t at, struct expect *x)
+{
+    if (call_has(c, CALL_RETURN_VALUE))
+        say_entry(o, live ? o->items[i] : NULL, false, x);
+    else
+        OK(pack_bool(&x->result, changes));
+    if (changes)
+        put_expiry(o, c, o->items[i], at);
+}
+
 static int do_expire(struct oracle *o, const struct call *c, struct expect *x)
 {
     bool found;
@@ -332,9 +427,7 @@ static int do_expire(struct oracle *o, const struct call *c, struct expect *x)
         return ERR_BAD_ARGUMENT;
     size_t i = oracle_place(o, c->run, c->key[0].bytes, &found);
     found = found && oracle_is_live(o, i);
-    if (found)
-        put_expiry(o, c, o->items[i], at);
-    OK(pack_bool(&x->result, found));
+    change_expiry(o, c, i, found, found && may_expire(c, o->items[i]->expires_at_ms, at), at, x);
     return 0;
 }
 
@@ -342,10 +435,8 @@ static int do_persist(struct oracle *o, const struct call *c, struct expect *x)
 {
     bool found;
     size_t i = oracle_place(o, c->run, c->key[0].bytes, &found);
-    found = found && oracle_is_live(o, i) && o->items[i]->expires_at_ms != 0;
-    if (found)
-        put_expiry(o, c, o->items[i], 0);
-    OK(pack_bool(&x->result, found));
+    found = found && oracle_is_live(o, i);
+    change_expiry(o, c, i, found, found && o->items[i]->expires_at_ms != 0, 0, x);
     return 0;
 }
 
@@ -362,9 +453,12 @@ static int do_ttl(struct oracle *o, const struct call *c, struct expect *x)
 }
 
 const oracle_do_fn oracle_do_table[OP_COUNT] = {
-    [OP_kv_get] = do_get,       [OP_kv_put] = do_put,         [OP_kv_del] = do_del,
-    [OP_kv_exists] = do_exists, [OP_kv_cas] = do_cas,         [OP_kv_mget] = do_mget,
-    [OP_kv_mput] = do_mput,     [OP_kv_mdel] = do_mdel,       [OP_kv_incr] = do_incr,
-    [OP_kv_append] = do_append, [OP_kv_strlen] = do_strlen,   [OP_kv_expire] = do_expire,
-    [OP_kv_ttl] = do_ttl,       [OP_kv_persist] = do_persist,
+    [OP_kv_versions] = do_versions, [OP_kv_incr_real] = do_incr_real,
+    [OP_kv_get] = do_get,           [OP_kv_put] = do_put,
+    [OP_kv_del] = do_del,           [OP_kv_exists] = do_exists,
+    [OP_kv_cas] = do_cas,           [OP_kv_mget] = do_mget,
+    [OP_kv_mput] = do_mput,         [OP_kv_mdel] = do_mdel,
+    [OP_kv_incr] = do_incr,         [OP_kv_append] = do_append,
+    [OP_kv_strlen] = do_strlen,     [OP_kv_expire] = do_expire,
+    [OP_kv_ttl] = do_ttl,           [OP_kv_persist] = do_persist,
 };

@@ -74,6 +74,10 @@ static const struct row {
     {INIT("*\r\n"), ERR_BAD_REQUEST, 0, 0, false, "Protocol error: invalid multibulk length"},
     {INIT("*-\r\n"), ERR_BAD_REQUEST, 0, 0, false, "Protocol error: invalid multibulk length"},
     {INIT("*-0\r\n"), ERR_BAD_REQUEST, 0, 0, false, "Protocol error: invalid multibulk length"},
+    {INIT("*01\r\n$1\r\na\r\n"), ERR_BAD_REQUEST, 0, 0, false,
+     "Protocol error: invalid multibulk length"},
+    {INIT("*1\r\n$01\r\na\r\n"), ERR_BAD_REQUEST, 0, 0, false,
+     "Protocol error: invalid bulk length"},
     {INIT("*1\n"), ERR_BAD_REQUEST, 0, 0, false, "Protocol error: invalid multibulk length"},
     {INIT("*1\rx"), ERR_BAD_REQUEST, 0, 0, false, "Protocol error: invalid multibulk length"},
     {INIT("*1 \r\n"), ERR_BAD_REQUEST, 0, 0, false, "Protocol error: invalid multibulk length"},
@@ -440,12 +444,13 @@ static void writers(void **state)
 static void writers_of_versions(void **state)
 {
     (void)state;
-    static const char *const expected[] = {"$-1\r\n*-1\r\n*4\r\n$4\r\ntext\r\n",
-                                           "_\r\n_\r\n%2\r\n=8\r\ntxt:text\r\n"};
+    static const char *const expected[] = {"$-1\r\n*-1\r\n*4\r\n*2\r\n$4\r\ntext\r\n",
+                                           "_\r\n_\r\n%2\r\n~2\r\n=8\r\ntxt:text\r\n"};
     for (unsigned version = 2; version <= 3; version++) {
         ok(resp_put_nil(&out, version));
         ok(resp_put_nil_array(&out, version));
         ok(resp_put_map(&out, 2, version));
+        ok(resp_put_set(&out, 2, version));
         ok(resp_put_verbatim(&out, bytes_of("text"), version));
         wrote(expected[version - 2]);
     }
