@@ -60,11 +60,11 @@ static void conn_update_events(struct conn *conn)
         REQUIRE(uv_poll_start(&conn->poll, events, conn_on_event) == 0);
 }
 
-/* Tell the loop how much the buffers hold. False: too much for all clients together. */
+/* Tell the loop how much the connection holds. False: too much for all clients together. */
 static bool conn_account(struct conn *conn)
 {
     struct loop *loop = conn->loop;
-    size_t now = conn->in.capacity + conn->out.capacity;
+    size_t now = conn->in.capacity + conn->out.capacity + conn->kept;
     uint64_t all = loop->client_bytes + now - conn->counted;
     __atomic_store_n(&loop->client_bytes, all, __ATOMIC_RELAXED);
     conn->counted = now;
@@ -110,7 +110,7 @@ static void conn_describe(struct conn *conn)
     conn_format_peer(conn->fd, session->address);
     session->protocol = conn->front->name;
     session->loop = conn->loop->index;
-    session->opened_ns = session->active_ns = loop_time_ns(conn->loop);
+    session->opened_ns = session->login_ns = session->active_ns = loop_time_ns(conn->loop);
 }
 
 /* The memory of a connection; its descriptor stays with the caller if there is none. */
@@ -178,7 +178,7 @@ void conn_close(struct conn *conn)
     for (struct loop_job *job = conn->loop->jobs; job != NULL; job = job->next)
         if (job->conn == conn)
             job->conn = NULL;
-    conn->in.size = conn->out.size = conn->sent = 0;
+    conn->in.size = conn->out.size = conn->sent = conn->kept = 0;
     conn_release(conn, &conn->in);
     conn_release(conn, &conn->out);
     atomic_fetch_sub(&conn->loop->n_conns, 1);
@@ -410,7 +410,7 @@ static const char *conn_overdue(const struct conn *conn, uint64_t now_ns)
 {
     const struct limits *limits = &conn->loop->limits;
     const uint64_t ms = 1000000;
-    if (!conn->session.logged_in && now_ns - conn->session.opened_ns > limits->login_ms * ms)
+    if (!conn->session.logged_in && now_ns - conn->session.login_ns > limits->login_ms * ms)
         return "login_ms";
     if (conn->frame_ns != 0 && now_ns - conn->frame_ns > limits->frame_ms * ms)
         return "frame_ms";

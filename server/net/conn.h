@@ -33,7 +33,8 @@ struct conn {
     struct buf in;     /* input not used yet */
     struct buf out;    /* replies */
     size_t sent;       /* bytes of `out` that have gone */
-    size_t counted;    /* bytes of both buffers that loop->client_bytes knows of */
+    size_t kept;       /* bytes the front-end keeps for this client, beside both buffers */
+    size_t counted;    /* bytes of all these that loop->client_bytes knows of */
     size_t need;       /* bytes the message at the front of `in` will at least have */
     uint64_t frame_ns; /* since when a message is incomplete; 0: none is */
     uint64_t stall_ns; /* since when output waits without any going; 0: none does */

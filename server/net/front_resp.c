@@ -381,7 +381,7 @@ static enum front_result resp_fatal(struct conn *conn, const struct problem *pro
     return FRONT_LEAVE;
 }
 
-static enum front_result resp_feed(struct conn *conn, struct bytes data, size_t *out_used)
+static enum front_result resp_feed_all(struct conn *conn, struct bytes data, size_t *out_used)
 {
     struct resp_batch batch;
     bool failed = false;
@@ -402,10 +402,20 @@ static enum front_result resp_feed(struct conn *conn, struct bytes data, size_t 
         }
         if (batch.stopped == RESP_MORE)
             return FRONT_MORE;
+        if (batch.stopped != 0 && !front_may_run(conn))
+            return FRONT_BLOCKED; /* it is told in its turn: found again when the job is done */
         if (batch.stopped != 0)
             return resp_fatal(conn, &batch.problem);
     }
     return FRONT_MORE;
+}
+
+static enum front_result resp_feed(struct conn *conn, struct bytes data, size_t *out_used)
+{
+    const struct resp_state *state = conn->resp;
+    enum front_result result = resp_feed_all(conn, data, out_used);
+    conn->kept = state->queue.capacity + state->calls.capacity + state->watched.capacity;
+    return result;
 }
 
 static int resp_open(struct conn *conn)

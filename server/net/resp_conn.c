@@ -155,6 +155,7 @@ int resp_do_RESET(struct resp_do *d)
     session_set_client_name(&conn->session, BYTES_NONE);
     if (conn->loop->env.login_required)
         session_log_out(&conn->session);
+    conn->session.login_ns = loop_time_ns(conn->loop);
     return resp_put_simple(d->out, "RESET");
 }
 

@@ -238,6 +238,18 @@ static bool batch_may_go_on(const struct args_batch *a, int err)
     return a->partial.present && a->partial.boolean && err != TXN_RETRY && err != ERR_OUT_OF_MEMORY;
 }
 
+/* The reply to call i has no room. It may have planned, so nothing of the batch is done. */
+static int batch_too_large(struct op_ctx *ctx, int err, uint32_t i)
+{
+    if (err == ERR_LIMIT_EXCEEDED)
+        (void)problem_set(ctx->problem, err,
+                          "the replies exceed limits.reply_bytes (%llu); ask for less",
+                          (unsigned long long)ctx->env->limits->reply_bytes);
+    else
+        (void)problem_set(ctx->problem, err, NULL);
+    return batch_wrong(ctx, i, "call");
+}
+
 /* Second pass: every call plans into the one transaction. */
 static int batch_plan(struct op_ctx *ctx, const struct args_batch *a, struct op_batch *batch)
 {
@@ -257,7 +269,7 @@ static int batch_plan(struct op_ctx *ctx, const struct args_batch *a, struct op_
         if (err == 0)
             err = dispatch_call(&inner);
         if (err == 0 && reply.failed != 0)
-            err = problem_set(ctx->problem, reply.failed, NULL);
+            return batch_too_large(ctx, reply.failed, i);
         if (err != 0 && batch_may_go_on(a, err)) {
             batch->places.size = places;
             reply_error(&reply, ctx->problem);

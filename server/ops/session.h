@@ -31,6 +31,7 @@ struct session {
     const char *protocol;               /* constant text */
     unsigned loop;
     uint64_t opened_ns;
+    uint64_t login_ns; /* since when it may have to log in, for limits.login_ms */
 
     /* Changed under the lock of the list, as run_name and logged_in are. */
     char client_name[SESSION_CLIENT_MAX + 1]; /* printable ASCII; "": it has not said */
