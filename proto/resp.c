@@ -36,6 +36,11 @@ static inline int resp_line(struct bytes data, size_t at, int64_t *out_number, s
     bool negative = p < end && *p == '-';
     const uint8_t *first = p += negative;
     int64_t number = 0;
+    if (end - p >= 3 && *p >= '1' && *p <= '9' && p[1] == '\r' && p[2] == '\n' && !negative) {
+        *out_number = *p - '0'; /* one digit: most counts */
+        *out_end = at + 3;
+        return 0;
+    }
     for (; p < end && *p >= '0' && *p <= '9'; p++) {
         if (p - first > 17)
             return ERR_BAD_REQUEST; /* above all limits, and below overflow */
@@ -114,8 +119,29 @@ static int resp_scan_bulk(struct resp_scan *scan, struct bytes data, size_t *out
     return 0;
 }
 
+/* An argument below 100 bytes that is well-formed and all there, as almost all are: its end. NULL:
+ * look closely. */
+static inline const uint8_t *resp_scan_short(const uint8_t *p, const uint8_t *end)
+{
+    if (end - p < 5 || p[0] != '$')
+        return NULL;
+    unsigned size = (unsigned)p[1] - '0', second = (unsigned)p[2] - '0';
+    if (size > 9 || (size == 0 && second <= 9))
+        return NULL;
+    const uint8_t *line_end = p + 2;
+    if (second <= 9) {
+        size = size * 10 + second;
+        line_end++;
+    }
+    if (line_end[0] != '\r' || line_end[1] != '\n' || end - line_end < size + 4)
+        return NULL;
+    p = line_end + 2 + size;
+    return p[0] == '\r' && p[1] == '\n' ? p + 2 : NULL;
+}
+
 int resp_scan(struct resp_scan *scan, struct bytes data, size_t *out_need, struct problem *problem)
 {
+    const uint8_t *end = data.data + data.size, *next;
     int err = 0;
     *out_need = scan->position + 1;
     if (scan->position >= data.size)
@@ -125,6 +151,11 @@ int resp_scan(struct resp_scan *scan, struct bytes data, size_t *out_need, struc
     if (!scan->begun)
         err = resp_scan_count(scan, data, problem);
     while (err == 0 && scan->left > 0) {
+        if ((next = resp_scan_short(data.data + scan->position, end)) != NULL) {
+            scan->position = (size_t)(next - data.data);
+            scan->left--;
+            continue;
+        }
         *out_need = scan->position + scan->left; /* at the very least */
         err = resp_scan_bulk(scan, data, out_need, problem);
     }
@@ -283,28 +314,31 @@ struct resp_list resp_as_list(struct resp_reader *reader, bool pairs)
 
 /* ---- writing ---- */
 
-/* `first`, a number, CR LF. */
-static int resp_put_head(struct buf *out, char first, int64_t number)
+enum { RESP_HEAD_BYTES = 24 }; /* a sign of what follows, -, 19 digits, CR LF */
+
+/* `first`, a number, CR LF. Returns the end. */
+static inline uint8_t *resp_write_head(uint8_t *p, char first, int64_t number)
 {
-    char digits[24];
-    unsigned n = 0;
     uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
-    int err = buf_reserve(out, sizeof digits + 4);
-    if (err != 0)
-        return err;
-    do
-        digits[n++] = (char)('0' + rest % 10);
-    while ((rest /= 10) != 0);
-    uint8_t *p = out->data + out->size;
+    unsigned digits = 1;
     *p++ = (uint8_t)first;
     if (number < 0)
         *p++ = '-';
-    while (n > 0)
-        *p++ = (uint8_t)digits[--n];
-    *p++ = '\r';
-    *p++ = '\n';
-    out->size = (size_t)(p - out->data);
-    return 0;
+    for (uint64_t power = 10; digits < 19 && rest >= power; power *= 10)
+        digits++;
+    for (unsigned i = digits; i-- > 0; rest /= 10)
+        p[i] = (uint8_t)('0' + rest % 10);
+    p[digits] = '\r';
+    p[digits + 1] = '\n';
+    return p + digits + 2;
+}
+
+static int resp_put_head(struct buf *out, char first, int64_t number)
+{
+    int err = buf_reserve(out, RESP_HEAD_BYTES);
+    if (err == 0)
+        out->size = (size_t)(resp_write_head(out->data + out->size, first, number) - out->data);
+    return err;
 }
 
 int resp_put_simple(struct buf *out, const char *text)
@@ -343,15 +377,14 @@ int resp_put_int(struct buf *out, int64_t number)
 
 int resp_put_bulk(struct buf *out, struct bytes bytes)
 {
-    int err = buf_reserve(out, bytes.size + 32);
-    if (err == 0)
-        err = resp_put_head(out, '$', (int64_t)bytes.size);
+    int err = buf_reserve(out, RESP_HEAD_BYTES + bytes.size + 2);
     if (err != 0)
         return err;
+    uint8_t *p = resp_write_head(out->data + out->size, '$', (int64_t)bytes.size);
     if (bytes.size > 0)
-        memcpy(out->data + out->size, bytes.data, bytes.size);
-    memcpy(out->data + out->size + bytes.size, "\r\n", 2);
-    out->size += bytes.size + 2;
+        memcpy(p, bytes.data, bytes.size);
+    memcpy(p + bytes.size, "\r\n", 2);
+    out->size = (size_t)(p + bytes.size + 2 - out->data);
     return 0;
 }
 

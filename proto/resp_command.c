@@ -3,7 +3,8 @@
  * The table of RESP commands and the lookup by name.
  *
  * A name is looked up by its length and its first eight letters, folded to upper case by clearing
- * one bit, in a small open-addressed table; what that bit confuses the comparison tells apart.
+ * one bit, in a small open-addressed table. All names are letters, of which that bit makes nothing
+ * but the other case; so up to eight of them need no further comparison.
  *
  * Threads: the lookup is built once and only read afterwards.
  */
@@ -46,22 +47,32 @@ const struct resp_command resp_table[RESP_COUNT] = {
 #undef OWN
 };
 
-static uint8_t resp_slots[RESP_SLOTS]; /* row + 1 */
+static struct resp_slot {
+    uint64_t word; /* of the name */
+    uint8_t size;  /* 0: free */
+    uint8_t row;
+} resp_slots[RESP_SLOTS];
 
 /* The first eight letters in one case, and the length. */
 static inline uint64_t resp_word(struct bytes name)
 {
+    const uint8_t *p = name.data;
     uint64_t word = 0;
     if (name.size >= 8) {
-        memcpy(&word, name.data, 8);
+        memcpy(&word, p, 8);
+    } else if (name.size >= 4) {
+        uint32_t head, tail;
+        memcpy(&head, p, 4);
+        memcpy(&tail, p + name.size - 4, 4);
+        word = head | (uint64_t)tail << (8 * (name.size - 4));
     } else {
         for (size_t i = 0; i < name.size; i++)
-            word |= (uint64_t)name.data[i] << (8 * i);
+            word |= (uint64_t)p[i] << (8 * i);
     }
     return word & UINT64_C(0xdfdfdfdfdfdfdfdf);
 }
 
-static inline unsigned resp_slot(uint64_t word, size_t size)
+static inline unsigned resp_slot_of(uint64_t word, size_t size)
 {
     return (unsigned)(((word ^ size) * UINT64_C(0x9e3779b97f4a7c15)) >> 56);
 }
@@ -82,11 +93,13 @@ void resp_init(void)
     memset(resp_slots, 0, sizeof resp_slots);
     for (unsigned row = 0; row < RESP_COUNT; row++) {
         struct bytes name = bytes_of(resp_table[row].name);
-        unsigned i = resp_slot(resp_word(name), name.size);
-        REQUIRE(resp_find(name) == NULL && row < 255);
-        while (resp_slots[i] != 0)
+        uint64_t word = resp_word(name);
+        unsigned i = resp_slot_of(word, name.size);
+        REQUIRE(resp_find(name) == NULL && row <= UINT8_MAX && name.size <= UINT8_MAX);
+        REQUIRE(strspn(resp_table[row].name, "abcdefghijklmnopqrstuvwxyz") == name.size);
+        while (resp_slots[i].size != 0)
             i = (i + 1) % RESP_SLOTS;
-        resp_slots[i] = (uint8_t)(row + 1);
+        resp_slots[i] = (struct resp_slot){word, (uint8_t)name.size, (uint8_t)row};
     }
 }
 
@@ -94,10 +107,13 @@ const struct resp_command *resp_find(struct bytes name)
 {
     if (name.size == 0)
         return NULL;
-    unsigned i = resp_slot(resp_word(name), name.size);
-    for (; resp_slots[i] != 0; i = (i + 1) % RESP_SLOTS) {
-        const struct resp_command *command = &resp_table[resp_slots[i] - 1];
-        if (resp_is(name, command->name))
+    uint64_t word = resp_word(name);
+    unsigned i = resp_slot_of(word, name.size);
+    for (; resp_slots[i].size != 0; i = (i + 1) % RESP_SLOTS) {
+        const struct resp_slot *slot = &resp_slots[i];
+        const struct resp_command *command = &resp_table[slot->row];
+        if (slot->word == word && slot->size == name.size &&
+            (name.size <= 8 || resp_is(name, command->name)))
             return command;
     }
     return NULL;

@@ -72,7 +72,8 @@ void txn_deinit(struct txn *txn)
     txn_release(txn);
     if (txn->effects != txn->first)
         mem_free(txn->effects);
-    mem_free(txn->index);
+    if (txn->index != NULL) /* once a request: not even a call */
+        mem_free(txn->index);
     txn->effects = txn->first;
     txn->n_effects = 0;
     txn->index = NULL;
