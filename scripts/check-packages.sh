@@ -127,11 +127,11 @@ in_root() {
     for page in cairnd.8 cairn.yaml.5 cairn-protocol.7 cairn-commands.7 cairn.1 loadgen.1; do
         has "man ${page%.*}" chroot "$system" man --warnings "${page##*.}" "${page%.*}"
     done
-    if [ -e "$system/usr/share/bash-completion/completions/cairn" ]; then
-        has "completion of cairn" chroot "$system" bash -c \
-            '. /usr/share/bash-completion/bash_completion && _completion_loader cairn
-             complete -p cairn'
-    fi
+    for program in cairn cairnd loadgen; do
+        has "completion of $program" chroot "$system" bash -c \
+            ". /usr/share/bash-completion/bash_completion && _completion_loader $program
+             complete -p $program"
+    done
 
     echo "==> use"
     # shellcheck disable=SC2016 # for the inner shell
