@@ -68,8 +68,8 @@ static void retryable(void **state)
 {
     (void)state;
     for (int i = 1; i <= ERR_COUNT; i++) {
-        bool expected =
-            -i == ERR_OUT_OF_MEMORY || -i == ERR_BUSY || -i == ERR_SHUTTING_DOWN || -i == ERR_IO;
+        bool expected = -i == ERR_OUT_OF_MEMORY || -i == ERR_BUSY || -i == ERR_SHUTTING_DOWN ||
+                        -i == ERR_IO || -i == ERR_DISK_FULL;
         assert_int_equal(err_retryable(-i), expected);
     }
 }
