@@ -15,13 +15,6 @@
 
 #include <libdeflate.h>
 
-enum {
-    ENTRY_AT_TYPE = 4,
-    ENTRY_AT_VERSION = 5,
-    ENTRY_AT_LSN = 6,
-    ENTRY_AT_SYNCED = 14,
-};
-
 void entry_write_head(uint8_t *to, uint8_t type, uint64_t lsn, size_t body_size)
 {
     REQUIRE(body_size <= ENTRY_BODY_MAX);
@@ -36,12 +29,26 @@ size_t entry_size(const uint8_t *at)
     return 4 + (size_t)little_read_u32(at);
 }
 
+uint32_t entry_crc(const uint8_t *at, uint32_t seed)
+{
+    return libdeflate_crc32(seed, at + ENTRY_AT_TYPE, entry_size(at) - 4 - ENTRY_TAIL_BYTES);
+}
+
+uint8_t entry_type_at(const uint8_t *at)
+{
+    return at[ENTRY_AT_TYPE];
+}
+
+uint64_t entry_lsn_at(const uint8_t *at)
+{
+    return little_read_u64(at + ENTRY_AT_LSN);
+}
+
 uint32_t entry_seal(uint8_t *at, uint64_t synced, uint32_t seed)
 {
-    size_t covered = entry_size(at) - 4 - ENTRY_TAIL_BYTES;
     little_write_u64(at + ENTRY_AT_SYNCED, synced);
-    uint32_t crc = libdeflate_crc32(seed, at + ENTRY_AT_TYPE, covered);
-    little_write_u32(at + ENTRY_AT_TYPE + covered, crc);
+    uint32_t crc = entry_crc(at, seed);
+    little_write_u32(at + entry_size(at) - ENTRY_TAIL_BYTES, crc);
     return crc;
 }
 
@@ -55,9 +62,8 @@ int entry_read(struct bytes data, uint32_t seed, struct entry *out_entry, size_t
     if (length < ENTRY_LENGTH_MIN || length > ENTRY_BODY_MAX + ENTRY_LENGTH_MIN ||
         length > data.size - 4 || at[ENTRY_AT_VERSION] != ENTRY_VERSION)
         return ERR_DATA_DAMAGED;
-    size_t covered = length - ENTRY_TAIL_BYTES;
-    uint32_t crc = libdeflate_crc32(seed, at + ENTRY_AT_TYPE, covered);
-    if (crc != little_read_u32(at + ENTRY_AT_TYPE + covered))
+    uint32_t crc = entry_crc(at, seed);
+    if (crc != little_read_u32(at + length + 4 - ENTRY_TAIL_BYTES))
         return ERR_DATA_DAMAGED;
     *out_entry = (struct entry){
         .type = at[ENTRY_AT_TYPE],

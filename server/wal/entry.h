@@ -29,6 +29,14 @@ enum {
     ENTRY_VERSION = 1,
 };
 
+/* Where the fields of the head stand. */
+enum {
+    ENTRY_AT_TYPE = 4,
+    ENTRY_AT_VERSION = 5,
+    ENTRY_AT_LSN = 6,
+    ENTRY_AT_SYNCED = 14,
+};
+
 /* Numbers on disk: never reused. */
 enum entry_type {
     ENTRY_BATCH = 0x00,     /* effects that are one instant */
@@ -55,8 +63,13 @@ struct entry {
  * CRC come with entry_seal. */
 void entry_write_head(uint8_t *to, uint8_t type, uint64_t lsn, size_t body_size);
 
-/* Bytes of the whole entry whose head is at `at`, which entry_write_head wrote. */
+/* Of the entry whose head is at `at`, which entry_write_head wrote: all its bytes, type, LSN. */
 size_t entry_size(const uint8_t *at);
+uint8_t entry_type_at(const uint8_t *at);
+uint64_t entry_lsn_at(const uint8_t *at);
+
+/* The CRC of the entry at `at`, whose length must be right, whatever its last four bytes say. */
+uint32_t entry_crc(const uint8_t *at, uint32_t seed);
 
 /* Fill in `synced` and the CRC; returns the CRC, which seeds the next. */
 uint32_t entry_seal(uint8_t *at, uint64_t synced, uint32_t seed);

@@ -128,6 +128,12 @@ static int posix_sync(struct dir *dir, int file)
     return fdatasync(file) == 0 ? 0 : -errno;
 }
 
+static void posix_forget(struct dir *dir, int file)
+{
+    (void)dir;
+    (void)posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 static int posix_rename(struct dir *dir, const char *from, const char *to)
 {
     return renameat(posix_fd(dir), from, posix_fd(dir), to) == 0 ? 0 : -errno;
@@ -171,6 +177,7 @@ static const struct file_ops posix_ops = {
     .size = posix_size,
     .allocate = posix_allocate,
     .sync = posix_sync,
+    .forget = posix_forget,
     .rename = posix_rename,
     .remove = posix_remove,
     .sync_names = posix_sync_names,

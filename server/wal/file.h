@@ -11,7 +11,8 @@
  * All operations return 0 (or a count) or a negative errno. They finish short transfers and retry
  * EINTR themselves, and report everything else: nothing is retried after an error of a sync.
  *
- * Threads: a struct dir may be used by several threads at once; one file by one at a time.
+ * Threads: a struct dir may be used by several threads at once; one file by one at a time. But a
+ * sync may run beside a write: it covers what was written before it began.
  */
 #pragma once
 
@@ -45,6 +46,8 @@ struct file_ops {
     int (*allocate)(struct dir *dir, int file, uint64_t size); /* blocks, early ENOSPC; may be a
                                                                   no-op where it is not supported */
     int (*sync)(struct dir *dir, int file);                    /* fdatasync; its error is final */
+    /* Read what is on disk next time, not what a cache took it for; as far as that can be had. */
+    void (*forget)(struct dir *dir, int file);
     int (*rename)(struct dir *dir, const char *from, const char *to); /* atomic, replaces */
     int (*remove)(struct dir *dir, const char *name);
     int (*sync_names)(

@@ -18,8 +18,8 @@ struct replay_report {
     uint64_t synced_lsn;               /* known to have been synced before */
     uint64_t cut_bytes;                /* of a torn tail that were not zeros */
     bool clean;                        /* it ends with a clean shutdown */
-    struct wal_end end;
-    char problem[512]; /* when refused: file, offset, LSN, and what to do */
+    struct wal_end end;                /* of what is good, also when refused */
+    char problem[512];                 /* when refused: file, offset, LSN, and what to do */
     char file[FILE_NAME_MAX + 1];
     uint64_t offset;
 };
@@ -28,12 +28,18 @@ struct replay_options {
     struct dir *dir;
     const struct store_id *store; /* NULL: take what the files say */
     uint64_t after_lsn;           /* of the snapshot: entries up to it are read but not told */
+    bool any_first;               /* tools: the log may begin behind after_lsn + 1 */
     /* Told of each entry that takes an LSN. Not 0 ends the replay with that error. */
     int (*entry)(void *context, const struct entry *entry);
     /* Now and then: bytes read of all. May be NULL. */
     void (*progress)(void *context, uint64_t done_bytes, uint64_t all_bytes);
     void *context;
 };
+
+/* Before replay: sync the last segments, which a process that died may have left in memory, and
+ * drop them from the caches, so that what is read then is what the disk has. 0, or ERR_IO with
+ * report->problem. */
+MUST_USE int replay_settle(struct dir *dir, struct replay_report *report);
 
 /* 0; ERR_DATA_DAMAGED, ERR_DATA_FORMAT or ERR_IO with report->problem; or what `entry` returned. */
 MUST_USE int replay_run(const struct replay_options *options, struct replay_report *report);

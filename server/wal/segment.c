@@ -3,8 +3,8 @@
  * Names, headers and zeros of segments.
  *
  *   header: | CAIRN_WAL | 0 0 0 | format u32 | store id 16 | number u64 | first_lsn u64 | salt u32
- *   |
- *           | last_lsn u64 | end_offset u64 | end_crc u32 | zeros ... | crc u32 |    4096 bytes
+ *           | last_lsn u64 | end_offset u64 | end_crc u32 | bytes u64 | zeros ... | crc u32 |
+ *                                                                                 4096 bytes
  *
  * The whole block is under its CRC, the zeros too: they are room for later fields.
  *
@@ -30,6 +30,7 @@ enum {
     SEGMENT_AT_LAST_LSN = 52,
     SEGMENT_AT_END_OFFSET = 60,
     SEGMENT_AT_END_CRC = 68,
+    SEGMENT_AT_BYTES = 72,
     SEGMENT_AT_CRC = SEGMENT_HEADER_BYTES - 4,
     SEGMENT_ZEROS = 256 * 1024, /* bytes of one write */
 };
@@ -67,6 +68,7 @@ void segment_encode_header(const struct segment_header *header,
     little_write_u64(out + SEGMENT_AT_LAST_LSN, header->last_lsn);
     little_write_u64(out + SEGMENT_AT_END_OFFSET, header->end_offset);
     little_write_u32(out + SEGMENT_AT_END_CRC, header->end_crc);
+    little_write_u64(out + SEGMENT_AT_BYTES, header->bytes);
     little_write_u32(out + SEGMENT_AT_CRC, libdeflate_crc32(0, out, SEGMENT_AT_CRC));
 }
 
@@ -86,6 +88,7 @@ int segment_decode_header(const uint8_t data[static SEGMENT_HEADER_BYTES],
     out_header->last_lsn = little_read_u64(data + SEGMENT_AT_LAST_LSN);
     out_header->end_offset = little_read_u64(data + SEGMENT_AT_END_OFFSET);
     out_header->end_crc = little_read_u32(data + SEGMENT_AT_END_CRC);
+    out_header->bytes = little_read_u64(data + SEGMENT_AT_BYTES);
     return 0;
 }
 

@@ -4,11 +4,14 @@
  *
  *   wal-<first LSN, 16 hex>.log   | header 4 KiB | entry | entry | ... | zeros to segment_bytes |
  *   wal-spare                     zeros, ready to become the next segment
+ *   wal-next                      the same, made in haste: no spare was ready, or it was too small
  *
  * A segment is zero-filled and synced before it is used, so that a commit is one write and one
  * flush of the disk: neither size nor blocks of the file change (measured: 1 write + 1 flush
- * instead of 3 + 2). Its header, synced before its first entry is acknowledged, says where the one
- * before it ends; so a segment that is missing or shorter than it was is noticed.
+ * instead of 3 + 2). Its header says where the one before it ends; so a segment that is missing or
+ * shorter than it was is noticed. The one before is synced first, then the header, and only then
+ * does the file get its name, which is synced before its first entry is acknowledged. A segment
+ * without an entry that takes an LSN is replaced by the next of the same name and number.
  */
 #pragma once
 
@@ -22,6 +25,7 @@ enum {
 };
 
 #define SEGMENT_SPARE "wal-spare"
+#define SEGMENT_NEXT  "wal-next"
 
 /* The id of a store: every file of a data directory carries it. */
 struct store_id {
@@ -36,6 +40,7 @@ struct segment_header {
     uint64_t last_lsn;   /* of the segment before (first_lsn - 1) */
     uint64_t end_offset; /* where the entries of the segment before end; 0: there is none */
     uint32_t end_crc;    /* of its last entry (its salt if it has none) */
+    uint64_t bytes;      /* size of the file, so that one cut short is noticed; 0: not known */
 };
 
 void segment_name(uint64_t first_lsn, char out_name[static FILE_NAME_MAX + 1]);

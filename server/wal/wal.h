@@ -42,8 +42,9 @@ struct wal_options {
     uint64_t sync_interval_ms; /* buffered: the oldest unsynced entry is synced within that */
     uint64_t sync_entries;     /* buffered: or when there are as many unsynced */
     bool no_thread;            /* tests: wal_step does what the thread would */
-    /* Called by the thread that noticed; any of them may be NULL. */
-    void (*durable)(void *context);                  /* durable_lsn has moved */
+    /* Called by the log thread, without locks; with no_thread by wal_step and wal_close. Any of
+     * them may be NULL. */
+    void (*durable)(void *context); /* durable_lsn has moved, or wal_is_behind no longer holds */
     void (*failed)(void *context, const char *text); /* once; text names file and error */
     void (*changed)(void *context, enum wal_state state);
     void *context;
@@ -76,12 +77,14 @@ int wal_close(struct wal *wal);
 
 /* Append an entry of this type with a body of exactly `size` bytes (<= ENTRY_BODY_MAX): returns
  * where to write the body, and its LSN; holds the lock of the log until wal_end. Cannot fail: in
- * WAL_FAILED what is written goes nowhere. */
+ * WAL_FAILED what is written goes nowhere. Each of n_threads appends at most ENTRY_BODY_MAX bytes
+ * after it has seen wal_is_behind. */
 uint8_t *wal_begin(struct wal *wal, uint8_t type, size_t size, uint64_t *out_lsn);
 void wal_end(struct wal *wal);
 
 /* Write all that is staged, if anything up to `lsn` is. Returns when it is written (perhaps by
- * somebody else). False: the log has failed. */
+ * somebody else); waits while a full disk leaves no room for it. False: the log has failed (with
+ * no_thread: or there is no room). */
 bool wal_write(struct wal *wal, uint64_t lsn);
 
 /* Have everything up to `lsn` synced soon; `durable` will tell. Does not wait. */
@@ -95,8 +98,8 @@ uint64_t wal_written_lsn(const struct wal *wal);
 uint64_t wal_durable_lsn(const struct wal *wal);
 enum wal_state wal_state(const struct wal *wal);
 
-/* Too much is staged, or the oldest unsynced entry is older than twice the interval: take no more
- * writes until `durable` was called. */
+/* Too much is staged, or the oldest unsynced entry is older than twice the interval (buffered), or
+ * even the reserve of a full disk is used up: take no more writes until `durable` was called. */
 bool wal_is_behind(const struct wal *wal);
 
 void wal_figures(const struct wal *wal, struct wal_figures *out_figures);

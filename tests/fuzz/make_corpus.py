@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Write the seeds and dictionaries of the fuzz targets mp, rpc_decode, dispatch and resp.
+"""Write the seeds and dictionaries of the fuzz targets mp, rpc_decode, dispatch, resp and snapshot.
 
 Usage: make_corpus.py [FOLDER]   (corpus/ beside this file)
 
@@ -12,12 +12,15 @@ that were put beside the seeds stay."""
 import os
 import random
 import re
+import struct
 import sys
+import zlib
 
 import msgpack
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROTO = os.path.join(HERE, "..", "..", "proto")
+GOLDEN = os.path.join(HERE, "..", "golden")
 
 
 def nested(depth):
@@ -136,6 +139,41 @@ def resp_seeds():
     return seeds
 
 
+def snapshot(*sections):
+    """A snapshot of sections (type, chunks), without compression."""
+    heads = section_heads = body = b""
+    for kind, chunks in sections:
+        stored = b""
+        for chunk in chunks:
+            head = struct.pack("<III", len(chunk), len(chunk), zlib.crc32(chunk))
+            heads += head
+            stored += head + chunk
+        section_head = struct.pack("<BQ", kind, len(stored))
+        section_heads += section_head
+        body += section_head + stored
+    header = b"CAIRN_SNAP" + struct.pack("<IQQQB", 1, 1700000000, 5, 3, len(sections))
+    store = bytes(range(16))
+    crc = zlib.crc32(heads + section_heads + header + store)
+    return header + body + store + struct.pack("<I", crc)
+
+
+def snapshot_seeds():
+    """A byte of settings (1: repair; 6: threads), then a file."""
+    three = snapshot((1, [b"default"]), (2, [b"record" * 9, b"x", b"y" * 300]), (3, [b"effect"]))
+    with open(os.path.join(GOLDEN, "snapshot-1.snap"), "rb") as file:
+        golden = file.read()
+    return {
+        "empty": b"\0" + snapshot(),
+        "empty_sections": b"\1" + snapshot((1, []), (3, [])),
+        "three": b"\0" + three,
+        "threads": b"\7" + three,
+        "cut": b"\1" + three[:-7],
+        "wrong_order": b"\0" + snapshot((2, []), (1, [])),
+        "compressed": b"\1" + golden,
+        "compressed_threads": b"\2" + golden,
+    }
+
+
 def table(name):
     """A table of proto without its comments."""
     with open(os.path.join(PROTO, name), encoding="utf-8") as file:
@@ -169,7 +207,7 @@ def main():
     """Run as a program."""
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "corpus")
     seeds = {"mp": mp_seeds(), "rpc_decode": rpc_seeds(), "dispatch": dispatch_seeds(),
-             "resp": resp_seeds()}
+             "resp": resp_seeds(), "snapshot": snapshot_seeds()}
     for target, files in seeds.items():
         os.makedirs(os.path.join(folder, target), exist_ok=True)
         for name, data in files.items():
