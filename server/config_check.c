@@ -124,15 +124,16 @@ bool config_address_is_local(const struct config_address *address)
 
 static int check_durability(const struct config *config, struct err_detail *out_detail)
 {
-    if (config_enum(config, OPTION_durability_mode) != DURABILITY_MEMORY)
-        return config_fail(out_detail, ERR_UNSUPPORTED,
-                           "durability.mode: this build serves memory only; buffered and strict "
-                           "arrive with the log. Set durability.mode: memory if it may lose all "
-                           "data when it stops");
-    if (*config_text(config, OPTION_data_dir) != '\0')
-        return config_fail(out_detail, ERR_UNSUPPORTED,
-                           "data.dir: this build keeps nothing on disk; data.dir arrives with the "
-                           "log. Leave it empty if the server may lose all data when it stops");
+    bool logs = config_enum(config, OPTION_durability_mode) != DURABILITY_MEMORY;
+    bool has_dir = *config_text(config, OPTION_data_dir) != '\0';
+    if (logs && !has_dir)
+        return config_fail(out_detail, ERR_BAD_ARGUMENT,
+                           "durability.mode: buffered and strict keep a log; say where with "
+                           "data.dir, for example /var/lib/cairnd");
+    if (!logs && has_dir)
+        return config_fail(out_detail, ERR_BAD_ARGUMENT,
+                           "data.dir: durability.mode: memory keeps nothing there; set "
+                           "durability.mode: buffered or strict, or leave data.dir empty");
     return 0;
 }
 

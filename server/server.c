@@ -2,7 +2,7 @@
  *
  * Assembling the daemon, and taking it apart again.
  *
- *   configuration -> store -> loops -> HTTP -> listeners -> "ready"
+ *   configuration -> store -> recovery -> loops -> HTTP -> listeners -> "ready"
  *   SIGTERM, SIGINT: listeners close, loops answer what they have received, everything is freed
  *   SIGHUP: the configuration is read again and what is reloadable is applied
  *   a second SIGTERM or SIGINT ends the process at once
@@ -224,6 +224,7 @@ static int server_start_loops(struct server *server)
         options.index = i;
         if (loop_start(&options, &server->loops[i]) != 0)
             return ERR_INTERNAL;
+        atomic_store(&server->n_loops_running, i + 1);
     }
     return server->loops == NULL ? ERR_OUT_OF_MEMORY : 0;
 }
@@ -250,6 +251,9 @@ static int server_start(struct server *server)
         log_error("server", "no memory for the store");
         return EX_OSERR;
     }
+    status = storage_open(server);
+    if (status != 0)
+        return status;
     server_init_host(server);
     if (server_start_loops(server) != 0) {
         log_error("server", "the event loops could not be started");
@@ -265,12 +269,15 @@ static int server_start(struct server *server)
 
 /* ---- end ---- */
 
-static void server_deinit(struct server *server)
+static int server_deinit(struct server *server)
 {
     for (unsigned i = 0; i < server->n_https; i++)
         http_stop(server->https[i]); /* it reads the loops and the store */
     for (unsigned i = 0; i < server->n_loops && server->loops != NULL; i++)
-        loop_join(server->loops[i]);
+        loop_wait(server->loops[i]);
+    int status = storage_close(server); /* the loops are told of its progress */
+    for (unsigned i = 0; i < server->n_loops && server->loops != NULL; i++)
+        loop_destroy(server->loops[i]);
     uv_walk(&server->uv, server_close_handle, NULL);
     (void)uv_run(&server->uv, UV_RUN_DEFAULT);
     (void)uv_loop_close(&server->uv);
@@ -283,6 +290,7 @@ static void server_deinit(struct server *server)
     activation_deinit(&server->activation);
     notify_close(&server->notify);
     config_destroy(server->config);
+    return status;
 }
 
 /* What the service manager has put into our environment; before descriptors and threads. */
@@ -316,8 +324,8 @@ int server_run(struct config *config, const char *config_path)
     status = server_start(&server);
     if (status == 0) {
         server.phase = SERVER_READY;
-        log_notice("server", "cairnd %s ready: %u loops, durability memory", CAIRN_VERSION,
-                   server.n_loops);
+        log_notice("server", "cairnd %s ready: %u loops, durability %s", CAIRN_VERSION,
+                   server.n_loops, durability_name(server.store->durability));
         server_notify_ready(&server);
         (void)uv_run(&server.uv, UV_RUN_DEFAULT);
     } else {
@@ -326,7 +334,7 @@ int server_run(struct config *config, const char *config_path)
         for (unsigned i = 0; i < server.n_loops && server.loops != NULL; i++)
             loop_stop(server.loops[i], 0);
     }
-    server_deinit(&server);
+    int end_status = server_deinit(&server);
     log_notice("server", "stopped");
-    return status;
+    return status != 0 ? status : end_status;
 }

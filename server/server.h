@@ -13,6 +13,7 @@
 #include "server/net/listener.h"
 #include "server/net/loop.h"
 #include "server/notify.h"
+#include "server/storage.h"
 
 /* Written by the main thread, read by others. */
 enum server_phase { SERVER_STARTING, SERVER_READY, SERVER_STOPPING };
@@ -28,10 +29,12 @@ struct server {
     const char *config_path; /* NULL: none */
     struct auth *auth;       /* NULL: no login needed */
     struct store *store;
+    struct storage storage; /* what the store stands on */
     struct op_host host;
     struct slowlog slowlog;
     struct loop **loops;
     unsigned n_loops;
+    _Atomic unsigned n_loops_running; /* those that the log tells of its progress */
     struct listener_group group;
     struct listener *listeners[2 * CONFIG_ADDRESSES_MAX];
     unsigned n_listeners;

@@ -24,6 +24,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "server/wal/wal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -40,6 +41,46 @@ enum {
 
 static void conn_on_event(uv_poll_t *poll, int status, int events);
 
+/* ---- replies that wait for the log ---- */
+
+uint64_t conn_stream_end(const struct conn *conn)
+{
+    return conn->out_at + conn->out.size;
+}
+
+void conn_hold(struct conn *conn, uint64_t from, uint64_t lsn)
+{
+    if (lsn == 0 || from == conn_stream_end(conn))
+        return;
+    if (conn->n_holds == CONN_HOLDS) {
+        conn->holds[CONN_HOLDS - 1].lsn = lsn; /* what waits for less waits with it */
+        return;
+    }
+    conn->holds[conn->n_holds++] = (struct conn_hold){from, lsn};
+}
+
+/* How far `out` may be sent. */
+static size_t conn_sendable(struct conn *conn)
+{
+    unsigned done = 0;
+    if (conn->n_holds == 0)
+        return conn->out.size;
+    uint64_t durable = wal_durable_lsn(conn->loop->env.store->wal);
+    while (done < conn->n_holds && conn->holds[done].lsn <= durable)
+        done++;
+    conn->n_holds -= done;
+    memmove(conn->holds, conn->holds + done, conn->n_holds * sizeof conn->holds[0]);
+    return conn->n_holds == 0 ? conn->out.size : (size_t)(conn->holds[0].from - conn->out_at);
+}
+
+/* Bytes at the front of `out` have gone for good. */
+static void conn_forget_sent(struct conn *conn)
+{
+    buf_consume(&conn->out, conn->sent);
+    conn->out_at += conn->sent;
+    conn->sent = 0;
+}
+
 /* Poll for what the state of the connection calls for. */
 static void conn_update_events(struct conn *conn)
 {
@@ -49,7 +90,7 @@ static void conn_update_events(struct conn *conn)
         return;
     if (reads && !conn->eof)
         events |= UV_READABLE;
-    if (conn->out.size > conn->sent)
+    if (conn->full)
         events |= UV_WRITABLE;
     if (events == conn->events)
         return;
@@ -160,6 +201,8 @@ static void conn_on_closed(uv_handle_t *handle)
         link = &(*link)->next_dirty;
     if (conn->dirty)
         *link = conn->next_dirty;
+    if (conn->waits)
+        loop_wait_no_more(conn->loop, conn);
     close(conn->fd);
     conn->front->close(conn);
     session_deinit(&conn->session);
@@ -179,6 +222,7 @@ void conn_close(struct conn *conn)
         if (job->conn == conn)
             job->conn = NULL;
     conn->in.size = conn->out.size = conn->sent = conn->kept = 0;
+    conn->n_holds = 0;
     conn_release(conn, &conn->in);
     conn_release(conn, &conn->out);
     atomic_fetch_sub(&conn->loop->n_conns, 1);
@@ -238,10 +282,14 @@ static void conn_feed(struct conn *conn, struct bytes data)
 {
     bool kept = data.data == conn->in.data;
     size_t used = 0;
+    struct op_env *env = &conn->loop->env;
+    uint64_t from = conn_stream_end(conn);
     loop_see_time(conn->loop);
     if (conn->out.data == NULL)
         conn->out = loop_borrow(conn->loop);
+    env->synced_first = 0;
     enum front_result result = conn->front->feed(conn, data, &used);
+    conn_hold(conn, from, env->synced_first);
     bool was_blocked = conn->blocked;
     conn->blocked = result == FRONT_BLOCKED;
     if (conn->blocked && !was_blocked)
@@ -355,7 +403,7 @@ static void conn_on_event(uv_poll_t *poll, int status, int events)
 /* All output has gone. */
 static void conn_drained(struct conn *conn)
 {
-    conn->out.size = conn->sent = 0;
+    conn_forget_sent(conn);
     conn->stall_ns = 0;
     conn_release(conn, &conn->out);
     if (conn->state == CONN_LEAVING && conn->n_jobs == 0)
@@ -368,7 +416,7 @@ void conn_flush(struct conn *conn)
 {
     if (conn->state == CONN_CLOSED)
         return;
-    size_t left = conn->out.size - conn->sent;
+    size_t sendable = conn_sendable(conn), left = sendable - conn->sent;
     if (left > 0) {
         ssize_t n = send(conn->fd, conn->out.data + conn->sent, left, MSG_NOSIGNAL);
         if (n < 0 && errno != EAGAIN && errno != EINTR) {
@@ -382,12 +430,15 @@ void conn_flush(struct conn *conn)
             stats_add(&conn->loop->stats, METRIC_sent_bytes, (uint64_t)n);
         }
     }
-    if (conn->sent > CONN_LARGE_BYTES && conn->sent > conn->out.size / 2) {
-        buf_consume(&conn->out, conn->sent); /* a client may always owe us a rest */
-        conn->sent = 0;
-    }
+    conn->full = conn->sent < sendable;
+    if (conn->n_holds > 0)
+        loop_wait_for_log(conn->loop, conn, conn->holds[conn->n_holds - 1].lsn);
+    if (conn->sent > CONN_LARGE_BYTES && conn->sent > conn->out.size / 2)
+        conn_forget_sent(conn); /* a client may always owe us a rest */
     if (conn->sent == conn->out.size)
         conn_drained(conn);
+    else if (!conn->full)
+        conn->stall_ns = 0; /* the log is what it waits for */
     else if (conn->stall_ns == 0)
         conn->stall_ns = loop_time_ns(conn->loop);
     conn_update_events(conn);

@@ -17,11 +17,13 @@ enum conn_state {
     CONN_CLOSED,    /* waits for libuv to let go of it */
 };
 
+enum { CONN_HOLDS = 4 };
+
 struct conn {
     uv_poll_t poll; /* first: the handle is the connection */
     struct loop *loop;
     struct conn *next, **link; /* in loop->conns */
-    struct conn *next_dirty;
+    struct conn *next_dirty, *next_waiting;
     int fd;
     enum conn_state state;
     int events;    /* what is being polled for */
@@ -29,10 +31,18 @@ struct conn {
     bool blocked;  /* requests wait until replies have gone out or jobs are done */
     bool scanning; /* `in` begins with a message that is not all there; `scan` is how far we are */
     bool eof;      /* the client will send nothing more */
-    unsigned n_jobs;   /* requests being worked on */
-    struct buf in;     /* input not used yet */
-    struct buf out;    /* replies */
-    size_t sent;       /* bytes of `out` that have gone */
+    unsigned n_jobs;  /* requests being worked on */
+    bool full;        /* the socket took less than it was given: wait until it takes more */
+    bool waits;       /* in loop->waiting */
+    struct buf in;    /* input not used yet */
+    struct buf out;   /* replies */
+    size_t sent;      /* bytes of `out` that have gone */
+    uint64_t out_at;  /* where in the stream of all replies `out` begins */
+    unsigned n_holds; /* replies that wait for the log, in their order */
+    struct conn_hold {
+        uint64_t from; /* in the stream: this and what follows */
+        uint64_t lsn;  /* until this is durable */
+    } holds[CONN_HOLDS];
     size_t kept;       /* bytes the front-end keeps for this client, beside both buffers */
     size_t counted;    /* bytes of all these that loop->client_bytes knows of */
     size_t need;       /* bytes the message at the front of `in` will at least have */
@@ -49,6 +59,11 @@ struct conn {
 
 /* Take over a socket. NULL (socket closed) without memory. */
 struct conn *conn_open(struct loop *loop, const struct front *front, int fd, uint64_t id, bool tcp);
+
+/* Replies from here on in the stream (conn_stream_end before they were made) wait until this LSN is
+ * durable. */
+uint64_t conn_stream_end(const struct conn *conn);
+void conn_hold(struct conn *conn, uint64_t from, uint64_t lsn);
 
 /* Send what is in `out`; called once per turn for each dirty connection. */
 void conn_flush(struct conn *conn);

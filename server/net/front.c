@@ -13,6 +13,8 @@ bool front_may_run(const struct conn *conn)
     const struct limits *limits = &conn->loop->limits;
     if (conn->out.size - conn->sent > limits->output_bytes)
         return false;
+    if (conn->loop->behind)
+        return false;
     return conn->n_jobs == 0 || (!conn->session.ordered && conn->n_jobs < limits->in_flight);
 }
 

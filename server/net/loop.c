@@ -22,6 +22,7 @@
 #include "common/mem.h"
 #include "server/net/conn.h"
 #include "server/ops/dispatch.h"
+#include "server/wal/wal.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -73,25 +74,111 @@ void loop_give_back(struct loop *loop, struct buf *buf)
 
 /* ---- replies ---- */
 
+static bool loop_commit(struct loop *loop);
+
 static void loop_flush(struct loop *loop)
 {
     struct conn *conn = loop->dirty;
+    if (conn == NULL)
+        return;
+    bool logged = loop_commit(loop);
     loop->dirty = NULL;
     while (conn != NULL) {
         struct conn *next = conn->next_dirty;
         conn->dirty = false;
-        conn_flush(conn);
+        if (logged)
+            conn_flush(conn);
+        else
+            conn_close(conn); /* nobody knows what has become of its requests */
         conn = next;
     }
 }
 
+/* ---- the log ---- */
+
+void loop_wait_for_log(struct loop *loop, struct conn *conn, uint64_t lsn)
+{
+    loop->sync_lsn = lsn > loop->sync_lsn ? lsn : loop->sync_lsn;
+    if (conn->waits)
+        return;
+    conn->waits = true;
+    conn->next_waiting = loop->waiting;
+    loop->waiting = conn;
+}
+
+void loop_wait_no_more(struct loop *loop, struct conn *conn)
+{
+    struct conn **link = &loop->waiting;
+    while (*link != conn)
+        link = &(*link)->next_waiting;
+    *link = conn->next_waiting;
+    conn->waits = false;
+}
+
+/* What replies of this turn rest on goes to the log before them. False: the log has failed, and
+ * nothing may be said any more. */
+static bool loop_commit(struct loop *loop)
+{
+    struct op_env *env = &loop->env;
+    struct wal *wal = env->store->wal;
+    uint64_t lsn = env->written_first;
+    env->written_first = 0;
+    if (wal == NULL || lsn == 0 || env->store->durability == DURABILITY_LEVEL_STRICT)
+        return true;
+    return lsn <= wal_written_lsn(wal) || wal_write(wal, lsn);
+}
+
+/* Replies that waited may go now, perhaps; requests, too. */
+static void loop_see_log(struct loop *loop)
+{
+    struct conn *conn = loop->waiting, *next;
+    loop->waiting = NULL;
+    for (; conn != NULL; conn = next) {
+        next = conn->next_waiting;
+        conn->waits = false;
+        conn_mark_dirty(conn);
+    }
+    bool was_behind = loop->behind;
+    loop->behind = wal_is_behind(loop->env.store->wal);
+    for (conn = loop->conns; was_behind && !loop->behind && conn != NULL; conn = next) {
+        next = conn->next;
+        conn_resume(conn);
+    }
+}
+
+/* All replies that may go have gone: whom to wait for now? True: the log has moved meanwhile, look
+ * again. */
+static bool loop_watch_log(struct loop *loop, uint64_t durable_lsn)
+{
+    struct wal *wal = loop->env.store->wal;
+    if (wal == NULL)
+        return false;
+    loop->behind = loop->behind || wal_is_behind(wal);
+    bool wants = loop->waiting != NULL || loop->behind;
+    atomic_store(&loop->wants_log, wants);
+    if (!wants)
+        return false;
+    if (loop->sync_lsn > durable_lsn)
+        wal_want_sync(wal, loop->sync_lsn);
+    return wal_durable_lsn(wal) != durable_lsn;
+}
+
+/* ---- turns ---- */
+
 static void loop_on_prepare(uv_prepare_t *handle)
 {
     struct loop *loop = handle->data;
-    /* Sending may let waiting requests run, which reply in turn; each connection's input is finite.
-     * */
-    while (loop->dirty != NULL)
-        loop_flush(loop);
+    struct wal *wal = loop->env.store->wal;
+    uint64_t durable_lsn;
+    do {
+        durable_lsn = wal != NULL ? wal_durable_lsn(wal) : 0;
+        if (wal != NULL && atomic_load_explicit(&loop->wants_log, memory_order_relaxed))
+            loop_see_log(loop);
+        /* Sending may let waiting requests run, which reply in turn; each connection's input is
+         * finite. */
+        while (loop->dirty != NULL)
+            loop_flush(loop);
+    } while (loop_watch_log(loop, durable_lsn));
     loop->now_is_set = false;
 }
 
@@ -136,21 +223,26 @@ int loop_add_job(struct loop *loop, struct conn *conn, struct job *job, uint32_t
 static void loop_finish_job(struct loop *loop, struct loop_job *entry)
 {
     struct conn *conn = entry->conn;
-    size_t reply_bytes = 0;
     if (conn != NULL) {
+        size_t reply_bytes;
         if (conn->out.data == NULL)
             conn->out = loop_borrow(loop);
         size_t mark = conn->out.size;
+        uint64_t from = conn_stream_end(conn);
+        loop->env.synced_first = 0;
         conn->n_jobs--;
         if (conn->front->finish(conn, entry->tag, entry->silent, entry->job) != 0)
             conn_leave(conn);
         reply_bytes = conn->out.size - mark;
+        dispatch_end_job(&loop->env, entry->job, reply_bytes);
+        conn_hold(conn, from, loop->env.synced_first);
         conn_mark_dirty(conn);
         conn_resume(conn);
         if (conn->eof && conn->n_jobs == 0 && !conn->blocked)
             conn_leave(conn);
+    } else {
+        dispatch_end_job(&loop->env, entry->job, 0);
     }
-    dispatch_end_job(&loop->env, entry->job, reply_bytes);
     mem_free(entry);
 }
 
@@ -427,9 +519,19 @@ int loop_start(const struct loop_options *options, struct loop **out_loop)
     return 0;
 }
 
-void loop_join(struct loop *loop)
+void loop_tell_log(struct loop *loop)
+{
+    if (atomic_load(&loop->wants_log))
+        (void)uv_async_send(&loop->wake);
+}
+
+void loop_wait(struct loop *loop)
 {
     REQUIRE(uv_thread_join(&loop->thread) == 0);
+}
+
+void loop_destroy(struct loop *loop)
+{
     mailbox_run(&loop->mailbox);
     REQUIRE(uv_loop_close(&loop->uv) == 0);
     mailbox_deinit(&loop->mailbox);

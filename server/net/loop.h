@@ -55,11 +55,15 @@ struct loop {
     unsigned index, n_loops;
     void (*on_end)(void *context);
     void *context;
-    _Atomic unsigned n_conns;          /* those on their way here included */
-    _Atomic uint64_t beat_ns;          /* when the loop last came round; LOOP_ENDED: never again */
-    struct conn *conns;                /* all */
-    struct session_list sessions;      /* theirs, for others to look at */
-    struct conn *dirty;                /* those with output to send this turn */
+    _Atomic unsigned n_conns;     /* those on their way here included */
+    _Atomic uint64_t beat_ns;     /* when the loop last came round; LOOP_ENDED: never again */
+    struct conn *conns;           /* all */
+    struct session_list sessions; /* theirs, for others to look at */
+    struct conn *waiting;         /* those with replies that wait for the log */
+    atomic_bool wants_log;        /* there are some, or the log is behind: tell of its progress */
+    bool behind;                  /* the log takes no more: no requests until it does */
+    uint64_t sync_lsn;            /* what has to be synced for them */
+    struct conn *dirty;           /* those with output to send this turn */
     struct loop_job *jobs, **jobs_end; /* first in, first to have a turn */
     bool now_is_set;                   /* env.now_ms is that of this turn */
     bool stopping;         /* no new requests; connections close when they have been answered */
@@ -79,8 +83,9 @@ MUST_USE int loop_start(const struct loop_options *options, struct loop **out_lo
 /* Begin to stop (any thread): answer what has been received, close, end. */
 void loop_stop(struct loop *loop, uint64_t drain_ms);
 
-/* Wait for the end of the thread and free the loop. */
-void loop_join(struct loop *loop);
+/* Wait for the end of the thread; then free the loop. */
+void loop_wait(struct loop *loop);
+void loop_destroy(struct loop *loop);
 
 /* Hand a connected, non-blocking socket to the loop (any thread). Closes it on failure. */
 void loop_adopt(struct loop *loop, const struct front *front, int fd, uint64_t conn_id, bool tcp);
@@ -91,6 +96,9 @@ void loop_set_limits(struct loop *loop, const struct limits *limits);
 /* Close a connection, if this loop has one with this id that was not killed before (any thread). 0
  * or ERR_OUT_OF_MEMORY. */
 MUST_USE int loop_kill(struct loop *loop, uint64_t conn_id, bool *out_found);
+/* The log has made progress (any thread). */
+void loop_tell_log(struct loop *loop);
+
 /* Nanoseconds since the loop last came round, which it does ten times a second unless something
  * holds it up; 0 once it has ended (any thread). */
 uint64_t loop_age_ns(const struct loop *loop);
@@ -102,6 +110,10 @@ void loop_see_time(struct loop *loop);
 
 /* The monotonic time of this turn in nanoseconds (libuv's, to the millisecond). */
 uint64_t loop_time_ns(const struct loop *loop);
+
+/* Flush this connection again when the log has made progress; `lsn` is to be synced. */
+void loop_wait_for_log(struct loop *loop, struct conn *conn, uint64_t lsn);
+void loop_wait_no_more(struct loop *loop, struct conn *conn);
 
 /* Borrow an empty buffer, give one back. */
 struct buf loop_borrow(struct loop *loop);

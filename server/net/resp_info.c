@@ -113,11 +113,12 @@ static void info_memory(struct info *info)
 
 static void info_persistence(struct info *info)
 {
+    const struct store *store = info->conn->loop->env.store;
     info_add(info, "loading:0");
     info_add(info, "async_loading:0");
     info_add(info, "rdb_bgsave_in_progress:0");
-    info_add(info, "aof_enabled:0");
-    info_add(info, "cairn_durability:memory");
+    info_add(info, "aof_enabled:%d", store->wal != NULL);
+    info_add(info, "cairn_durability:%s", durability_name(store->durability));
 }
 
 static void info_stats(struct info *info)

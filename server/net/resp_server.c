@@ -461,7 +461,8 @@ int resp_do_WAIT(struct resp_do *d)
     return server_read_timeout(d, &err) ? resp_put_int(d->out, 0) : err;
 }
 
-/* [disks here, replicas]: with durability.mode memory nothing is on any disk. */
+/* [disks here, replicas]. With a log the reply waits until everything before it is synced, however
+ * long that takes: the timeout is for replicas. */
 int resp_do_WAITAOF(struct resp_do *d)
 {
     int64_t local, replicas;
@@ -472,12 +473,17 @@ int resp_do_WAITAOF(struct resp_do *d)
         return resp_fail(d, "ERR value is out of range, must be positive");
     if (!server_read_timeout(d, &err))
         return err;
-    if (local > 0)
+    struct op_env *env = &d->conn->loop->env;
+    uint64_t lsn = atomic_load(&env->store->version);
+    bool logs = env->store->wal != NULL;
+    if (local > 0 && !logs)
         return resp_fail(d, "ERR WAITAOF cannot be used when numlocal is set but appendonly is "
                             "disabled.");
+    if (logs && lsn > env->synced_first)
+        env->synced_first = lsn;
     err = resp_put_array(d->out, 2);
     if (err == 0)
-        err = resp_put_int(d->out, 0);
+        err = resp_put_int(d->out, logs);
     return err != 0 ? err : resp_put_int(d->out, 0);
 }
 

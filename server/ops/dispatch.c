@@ -19,6 +19,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "server/wal/wal.h"
 
 typedef int (*dispatch_handler_fn)(struct op_ctx *ctx, const struct arg *args);
 
@@ -61,20 +62,33 @@ void dispatch_prefetch_record(struct op_env *env, const struct request *request)
             request->hash);
 }
 
-/* A request may ask for more durability than the server gives, but then it is not done. */
+int dispatch_read_durability(const struct store *store, struct bytes word,
+                             enum durability *out_level, struct problem *problem)
+{
+    for (unsigned i = DURABILITY_LEVEL_MEMORY; i <= DURABILITY_LEVEL_STRICT; i++) {
+        if (!bytes_equal(word, bytes_of(durability_name((enum durability)i))))
+            continue;
+        if (i > DURABILITY_LEVEL_MEMORY && store->wal == NULL)
+            return problem_set(
+                problem, ERR_UNSUPPORTED,
+                "this server runs with durability.mode: memory and cannot promise more");
+        *out_level = (enum durability)i;
+        return 0;
+    }
+    return problem_set(problem, ERR_BAD_ARGUMENT, "durability must be memory, buffered or strict");
+}
+
+/* A request may ask for more durability than the server gives by itself, if it can be had. */
 static int dispatch_check_durability(struct op_ctx *ctx)
 {
-    const struct arg *level = &ctx->request->all.durability;
-    if (level->present && bytes_equal(level->bytes, bytes_of("memory")))
-        return 0;
-    if (level->present && !bytes_equal(level->bytes, bytes_of("buffered")) &&
-        !bytes_equal(level->bytes, bytes_of("strict")))
-        return problem_set(ctx->problem, ERR_BAD_ARGUMENT,
-                           "durability must be memory, buffered or strict");
-    if (!level->present && ctx->session->durability == DURABILITY_LEVEL_MEMORY)
-        return 0;
-    return problem_set(ctx->problem, ERR_UNSUPPORTED,
-                       "this server runs with durability.mode: memory and cannot promise more");
+    enum durability *level = &ctx->env->level, wanted = ctx->session->durability;
+    const struct arg *word = &ctx->request->all.durability;
+    int err = 0;
+    if (word->present)
+        err = dispatch_read_durability(ctx->store, word->bytes, &wanted, ctx->problem);
+    if (err == 0 && wanted > *level)
+        *level = wanted;
+    return err;
 }
 
 static int dispatch_admit(struct op_ctx *ctx)
@@ -82,10 +96,26 @@ static int dispatch_admit(struct op_ctx *ctx)
     unsigned flags = ctx->request->op->flags;
     if (ctx->env->login_required && !ctx->session->logged_in && !(flags & OP_LOGIN))
         return problem_set(ctx->problem, ERR_NOAUTH, NULL);
-    if (ctx->request->all.durability.present ||
-        ((flags & OP_WRITE) && ctx->session->durability != DURABILITY_LEVEL_MEMORY))
+    if ((flags & OP_GROWS) && ctx->store->wal != NULL && wal_state(ctx->store->wal) == WAL_FULL)
+        return problem_set(ctx->problem, ERR_DISK_FULL, NULL);
+    if (ctx->request->all.durability.present || ctx->session->durability != DURABILITY_LEVEL_MEMORY)
         return dispatch_check_durability(ctx);
     return 0;
+}
+
+/* Remember what the reply rests on. Of operations on one key the transaction knows it; whatever
+ * else looks at records rests on all that is there. */
+static void dispatch_rest_on(struct op_env *env, const struct op *op, const struct txn *txn)
+{
+    uint64_t lsn = op->flags & OP_KEYED && txn != NULL
+                       ? txn->seen
+                       : atomic_load_explicit(&env->store->version, memory_order_relaxed);
+    if (env->store->wal == NULL || !(op->flags & (OP_READ | OP_WRITE)) || op->flags & OP_ADMIN)
+        return;
+    if (lsn > env->written_first)
+        env->written_first = lsn;
+    if (env->level == DURABILITY_LEVEL_STRICT && lsn > env->synced_first)
+        env->synced_first = lsn;
 }
 
 int dispatch_find_run(struct op_ctx *ctx)
@@ -200,6 +230,8 @@ void dispatch_end_job(struct op_env *env, struct job *job, size_t reply_bytes)
     stats_time(env->stats, job->slow.op, job->slow.ns);
     if (slowlog_wants(env->slowlog, job->slow.ns))
         dispatch_keep_slow(env, &job->slow, reply_bytes);
+    env->level = job->level;
+    dispatch_rest_on(env, &op_table[job->slow.op], NULL);
     job->destroy(job);
 }
 
@@ -238,6 +270,7 @@ static int dispatch_execute(struct op_env *env, struct session *session,
     size_t mark = out->size;
     int err;
     session_count(session, request->op);
+    env->level = env->store->durability;
     do {
         out->size = mark;
         dispatch_begin(env, session, form, out, reply);
@@ -245,8 +278,11 @@ static int dispatch_execute(struct op_env *env, struct session *session,
         err = dispatch_call(&ctx);
         txn_deinit(&txn);
     } while (err == TXN_RETRY);
+    dispatch_rest_on(env, request->op, &txn);
     env->scratch.size = 0;
     *out_job = ctx.job;
+    if (ctx.job != NULL)
+        ctx.job->level = env->level;
     stats_count(env->stats, request->op->id, err != 0);
     return err;
 }

@@ -41,6 +41,12 @@ MUST_USE int dispatch_finish(struct op_env *env, const struct session *session, 
 bool dispatch_step(struct op_env *env, struct job *job);
 void dispatch_end_job(struct op_env *env, struct job *job, size_t reply_bytes);
 
+/* Read "memory", "buffered" or "strict": 0, or BAD_ARGUMENT or UNSUPPORTED if this server has no
+ * log.
+ */
+MUST_USE int dispatch_read_durability(const struct store *store, struct bytes word,
+                                      enum durability *out_level, struct problem *problem);
+
 /* Run the handler of ctx->request inside ctx->txn, with checks (login, flags, durability, run). For
  * batches; 0, an error with ctx->problem, or TXN_RETRY. */
 MUST_USE int dispatch_call(struct op_ctx *ctx);

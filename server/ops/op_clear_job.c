@@ -54,8 +54,10 @@ int op_clear_job(struct op_ctx *ctx, struct run *dropped, enum record_kind kind,
         run_unref(dropped);
         return ERR_OUT_OF_MEMORY;
     }
-    if (dropped != NULL)
-        self->clear.version = UINT64_MAX; /* nobody can write to it any more */
+    if (dropped != NULL) { /* nobody can write to it any more, or read */
+        self->clear.version = UINT64_MAX;
+        self->clear.silent = true;
+    }
     self->dropped = dropped;
     self->job = (struct job){
         .step = clear_job_step, .finish = clear_job_finish, .destroy = clear_job_destroy};

@@ -6,6 +6,7 @@
  * Threads: any loop.
  */
 #include "common/err.h"
+#include "server/ops/dispatch.h"
 #include "server/ops/ops.h"
 
 enum { PROTOCOL_VERSION = 1 };
@@ -67,7 +68,7 @@ static void server_write_hello(struct op_ctx *ctx)
     reply_key(reply, "role");
     reply_text(reply, "primary");
     reply_key(reply, "durability");
-    reply_text(reply, "memory");
+    reply_text(reply, durability_name(ctx->store->durability));
     reply_key(reply, "features");
     reply_array(reply, 3);
     reply_text(reply, "kv");
@@ -78,26 +79,31 @@ static void server_write_hello(struct op_ctx *ctx)
 }
 
 /* Check everything before anything is changed. */
-static int server_check_hello(struct op_ctx *ctx, const struct args_server_hello *a)
+static int server_check_hello(struct op_ctx *ctx, const struct args_server_hello *a,
+                              enum durability *out_level)
 {
     const struct arg *errors = &a->errors, *level = &ctx->request->all.durability;
     if (errors->present && !bytes_equal(errors->bytes, bytes_of("string")) &&
         !bytes_equal(errors->bytes, bytes_of("map")))
         return problem_set(ctx->problem, ERR_BAD_ARGUMENT, "'errors' must be string or map");
-    if (level->present && !bytes_equal(level->bytes, bytes_of("memory")))
-        return problem_set(ctx->problem, ERR_UNSUPPORTED,
-                           "this server runs with durability.mode: memory and cannot promise more");
+    if (level->present) {
+        int err = dispatch_read_durability(ctx->store, level->bytes, out_level, ctx->problem);
+        if (err != 0)
+            return err;
+    }
     return a->auth.present ? server_log_in(ctx, a->auth.bytes) : 0;
 }
 
 int op_server_hello(struct op_ctx *ctx, const struct args_server_hello *a)
 {
     const struct arg *run = &ctx->request->all.run;
-    int err = server_check_hello(ctx, a);
+    enum durability level = ctx->session->durability;
+    int err = server_check_hello(ctx, a, &level);
     if (err == 0 && run->present)
         err = session_use(ctx->session, run->bytes);
     if (err != 0)
         return err;
+    ctx->session->durability = level;
     if (a->errors.present)
         ctx->session->error_maps = bytes_equal(a->errors.bytes, bytes_of("map"));
     if (a->client.present)
@@ -152,9 +158,15 @@ int op_server_stats(struct op_ctx *ctx, const struct args_server_stats *a)
 
 int op_server_sync(struct op_ctx *ctx, const struct args_server_sync *a)
 {
+    uint64_t lsn = atomic_load(&ctx->store->version);
     (void)a;
-    return problem_set(ctx->problem, ERR_UNSUPPORTED,
-                       "durability.mode is memory: nothing here is ever durable");
+    if (ctx->store->wal == NULL)
+        return problem_set(ctx->problem, ERR_UNSUPPORTED,
+                           "durability.mode is memory: nothing here is ever durable");
+    if (lsn > ctx->env->synced_first)
+        ctx->env->synced_first = lsn; /* the reply waits for that */
+    reply_nil(ctx->reply);
+    return 0;
 }
 
 int op_server_config_get(struct op_ctx *ctx, const struct args_server_config_get *a)

@@ -51,9 +51,13 @@ struct op_env {
     struct slowlog *slowlog;
     unsigned loop; /* which one */
     bool login_required;
-    uint64_t ticks;     /* when the last request ended (dispatch_start_clock) */
-    int64_t now_ms;     /* the time of all requests of this turn */
-    struct buf scratch; /* a handler's temporary bytes; empty between requests */
+    /* What the replies since these were last cleared rest on, for who sends them: LSNs that must be
+     * written to the log before, and those that must be synced as well. */
+    uint64_t written_first, synced_first;
+    enum durability level; /* what the present request asks for */
+    uint64_t ticks;        /* when the last request ended (dispatch_start_clock) */
+    int64_t now_ms;        /* the time of all requests of this turn */
+    struct buf scratch;    /* a handler's temporary bytes; empty between requests */
 };
 
 /* Work that goes on after its handler has returned, in slices, before the request is answered.
@@ -65,6 +69,7 @@ struct job {
     /* Describe the result. Not called if the connection is gone. */
     void (*finish)(struct job *job, struct reply *reply);
     void (*destroy)(struct job *job);
+    enum durability level;    /* filled in by dispatch: what was asked for */
     struct slow_request slow; /* filled in by dispatch; slow.ns: the sum of its slices so far */
 };
 

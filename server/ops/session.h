@@ -13,8 +13,6 @@ enum {
     SESSION_CLIENT_MAX = 64,   /* bytes kept of the name a client gives itself */
 };
 
-enum durability { DURABILITY_LEVEL_MEMORY, DURABILITY_LEVEL_BUFFERED, DURABILITY_LEVEL_STRICT };
-
 struct session {
     uint64_t id;
     struct run *run;            /* the connection's; NULL: named, but does not exist yet */

@@ -108,6 +108,7 @@ int clear_step(struct clear *clear, struct store *store, int64_t now_ms, bool *o
     }
     set.bits[clear->partition / 64] |= (uint64_t)1 << (clear->partition % 64);
     txn_init(&txn, store, now_ms);
+    txn.silent = clear->silent;
     int err = txn_lock_set(&txn, NULL, &set, 0);
     if (err == 0)
         err = clear_plan(clear, &txn, &deleted, &end);

@@ -23,6 +23,7 @@ struct clear {
     struct buf at;      /* go on behind this key of kind at_kind, if begun */
     uint8_t at_kind;
     bool begun;
+    bool silent; /* the run is gone: nothing of this is seen or logged */
 };
 
 /* Everything with this prefix that is there now. 0 or ERR_OUT_OF_MEMORY; clear_deinit in any case.

@@ -122,6 +122,8 @@ void partition_apply(struct partition *partition, struct effect *effect)
         hmap_remove(&partition->table, effect->hash, effect->old);
         REQUIRE(omap_remove(&partition->order, &effect->spec.key) == effect->old);
         partition_free(partition, effect->old);
+        if (effect->version > partition->gone)
+            partition->gone = effect->version;
         return;
     }
     struct record *record = effect->record;

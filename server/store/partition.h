@@ -27,6 +27,7 @@ struct partition {
     struct hmap table;   /* struct record by struct record_key */
     struct omap order;   /* the same records, ordered */
     struct wheel expiry; /* those that expire */
+    uint64_t gone;       /* version of the newest delete: what an absent record may rest on */
     size_t planned;      /* inserts planned by the transaction that holds the lock */
     size_t hand;         /* where the clock of eviction stands in the table */
     uint64_t record_bytes;

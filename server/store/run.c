@@ -14,7 +14,9 @@
 #include "common/err.h"
 #include "common/mem.h"
 #include "server/ds/omap.h"
+#include "server/store/journal.h"
 
+#include <endian.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -30,6 +32,7 @@ struct run_table {
     pthread_rwlock_t lock;
     struct omap names; /* of struct run */
     uint32_t last_id;
+    struct store *store; /* whose journal is told; NULL: nobody's */
     _Atomic uint64_t runs_max;
 };
 
@@ -43,7 +46,7 @@ static int run_compare(const void *key, const void *item)
     return bytes_compare(*(const struct bytes *)key, run_name(item));
 }
 
-struct run_table *run_table_create(uint64_t runs_max)
+struct run_table *run_table_create(uint64_t runs_max, struct store *store)
 {
     struct run_table *table = mem_calloc(1, sizeof *table);
     if (table == NULL)
@@ -51,6 +54,7 @@ struct run_table *run_table_create(uint64_t runs_max)
     REQUIRE(pthread_rwlock_init(&table->lock, NULL) == 0);
     omap_init(&table->names, run_compare);
     table->runs_max = runs_max;
+    table->store = store;
     return table;
 }
 
@@ -90,11 +94,39 @@ struct run *run_find(struct run_table *table, struct bytes name)
     return run;
 }
 
-/* With the lock held for writing. */
-static int run_create(struct run_table *table, struct bytes name, struct run **out_run)
+void run_write_value(uint32_t number, uint8_t out[static RUN_VALUE_BYTES])
 {
-    if (table->names.count >= table->runs_max || table->last_id == UINT32_MAX)
-        return ERR_LIMIT_EXCEEDED;
+    uint32_t big = htobe32(number);
+    out[0] = 0xce; /* MessagePack: a uint32 */
+    memcpy(out + 1, &big, sizeof big);
+}
+
+uint32_t run_read_value(struct bytes value)
+{
+    uint32_t big;
+    if (value.size != RUN_VALUE_BYTES || value.data[0] != 0xce)
+        return RUN_NOWHERE;
+    memcpy(&big, value.data + 1, sizeof big);
+    return be32toh(big);
+}
+
+/* Runs that come and go stand in the log before anything in them does. In memory alone their names
+ * need no version. */
+static void run_record(const struct run_table *table, const struct run *run, enum effect_type type)
+{
+    uint8_t number[RUN_VALUE_BYTES];
+    struct effect effect = {.type = type};
+    if (table->store == NULL || table->store->wal == NULL)
+        return;
+    run_write_value(run->id, number);
+    effect.spec.key = (struct record_key){RUN_NOWHERE, KIND_run, run_name(run)};
+    effect.spec.value = (struct bytes){number, sizeof number};
+    (void)journal_record(table->store, &effect, 1);
+}
+
+/* With the lock held for writing. */
+static int run_add(struct run_table *table, struct bytes name, uint32_t id, struct run **out_run)
+{
     struct run *run = mem_alloc(sizeof *run + name.size);
     if (run == NULL || omap_reserve(&table->names, 1) != 0) {
         mem_free(run);
@@ -102,12 +134,24 @@ static int run_create(struct run_table *table, struct bytes name, struct run **o
     }
     atomic_init(&run->refs, 2); /* the table's and the caller's */
     atomic_init(&run->dropped, false);
-    run->id = ++table->last_id;
+    run->id = id;
     run->name_size = (uint32_t)name.size;
     memcpy(run->name, name.data, name.size);
     omap_insert(&table->names, &name, run);
+    table->last_id = id > table->last_id ? id : table->last_id;
     *out_run = run;
     return 0;
+}
+
+/* With the lock held for writing. */
+static int run_create(struct run_table *table, struct bytes name, struct run **out_run)
+{
+    if (table->names.count >= table->runs_max || table->last_id == UINT32_MAX)
+        return ERR_LIMIT_EXCEEDED;
+    int err = run_add(table, name, table->last_id + 1, out_run);
+    if (err == 0)
+        run_record(table, *out_run, EFFECT_PUT);
+    return err;
 }
 
 int run_open(struct run_table *table, struct bytes name, struct run **out_run)
@@ -143,10 +187,41 @@ bool run_drop(struct run_table *table, struct run *run)
     struct bytes name = run_name(run);
     REQUIRE(pthread_rwlock_wrlock(&table->lock) == 0);
     bool ours = !atomic_exchange(&run->dropped, true);
-    if (ours)
+    if (ours) {
         REQUIRE(omap_remove(&table->names, &name) == run);
+        run_record(table, run, EFFECT_DEL);
+    }
     pthread_rwlock_unlock(&table->lock);
     return ours;
+}
+
+uint32_t run_forget(struct run_table *table, struct bytes name)
+{
+    struct run *run = run_lookup(table, name);
+    uint32_t id = run_id(run);
+    if (run == NULL)
+        return RUN_NOWHERE;
+    atomic_store(&run->dropped, true);
+    REQUIRE(omap_remove(&table->names, &name) == run);
+    run_unref(run);
+    run_unref(run); /* the table's */
+    return id;
+}
+
+int run_restore(struct run_table *table, struct bytes name, uint32_t number)
+{
+    struct run *run = run_lookup(table, name);
+    uint32_t stands = run_id(run);
+    run_unref(run);
+    if (stands == number)
+        return 0;
+    if (number == RUN_NOWHERE)
+        return ERR_DATA_DAMAGED;
+    (void)run_forget(table, name); /* the run default that every store begins with */
+    int err = run_add(table, name, number, &run);
+    if (err == 0)
+        run_unref(run);
+    return err;
 }
 
 uint32_t run_id(const struct run *run)

@@ -15,10 +15,12 @@
 
 struct run;
 struct run_table;
+struct store;
 
 enum { RUN_NOWHERE = 0, RUN_FIRST = 1 };
 
-struct run_table *run_table_create(uint64_t runs_max) MUST_USE;
+/* `store`: whose journal is told of runs that come and go; NULL: nobody is. */
+struct run_table *run_table_create(uint64_t runs_max, struct store *store) MUST_USE;
 void run_table_destroy(struct run_table *table);
 
 /* The bound on the number of runs; may be changed at any time. */
@@ -37,6 +39,17 @@ void run_unref(struct run *run);
 /* Mark as dropped and forget the name. The reference of the table passes to the caller, who deletes
  * the records and then gives it back. False if somebody else has dropped it before. */
 bool run_drop(struct run_table *table, struct run *run);
+
+/* What the log and snapshots tell: this name has this number; there is no run of this name any
+ * more. Nobody else may use the table yet. 0, ERR_OUT_OF_MEMORY or ERR_DATA_DAMAGED. */
+MUST_USE int run_restore(struct run_table *table, struct bytes name, uint32_t number);
+/* Returns the number it had; RUN_NOWHERE: there was none. */
+uint32_t run_forget(struct run_table *table, struct bytes name);
+
+/* The value of a record of kind run, and back: RUN_NOWHERE if it is none. */
+enum { RUN_VALUE_BYTES = 5 };
+void run_write_value(uint32_t number, uint8_t out[static RUN_VALUE_BYTES]);
+uint32_t run_read_value(struct bytes value);
 
 /* The number in records; RUN_NOWHERE, which no record has, for NULL. */
 uint32_t run_id(const struct run *run);

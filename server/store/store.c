@@ -16,12 +16,19 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+#include "server/store/journal.h"
 
 enum {
     ACCOUNT_STEP = 64 * 1024,
     EVICT_SLOTS = 512, /* how far the clock hand may move for one victim */
     EVICT_MAX = 4096,  /* victims for one request */
 };
+
+const char *durability_name(enum durability level)
+{
+    static const char *const names[] = {"memory", "buffered", "strict"};
+    return names[level];
+}
 
 static uint64_t store_rehash(const void *item, const void *context)
 {
@@ -63,7 +70,7 @@ struct store *store_create(const struct store_options *options)
         hash_key_random(&store->hash_key);
     store->memory_limit = options->memory_limit;
     store->evict = options->evict;
-    store->runs = run_table_create(options->runs_max);
+    store->runs = run_table_create(options->runs_max, store);
     if (store->runs == NULL || store_init_partitions(block, options) != 0 ||
         run_open(store->runs, bytes_of("default"), &store->default_run) != 0) {
         store_destroy(store);
@@ -107,7 +114,7 @@ static void store_delete(struct store *store, struct partition *partition, struc
     effect.spec.key =
         (struct record_key){record_run(record), record_kind_of(record), record_key_bytes(record)};
     effect.hash = store_hash(store, &effect.spec.key);
-    effect.version = atomic_fetch_add(&store->version, 1) + 1;
+    effect.version = journal_record(store, &effect, 1);
     partition_apply(partition, &effect);
 }
 

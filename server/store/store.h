@@ -15,6 +15,14 @@
 
 enum { STORE_PARTITIONS_MAX = 256 };
 
+struct wal;
+
+/* What a reply promises; each includes those before it. */
+enum durability { DURABILITY_LEVEL_MEMORY, DURABILITY_LEVEL_BUFFERED, DURABILITY_LEVEL_STRICT };
+
+/* "memory", "buffered", "strict". */
+const char *durability_name(enum durability level);
+
 struct store_options {
     unsigned n_partitions; /* a power of two, 1..STORE_PARTITIONS_MAX */
     unsigned n_threads;    /* that will use the store; 1: it needs no locks */
@@ -36,6 +44,8 @@ struct store {
     _Atomic uint64_t bytes;   /* memory held, up to a small lag per partition */
     _Atomic uint64_t memory_limit;
     atomic_bool evict;
+    struct wal *wal;            /* NULL: nothing is logged. Set before others use the store */
+    enum durability durability; /* what every reply promises at least */
 };
 
 /* Figures for statistics; a snapshot that is a little behind. */

@@ -23,6 +23,8 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+#include "server/store/codec.h"
+#include "server/store/journal.h"
 
 enum { TXN_INDEX_FROM = 16 }; /* effects from which on they are looked up by hash */
 
@@ -32,12 +34,14 @@ void txn_init(struct txn *txn, struct store *store, int64_t now_ms)
     txn->now_ms = now_ms;
     txn->locked_one = NULL;
     txn->many_locked = false;
-    txn->many = txn->deferred = txn->done = false;
+    txn->many = txn->deferred = txn->done = txn->silent = false;
+    txn->log_bytes = 0;
+    txn->seen = 0;
     txn->effects = txn->first;
     txn->n_effects = 0;
     txn->capacity = LENGTH_OF(txn->first);
     txn->index = NULL;
-    txn->seen_key = (struct record_key){0};
+    txn->met_key = (struct record_key){0};
 }
 
 static struct partition *txn_partition(const struct txn *txn, uint64_t hash)
@@ -169,19 +173,22 @@ const struct record *txn_find(struct txn *txn, const struct record_key *key, uin
         if (planned != NULL)
             return record_expired(planned->record, txn->now_ms) ? NULL : planned->record;
     }
-    txn->seen = partition_find(txn_partition(txn, hash), hash, key);
-    txn->seen_key = *key;
-    return txn->seen != NULL && record_expired(txn->seen, txn->now_ms) ? NULL : txn->seen;
+    const struct partition *partition = txn_partition(txn, hash);
+    txn->met = partition_find(partition, hash, key);
+    txn->met_key = *key;
+    uint64_t rests_on = txn->met != NULL ? record_version(txn->met) : partition->gone;
+    txn->seen = rests_on > txn->seen ? rests_on : txn->seen;
+    return txn->met != NULL && record_expired(txn->met, txn->now_ms) ? NULL : txn->met;
 }
 
 /* The record that stands there now, expired or not: the one just seen, or looked up. */
 static struct record *txn_standing(const struct txn *txn, const struct record_key *key,
                                    uint64_t hash)
 {
-    const struct record_key *seen = &txn->seen_key;
+    const struct record_key *seen = &txn->met_key;
     if (seen->bytes.data == key->bytes.data && seen->run == key->run && seen->kind == key->kind &&
         seen->bytes.size == key->bytes.size)
-        return txn->seen;
+        return txn->met;
     return partition_find(txn_partition(txn, hash), hash, key);
 }
 
@@ -219,6 +226,19 @@ static int txn_grow(struct txn *txn)
     return 0;
 }
 
+/* Count the bytes of an effect, and those of the one it replaces no more. */
+static int txn_count_bytes(struct txn *txn, const struct effect *planned,
+                           const struct effect *effect)
+{
+    enum { TYPE_BYTES = 1 };
+    size_t then = planned == NULL ? 0 : codec_effect_size(planned) + TYPE_BYTES;
+    size_t now = txn->log_bytes - then + codec_effect_size(effect) + TYPE_BYTES;
+    if (now > JOURNAL_BODY_MAX && txn->store->wal != NULL)
+        return ERR_LIMIT_EXCEEDED;
+    txn->log_bytes = now;
+    return 0;
+}
+
 /* A new effect for a key that has none. */
 static int txn_add(struct txn *txn, const struct effect *effect)
 {
@@ -237,6 +257,9 @@ int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash)
     struct effect *planned = txn->n_effects > 0 ? txn_planned(txn, &spec->key, hash) : NULL;
     struct effect effect = {.type = EFFECT_PUT, .spec = *spec, .hash = hash};
 
+    int err = txn_count_bytes(txn, planned, &effect);
+    if (err != 0)
+        return err;
     effect.old = planned != NULL ? planned->old : txn_standing(txn, &spec->key, hash);
     bool in_place = !txn->many && effect.old != NULL && record_fits(effect.old, spec);
     if (!in_place) {
@@ -245,7 +268,6 @@ int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash)
             return ERR_OUT_OF_MEMORY;
         effect.spec.key.bytes = record_key_bytes(effect.record);
     }
-    int err = 0;
     if (effect.old == NULL && (planned == NULL || planned->type == EFFECT_DEL))
         err = partition_plan_insert(partition);
     if (err == 0 && planned == NULL)
@@ -266,6 +288,9 @@ int txn_del(struct txn *txn, const struct record_key *key, uint64_t hash)
     struct effect *planned = txn->n_effects > 0 ? txn_planned(txn, key, hash) : NULL;
     struct effect effect = {.type = EFFECT_DEL, .hash = hash};
     effect.spec.key = *key;
+    int err = txn_count_bytes(txn, planned, &effect);
+    if (err != 0)
+        return err;
     effect.old = planned != NULL ? planned->old : txn_standing(txn, key, hash);
     if (planned == NULL)
         return txn_add(txn, &effect);
@@ -277,8 +302,8 @@ int txn_del(struct txn *txn, const struct record_key *key, uint64_t hash)
 static uint64_t txn_apply(struct txn *txn)
 {
     uint64_t version = 0;
-    if (txn->n_effects > 0)
-        version = atomic_fetch_add_explicit(&txn->store->version, 1, memory_order_relaxed) + 1;
+    if (txn->n_effects > 0 && !txn->silent)
+        version = txn->seen = journal_record(txn->store, txn->effects, txn->n_effects);
     for (size_t i = 0; i < txn->n_effects; i++) {
         struct partition *partition = txn_partition(txn, txn->effects[i].hash);
         txn->effects[i].version = version;

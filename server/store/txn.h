@@ -33,14 +33,17 @@ struct txn {
     bool many;     /* several effects: planned ones are looked up, none overwrites in place */
     bool deferred; /* part of a larger transaction, whose owner locks and commits */
     bool done;     /* committed */
+    bool silent;   /* not logged and without a version: deletes of what nobody can see any more */
+    size_t log_bytes; /* of the effects, in the log */
+    uint64_t seen;    /* the newest version that was read, or made, or whose delete was noticed */
     struct effect *effects;
     size_t n_effects, capacity;
     uint32_t *index; /* open-addressed positions + 1 in effects by hash, when there are many */
     size_t index_mask;
     /* What the last txn_find met, expired or not, and for which view of a key, so that planning
      * need not look again. No key: nothing. */
-    struct record *seen;
-    struct record_key seen_key;
+    struct record *met;
+    struct record_key met_key;
     struct effect first[1]; /* room for the common case */
 };
 
@@ -66,7 +69,8 @@ void txn_unlock(struct txn *txn);
  * the key must stay until then. */
 const struct record *txn_find(struct txn *txn, const struct record_key *key, uint64_t hash);
 
-/* Plan. The views in spec and key must last until the commit. 0 or ERR_OUT_OF_MEMORY. */
+/* Plan. The views in spec and key must last until the commit. 0, ERR_OUT_OF_MEMORY, or
+ * ERR_LIMIT_EXCEEDED if all effects together are more than an entry of the log may hold. */
 MUST_USE int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash);
 MUST_USE int txn_del(struct txn *txn, const struct record_key *key, uint64_t hash);
 

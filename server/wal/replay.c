@@ -2,8 +2,7 @@
  *
  * Reading the log back, and the verdict on where it ends.
  *
- *   names --> sorted --> headers, checked against each other --> entries of each, to its end -->
- *   end
+ *   names --> sorted --> headers, each against the one before --> entries of each --> the end
  *
  * What the writer does, on which the verdicts stand: before a segment gets its name it is zeros to
  * its end, has a header, both synced, and the one before is synced to its end; so no crash leaves a
@@ -19,7 +18,7 @@
  *   | 4 the last; behind the end are entries, but none of these  | unsynced writes that reached   |
  *   |                                                            | the disk out of order: cut     |
  *   | 5 the last; behind the end are zeros, or no entry          | torn or never written: cut     |
- *   | 6 a header not valid, a file shorter than it was         | damage                         |
+ *   | 6 a header not valid, a file shorter than it was           | damage                         |
  *   | 7 a gap in numbers or LSNs; the first begins behind the    | file missing, or of another    |
  *   |   snapshot; another store; another name than it was made   | store: damage                  |
  *   |   with                                                     |                                |
@@ -30,8 +29,9 @@
  * last segment as a whole file.
  *
  * A last segment without an entry that takes an LSN is read, but the end is that of the one before:
- * the next segment gets its name and number and replaces it. wal-spare and wal-next are no
- * segments.
+ * the next segment gets its name and number and replaces it. A segment whose header follows nothing
+ * (end_offset 0) was begun behind a snapshot that was ahead of the log: what comes before it is not
+ * needed and not read. wal-spare and wal-next are no segments.
  *
  * One segment at a time is in memory; nothing that stands in a file decides how much is allocated.
  *
@@ -41,6 +41,7 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+#include "server/wal/little.h"
 #include "server/wal/replay_tail.h"
 
 #include <inttypes.h>
@@ -64,9 +65,9 @@ struct replay {
     const struct replay_options *options;
     struct replay_report *report;
     struct part *parts;
-    size_t n, capacity;
-    bool list_failed; /* out of memory */
-    uint8_t *data;    /* of the present segment */
+    size_t n, capacity, first; /* first: those before it are not needed */
+    bool list_failed;          /* out of memory */
+    uint8_t *data;             /* of the present segment */
     uint64_t told_bytes, all_bytes;
 };
 
@@ -217,10 +218,11 @@ static int list_parts(struct replay *replay)
     return err;
 }
 
-/* Into replay->data. */
-static int read_segment(struct replay *replay, const struct part *part, struct bytes *out_data)
+/* Into replay->data; at most `size` bytes. */
+static int read_segment(struct replay *replay, const struct part *part, uint64_t size,
+                        struct bytes *out_data)
 {
-    uint64_t size = part->size;
+    size = size < part->size ? size : part->size;
     mem_free(replay->data);
     replay->data = mem_alloc((size_t)size + 1);
     if (replay->data == NULL)
@@ -300,7 +302,7 @@ static int check_order(struct replay *replay, const struct part *before, const s
 {
     const struct replay_options *options = replay->options;
     const struct store_id *store =
-        options->store != NULL ? options->store : &replay->parts[0].header.store;
+        options->store != NULL ? options->store : &replay->parts[replay->first].header.store;
     if (memcmp(store, &part->header.store, sizeof *store) != 0)
         return refuse(replay, ERR_DATA_DAMAGED, part, 0, part->name_lsn,
                       "the file belongs to another store");
@@ -314,11 +316,15 @@ static int check_order(struct replay *replay, const struct part *before, const s
 
 static int check_headers(struct replay *replay)
 {
-    int err = replay->n == 0 ? 0 : check_first(replay, &replay->parts[0]);
-    for (size_t i = 0; i < replay->n && err == 0; i++) {
-        err = check_header(replay, &replay->parts[i]);
+    for (size_t i = 0; i < replay->n; i++)
+        if (replay->parts[i].header_err == 0 && replay->parts[i].header.end_offset == 0)
+            replay->first = i;
+    int err = replay->n == 0 ? 0 : check_first(replay, &replay->parts[replay->first]);
+    for (size_t i = replay->first; i < replay->n && err == 0; i++) {
+        const struct part *part = &replay->parts[i];
+        err = check_header(replay, part);
         if (err == 0)
-            err = check_order(replay, i > 0 ? &replay->parts[i - 1] : NULL, &replay->parts[i]);
+            err = check_order(replay, i > replay->first ? part - 1 : NULL, part);
     }
     return err;
 }
@@ -384,20 +390,21 @@ static int read_entries(struct replay *replay, struct cursor *at, uint64_t limit
     return 0;
 }
 
-/* The next segment begins behind what is good so far. */
-static void note_end(struct replay *replay, const struct cursor *at)
+/* This place as the end of the log, for the header of the next segment: in this segment, or, if no
+ * entry with an LSN is before it, where the one before ends. */
+static struct wal_end end_at(const struct part *part, uint64_t offset, uint32_t crc,
+                             uint64_t last_lsn)
 {
-    const struct segment_header *header = &at->part->header;
-    if (at->last_lsn < header->first_lsn)
-        replay->report->end = (struct wal_end){.last_lsn = header->last_lsn,
-                                               .segment_number = header->number - 1,
-                                               .end_offset = header->end_offset,
-                                               .end_crc = header->end_crc};
-    else
-        replay->report->end = (struct wal_end){.last_lsn = at->last_lsn,
-                                               .segment_number = header->number,
-                                               .end_offset = at->end,
-                                               .end_crc = at->crc};
+    const struct segment_header *header = &part->header;
+    if (last_lsn < header->first_lsn)
+        return (struct wal_end){.last_lsn = header->last_lsn,
+                                .segment_number = header->number - 1,
+                                .end_offset = header->end_offset,
+                                .end_crc = header->end_crc};
+    return (struct wal_end){.last_lsn = last_lsn,
+                            .segment_number = header->number,
+                            .end_offset = offset,
+                            .end_crc = crc};
 }
 
 /* Rows 1 and 2: compare the end with what the next header says. */
@@ -432,24 +439,27 @@ static int judge_tail(struct replay *replay, const struct cursor *at)
     return 0;
 }
 
-/* The last LSN below the watermark. The frames are known to be good. */
-static uint64_t lsn_below(const struct cursor *at)
+/* The end of what lies below the highest watermark. The frames are known to be good. */
+static struct wal_end find_proved(const struct cursor *at)
 {
-    uint64_t lsn = at->part->header.last_lsn;
+    const struct part *part = at->part;
     const uint8_t *data = at->data.data;
-    for (uint64_t offset = SEGMENT_HEADER_BYTES, size; offset < at->synced; offset += size) {
-        size = entry_size(data + offset);
-        if (offset + size <= at->synced)
-            lsn = entry_lsn_at(data + offset);
+    uint64_t offset = SEGMENT_HEADER_BYTES, lsn = part->header.last_lsn;
+    uint32_t crc = part->header.salt;
+    while (offset < at->synced && offset + entry_size(data + offset) <= at->synced) {
+        lsn = entry_lsn_at(data + offset);
+        offset += entry_size(data + offset);
+        crc = little_read_u32(data + offset - ENTRY_TAIL_BYTES);
     }
-    return lsn;
+    return end_at(part, offset, crc, lsn);
 }
 
 static int finish_last(struct replay *replay, const struct cursor *at)
 {
     int err = judge_tail(replay, at);
     replay->report->clean = at->shutdown;
-    replay->report->synced_lsn = lsn_below(at);
+    replay->report->proved = find_proved(at);
+    replay->report->synced_lsn = replay->report->proved.last_lsn;
     return err;
 }
 
@@ -460,7 +470,7 @@ static int replay_part(struct replay *replay, const struct part *part,
                         .end = SEGMENT_HEADER_BYTES,
                         .crc = part->header.salt,
                         .last_lsn = part->header.last_lsn};
-    int err = read_segment(replay, part, &at.data);
+    int err = read_segment(replay, part, next == NULL ? UINT64_MAX : next->end_offset, &at.data);
     if (err != 0)
         return err;
     uint64_t limit = next == NULL ? at.data.size : next->end_offset;
@@ -468,7 +478,7 @@ static int replay_part(struct replay *replay, const struct part *part,
         return refuse(replay, ERR_DATA_DAMAGED, part, at.data.size, REPLAY_LSN_UNKNOWN,
                       "the file was cut short: its entries ended at offset %" PRIu64, limit);
     err = read_entries(replay, &at, limit);
-    note_end(replay, &at);
+    replay->report->end = end_at(part, at.end, at.crc, at.last_lsn);
     if (err != 0)
         return err;
     replay->report->segments++;
@@ -484,7 +494,7 @@ int replay_run(const struct replay_options *options, struct replay_report *repor
     int err = list_parts(&replay);
     if (err == 0)
         err = check_headers(&replay);
-    for (size_t i = 0; i < replay.n && err == 0; i++)
+    for (size_t i = replay.first; i < replay.n && err == 0; i++)
         err = replay_part(&replay, &replay.parts[i],
                           i + 1 < replay.n ? &replay.parts[i + 1].header : NULL);
     mem_free(replay.parts);

@@ -19,7 +19,10 @@ struct replay_report {
     uint64_t cut_bytes;                /* of a torn tail that were not zeros */
     bool clean;                        /* it ends with a clean shutdown */
     struct wal_end end;                /* of what is good, also when refused */
-    char problem[512];                 /* when refused: file, offset, LSN, and what to do */
+    /* Of what is known to be on the disk. What lies between it and `end` the kernel may show though
+     * the disk does not have it (a sync failed before): to promise it, it must be written anew. */
+    struct wal_end proved;
+    char problem[512]; /* when refused: file, offset, LSN, and what to do */
     char file[FILE_NAME_MAX + 1];
     uint64_t offset;
 };

@@ -109,7 +109,11 @@ static uint64_t next_head(struct bytes data, uint64_t at)
 
 static uint64_t torn_bytes(const struct tail *tail)
 {
+    static const uint8_t zeros[4096];
     uint64_t size = tail->data.size;
+    while (size - tail->end >= sizeof zeros &&
+           memcmp(tail->data.data + size - sizeof zeros, zeros, sizeof zeros) == 0)
+        size -= sizeof zeros;
     while (size > tail->end && tail->data.data[size - 1] == 0)
         size--;
     return size - tail->end;

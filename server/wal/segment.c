@@ -33,6 +33,7 @@ enum {
     SEGMENT_AT_BYTES = 72,
     SEGMENT_AT_CRC = SEGMENT_HEADER_BYTES - 4,
     SEGMENT_ZEROS = 256 * 1024, /* bytes of one write */
+    SEGMENT_SYNC = 4 << 20,     /* of one sync: a commit waits behind no more than that */
 };
 
 static const char segment_magic[SEGMENT_AT_FORMAT] = "CAIRN_WAL";
@@ -100,6 +101,8 @@ static int segment_write_zeros(struct dir *dir, int file, uint64_t bytes)
         uint64_t left = bytes - at;
         struct iovec part = {zeros, left < SEGMENT_ZEROS ? (size_t)left : SEGMENT_ZEROS};
         err = dir->ops->write(dir, file, at, &part, 1);
+        if (err == 0 && left > SEGMENT_ZEROS && (at + SEGMENT_ZEROS) % SEGMENT_SYNC == 0)
+            err = dir->ops->sync(dir, file);
     }
     mem_free(zeros);
     return err != 0 ? err : dir->ops->sync(dir, file);

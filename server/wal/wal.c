@@ -398,7 +398,9 @@ int wal_open(const struct wal_options *options, const struct wal_end *end, struc
 {
     struct wal *wal = wal_create(options, end);
     if (wal == NULL) {
-        (void)snprintf(out_text, WAL_PROBLEM_BYTES, "no memory for the log");
+        (void)snprintf(out_text, WAL_PROBLEM_BYTES,
+                       "no memory for the log; most of it is address space, %u times %d MiB",
+                       2 * options->n_threads, ENTRY_BODY_MAX >> 20);
         return ERR_OUT_OF_MEMORY;
     }
     int err = wal_open_first(wal, end);

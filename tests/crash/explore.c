@@ -4,7 +4,7 @@
  * crashes it at its file operations, and looks at each state that the next start could find.
  *
  *   life    replay, compare, open; then appends, writes, syncs, trims at random, perhaps an I/O
- *           error; at the end a clean close, or none
+ *           error; at the end a clean close and the next start, or none
  *   crash   before each operation on a file, several: process or power, each with its own seed;
  *           the state is compared with the history, and now and then lived on, some lives deep
  *   damage  of a state at rest: must be refused, or be one that replay.c says it cannot know of
@@ -12,7 +12,8 @@
  * Compared: nothing that was promised is missing, nothing is there that was not appended, no hole;
  * a state that a crash can leave is never refused; damaged bytes are never taken for good.
  *
- *   explore [--writer wal|logwriter] [--states N] [--seed S] [--break NAME] [--break-all]
+ *   explore [--writer wal|logwriter] [--states N] [--seed S] [--kill-after-error]
+ *           [--break NAME | --break-all]
  *
  * With --break a rule of the writer is broken, and it is an error if nothing is found. Prints how
  * many states were looked at; a finding is printed with what repeats it, and ends with 1.
@@ -33,6 +34,7 @@ enum { DEPTH = 3, STEPS = 40 };
 struct explorer {
     const struct log_driver *driver;
     enum logwriter_break broken;
+    bool kill_after_error;
     uint64_t seed, states_max;
     uint64_t states, kills, cuts, lives, faults, damages, refused, unnoticed;
     char finding[1200]; /* the first; then all stops */
@@ -153,13 +155,15 @@ static void append_some(struct life *life)
     }
 }
 
-/* The snapshot is durable before the log is trimmed. */
+/* A snapshot, which may be ahead of what is synced of the log, and is durable before the log is
+ * trimmed. */
 static int trim(struct life *life)
 {
     struct history *history = &life->history;
-    uint64_t range = history->durable - history->snapshot;
-    if (range > 0)
-        history->snapshot += rng_below(&life->rng, range + 1);
+    uint64_t range = history->written - history->snapshot;
+    history->snapshot += rng_below(&life->rng, range + 1);
+    if (history->durable < history->snapshot)
+        history->durable = history->snapshot;
     return life->explorer->driver->trim(life->log, history->snapshot);
 }
 
@@ -189,13 +193,16 @@ static void plan_fault(struct life *life)
                errors[rng_below(&life->rng, LENGTH_OF(errors))], rng_below(&life->rng, 2) == 0);
 }
 
-/* The log is gone. A process that met an error of the disk is not believed what it has not read
- * from there: only power cuts. */
+/* The process is gone. Behind a sync that failed the kernel shows what the disk does not have: a
+ * start that believes it, and a power cut after that, lose what was read. Looked at only if asked
+ * for, because it takes a recovery that writes all anew what it found unproved. */
 static void end_badly(struct life *life)
 {
     void *log = life->log;
     life->log = NULL;
     life->explorer->driver->abandon(log, life->fs);
+    for (unsigned i = 0; i < 20 && life->explorer->kill_after_error; i++)
+        crash(life, SIMFS_KILL);
     crash(life, SIMFS_POWER_ORDERED);
     crash(life, SIMFS_POWER_WEAK);
 }
@@ -211,6 +218,8 @@ static void end_well(struct life *life)
     for (unsigned i = 0; i < 12; i++)
         damage(life);
     crash(life, SIMFS_POWER_WEAK);
+    if (life->depth > 0 && !is_over(life->explorer))
+        live(life->explorer, life->fs, &life->history, rng_next(&life->rng), life->depth - 1);
 }
 
 static void run(struct life *life)
@@ -247,11 +256,16 @@ static void live(struct explorer *explorer, struct simfs *fs, const struct histo
     explorer->lives++;
     if (history_compare(history, fs, history->durable, &report, text) != 0 || text[0] != 0)
         find(explorer, "start", text);
+    if (report.end.last_lsn < history->snapshot) { /* the log is behind: begin anew */
+        report.end.last_lsn = history->snapshot;
+        report.end.end_offset = report.end.end_crc = 0;
+        report.proved = report.end;
+    }
     life->history.appended = life->history.written = report.end.last_lsn;
     plan_fault(life);
     simfs_watch(fs, before_call, life);
     void *log = NULL;
-    int err = explorer->driver->open(fs, &report.end, seed, explorer->broken, &log);
+    int err = explorer->driver->open(fs, &report.end, &report.proved, seed, explorer->broken, &log);
     life->log = log;
     if (err == 0) {
         note_promises(life);
@@ -283,12 +297,21 @@ static void print_figures(const struct explorer *e)
            e->damages, e->refused, e->unnoticed, e->lives, e->faults);
 }
 
+struct arguments {
+    const struct log_driver *driver;
+    uint64_t states, seed;
+    bool kill_after_error;
+    int broken; /* -1: all, one after the other */
+};
+
 /* 0: as it should be. */
-static int explore_with(const struct log_driver *driver, enum logwriter_break broken,
-                        uint64_t states, uint64_t seed)
+static int explore_with(enum logwriter_break broken, const struct arguments *a)
 {
-    struct explorer explorer = {
-        .driver = driver, .broken = broken, .seed = seed, .states_max = states};
+    struct explorer explorer = {.driver = a->driver,
+                                .broken = broken,
+                                .kill_after_error = a->kill_after_error,
+                                .seed = a->seed,
+                                .states_max = a->states};
     explore(&explorer);
     print_figures(&explorer);
     if (explorer.finding[0] != 0)
@@ -297,12 +320,6 @@ static int explore_with(const struct log_driver *driver, enum logwriter_break br
         printf("  NOT CAUGHT\n");
     return (explorer.finding[0] != 0) != (broken != BREAK_NOTHING);
 }
-
-struct arguments {
-    const struct log_driver *driver;
-    uint64_t states, seed;
-    int broken; /* -1: all, one after the other */
-};
 
 static int parse_break(const char *name)
 {
@@ -315,10 +332,13 @@ static int parse_break(const char *name)
 
 static void parse(int argc, char **argv, struct arguments *arguments)
 {
-    static const struct option options[] = {
-        {"writer", required_argument, NULL, 'w'}, {"states", required_argument, NULL, 'n'},
-        {"seed", required_argument, NULL, 's'},   {"break", required_argument, NULL, 'b'},
-        {"break-all", no_argument, NULL, 'a'},    {0}};
+    static const struct option options[] = {{"writer", required_argument, NULL, 'w'},
+                                            {"states", required_argument, NULL, 'n'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"break", required_argument, NULL, 'b'},
+                                            {"break-all", no_argument, NULL, 'a'},
+                                            {"kill-after-error", no_argument, NULL, 'k'},
+                                            {0}};
     int c;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (c == 'w')
@@ -331,6 +351,8 @@ static void parse(int argc, char **argv, struct arguments *arguments)
             arguments->broken = parse_break(optarg);
         else if (c == 'a')
             arguments->broken = -1;
+        else if (c == 'k')
+            arguments->kill_after_error = true;
         else
             exit(64);
     }
@@ -340,13 +362,13 @@ static void parse(int argc, char **argv, struct arguments *arguments)
 
 int main(int argc, char **argv)
 {
-    struct arguments a = {&log_driver_wal, 5000, 1, BREAK_NOTHING};
+    struct arguments a = {.driver = &log_driver_wal, .states = 5000, .seed = 1};
     int failed = 0;
     parse(argc, argv, &a);
     log_set_level(LOG_LEVEL_ERROR - 1);
     if (a.broken != -1)
-        return explore_with(a.driver, (enum logwriter_break)a.broken, a.states, a.seed);
+        return explore_with((enum logwriter_break)a.broken, &a);
     for (enum logwriter_break i = BREAK_NOTHING + 1; i < BREAK_COUNT; i++)
-        failed |= explore_with(a.driver, i, a.states, a.seed);
+        failed |= explore_with(i, &a);
     return failed;
 }

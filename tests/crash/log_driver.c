@@ -12,8 +12,9 @@ const struct store_id log_driver_store = {"crash explorer"};
 
 /* ---- server/wal/wal.c, stepped by hand ---- */
 
-static int wal_driver_open(struct simfs *fs, const struct wal_end *end, uint64_t seed,
-                           enum logwriter_break broken, void **out_log)
+static int wal_driver_open(struct simfs *fs, const struct wal_end *end,
+                           const struct wal_end *proved, uint64_t seed, enum logwriter_break broken,
+                           void **out_log)
 {
     char text[256];
     struct wal *wal = NULL;
@@ -26,6 +27,7 @@ static int wal_driver_open(struct simfs *fs, const struct wal_end *end, uint64_t
                                   .sync_interval_ms = 1000,
                                   .sync_entries = 1000,
                                   .no_thread = true};
+    (void)proved; /* it syncs what it believes */
     REQUIRE(broken == BREAK_NOTHING);
     int err = wal_open(&options, end, &wal, text);
     *out_log = wal;
@@ -111,7 +113,8 @@ const struct log_driver log_driver_wal = {
 
 /* ---- tests/lib/logwriter.c ---- */
 
-static int writer_driver_open(struct simfs *fs, const struct wal_end *end, uint64_t seed,
+static int writer_driver_open(struct simfs *fs, const struct wal_end *end,
+                              const struct wal_end *proved, uint64_t seed,
                               enum logwriter_break broken, void **out_log)
 {
     struct logwriter *writer = NULL;
@@ -120,7 +123,7 @@ static int writer_driver_open(struct simfs *fs, const struct wal_end *end, uint6
                                         .segment_bytes = LOG_DRIVER_SEGMENT,
                                         .salt = (uint32_t)seed,
                                         .broken = broken};
-    int err = logwriter_open(&options, end, &writer);
+    int err = logwriter_open(&options, end, proved, &writer);
     *out_log = writer;
     return err;
 }

@@ -11,8 +11,8 @@
 struct log_driver {
     const char *name;
     /* All of them: 0, or an error, after which only `abandon` is called. */
-    int (*open)(struct simfs *fs, const struct wal_end *end, uint64_t seed,
-                enum logwriter_break broken, void **out_log);
+    int (*open)(struct simfs *fs, const struct wal_end *end, const struct wal_end *proved,
+                uint64_t seed, enum logwriter_break broken, void **out_log);
     void (*append)(void *log, uint8_t type, struct bytes body);
     int (*write)(void *log);
     int (*sync)(void *log);

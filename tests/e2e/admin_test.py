@@ -119,7 +119,7 @@ class CommandLineTest(Folder):
             done = run_cairnd("--hash-token", stdin=bad)
             self.assertEqual((done.returncode, done.stdout), (EX_DATAERR, ""))
 
-    def test_what_this_build_cannot_do(self):
+    def test_what_does_not_go_together(self):
         self.refused(EX_CONFIG, "durability.mode", "--set", "durability.mode=strict")
         self.refused(EX_CONFIG, "durability.mode", "--set", "durability.mode=buffered")
         self.refused(EX_CONFIG, "data.dir", "--set", "data.dir=" + self.folder)

@@ -56,12 +56,13 @@ static struct bytes body_of(uint64_t lsn)
     return (struct bytes){body, size};
 }
 
-static struct logwriter *open_log(struct world *w, const struct wal_end *end)
+static struct logwriter *open_log(struct world *w, const struct wal_end *end,
+                                  const struct wal_end *proved)
 {
     struct logwriter *writer = NULL;
     struct logwriter_options options = {
         .dir = simfs_dir(w->fs), .store = store, .segment_bytes = SEGMENT, .salt = 99};
-    REQUIRE(logwriter_open(&options, end, &writer) == 0);
+    REQUIRE(logwriter_open(&options, end, proved, &writer) == 0);
     return writer;
 }
 
@@ -74,7 +75,7 @@ static void append(struct world *w, struct logwriter *writer)
 static void make_log(struct world *w)
 {
     static const struct wal_end nothing;
-    struct logwriter *writer = open_log(w, &nothing);
+    struct logwriter *writer = open_log(w, &nothing, &nothing);
     for (unsigned n = choose(w, 64); n > 0; n--) {
         append(w, writer);
         unsigned then = choose(w, 4);
@@ -206,11 +207,11 @@ static int replay(struct world *w, struct replay_report *report)
     return err;
 }
 
-static void go_on(struct world *w, const struct wal_end *end)
+static void go_on(struct world *w, const struct replay_report *before)
 {
     struct replay_report report;
-    struct logwriter *writer = open_log(w, end);
-    w->appended = end->last_lsn;
+    struct logwriter *writer = open_log(w, &before->end, &before->proved);
+    w->appended = before->end.last_lsn;
     append(w, writer);
     append(w, writer);
     REQUIRE(logwriter_close(writer, false) == 0);
@@ -230,7 +231,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned i = 0; mode != 2 && i < SPOILT_MAX && w.at < w.end && simfs_name(w.fs, 0); i++)
         spoil(&w, w.forged);
     if (replay(&w, &report) == 0 && !w.forged)
-        go_on(&w, &report.end);
+        go_on(&w, &report);
     simfs_destroy(w.fs);
     return 0;
 }

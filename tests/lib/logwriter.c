@@ -39,7 +39,7 @@ const char *logwriter_break_name(enum logwriter_break broken)
         [BREAK_NO_SYNC_AT_ROTATION] = "no_sync_at_rotation",
         [BREAK_NO_SYNC_OF_HEADER] = "no_sync_of_header",
         [BREAK_NO_SYNC_OF_NAMES] = "no_sync_of_names",
-        [BREAK_NO_SYNC_AT_OPEN] = "no_sync_at_open",
+        [BREAK_NO_REWRITE] = "no_rewrite",
         [BREAK_WATERMARK_AHEAD] = "watermark_ahead",
         [BREAK_CHAIN] = "no_chain",
         [BREAK_TRIM_NEWEST_FIRST] = "trim_newest_first",
@@ -80,29 +80,6 @@ static int list_segments(struct dir *dir, struct found *found)
     return err;
 }
 
-static int sync_by_name(struct dir *dir, uint64_t first_lsn)
-{
-    char name[FILE_NAME_MAX + 1];
-    segment_name(first_lsn, name);
-    int file = dir->ops->open(dir, name, FILE_WRITE);
-    if (file < 0)
-        return file;
-    int err = dir->ops->sync(dir, file);
-    dir->ops->close(dir, file);
-    return err;
-}
-
-/* What recovery read may not be on the disk yet. */
-static int sync_old(struct logwriter *w, uint64_t last_lsn)
-{
-    struct found found;
-    int err = list_segments(w->options.dir, &found);
-    for (size_t i = 0; i < found.n && err == 0; i++)
-        if (found.lsns[i] <= last_lsn && (i + 1 == found.n || found.lsns[i + 1] > last_lsn))
-            err = sync_by_name(w->options.dir, found.lsns[i]);
-    return err;
-}
-
 static int write_header(struct logwriter *w)
 {
     uint8_t data[SEGMENT_HEADER_BYTES];
@@ -137,6 +114,7 @@ static int name_file(struct logwriter *w)
     return err != 0 || breaks(w, BREAK_NO_SYNC_OF_NAMES) ? err : dir->ops->sync_names(dir);
 }
 
+/* A new segment behind `end` with room for so much; without header and name yet. */
 static int begin_segment(struct logwriter *w, const struct wal_end *end, size_t need)
 {
     uint64_t bytes = w->options.segment_bytes;
@@ -150,14 +128,17 @@ static int begin_segment(struct logwriter *w, const struct wal_end *end, size_t 
                                         .end_offset = end->end_offset,
                                         .end_crc = end->end_crc,
                                         .bytes = bytes};
-    int err = make_file(w);
-    if (err == 0)
-        err = write_header(w);
-    if (err == 0)
-        err = name_file(w);
     w->offset = w->synced = SEGMENT_HEADER_BYTES;
     w->crc = w->header.salt;
-    return err;
+    return make_file(w);
+}
+
+/* What is in it is synced with its header, before it gets its name. */
+static int finish_segment(struct logwriter *w)
+{
+    int err = write_header(w);
+    w->synced = w->offset;
+    return err != 0 ? err : name_file(w);
 }
 
 static int sync_segment(struct logwriter *w)
@@ -171,74 +152,15 @@ static int sync_segment(struct logwriter *w)
 static int rotate(struct logwriter *w, size_t need)
 {
     struct wal_end end = {w->written_lsn, w->header.number, w->offset, w->crc};
+    if (w->written_lsn < w->header.first_lsn) /* nothing in it: replaced */
+        end = (struct wal_end){w->header.last_lsn, w->header.number - 1, w->header.end_offset,
+                               w->header.end_crc};
     int err = breaks(w, BREAK_NO_SYNC_AT_ROTATION) ? 0 : sync_segment(w);
     w->options.dir->ops->close(w->options.dir, w->file);
     w->file = -1;
-    return err != 0 ? err : begin_segment(w, &end, need);
-}
-
-/* ---- open and close ---- */
-
-/* What must never be done. */
-static int go_on_in_old(struct logwriter *w, const struct wal_end *end)
-{
-    char name[FILE_NAME_MAX + 1];
-    struct found found;
-    uint8_t data[SEGMENT_HEADER_BYTES];
-    struct dir *dir = w->options.dir;
-    if (list_segments(dir, &found) != 0 || found.n == 0 || end->segment_number == 0)
-        return -ENOENT;
-    segment_name(found.lsns[found.n - 1], name);
-    w->file = dir->ops->open(dir, name, FILE_WRITE);
-    if (w->file < 0)
-        return w->file;
-    (void)!dir->ops->read(dir, w->file, 0, data, sizeof data);
-    if (segment_decode_header(data, &w->header) != 0 || w->header.number != end->segment_number) {
-        dir->ops->close(dir, w->file);
-        w->file = -1;
-        return -ENOENT;
-    }
-    w->offset = w->synced = end->end_offset;
-    w->crc = end->end_crc;
-    return 0;
-}
-
-int logwriter_open(const struct logwriter_options *options, const struct wal_end *end,
-                   struct logwriter **out_writer)
-{
-    struct logwriter *w = calloc(1, sizeof *w);
-    REQUIRE(w != NULL);
-    w->options = *options;
-    w->file = -1;
-    w->appended_lsn = w->written_lsn = end->last_lsn;
-    int err = breaks(w, BREAK_NO_SYNC_AT_OPEN) ? 0 : sync_old(w, end->last_lsn);
-    if (err == 0 && (!breaks(w, BREAK_APPEND_AFTER_END) || go_on_in_old(w, end) != 0))
-        err = begin_segment(w, end, 0);
-    w->durable_lsn = end->last_lsn;
-    if (err != 0)
-        logwriter_abandon(w);
-    else
-        *out_writer = w;
-    return err;
-}
-
-void logwriter_abandon(struct logwriter *w)
-{
-    if (w->file >= 0)
-        w->options.dir->ops->close(w->options.dir, w->file);
-    buf_deinit(&w->staged);
-    free(w);
-}
-
-int logwriter_close(struct logwriter *w, bool clean)
-{
-    int err = logwriter_sync(w);
-    if (err == 0 && clean) {
-        (void)logwriter_append(w, ENTRY_SHUTDOWN, BYTES_NONE);
-        err = logwriter_sync(w);
-    }
-    logwriter_abandon(w);
-    return err;
+    if (err == 0)
+        err = begin_segment(w, &end, need);
+    return err != 0 ? err : finish_segment(w);
 }
 
 /* ---- entries ---- */
@@ -300,6 +222,129 @@ int logwriter_sync(struct logwriter *w)
         w->durable_lsn = w->written_lsn;
     return err;
 }
+
+/* ---- open and close ---- */
+
+/* Stage a copy of the entries between two offsets of a segment, but for notes about syncs. */
+static int stage_tail(struct logwriter *w, const char *name, uint64_t from, uint64_t to)
+{
+    struct dir *dir = w->options.dir;
+    size_t size = (size_t)(to - from);
+    int file = dir->ops->open(dir, name, FILE_READ);
+    if (file < 0)
+        return file;
+    REQUIRE(buf_reserve(&w->staged, size) == 0);
+    ssize_t n = dir->ops->read(dir, file, from, w->staged.data, size);
+    dir->ops->close(dir, file);
+    if (n != (ssize_t)size)
+        return n < 0 ? (int)n : -EIO;
+    for (size_t at = 0, one; at < size; at += one) {
+        uint8_t *entry = w->staged.data + at;
+        one = entry_size(entry);
+        if (!entry_type_counts(entry_type_at(entry)))
+            continue;
+        memmove(w->staged.data + w->staged.size, entry, one);
+        w->staged.size += one;
+    }
+    return 0;
+}
+
+/* What recovery read, but is not proved to be on the disk. */
+static int stage_unproved(struct logwriter *w, const struct wal_end *end,
+                          const struct wal_end *proved)
+{
+    char name[FILE_NAME_MAX + 1];
+    struct found found;
+    uint64_t lsn = 0, from = SEGMENT_HEADER_BYTES;
+    int err = list_segments(w->options.dir, &found);
+    for (size_t i = 0; i < found.n && found.lsns[i] <= end->last_lsn; i++)
+        lsn = found.lsns[i];
+    if (err != 0 || proved->last_lsn == end->last_lsn)
+        return err;
+    segment_name(lsn, name);
+    if (proved->segment_number == end->segment_number)
+        from = proved->end_offset;
+    return stage_tail(w, name, from, end->end_offset);
+}
+
+/* The new segment takes the place of what was not proved, all at once when it gets its name. */
+static int open_new(struct logwriter *w, const struct wal_end *end, const struct wal_end *proved)
+{
+    size_t done = 0;
+    int err = stage_unproved(w, end, proved);
+    w->written_lsn = proved->last_lsn;
+    if (err == 0)
+        err = begin_segment(w, proved, w->staged.size);
+    if (err == 0 && w->staged.size > 0)
+        err = write_some(w, &done);
+    REQUIRE(err != 0 || done == w->staged.size);
+    w->staged.size = 0;
+    return err != 0 ? err : finish_segment(w);
+}
+
+/* What must never be done. */
+static int open_old(struct logwriter *w, const struct wal_end *end)
+{
+    char name[FILE_NAME_MAX + 1];
+    struct found found;
+    uint8_t data[SEGMENT_HEADER_BYTES];
+    struct dir *dir = w->options.dir;
+    if (list_segments(dir, &found) != 0 || found.n == 0)
+        return -ENOENT;
+    segment_name(found.lsns[found.n - 1], name);
+    w->file = dir->ops->open(dir, name, FILE_WRITE);
+    if (w->file < 0)
+        return w->file;
+    ssize_t n = dir->ops->read(dir, w->file, 0, data, sizeof data);
+    if (n == sizeof data && segment_decode_header(data, &w->header) == 0 &&
+        w->header.number == end->segment_number) {
+        w->offset = w->synced = end->end_offset;
+        w->crc = end->end_crc;
+        return 0;
+    }
+    dir->ops->close(dir, w->file);
+    w->file = -1;
+    return -ENOENT;
+}
+
+int logwriter_open(const struct logwriter_options *options, const struct wal_end *end,
+                   const struct wal_end *proved, struct logwriter **out_writer)
+{
+    struct logwriter *w = calloc(1, sizeof *w);
+    REQUIRE(w != NULL);
+    w->options = *options;
+    w->file = -1;
+    w->appended_lsn = w->written_lsn = w->durable_lsn = end->last_lsn;
+    int err = breaks(w, BREAK_APPEND_AFTER_END) ? open_old(w, end) : -ENOENT;
+    if (err == -ENOENT)
+        err = open_new(w, end, breaks(w, BREAK_NO_REWRITE) ? end : proved);
+    if (err != 0)
+        logwriter_abandon(w);
+    else
+        *out_writer = w;
+    return err;
+}
+
+void logwriter_abandon(struct logwriter *w)
+{
+    if (w->file >= 0)
+        w->options.dir->ops->close(w->options.dir, w->file);
+    buf_deinit(&w->staged);
+    free(w);
+}
+
+int logwriter_close(struct logwriter *w, bool clean)
+{
+    int err = logwriter_sync(w);
+    if (err == 0 && clean) {
+        (void)logwriter_append(w, ENTRY_SHUTDOWN, BYTES_NONE);
+        err = logwriter_sync(w);
+    }
+    logwriter_abandon(w);
+    return err;
+}
+
+/* ---- the rest ---- */
 
 int logwriter_trim(struct logwriter *w, uint64_t keep_lsn)
 {

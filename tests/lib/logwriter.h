@@ -14,7 +14,7 @@ enum logwriter_break {
     BREAK_NO_SYNC_AT_ROTATION, /* the old segment is not synced before the next one */
     BREAK_NO_SYNC_OF_HEADER,   /* entries may reach the disk before it, and say it is there */
     BREAK_NO_SYNC_OF_NAMES,    /* neither of the new segment nor of the spare */
-    BREAK_NO_SYNC_AT_OPEN,     /* the segment that recovery read is not synced */
+    BREAK_NO_REWRITE,          /* what recovery read is believed to be on the disk */
     BREAK_WATERMARK_AHEAD,     /* says that everything before an entry was synced */
     BREAK_CHAIN,               /* each entry begins its CRC with the salt */
     BREAK_TRIM_NEWEST_FIRST,
@@ -36,8 +36,9 @@ struct logwriter;
 /* Name of a break, for messages. */
 const char *logwriter_break_name(enum logwriter_break broken);
 
+/* What lies between `proved` and `end` is written anew, in the new segment. */
 MUST_USE int logwriter_open(const struct logwriter_options *options, const struct wal_end *end,
-                            struct logwriter **out_writer);
+                            const struct wal_end *proved, struct logwriter **out_writer);
 /* Stage an entry; its LSN. */
 uint64_t logwriter_append(struct logwriter *writer, uint8_t type, struct bytes body);
 /* Give what is staged to the kernel. */

@@ -18,9 +18,9 @@ static void rules(void **state)
         int err;
         const char *message;
     } rows[] = {
-        {"durability.mode=buffered", ERR_UNSUPPORTED, "durability.mode: this build serves memory"},
-        {"durability.mode=strict", ERR_UNSUPPORTED, "durability.mode: this build serves memory"},
-        {"data.dir=/var/lib/cairn", ERR_UNSUPPORTED, "data.dir: this build keeps nothing"},
+        {"durability.mode=buffered", ERR_BAD_ARGUMENT, "durability.mode: buffered and strict keep"},
+        {"durability.mode=strict", ERR_BAD_ARGUMENT, "durability.mode: buffered and strict keep"},
+        {"data.dir=/var/lib/cairn", ERR_BAD_ARGUMENT, "data.dir: durability.mode: memory keeps"},
         {"memory.policy=evict", ERR_BAD_ARGUMENT, "memory.policy: evict makes room below"},
         {"memory.policy=evict memory.limit=1GiB", 0, NULL},
         {"listen.rpc=", 0, NULL},

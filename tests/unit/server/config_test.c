@@ -218,7 +218,7 @@ static void reload_checks_what_is_in_force(void **state)
     struct config_changes changes;
     struct err_detail detail;
     assert_int_equal(load(config, "durability:\n  mode: strict\n", NULL), 0); /* not checked yet */
-    assert_int_equal(reload(config, "limits:\n  runs: 5\n", &changes, &detail), ERR_UNSUPPORTED);
+    assert_int_equal(reload(config, "limits:\n  runs: 5\n", &changes, &detail), ERR_BAD_ARGUMENT);
     assert_value(config, OPTION_limits_runs, "1000000");
 }
 

@@ -26,7 +26,7 @@ static struct run *open_run(struct run_table *table, const char *name)
 
 static void test_open(void **state)
 {
-    struct run_table *table = run_table_create(10);
+    struct run_table *table = run_table_create(10, NULL);
     (void)state;
     assert_null(run_find(table, bytes_of("a")));
     struct run *a = open_run(table, "a"), *b = open_run(table, "b");
@@ -47,7 +47,7 @@ static void test_open(void **state)
 
 static void test_limit(void **state)
 {
-    struct run_table *table = run_table_create(2);
+    struct run_table *table = run_table_create(2, NULL);
     struct run *c = NULL;
     (void)state;
     struct run *a = open_run(table, "a"), *b = open_run(table, "b");
@@ -69,7 +69,7 @@ static void test_limit(void **state)
 
 static void test_drop(void **state)
 {
-    struct run_table *table = run_table_create(10);
+    struct run_table *table = run_table_create(10, NULL);
     (void)state;
     struct run *a = open_run(table, "a");
     uint32_t id = run_id(a);
@@ -92,7 +92,7 @@ static void test_drop(void **state)
 static void test_page(void **state)
 {
     static const char *const names[] = {"a", "a/1", "a/2", "b", "c"};
-    struct run_table *table = run_table_create(10);
+    struct run_table *table = run_table_create(10, NULL);
     struct run *page[8];
     (void)state;
     for (size_t i = LENGTH_OF(names); i-- > 0;)
@@ -119,8 +119,8 @@ static void test_no_memory(void **state)
     struct run *run = NULL;
     (void)state;
     mem_fail_after(1, 0);
-    assert_null(run_table_create(10));
-    struct run_table *table = run_table_create(10);
+    assert_null(run_table_create(10, NULL));
+    struct run_table *table = run_table_create(10, NULL);
     for (unsigned long n = 1; run == NULL; n++) {
         mem_fail_after(n, 0);
         int err = run_open(table, bytes_of("a"), &run);
@@ -157,7 +157,7 @@ static void *open_and_drop(void *context)
 
 static void test_threads(void **state)
 {
-    struct run_table *table = run_table_create(4);
+    struct run_table *table = run_table_create(4, NULL);
     pthread_t threads[THREADS];
     uintptr_t dropped = 0;
     void *result;

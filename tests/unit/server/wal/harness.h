@@ -77,7 +77,9 @@ static inline void harness_open(struct harness *h)
     assert_int_equal(harness_try_open(h), 0);
     if (h->options.no_thread)
         wal_step(h->wal);
+    pthread_mutex_lock(&h->watch->lock);
     h->watch->writes = h->watch->syncs = h->watch->hasty = 0;
+    pthread_mutex_unlock(&h->watch->lock);
 }
 
 static inline void harness_deinit(struct harness *h)

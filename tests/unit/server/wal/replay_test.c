@@ -122,7 +122,7 @@ static void open_log(struct fixture *f)
     struct logwriter_options options = {
         .dir = simfs_dir(f->fs), .store = store, .segment_bytes = SEGMENT, .salt = 7};
     assert_int_equal(replay(f), 0);
-    assert_int_equal(logwriter_open(&options, &f->report.end, &f->writer), 0);
+    assert_int_equal(logwriter_open(&options, &f->report.end, &f->report.proved, &f->writer), 0);
 }
 
 static void append(struct fixture *f, unsigned n)
@@ -221,6 +221,8 @@ static void test_report(void **state)
     assert_int_equal(f->report.synced_lsn, FULL + 9); /* the last one had none behind it */
     assert_int_equal(f->report.end.segment_number, 2);
     assert_int_equal(f->report.end.end_offset, at(11));
+    assert_int_equal(f->report.proved.segment_number, 2);
+    assert_int_equal(f->report.proved.end_offset, at(10));
     assert_int_equal(f->report.cut_bytes, 0);
     assert_int_equal(f->report.bytes, at(FULL + 1) + at(11));
     assert_int_equal(f->progress, f->report.bytes);
@@ -269,7 +271,9 @@ static void test_clean_shutdown(void **state)
 static void test_empty_last_segment(void **state)
 {
     struct fixture *f = *state;
-    make(f, 3);
+    open_log(f);
+    append_synced(f, 3);
+    close_log(f, true);
     for (unsigned i = 0; i < 3; i++) {
         open_log(f);
         close_log(f, i != 1);
@@ -301,6 +305,25 @@ static void test_trimmed(void **state)
     f->any_first = true;
     f->after_lsn = FULL;
     expect(f, 2 * FULL + 5);
+}
+
+/* A snapshot that is ahead of the log: it begins anew behind it. */
+static void test_begun_anew(void **state)
+{
+    struct fixture *f = *state;
+    make(f, 5);
+    struct logwriter_options options = {
+        .dir = simfs_dir(f->fs), .store = store, .segment_bytes = SEGMENT, .salt = 7};
+    struct wal_end behind = {.last_lsn = 50, .segment_number = 1};
+    assert_int_equal(logwriter_open(&options, &behind, &behind, &f->writer), 0);
+    append_synced(f, 3);
+    close_log(f, false);
+    f->after_lsn = 50;
+    expect(f, 53);
+    f->after_lsn = 51;
+    expect(f, 53);
+    f->after_lsn = 49; /* an older snapshot will not do */
+    expect_refusal(f, name_of(51), 0, "missing before");
 }
 
 /* ---- torn tails ---- */
@@ -668,6 +691,7 @@ int main(void)
         TEST(test_clean_shutdown),
         TEST(test_empty_last_segment),
         TEST(test_trimmed),
+        TEST(test_begun_anew),
         TEST(test_torn_tail),
         TEST(test_hole_in_unsynced),
         TEST(test_torn_at_sector),

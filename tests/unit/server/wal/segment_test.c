@@ -117,6 +117,25 @@ static void zeros(void **state)
     watch_destroy(w);
 }
 
+static void count_sync(void *context)
+{
+    ++*(unsigned *)context;
+}
+
+/* A large one is synced in parts, so that a commit has not to wait for all of it. */
+static void zeros_in_parts(void **state)
+{
+    struct watch *w = watch_create();
+    unsigned syncs = 0;
+    (void)state;
+    w->synced = count_sync;
+    w->context = &syncs;
+    assert_int_equal(segment_zero(&w->dir, "z", 16 << 20), 0);
+    assert_int_equal(syncs, 4 + 1); /* and that of the name */
+    assert_int_equal(watch_find(w, "z")->n_synced, 16 << 20);
+    watch_destroy(w);
+}
+
 /* Whatever fails, nothing is left. */
 static void zeros_fail(void **state)
 {
@@ -143,8 +162,8 @@ static void zeros_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names), cmocka_unit_test(header),     cmocka_unit_test(golden),
-        cmocka_unit_test(zeros), cmocka_unit_test(zeros_fail),
+        cmocka_unit_test(names), cmocka_unit_test(header),         cmocka_unit_test(golden),
+        cmocka_unit_test(zeros), cmocka_unit_test(zeros_in_parts), cmocka_unit_test(zeros_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

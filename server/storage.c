@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The data directory: see storage.h.
+ *
+ *   open -> lock -> STORE (id) -> settle the log -> replay into the store -> new segment behind it
+ *
+ * A start that fails changes nothing but what may be repeated, and never opens an empty store where
+ * there was another.
+ *
+ * Threads: the main thread; storage_on_* are called by the thread of the log.
+ * Failures: each ends the start with a sentence that names the file and what to do; a log that
+ * fails later ends the process at once (EX_IOERR), as nothing may be promised any more.
+ */
+#include "server/storage.h"
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "server/server.h"
+#include "server/store/recover.h"
+#include "server/wal/wal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define STORAGE_ID_FILE "STORE"
+#define STORAGE_ID_TEMP "STORE.tmp"
+
+enum { STORAGE_ID_TEXT = 64, STORAGE_PROGRESS_NS = 1000000000 };
+
+/* ---- the id ---- */
+
+static int storage_write_id(struct dir *dir, const struct store_id *id)
+{
+    char text[STORAGE_ID_TEXT];
+    int n = snprintf(text, sizeof text, "cairn store 1 ");
+    for (size_t i = 0; i < sizeof id->bytes; i++)
+        n += snprintf(text + n, sizeof text - (size_t)n, "%02x", id->bytes[i]);
+    n += snprintf(text + n, sizeof text - (size_t)n, "\n");
+    struct iovec part = {text, (size_t)n};
+    (void)!dir->ops->remove(dir, STORAGE_ID_TEMP);
+    int file = dir->ops->open(dir, STORAGE_ID_TEMP, FILE_WRITE | FILE_CREATE);
+    int err = file < 0 ? file : dir->ops->write(dir, file, 0, &part, 1);
+    if (err == 0)
+        err = dir->ops->sync(dir, file);
+    if (file >= 0)
+        dir->ops->close(dir, file);
+    if (err == 0)
+        err = dir->ops->rename(dir, STORAGE_ID_TEMP, STORAGE_ID_FILE);
+    return err != 0 ? err : dir->ops->sync_names(dir);
+}
+
+static bool storage_parse_id(const char *text, struct store_id *out_id)
+{
+    int version, at;
+    if (sscanf(text, "cairn store %d %n", &version, &at) != 1 || version != 1)
+        return false;
+    for (size_t i = 0; i < sizeof out_id->bytes; i++, at += 2)
+        if (sscanf(text + at, "%2hhx", &out_id->bytes[i]) != 1)
+            return false;
+    return strcmp(text + at, "\n") == 0;
+}
+
+/* Is there anything of ours? */
+static bool storage_visit(void *context, const char *name)
+{
+    uint64_t lsn;
+    *(bool *)context = segment_parse_name(name, &lsn) || strncmp(name, "snap-", 5) == 0;
+    return !*(bool *)context;
+}
+
+static int storage_make_id(struct storage *storage)
+{
+    struct dir *dir = storage->dir;
+    bool used = false;
+    int err = dir->ops->list(dir, storage_visit, &used);
+    if (err == 0 && used) {
+        log_error("storage",
+                  "%s has files of a store, but not " STORAGE_ID_FILE
+                  ", which says of which; put it "
+                  "back, or point data.dir at an empty directory",
+                  dir->path);
+        return EX_DATAERR;
+    }
+    REQUIRE(getrandom(storage->id.bytes, sizeof storage->id.bytes, 0) ==
+            (ssize_t)sizeof storage->id.bytes);
+    if (err == 0)
+        err = storage_write_id(dir, &storage->id);
+    if (err == 0)
+        return 0;
+    log_error("storage", "%s/" STORAGE_ID_FILE " cannot be written: %s", dir->path, strerror(-err));
+    return EX_CANTCREAT;
+}
+
+static int storage_read_id(struct storage *storage)
+{
+    struct dir *dir = storage->dir;
+    char text[STORAGE_ID_TEXT + 1] = "";
+    int file = dir->ops->open(dir, STORAGE_ID_FILE, FILE_READ);
+    if (file == -ENOENT)
+        return storage_make_id(storage);
+    ssize_t n = file < 0 ? file : dir->ops->read(dir, file, 0, text, STORAGE_ID_TEXT);
+    if (file >= 0)
+        dir->ops->close(dir, file);
+    if (n < 0) {
+        log_error("storage", "%s/" STORAGE_ID_FILE " cannot be read: %s", dir->path,
+                  strerror((int)-n));
+        return EX_NOINPUT;
+    }
+    if (storage_parse_id(text, &storage->id))
+        return 0;
+    log_error("storage",
+              "%s/" STORAGE_ID_FILE " is damaged or of a later version; put it back from a copy",
+              dir->path);
+    return EX_DATAERR;
+}
+
+/* ---- the directory ---- */
+
+static int storage_open_dir(struct storage *storage, const char *path)
+{
+    int err = dir_open(path, &storage->dir);
+    if (err != 0) {
+        log_error("storage", "data.dir: %s cannot be opened: %s", path, strerror(-err));
+        return err == -EACCES || err == -EPERM ? EX_NOPERM : EX_CANTCREAT;
+    }
+    err = dir_lock(storage->dir);
+    if (err == 0)
+        return 0;
+    if (err == -EWOULDBLOCK)
+        log_error("storage", "data.dir: another process uses %s; stop it, or use another directory",
+                  path);
+    else
+        log_error("storage", "data.dir: %s/LOCK cannot be made: %s", path, strerror(-err));
+    return EX_CANTCREAT;
+}
+
+/* Strict is a promise about disks. */
+static int storage_check_file_system(const struct server *server)
+{
+    bool syncs;
+    const char *name = dir_file_system(server->storage.dir, &syncs);
+    bool strict = config_enum(server->config, OPTION_durability_mode) == DURABILITY_STRICT;
+    if (syncs)
+        return 0;
+    if (!strict || config_bool(server->config, OPTION_durability_any_file_system)) {
+        log_warn("storage", "data.dir is on %s, where a sync may not reach a disk", name);
+        return 0;
+    }
+    log_error("storage",
+              "data.dir is on %s, where a sync may not reach a disk, so durability.mode: strict "
+              "could not keep its promise; use a local ext4, xfs, btrfs or zfs, or set "
+              "durability.any_file_system: true if you know better",
+              name);
+    return EX_CONFIG;
+}
+
+/* ---- recovery ---- */
+
+struct storage_progress {
+    const struct server *server;
+    struct recovery recovery;
+    uint64_t told_ns;
+};
+
+static int storage_on_entry(void *context, const struct entry *entry)
+{
+    return recover_entry(&((struct storage_progress *)context)->recovery, entry);
+}
+
+static void storage_on_progress(void *context, uint64_t done_bytes, uint64_t all_bytes)
+{
+    struct storage_progress *progress = context;
+    uint64_t now_ns = clock_mono_ns();
+    if (now_ns - progress->told_ns < STORAGE_PROGRESS_NS)
+        return;
+    progress->told_ns = now_ns;
+    double percent = all_bytes == 0 ? 100 : 100.0 * (double)done_bytes / (double)all_bytes;
+    log_notice("storage", "recovery: %.0f %% of %llu MiB", percent,
+               (unsigned long long)(all_bytes >> 20));
+    notify_send(&progress->server->notify,
+                "EXTEND_TIMEOUT_USEC=30000000\nSTATUS=Recovery: %.0f %% of %llu MiB", percent,
+                (unsigned long long)(all_bytes >> 20));
+}
+
+static int storage_refuse(const struct server *server, int err, const struct recovery *recovery)
+{
+    const struct replay_report *report = &server->storage.report.replay;
+    if (err == ERR_OUT_OF_MEMORY) {
+        log_error("storage", "there is not enough memory for the data in %s",
+                  server->storage.dir->path);
+        return EX_OSERR;
+    }
+    log_error("storage", "%s", recovery->problem[0] != 0 ? recovery->problem : report->problem);
+    return err == ERR_IO ? EX_IOERR : EX_DATAERR;
+}
+
+static int storage_replay(struct server *server)
+{
+    struct storage *storage = &server->storage;
+    struct storage_report *report = &storage->report;
+    struct storage_progress progress = {.server = server, .told_ns = clock_mono_ns()};
+    struct replay_options options = {.dir = storage->dir,
+                                     .store = &storage->id,
+                                     .entry = storage_on_entry,
+                                     .progress = storage_on_progress,
+                                     .context = &progress};
+    uint64_t start_ns = clock_mono_ns();
+    recover_init(&progress.recovery, server->store);
+    int err = replay_settle(storage->dir, &report->replay);
+    if (err == 0)
+        err = replay_run(&options, &report->replay);
+    if (err == 0)
+        err = recover_finish(&progress.recovery);
+    int status = err == 0 ? 0 : storage_refuse(server, err, &progress.recovery);
+    report->effects = progress.recovery.effects;
+    report->took_ns = clock_mono_ns() - start_ns;
+    recover_deinit(&progress.recovery);
+    return status;
+}
+
+static void storage_tell(const struct storage_report *report)
+{
+    const struct replay_report *replay = &report->replay;
+    if (replay->segments == 0) {
+        log_notice("storage", "a new store");
+        return;
+    }
+    log_notice("storage",
+               "recovered up to LSN %llu in %.3f s: %llu entries of %llu segments, %llu effects; "
+               "stopped %s",
+               (unsigned long long)replay->last_lsn, (double)report->took_ns / 1e9,
+               (unsigned long long)replay->entries, (unsigned long long)replay->segments,
+               (unsigned long long)report->effects, replay->clean ? "cleanly" : "by a crash");
+    if (replay->cut_bytes > 0)
+        log_warn("storage", "%llu bytes of writes that nobody was promised were cut off",
+                 (unsigned long long)replay->cut_bytes);
+}
+
+/* ---- the log ---- */
+
+static void storage_on_durable(void *context)
+{
+    struct server *server = context;
+    for (unsigned i = 0; i < atomic_load(&server->n_loops_running); i++)
+        loop_tell_log(server->loops[i]);
+}
+
+static void storage_on_failure(void *context, const char *text)
+{
+    struct server *server = context;
+    log_error("storage",
+              "%s. Nothing can be promised any more: ending at once. What was acknowledged is in "
+              "the log; look at the disk before starting again",
+              text);
+    notify_send(&server->notify, "STOPPING=1\nSTATUS=The log failed: %s", text);
+    _exit(EX_IOERR);
+}
+
+static void storage_on_change(void *context, enum wal_state state)
+{
+    struct server *server = context;
+    if (state == WAL_FULL) {
+        log_error("storage", "the disk below data.dir is full: writes are refused (DISK_FULL), "
+                             "reads and deletes go on; free some space there");
+        notify_send(&server->notify, "STATUS=The disk is full: writes are refused");
+    } else if (state == WAL_OPEN) {
+        log_notice("storage", "there is space again: writes are accepted");
+        notify_send(&server->notify, "STATUS=Serving %s", server->serving);
+    }
+    storage_on_durable(server);
+}
+
+static int storage_start_log(struct server *server)
+{
+    const struct config *config = server->config;
+    char text[256] = "";
+    struct wal_options options = {
+        .dir = server->storage.dir,
+        .store = server->storage.id,
+        .segment_bytes = (uint64_t)config_int(config, OPTION_durability_segment_bytes),
+        .staging_bytes = (uint64_t)config_int(config, OPTION_durability_backlog_bytes),
+        .n_threads = server->n_loops,
+        .strict = config_enum(config, OPTION_durability_mode) == DURABILITY_STRICT,
+        .sync_interval_ms = (uint64_t)config_int(config, OPTION_durability_sync_interval_ms),
+        .sync_entries = (uint64_t)config_int(config, OPTION_durability_sync_writes),
+        .durable = storage_on_durable,
+        .failed = storage_on_failure,
+        .changed = storage_on_change,
+        .context = server,
+    };
+    if (wal_open(&options, &server->storage.report.replay.end, &server->store->wal, text) != 0) {
+        log_error("storage", "the log cannot be begun: %s", text);
+        return EX_IOERR;
+    }
+    server->store->durability =
+        options.strict ? DURABILITY_LEVEL_STRICT : DURABILITY_LEVEL_BUFFERED;
+    atomic_store(&server->store->version, server->storage.report.replay.end.last_lsn);
+    return 0;
+}
+
+int storage_open(struct server *server)
+{
+    struct storage *storage = &server->storage;
+    if (config_enum(server->config, OPTION_durability_mode) == DURABILITY_MEMORY)
+        return 0;
+    notify_send(&server->notify, "STATUS=Recovery");
+    int status = storage_open_dir(storage, config_text(server->config, OPTION_data_dir));
+    if (status == 0)
+        status = storage_check_file_system(server);
+    if (status == 0)
+        status = storage_read_id(storage);
+    if (status == 0)
+        status = storage_replay(server);
+    if (status != 0)
+        return status;
+    storage_tell(&storage->report);
+    return storage_start_log(server);
+}
+
+int storage_close(struct server *server)
+{
+    struct wal *wal = server->store == NULL ? NULL : server->store->wal;
+    int err = wal == NULL ? 0 : wal_close(wal);
+    if (wal != NULL)
+        server->store->wal = NULL;
+    dir_close(server->storage.dir);
+    server->storage.dir = NULL;
+    return err == 0 ? 0 : EX_IOERR;
+}
