@@ -260,6 +260,7 @@ int resp_reply_problem(const struct resp_context *context, const struct resp_com
     }
     const char *code = problem->err == ERR_BUSY            ? "BUSY"
                        : problem->err == ERR_SHUTTING_DOWN ? "LOADING"
+                       : problem->err == ERR_DISK_FULL     ? "MISCONF"
                                                            : "ERR";
     (void)snprintf(line, sizeof line, "%s %s", code, problem->text);
     return resp_put_error(out, line);

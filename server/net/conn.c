@@ -53,7 +53,8 @@ void conn_hold(struct conn *conn, uint64_t from, uint64_t lsn)
     if (lsn == 0 || from == conn_stream_end(conn))
         return;
     if (conn->n_holds == CONN_HOLDS) {
-        conn->holds[CONN_HOLDS - 1].lsn = lsn; /* what waits for less waits with it */
+        uint64_t *last = &conn->holds[CONN_HOLDS - 1].lsn;
+        *last = lsn > *last ? lsn : *last; /* what waits for less waits with it */
         return;
     }
     conn->holds[conn->n_holds++] = (struct conn_hold){from, lsn};

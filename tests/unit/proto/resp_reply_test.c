@@ -265,6 +265,7 @@ static void problems(void **state)
         {RESP_SET, ERR_OUT_OF_MEMORY,
          "-OOM command not allowed when used memory > 'maxmemory'.\r\n"},
         {RESP_GET, ERR_BUSY, "-BUSY why\r\n"},
+        {RESP_GET, ERR_DISK_FULL, "-MISCONF why\r\n"},
         {RESP_GET, ERR_SHUTTING_DOWN, "-LOADING why\r\n"},
         {RESP_GET, ERR_BAD_ARGUMENT, "-ERR why\r\n"},
         {RESP_GET, ERR_LIMIT_EXCEEDED, "-ERR why\r\n"},
