@@ -3,7 +3,7 @@
  * The crash explorer: runs a writer of the log over a file system that forgets (tests/lib/simfs.h),
  * crashes it at its file operations, and looks at each state that the next start could find.
  *
- *   life    replay, compare, open; then appends, writes, syncs, trims at random, perhaps an I/O
+ *   life    settle, compare, open; then appends, writes, syncs, trims at random, perhaps an I/O
  *           error; at the end a clean close and the next start, or none
  *   crash   before each operation on a file, several: process or power, each with its own seed;
  *           the state is compared with the history, and now and then lived on, some lives deep
@@ -12,8 +12,7 @@
  * Compared: nothing that was promised is missing, nothing is there that was not appended, no hole;
  * a state that a crash can leave is never refused; damaged bytes are never taken for good.
  *
- *   explore [--writer wal|logwriter] [--states N] [--seed S] [--kill-after-error]
- *           [--break NAME | --break-all]
+ *   explore [--writer wal|logwriter] [--states N] [--seed S] [--break NAME | --break-all]
  *
  * With --break a rule of the writer is broken, and it is an error if nothing is found. Prints how
  * many states were looked at; a finding is printed with what repeats it, and ends with 1.
@@ -34,7 +33,6 @@ enum { DEPTH = 3, STEPS = 40 };
 struct explorer {
     const struct log_driver *driver;
     enum logwriter_break broken;
-    bool kill_after_error;
     uint64_t seed, states_max;
     uint64_t states, kills, cuts, lives, faults, damages, refused, unnoticed;
     char finding[1200]; /* the first; then all stops */
@@ -193,15 +191,14 @@ static void plan_fault(struct life *life)
                errors[rng_below(&life->rng, LENGTH_OF(errors))], rng_below(&life->rng, 2) == 0);
 }
 
-/* The process is gone. Behind a sync that failed the kernel shows what the disk does not have: a
- * start that believes it, and a power cut after that, lose what was read. Looked at only if asked
- * for, because it takes a recovery that writes all anew what it found unproved. */
+/* The process is gone. If a sync had failed, the kernel shows what the disk does not have: a start
+ * must not believe it. */
 static void end_badly(struct life *life)
 {
     void *log = life->log;
     life->log = NULL;
     life->explorer->driver->abandon(log, life->fs);
-    for (unsigned i = 0; i < 20 && life->explorer->kill_after_error; i++)
+    for (unsigned i = 0; i < 20; i++)
         crash(life, SIMFS_KILL);
     crash(life, SIMFS_POWER_ORDERED);
     crash(life, SIMFS_POWER_WEAK);
@@ -254,6 +251,8 @@ static void live(struct explorer *explorer, struct simfs *fs, const struct histo
     REQUIRE(life != NULL);
     *life = (struct life){explorer, fs, *history, {seed}, NULL, depth, 1 + (unsigned)(seed % 8)};
     explorer->lives++;
+    if (explorer->broken != BREAK_NO_REWRITE && replay_settle(simfs_dir(fs), &report) != 0)
+        find(explorer, "settle", report.problem);
     if (history_compare(history, fs, history->durable, &report, text) != 0 || text[0] != 0)
         find(explorer, "start", text);
     if (report.end.last_lsn < history->snapshot) { /* the log is behind: begin anew */
@@ -300,18 +299,14 @@ static void print_figures(const struct explorer *e)
 struct arguments {
     const struct log_driver *driver;
     uint64_t states, seed;
-    bool kill_after_error;
     int broken; /* -1: all, one after the other */
 };
 
 /* 0: as it should be. */
 static int explore_with(enum logwriter_break broken, const struct arguments *a)
 {
-    struct explorer explorer = {.driver = a->driver,
-                                .broken = broken,
-                                .kill_after_error = a->kill_after_error,
-                                .seed = a->seed,
-                                .states_max = a->states};
+    struct explorer explorer = {
+        .driver = a->driver, .broken = broken, .seed = a->seed, .states_max = a->states};
     explore(&explorer);
     print_figures(&explorer);
     if (explorer.finding[0] != 0)
@@ -332,13 +327,10 @@ static int parse_break(const char *name)
 
 static void parse(int argc, char **argv, struct arguments *arguments)
 {
-    static const struct option options[] = {{"writer", required_argument, NULL, 'w'},
-                                            {"states", required_argument, NULL, 'n'},
-                                            {"seed", required_argument, NULL, 's'},
-                                            {"break", required_argument, NULL, 'b'},
-                                            {"break-all", no_argument, NULL, 'a'},
-                                            {"kill-after-error", no_argument, NULL, 'k'},
-                                            {0}};
+    static const struct option options[] = {
+        {"writer", required_argument, NULL, 'w'}, {"states", required_argument, NULL, 'n'},
+        {"seed", required_argument, NULL, 's'},   {"break", required_argument, NULL, 'b'},
+        {"break-all", no_argument, NULL, 'a'},    {0}};
     int c;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (c == 'w')
@@ -351,8 +343,6 @@ static void parse(int argc, char **argv, struct arguments *arguments)
             arguments->broken = parse_break(optarg);
         else if (c == 'a')
             arguments->broken = -1;
-        else if (c == 'k')
-            arguments->kill_after_error = true;
         else
             exit(64);
     }

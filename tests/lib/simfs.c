@@ -634,15 +634,20 @@ static int simfs_list(struct dir *dir, file_visit_fn visit, void *context)
     return err;
 }
 
-/* There is no cache here that could know more than the disk. */
-static void sim_forget(struct dir *dir, int file)
+/* What is seen from now on is what the disk has; but what waits for a sync stays. */
+static void simfs_forget(struct dir *dir, int file)
 {
-    (void)dir;
-    (void)file;
+    struct simfs *fs = simfs_of(dir);
+    struct node *node = node_of(fs, file);
+    for (unsigned i = 0; i < fs->n_journal; i++)
+        if (!is_name(&fs->journal[i]) && fs->journal[i].node == fs->handles[file].node)
+            return;
+    if (node->capacity > 0)
+        memcpy(node->now, node->disk, (size_t)node->capacity);
 }
 
 static const struct file_ops simfs_ops = {
-    .forget = sim_forget,
+    .forget = simfs_forget,
     .open = simfs_open,
     .close = simfs_close,
     .write = simfs_write,

@@ -26,7 +26,7 @@
  *           that of a file which is new or has grown; else it writes data only.
  *
  * A sync that fails may have written any part, and what it has not written no later sync will: the
- * kernel takes the pages for clean. Readers go on seeing it until the crash.
+ * kernel takes the pages for clean. Readers go on seeing it until a power cut, or `forget`.
  *
  * One thread only. Memory that is not there ends the test.
  */

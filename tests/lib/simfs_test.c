@@ -332,9 +332,14 @@ static void test_failed_sync(void **state)
         assert_int_equal(dir->ops->sync(dir, file), -EIO);
         sync_all(fs, file);
         assert_int_equal(simfs_content(fs, "a").data[0], 'n');
+        struct simfs *killed = simfs_crash(fs, SIMFS_KILL, seed);
+        int again = simfs_dir(killed)->ops->open(simfs_dir(killed), "a", FILE_WRITE);
+        simfs_dir(killed)->ops->forget(simfs_dir(killed), again);
         struct simfs *after = simfs_crash(fs, SIMFS_POWER_ORDERED, seed);
         lost += simfs_content(after, "a").data[0] == 'o';
+        assert_int_equal(simfs_content(after, "a").data[0], simfs_content(killed, "a").data[0]);
         simfs_destroy(after);
+        simfs_destroy(killed);
         simfs_destroy(fs);
         simfs_destroy(empty);
     }
