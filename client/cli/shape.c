@@ -63,7 +63,7 @@ static int shape_text(struct bytes packed, bool rounded, struct buf *out, bool *
 static int shape_cell(struct table *table, bool rounded, struct bytes packed)
 {
     struct buf text;
-    bool number;
+    bool number = false;
     buf_init(&text);
     int err = packed.size == 0 ? 0 : shape_text(packed, rounded, &text, &number);
     if (err == 0)
