@@ -19,6 +19,8 @@ void result_init(struct result *result, const struct workload *workload)
     memset(result, 0, sizeof *result);
     result->workload = workload;
     hist_init(&result->latency);
+    hist_init(&result->service);
+    hist_init(&result->first_byte);
     for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
         hist_init(&result->by_shape[i]);
 }

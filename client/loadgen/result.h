@@ -5,6 +5,7 @@
 #pragma once
 
 #include "client/loadgen/cpu.h"
+#include "client/loadgen/series.h"
 #include "client/loadgen/worker.h"
 
 struct result {
@@ -19,6 +20,10 @@ struct result {
     double busiest; /* share of the time the busiest thread was on a CPU, 0..1 */
     char first_error[WORKER_ERROR_SIZE];
     struct failure failure;
+    struct series series;   /* of `latency` */
+    struct hist service;    /* from sending to the reply; empty: the same as latency */
+    struct hist first_byte; /* from sending to the first byte that came; empty: not measured */
+    double offered;         /* requests per second that were due; 0: closed loop */
 };
 
 /* Start from nothing. */
