@@ -107,11 +107,10 @@ static void environment_disk(struct environment *out)
     (void)strcpy(end, "../device/model");
     (void)environment_line(path, "", 0, model);
     size_t used = strlen(out->disk);
-    (void)snprintf(out->disk + used, sizeof out->disk - used, "%s%s%.60s",
-                   spins[0] == '1'   ? ", hard disk"
-                   : spins[0] == '0' ? ", SSD"
-                                     : "",
-                   model[0] != 0 ? " " : "", model);
+    /* A virtual disk has no model, and what it says about its kind is made up. */
+    if (model[0] != 0)
+        (void)snprintf(out->disk + used, sizeof out->disk - used, ", %s %.60s",
+                       spins[0] == '1' ? "hard disk" : "SSD", model);
 }
 
 void environment_read(struct environment *out)

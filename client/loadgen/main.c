@@ -33,8 +33,9 @@ struct session {
     struct target target;
     struct run run;
     struct progress progress;
-    struct json json;
-    struct result result; /* of the last phase */
+    struct writer json;
+    struct report_run report; /* what the report says besides results */
+    struct result result;     /* of the last phase */
     int exit_code;
 };
 
@@ -107,7 +108,7 @@ static int session_no_memory(struct session *session)
 static void session_report(struct session *session)
 {
     if (session->options.json)
-        report_json_test(&session->json, &session->plan, &session->result);
+        report_json_test(&session->json, &session->report, &session->result);
     else if (session->options.quiet)
         report_line(stdout, &session->result);
     else
@@ -163,8 +164,8 @@ static void session_tests(struct session *session)
 {
     const struct options *options = &session->options;
     if (options->json) {
-        json_init(&session->json, stdout);
-        report_json_begin(&session->json, &session->plan, session->target.name);
+        writer_init(&session->json, stdout);
+        report_json_begin(&session->json, &session->report);
     } else if (!options->quiet) {
         report_head(stdout, &session->plan, session->target.name);
     }
@@ -180,6 +181,7 @@ static void session_run(struct session *session)
 {
     const struct options *options = &session->options;
     struct failure failure = {.kind = FAILURE_NONE};
+    session->report.target = session->target.name;
     int err = target_init(&session->target, options->host, (int)options->port, options->socket,
                           session->plan.driver, (int)options->timeout, &failure);
     if (err != 0) {
@@ -191,6 +193,8 @@ static void session_run(struct session *session)
         (void)session_failed(session, &failure);
     else {
         catch_interrupt();
+        probe_read(&session->target, &session->report.server);
+        environment_read(&session->report.environment);
         session_tests(session);
     }
     run_close(&session->run);
@@ -221,6 +225,8 @@ int main(int argc, char **argv)
         return usage_error(detail);
     if (options->server_pid > 0 && cpu_time_of(options->server_pid, &cpu) != 0)
         return usage_error("--server-pid: there is no such process on this machine");
+    session.report =
+        (struct report_run){.options = options, .plan = &session.plan, .argc = argc, .argv = argv};
     progress_init(&session.progress, options->interval, options->given[OPTIONS_interval]);
     raise_file_limit();
     session_run(&session);
