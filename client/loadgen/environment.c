@@ -89,6 +89,15 @@ static void environment_file_system(char out[static ENVIRONMENT_TEXT_SIZE])
     fclose(mounts);
 }
 
+/* The first line of a file in a folder. */
+static bool environment_below(const char *folder, const char *name,
+                              char out[static ENVIRONMENT_TEXT_SIZE])
+{
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    return environment_line(path, "", 0, out);
+}
+
 static void environment_disk(struct environment *out)
 {
     struct stat root;
@@ -96,16 +105,12 @@ static void environment_disk(struct environment *out)
     environment_file_system(out->disk);
     if (stat("/", &root) != 0 || major(root.st_dev) == 0)
         return;
-    (void)snprintf(path, sizeof path, "/sys/dev/block/%u:%u/", major(root.st_dev),
+    (void)snprintf(path, sizeof path, "/sys/dev/block/%u:%u", major(root.st_dev),
                    minor(root.st_dev));
-    char *end = path + strlen(path);
-    (void)strcpy(end, "queue/rotational");
-    if (!environment_line(path, "", 0, spins)) { /* a partition: its disk is the folder above */
-        (void)strcpy(end, "../queue/rotational");
-        (void)environment_line(path, "", 0, spins);
-    }
-    (void)strcpy(end, "../device/model");
-    (void)environment_line(path, "", 0, model);
+    if (!environment_below(path, "queue/rotational", spins)) /* a partition: its disk is above */
+        (void)environment_below(path, "../queue/rotational", spins);
+    if (!environment_below(path, "device/model", model))
+        (void)environment_below(path, "../device/model", model);
     size_t used = strlen(out->disk);
     /* A virtual disk has no model, and what it says about its kind is made up. */
     if (model[0] != 0)

@@ -126,7 +126,8 @@ void probe_from_resp(const char *info, struct probe *out)
     (void)probe_line(info, "mem_allocator", out->allocator);
     (void)probe_line(info, "io_threads", out->threads);
     if (!probe_line(info, "durability", out->durability) && probe_line(info, "aof_enabled", text))
-        (void)strcpy(out->durability, text[0] == '1' ? "buffered" : "memory");
+        (void)snprintf(out->durability, sizeof out->durability, "%s",
+                       text[0] == '1' ? "buffered" : "memory");
 }
 
 /* How many bytes the first reply in data takes; 0: not all there; SIZE_MAX: it is none. */

@@ -255,15 +255,22 @@ static void json_latencies(struct writer *json, const struct result *result)
 
 /* ---- over time ---- */
 
+enum {
+    JSON_CELL = 1 << (HIST_SUB_BITS - 4), /* buckets to a cell: 16 cells to an octave, 4.4 % */
+};
+
 static void json_cells(struct writer *json, const struct series_row *row)
 {
     writer_open(json, "cells", '[');
-    for (unsigned i = 0; i < SERIES_CELLS; i++) {
-        if (row->cell[i] == 0)
+    for (unsigned i = 0; i < HIST_BUCKETS; i += JSON_CELL) {
+        uint64_t count = 0;
+        for (unsigned j = 0; j < JSON_CELL; j++)
+            count += row->bucket[i + j];
+        if (count == 0)
             continue;
         writer_open(json, NULL, '[');
-        writer_uint(json, NULL, i == 0 ? 0 : series_cell_top(i - 1) + 1);
-        writer_uint(json, NULL, row->cell[i]);
+        writer_uint(json, NULL, hist_lower(i));
+        writer_uint(json, NULL, count);
         writer_close(json, ']');
     }
     writer_close(json, ']');

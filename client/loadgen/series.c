@@ -3,8 +3,7 @@
  * Keeps what happened when.
  *
  * How: the caller hands in all that was recorded so far; what was there at the last row is
- * subtracted. A cell is a few neighbouring buckets of the histogram. Rows are merged by adding
- * their cells, never by averaging percentiles.
+ * subtracted. Rows are merged by adding their buckets, never by averaging percentiles.
  *
  * Invariants: rows follow each other without a gap; memory is fixed.
  * Threads: the main thread. Failures: none.
@@ -26,11 +25,6 @@ bool series_due(const struct series *series, uint64_t now_ns)
     return now_ns - series->seen_ns >= series->interval_ns;
 }
 
-uint64_t series_cell_top(unsigned cell)
-{
-    return hist_bucket_top(((cell + 1) << SERIES_CELL_BITS) - 1);
-}
-
 /* Add `from`, which follows `into` in time. */
 static void series_join(struct series_row *into, const struct series_row *from)
 {
@@ -38,8 +32,8 @@ static void series_join(struct series_row *into, const struct series_row *from)
     into->requests += from->requests;
     into->errors += from->errors;
     into->max_ns = from->max_ns > into->max_ns ? from->max_ns : into->max_ns;
-    for (unsigned i = 0; i < SERIES_CELLS; i++)
-        into->cell[i] += from->cell[i];
+    for (unsigned i = 0; i < HIST_BUCKETS; i++)
+        into->bucket[i] += from->bucket[i];
 }
 
 static void series_halve(struct series *series)
@@ -56,7 +50,7 @@ static void series_fill(struct series_row *row, const struct hist *all, const st
 {
     for (unsigned i = 0; i < HIST_BUCKETS; i++) {
         uint64_t n = all->bucket[i] - before->bucket[i];
-        row->cell[i >> SERIES_CELL_BITS] += (uint32_t)n;
+        row->bucket[i] += (uint32_t)n;
         row->requests += n;
         if (n > 0)
             row->max_ns = hist_bucket_top(i) < all->max ? hist_bucket_top(i) : all->max;
@@ -89,10 +83,10 @@ uint64_t series_quantile(const struct series_row *row, double q)
 {
     double wanted = q * (double)row->requests;
     uint64_t seen = 0;
-    for (unsigned i = 0; i < SERIES_CELLS && row->requests > 0; i++) {
-        seen += row->cell[i];
+    for (unsigned i = 0; i < HIST_BUCKETS && row->requests > 0; i++) {
+        seen += row->bucket[i];
         if (seen > 0 && (double)seen >= wanted)
-            return series_cell_top(i) < row->max_ns ? series_cell_top(i) : row->max_ns;
+            return hist_bucket_top(i) < row->max_ns ? hist_bucket_top(i) : row->max_ns;
     }
     return row->max_ns;
 }

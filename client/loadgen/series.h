@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A phase over time: requests, errors and latencies of each interval of it. The intervals have
- * 0.2 s; whenever there are too many, each two become one.
+ * 0.2 s; whenever there are too many, each two become one. About 3 MiB.
  */
 #pragma once
 
@@ -12,15 +12,13 @@
 enum {
     SERIES_ROWS = 300,
     SERIES_INTERVAL_NS = 200000000,
-    SERIES_CELL_BITS = HIST_SUB_BITS - 4, /* 16 cells to an octave: 4.4 % */
-    SERIES_CELLS = HIST_BUCKETS >> SERIES_CELL_BITS,
 };
 
 struct series_row {
-    uint64_t start_ns, length_ns; /* from the begin of the phase */
-    uint64_t requests, errors;    /* requests: successful ones */
-    uint64_t max_ns;              /* at most 4.4 % above the truth */
-    uint32_t cell[SERIES_CELLS];  /* replies by latency */
+    uint64_t start_ns, length_ns;  /* from the begin of the phase */
+    uint64_t requests, errors;     /* requests: successful ones */
+    uint64_t max_ns;               /* as exact as a bucket of the histogram */
+    uint32_t bucket[HIST_BUCKETS]; /* replies by latency, as in common/hist.h */
 };
 
 struct series {
@@ -43,8 +41,5 @@ void series_update(struct series *series, uint64_t now_ns, const struct hist *al
 /* Whether series_update would add a row, so that the histograms need only be merged then. */
 bool series_due(const struct series *series, uint64_t now_ns);
 
-/* As hist_quantile, with steps of 4.4 %. */
+/* As hist_quantile. */
 uint64_t series_quantile(const struct series_row *row, double q);
-
-/* The largest value that falls into a cell. */
-uint64_t series_cell_top(unsigned cell);

@@ -33,7 +33,7 @@ static json_t *report(int argc, const char *const *words)
     assert_int_equal(plan_make(&options, 2, &plan, detail), 0);
     struct report_run run = {.options = &options,
                              .plan = &plan,
-                             .target = "a \"quoted\"	target",
+                             .target = "a \"quoted\"\ttarget",
                              .server = {.software = "cairn", .durability = "strict"},
                              .argc = argc,
                              .argv = argv};
