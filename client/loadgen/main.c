@@ -12,6 +12,7 @@
  * Failures: exit code 1 if a request failed, 2 for wrong usage, 3 without a server.
  */
 #include "build_version.h"
+#include "client/loadgen/compare.h"
 #include "client/loadgen/help.h"
 #include "client/loadgen/report.h"
 #include "client/loadgen/report_json.h"
@@ -211,6 +212,8 @@ int main(int argc, char **argv)
     static struct session session; /* large: histograms */
     char detail[OPTIONS_DETAIL_SIZE];
     uint64_t cpu;
+    if (argc > 1 && strcmp(argv[1], "compare") == 0)
+        return compare_main(argc - 1, argv + 1);
     clock_init();
     struct options *options = &session.options;
     if (options_parse(argc, argv, options, detail) != 0)
