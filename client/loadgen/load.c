@@ -12,6 +12,7 @@
 #include "common/err.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 int load_file(const char *path, json_t **out_document, char out_detail[static LOAD_DETAIL_SIZE])
@@ -66,4 +67,10 @@ const char *load_text(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
     return text != NULL ? text : "";
+}
+
+double load_number(const json_t *object, const char *key)
+{
+    double number = json_number_value(json_object_get(object, key));
+    return isfinite(number) && number > 0 ? number : 0;
 }

@@ -24,3 +24,6 @@ MUST_USE int load_check(const json_t *document, const char *name,
 
 /* A text of an object; "" if it is not there or no text. */
 const char *load_text(const json_t *object, const char *key);
+
+/* A number of an object; 0 if it is not there, no number, or not finite and above 0. */
+double load_number(const json_t *object, const char *key);

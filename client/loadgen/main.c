@@ -14,6 +14,7 @@
 #include "build_version.h"
 #include "client/loadgen/compare.h"
 #include "client/loadgen/help.h"
+#include "client/loadgen/html.h"
 #include "client/loadgen/report.h"
 #include "client/loadgen/report_json.h"
 #include "client/loadgen/run.h"
@@ -214,6 +215,8 @@ int main(int argc, char **argv)
     uint64_t cpu;
     if (argc > 1 && strcmp(argv[1], "compare") == 0)
         return compare_main(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "report") == 0)
+        return html_main(argc - 1, argv + 1);
     clock_init();
     struct options *options = &session.options;
     if (options_parse(argc, argv, options, detail) != 0)
