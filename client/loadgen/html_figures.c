@@ -33,6 +33,14 @@ static void figure_legend(FILE *out, const char *kind, const char *text)
     fprintf(out, "<span class=\"key\"><i class=\"%s\"></i>%s</span>\n", kind, text);
 }
 
+enum {
+    FIGURE_COLUMNS = 120,
+    FIGURE_LEVELS = 6,
+    FIGURE_OCTAVES = 42, /* of nanoseconds */
+    FIGURE_STEPS = 4,    /* to an octave: as the cells of the JSON, four to one */
+    FIGURE_CELLS = FIGURE_OCTAVES * FIGURE_STEPS,
+};
+
 /* ---- histograms ---- */
 
 struct figure_hist {
@@ -62,6 +70,31 @@ static bool figure_hist_read(const json_t *pairs, struct figure_hist *out)
     return false;
 }
 
+/* ---- steps of latency ---- */
+
+/* Steps of histograms are linear within an octave, so ours must be too: steps that are not would
+ * take now more, now fewer of theirs and show stripes that are not there. */
+static size_t figure_step(double ns, unsigned steps)
+{
+    double octave = floor(log2(fmax(ns, 1)));
+    double within = floor((ns / exp2(octave) - 1) * steps);
+    if (octave >= FIGURE_OCTAVES)
+        return FIGURE_OCTAVES * steps - 1;
+    return (size_t)octave * steps + (size_t)fmin(fmax(within, 0), steps - 1);
+}
+
+/* The smallest latency of a step. */
+static double figure_step_low(size_t step, unsigned steps)
+{
+    return exp2((double)(step / steps)) * (1 + (double)(step % steps) / steps);
+}
+
+/* Its height on a log scale, in octaves: what counts are divided by. */
+static double figure_step_height(size_t step, unsigned steps)
+{
+    return log2(figure_step_low(step + 1, steps) / figure_step_low(step, steps));
+}
+
 /* ---- latency by percentile ---- */
 
 /* Quantiles with a label; the scale is 1 / (1 - quantile). */
@@ -70,9 +103,9 @@ static const struct figure_tick {
     const char *text;
     bool minor;
 } figure_ticks[] = {
-    {1, "0", false},       {2, "50&nbsp;%", false}, {10, "90", false},
-    {100, "99", false},    {1e3, "99.9", false},    {1e4, "99.99", false},
-    {1e5, "99.999", true}, {1e6, "99.9999", false}, {1e7, "99.99999", true},
+    {2, "50&nbsp;%", false}, {10, "90", false},       {100, "99", false},
+    {1e3, "99.9", false},    {1e4, "99.99", false},   {1e5, "99.999", true},
+    {1e6, "99.9999", false}, {1e7, "99.99999", true},
 };
 
 struct figure_curve {
@@ -173,8 +206,6 @@ void figure_percentiles(FILE *out, const json_t *result)
 
 /* ---- over time ---- */
 
-enum { FIGURE_COLUMNS = 120, FIGURE_LEVELS = 6, FIGURE_CELLS = 64 };
-
 /* A part of the time: intervals of the series, merged. */
 struct figure_column {
     double start_s, length_s, ops;
@@ -189,17 +220,7 @@ struct figure_series {
     double rate_low, rate_high, max_at_s;
 };
 
-/* Which row of the map a latency is in. */
-static size_t figure_cell(const struct figure_series *series, double ns)
-{
-    double share =
-        log(fmax(ns, series->low_ns) / series->low_ns) / log(series->high_ns / series->low_ns);
-    double cell = floor(share * FIGURE_CELLS);
-    return cell < 0 ? 0 : cell >= FIGURE_CELLS ? FIGURE_CELLS - 1 : (size_t)cell;
-}
-
-static void figure_column_add(struct figure_series *series, struct figure_column *column,
-                              const json_t *row)
+static void figure_column_add(struct figure_column *column, const json_t *row)
 {
     size_t i;
     json_t *pair;
@@ -214,7 +235,7 @@ static void figure_column_add(struct figure_series *series, struct figure_column
         double ns = json_number_value(json_array_get(pair, 0));
         double count = json_number_value(json_array_get(pair, 1));
         if (ns > 0 && count > 0)
-            column->cell[figure_cell(series, ns)] += count;
+            column->cell[figure_step(ns, FIGURE_STEPS)] += count;
     }
 }
 
@@ -241,6 +262,12 @@ static bool figure_series_range(struct figure_series *series, const json_t *rows
     return high > 0 && series->end_s > 0 && isfinite(low);
 }
 
+/* Requests of a cell by its area. */
+static double figure_density(const struct figure_column *column, size_t cell)
+{
+    return column->cell[cell] / column->length_s / figure_step_height(cell, FIGURE_STEPS);
+}
+
 static void figure_series_sum(struct figure_series *series)
 {
     double slowest = 0;
@@ -255,7 +282,7 @@ static void figure_series_sum(struct figure_series *series)
             series->max_at_s = column->start_s + column->length_s / 2;
         }
         for (size_t j = 0; j < FIGURE_CELLS; j++)
-            series->cell_max = fmax(series->cell_max, column->cell[j] / column->length_s);
+            series->cell_max = fmax(series->cell_max, figure_density(column, j));
     }
 }
 
@@ -274,7 +301,7 @@ static bool figure_series_read(const json_t *rows, struct figure_series *out)
         struct figure_column *column = &out->column[i / each];
         if (column->length_s <= 0)
             column->start_s = load_number(row, "t_ns") / 1e9;
-        figure_column_add(out, column, row);
+        figure_column_add(column, row);
         out->n = i / each + 1;
     }
     size_t kept = 0;
@@ -286,22 +313,29 @@ static bool figure_series_read(const json_t *rows, struct figure_series *out)
     return out->n > 0;
 }
 
-/* The cells of one level of colour, as one path. */
+/* How dark a cell is, 0..FIGURE_LEVELS-1. */
+static unsigned figure_level(const struct figure_series *series, const struct figure_column *column,
+                             size_t cell)
+{
+    double share = log1p(figure_density(column, cell)) / log1p(series->cell_max);
+    return (unsigned)fmin(share * FIGURE_LEVELS, FIGURE_LEVELS - 1);
+}
+
+/* The cells of one level, as one path. */
 static void figure_heat_level(const struct plot *plot, const struct figure_series *series,
                               unsigned level)
 {
-    double each = (double)PLOT_SIZE / FIGURE_CELLS;
     fprintf(plot->out, "<path class=\"heat h%u\" d=\"", level);
     for (size_t i = 0; i < series->n; i++) {
         const struct figure_column *column = &series->column[i];
         double x = plot_at_x(plot, column->start_s);
         double width = plot_at_x(plot, column->start_s + column->length_s) - x;
         for (size_t j = 0; j < FIGURE_CELLS; j++) {
-            double share = log1p(column->cell[j] / column->length_s) / log1p(series->cell_max);
-            if (column->cell[j] > 0 && fmin(share * FIGURE_LEVELS, FIGURE_LEVELS - 1) >= level &&
-                share * FIGURE_LEVELS < level + 1 + (level == FIGURE_LEVELS - 1))
-                fprintf(plot->out, "M%.1f %.1fh%.1fv%.1fh-%.1fz", x,
-                        PLOT_SIZE - (double)(j + 1) * each, width, each, width);
+            if (column->cell[j] <= 0 || figure_level(series, column, j) != level)
+                continue;
+            double top = plot_at_y(plot, figure_step_low(j + 1, FIGURE_STEPS));
+            double height = plot_at_y(plot, figure_step_low(j, FIGURE_STEPS)) - top;
+            fprintf(plot->out, "M%.1f %.1fh%.1fv%.1fh-%.1fz", x, top, width, height, width);
         }
     }
     fputs("\"/>\n", plot->out);
@@ -407,20 +441,22 @@ void figure_time(FILE *out, const json_t *result)
 
 /* ---- distribution ---- */
 
-enum { FIGURE_BARS = 90 };
+enum { FIGURE_BAR_STEPS = 8, FIGURE_BARS = FIGURE_OCTAVES * FIGURE_BAR_STEPS };
 
 static void figure_bars(const struct plot *plot, const double *bars, const char *kind)
 {
     fprintf(plot->out, "<path class=\"%s\" d=\"M0 %d", kind, PLOT_SIZE);
-    for (size_t i = 0; i < FIGURE_BARS; i++)
-        fprintf(plot->out, "V%.1fH%.1f", plot_at_y(plot, bars[i]),
-                (double)(i + 1) * PLOT_SIZE / FIGURE_BARS);
+    for (size_t i = 0; i < FIGURE_BARS; i++) {
+        double end = figure_step_low(i + 1, FIGURE_BAR_STEPS);
+        if (end > plot->x.low && figure_step_low(i, FIGURE_BAR_STEPS) < plot->x.high)
+            fprintf(plot->out, "V%.1fH%.1f", plot_at_y(plot, bars[i]), plot_at_x(plot, end));
+    }
     fprintf(plot->out, "V%dZ\"/>\n", PLOT_SIZE);
 }
 
-/* The share of requests, in percent, that falls into each bar. Returns the highest. */
-static double figure_bars_of(const json_t *latency, const struct plot_axis *axis,
-                             double out_bars[static FIGURE_BARS])
+/* The share of requests, in percent, of each bar as if all were equally wide. Returns the highest.
+ */
+static double figure_bars_of(const json_t *latency, double out_bars[static FIGURE_BARS])
 {
     struct figure_hist hist;
     double most = 0;
@@ -428,10 +464,9 @@ static double figure_bars_of(const json_t *latency, const struct plot_axis *axis
     if (!figure_hist_read(json_object_get(latency, "histogram"), &hist))
         return 0;
     for (size_t i = 0; i < hist.n; i++) {
-        double share =
-            log(fmax(hist.point[i].x, axis->low) / axis->low) / log(axis->high / axis->low);
-        size_t bar = (size_t)fmin(fmax(share, 0) * FIGURE_BARS, FIGURE_BARS - 1);
-        out_bars[bar] += 100 * hist.point[i].y / hist.total;
+        size_t bar = figure_step(hist.point[i].x, FIGURE_BAR_STEPS);
+        double width = figure_step_height(bar, FIGURE_BAR_STEPS) * FIGURE_BAR_STEPS;
+        out_bars[bar] += 100 * hist.point[i].y / hist.total / width;
         most = fmax(most, out_bars[bar]);
     }
     mem_free(hist.point);
@@ -444,8 +479,8 @@ static void figure_distribution_plot(FILE *out, const json_t *result, const json
     double low = load_number(result, "min_ns"), least = load_number(service, "min_ns");
     struct plot plot = {.out = out};
     plot.x = plot_axis_log(least > 0 ? fmin(low, least) : low, load_number(result, "max_ns"));
-    double most = figure_bars_of(result, &plot.x, bars);
-    most = fmax(most, figure_bars_of(service, &plot.x, service_bars));
+    double most = figure_bars_of(result, bars);
+    most = fmax(most, figure_bars_of(service, service_bars));
     plot.y = plot_axis_linear(most);
     plot_open(&plot, "low", "Distribution of latency");
     plot_grid_y(&plot);
@@ -470,7 +505,7 @@ void figure_distribution(FILE *out, const json_t *result)
             "19 of 20 requests took at most %s. Two hills are two ways of a request, which no "
             "average shows.</p>\n",
             most);
-    figure_legend(out, "area", "response time, % of requests");
+    figure_legend(out, "area", "response time, % of requests for each step of 9 %");
     if (json_is_object(service))
         figure_legend(out, "service", "service time");
     figure_distribution_plot(out, result, service);
