@@ -25,11 +25,15 @@
 
 /* ---- pieces ---- */
 
-static void html_duration_cell(FILE *out, const json_t *object, const char *key)
+/* What is left out on narrow screens. */
+#define HTML_MINOR " class=\"minor\""
+
+/* `kind` is "", or " class=..." */
+static void html_duration_cell(FILE *out, const char *kind, const json_t *object, const char *key)
 {
     char text[HTML_NUMBER_SIZE];
     html_duration(load_number(object, key), text);
-    fprintf(out, "<td>%s</td>", text);
+    fprintf(out, "<td%s>%s</td>", kind, text);
 }
 
 /* A number over its name. `text` is ours. */
@@ -130,9 +134,9 @@ static void html_head(FILE *out, const json_t *document)
     html_escape(out, load_text(target, "address"));
     fputs(" &#183; ", out);
     html_escape(out, load_text(target, "protocol"));
-    fputs(" &#183; ", out);
+    fputs(" &#183; <span>", out);
     html_escape(out, load_text(document, "timestamp"));
-    fputs("</p>\n<ul class=\"chips\">", out);
+    fputs("</span></p>\n<ul class=\"chips\">", out);
     if (load_text(document, "durability")[0] != 0) {
         fputs("<li class=\"strong\">durability: ", out);
         html_escape(out, load_text(document, "durability"));
@@ -165,15 +169,21 @@ static void html_rate_cell(FILE *out, double rate, double highest)
 
 static void html_summary_row(FILE *out, unsigned index, const json_t *result, double highest)
 {
-    static const char *const keys[] = {"median_ns", "p95_ns", "p99_ns", "p999_ns", "max_ns"};
+    static const struct {
+        const char *key, *kind;
+    } cells[] = {{"median_ns", ""},
+                 {"p95_ns", HTML_MINOR},
+                 {"p99_ns", ""},
+                 {"p999_ns", HTML_MINOR},
+                 {"max_ns", ""}};
     char errors[HTML_NUMBER_SIZE];
     double n_errors = load_number(result, "errors");
     fprintf(out, "<tr><th><a href=\"#t%u\">", index);
     html_escape(out, load_text(result, "title"));
     fputs("</a></th>", out);
     html_rate_cell(out, load_number(result, "ops_per_sec"), highest);
-    for (size_t i = 0; i < LENGTH_OF(keys); i++)
-        html_duration_cell(out, result, keys[i]);
+    for (size_t i = 0; i < LENGTH_OF(cells); i++)
+        html_duration_cell(out, cells[i].kind, result, cells[i].key);
     html_number(n_errors, errors);
     fprintf(out, "<td%s>%s</td></tr>\n", n_errors > 0 ? " class=\"worse\"" : "", errors);
 }
@@ -185,7 +195,8 @@ static void html_summary(FILE *out, json_t *results)
     const char *name;
     json_t *result;
     fputs("<section><h2>At a glance</h2>\n<div class=\"scroll\"><table><thead><tr><th>test</th>"
-          "<th>requests/s</th><th>p50</th><th>p95</th><th>p99</th><th>p99.9</th><th>max</th>"
+          "<th>requests/s</th><th>p50</th><th" HTML_MINOR ">p95</th><th>p99</th>"
+          "<th" HTML_MINOR ">p99.9</th><th>max</th>"
           "<th>errors</th></tr></thead><tbody>\n",
           out);
     json_object_foreach(results, name, result) html_summary_row(out, index++, result, highest);
@@ -226,11 +237,13 @@ static void html_comparison_row(FILE *out, const json_t *row)
     html_escape(out, load_text(row, "title"));
     fputs(" <small>", out);
     html_escape(out, load_text(row, "unit"));
-    fprintf(out, "</small></th><td>%s</td><td>%s</td><td><b>%.3f</b></td>", a, b,
-            load_number(row, "ratio"));
+    fprintf(out,
+            "</small></th><td data-is=\"A\">%s</td><td data-is=\"B\">%s</td>"
+            "<td data-is=\"B / A\"><b>%.3f</b></td>",
+            a, b, load_number(row, "ratio"));
     html_forest(out, row);
-    fprintf(out, "<td>%.3f to %.3f</td><td class=\"verdict %s\">%s", load_number(row, "low"),
-            load_number(row, "high"),
+    fprintf(out, "<td class=\"minor\">%.3f to %.3f</td><td class=\"verdict %s\">%s",
+            load_number(row, "low"), load_number(row, "high"),
             better  ? "better"
             : worse ? "worse"
                     : "",
@@ -250,9 +263,10 @@ static void html_comparison(FILE *out, const json_t *document)
         return;
     fputs("<section><h2>A against B</h2>\n<p class=\"note\">Medians of runs in turn. The bar is "
           "the 95&nbsp;% confidence interval of the ratio; a bar that touches the line in the "
-          "middle shows no difference.</p>\n<div class=\"scroll\"><table><thead><tr><th></th>"
+          "middle shows no difference.</p>\n<div class=\"scroll\"><table "
+          "class=\"ab\"><thead><tr><th></th>"
           "<th>A</th><th>B</th><th>B / A</th><th class=\"forest\">0.5 &#183; 1 &#183; 2</th>"
-          "<th>interval</th><th>verdict</th></tr></thead><tbody>\n",
+          "<th" HTML_MINOR ">interval</th><th class=\"verdict\">verdict</th></tr></thead><tbody>\n",
           out);
     json_array_foreach(rows, i, row) html_comparison_row(out, row);
     fputs("</tbody></table></div></section>\n", out);
@@ -317,7 +331,7 @@ static void html_latency_row(FILE *out, const char *name, const json_t *latency)
     html_escape(out, name);
     fprintf(out, "</th><td>%s</td>", count);
     for (size_t i = 0; i < LENGTH_OF(keys); i++)
-        html_duration_cell(out, latency, keys[i]);
+        html_duration_cell(out, "", latency, keys[i]);
     fputs("</tr>\n", out);
 }
 

@@ -131,7 +131,7 @@ static void figure_curve_draw(const struct plot *plot, const struct figure_curve
     if (!figure_hist_read(json_object_get(curve->latency, "histogram"), &hist))
         return;
     figure_accumulate(&hist, load_number(curve->latency, "max_ns"));
-    plot_line(plot, curve->kind, hist.point, hist.n);
+    plot_steps(plot, curve->kind, hist.point, hist.n);
     mem_free(hist.point);
 }
 
@@ -148,8 +148,10 @@ static void figure_percentile_note(FILE *out, const json_t *result, const json_t
     char text[HTML_NUMBER_SIZE];
     double median = load_number(result, "median_ns"), p99 = load_number(result, "p99_ns");
     double wait = p99 - load_number(service, "p99_ns");
-    if (median > 0)
-        fprintf(out, "The slowest of a hundred takes %.1f times the median. ", p99 / median);
+    if (median > 0) {
+        html_number(p99 / median, text);
+        fprintf(out, "The slowest of a hundred takes %s times the median. ", text);
+    }
     if (service != NULL && wait > 0) {
         html_duration(wait, text);
         fprintf(out, "The gap between response and service time is waiting to be sent: %s at p99. ",
@@ -415,7 +417,7 @@ static void figure_time_note(FILE *out, const struct figure_series *series)
     html_duration(most, slowest);
     fprintf(out,
             "Between %s and %s requests/s; the slowest request, %s, ended at about %.1f&nbsp;s. "
-            "The darker, the more requests took so long.</p>\n",
+            "The stronger the colour, the more requests took so long.</p>\n",
             low, high, slowest, series->max_at_s);
 }
 

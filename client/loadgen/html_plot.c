@@ -22,16 +22,16 @@
 
 enum { PLOT_TICKS_MAX = 40, PLOT_DECADES_MAX = 6 };
 
-static const double plot_steps[] = {1, 2, 5, 10};
+static const double plot_round[] = {1, 2, 5, 10};
 
 /* The largest 1, 2 or 5 times a power of ten that is not above value. */
 static double plot_round_down(double value)
 {
     double power = pow(10, floor(log10(value) + 1e-9));
     double best = power;
-    for (size_t i = 0; i < LENGTH_OF(plot_steps); i++)
-        if (plot_steps[i] * power <= value * (1 + 1e-9))
-            best = plot_steps[i] * power;
+    for (size_t i = 0; i < LENGTH_OF(plot_round); i++)
+        if (plot_round[i] * power <= value * (1 + 1e-9))
+            best = plot_round[i] * power;
     return best;
 }
 
@@ -41,9 +41,9 @@ static double plot_round_up(double value)
     if (down >= value * (1 - 1e-9))
         return down;
     double power = pow(10, floor(log10(value) + 1e-9));
-    for (size_t i = 0; i < LENGTH_OF(plot_steps); i++)
-        if (plot_steps[i] * power > down * (1 + 1e-9))
-            return plot_steps[i] * power;
+    for (size_t i = 0; i < LENGTH_OF(plot_round); i++)
+        if (plot_round[i] * power > down * (1 + 1e-9))
+            return plot_round[i] * power;
     return 10 * power;
 }
 
@@ -115,7 +115,7 @@ static size_t plot_ticks(const struct plot_axis *axis, double out_ticks[static P
     double power = pow(10, floor(log10(axis->low) + 1e-9));
     for (; power <= axis->high * (1 + 1e-9); power *= 10)
         for (size_t i = 0; i < (few ? 3 : 1); i++) {
-            double at = plot_steps[i] * power;
+            double at = plot_round[i] * power;
             bool within = at >= axis->low * (1 - 1e-9) && at <= axis->high * (1 + 1e-9);
             if (within && n < PLOT_TICKS_MAX)
                 out_ticks[n++] = at;
@@ -202,4 +202,16 @@ void plot_line(const struct plot *plot, const char *kind, const struct plot_poin
         fprintf(plot->out, "%c%.1f %.1f", i == 0 ? 'M' : 'L', plot_at_x(plot, points[i].x),
                 plot_at_y(plot, points[i].y));
     fputs(n == 1 ? "h.1\"/>\n" : "\"/>\n", plot->out);
+}
+
+void plot_steps(const struct plot *plot, const char *kind, const struct plot_point *points,
+                size_t n)
+{
+    if (n == 0)
+        return;
+    fprintf(plot->out, "<path class=\"line %s\" d=\"M0 %.1f", kind, plot_at_y(plot, points[0].y));
+    for (size_t i = 0; i < n; i++)
+        fprintf(plot->out, "V%.1fH%.1f", plot_at_y(plot, points[i].y),
+                plot_at_x(plot, points[i].x));
+    fputs("\"/>\n", plot->out);
 }

@@ -50,9 +50,11 @@ void plot_labels_x(const struct plot *plot, enum plot_format format);
 void plot_grid_line(const struct plot *plot, double x);
 void plot_label(const struct plot *plot, double x, bool minor, const char *text);
 
-/* A line through points, of this class. */
+/* A line through points, or stairs that have the height of the next point; of this class. */
 struct plot_point {
     double x, y;
 };
 void plot_line(const struct plot *plot, const char *kind, const struct plot_point *points,
                size_t n);
+void plot_steps(const struct plot *plot, const char *kind, const struct plot_point *points,
+                size_t n);

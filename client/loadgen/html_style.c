@@ -33,7 +33,8 @@ static const char *const html_sheet[] = {
     "a{color:inherit}\n",
     ".eyebrow{margin:0 0 4px;color:var(--soft);font-size:12px;letter-spacing:.09em;"
     "text-transform:uppercase}\n",
-    ".sub{margin:4px 0 12px;color:var(--soft);overflow-wrap:anywhere}\n",
+    ".sub{margin:4px 0 12px;color:var(--soft);overflow-wrap:anywhere}.sub "
+    "span{white-space:nowrap}\n",
     ".note{margin:2px 0 8px;color:var(--soft);font-size:13px}\n",
     ".chips{list-style:none;display:flex;flex-wrap:wrap;gap:6px;margin:0 0 14px;padding:0}\n",
     ".chips li{border:1px solid var(--edge);background:var(--card);border-radius:99px;"
@@ -101,7 +102,7 @@ static const char *const html_sheet[] = {
     ".line.service,.line.p99{stroke:var(--b);stroke-width:2;stroke-dasharray:7 4}\n",
     ".line.ttfb,.line.max{stroke:var(--c);stroke-width:2;stroke-dasharray:1 4.5}\n",
     ".line.offered{stroke:var(--ink);stroke-width:1.5;stroke-dasharray:5 4}\n",
-    ".line.median{stroke-width:2.4}\n",
+    ".line.median{stroke:var(--ink);stroke-width:2}.key .median{border-color:var(--ink)}\n",
     "path.area{fill:var(--area);fill-opacity:.38;stroke:var(--area);stroke-width:1.2}\n",
     ".few{fill:var(--few);fill-opacity:.13}\n",
     ".heat{fill:var(--area)}.h0{fill-opacity:.07}.h1{fill-opacity:.15}.h2{fill-opacity:.26}"
@@ -119,7 +120,13 @@ static const char *const html_sheet[] = {
     "h1{font-size:24px}.columns{grid-template-columns:1fr}.minor{display:none}"
     ".tall svg{height:210px}.tiles{grid-template-columns:repeat(3,minmax(0,1fr));gap:7px}"
     ".tile{padding:7px 9px}.tile b{font-size:16px}h2 small{display:block;margin:0}"
-    "table{font-size:13px}th,td{padding:5px 7px}}\n",
+    "table{font-size:13px}th,td{padding:5px 5px}td.bar{min-width:84px}"
+    ".ab thead{display:none}.ab,.ab tbody{display:block}.ab tr{display:grid;"
+    "grid-template-columns:1fr 1fr 1fr;padding:9px 0;border-bottom:1px solid var(--edge)}"
+    ".ab tr>*{border:0;padding:3px 0;text-align:left;white-space:normal}"
+    ".ab th,.ab .forest,.ab .verdict{grid-column:1/-1}.ab .minor{display:none}"
+    ".ab td[data-is]::before{content:attr(data-is);display:block;font-size:11px;"
+    "color:var(--soft)}}\n",
     "@media print{body{background:#fff}section{break-inside:avoid;border-color:#bbb}"
     ".scroll{overflow:visible}}\n",
 };

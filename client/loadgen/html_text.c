@@ -97,7 +97,11 @@ void html_number(double value, char out_text[static HTML_NUMBER_SIZE])
     else if (value == floor(value))
         (void)snprintf(out_text, HTML_NUMBER_SIZE, "%.6g", value);
     else
-        (void)snprintf(out_text, HTML_NUMBER_SIZE, "%.*f", fabs(value) >= 10 ? 2 : 3, value);
+        (void)snprintf(out_text, HTML_NUMBER_SIZE, "%.*f",
+                       fabs(value) >= 10  ? 1
+                       : fabs(value) >= 1 ? 2
+                                          : 3,
+                       value);
 }
 
 void html_short(double value, char out_text[static HTML_NUMBER_SIZE])

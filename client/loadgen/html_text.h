@@ -22,7 +22,7 @@ void html_duration(double ns, char out_text[static HTML_NUMBER_SIZE]);
 /* The same of a round number: "500 &#181;s", "1 ms". */
 void html_round_duration(double ns, char out_text[static HTML_NUMBER_SIZE]);
 
-/* "1,234,567", "12.34", "0.412" */
+/* "1,234,567", "12.3", "0.412" */
 void html_number(double value, char out_text[static HTML_NUMBER_SIZE]);
 
 /* "132 k", "1.5 M": for axes. */

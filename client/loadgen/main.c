@@ -36,6 +36,9 @@ struct session {
     struct run run;
     struct progress progress;
     struct writer json;
+    FILE *document; /* what json writes to; NULL: neither --json nor --html */
+    char *document_text;
+    size_t document_size;
     struct report_run report; /* what the report says besides results */
     struct result result;     /* of the last phase */
     int exit_code;
@@ -109,9 +112,11 @@ static int session_no_memory(struct session *session)
 
 static void session_report(struct session *session)
 {
-    if (session->options.json)
+    if (session->document != NULL)
         report_json_test(&session->json, &session->report, &session->result);
-    else if (session->options.quiet)
+    if (session->options.json)
+        return;
+    if (session->options.quiet)
         report_line(stdout, &session->result);
     else
         report_summary(stdout, &session->plan, &session->result);
@@ -162,21 +167,54 @@ static int session_preload(struct session *session)
     return session_prelude(session, &phase, "preload");
 }
 
+static void session_begin_document(struct session *session)
+{
+    const struct options *options = &session->options;
+    if (!options->json && options->html[0] == 0)
+        return;
+    session->document = open_memstream(&session->document_text, &session->document_size);
+    if (session->document == NULL) {
+        (void)session_no_memory(session);
+        return;
+    }
+    writer_init(&session->json, session->document);
+    report_json_begin(&session->json, &session->report);
+}
+
+/* Hand out what was written: to standard output, and as a page. */
+static void session_end_document(struct session *session)
+{
+    const struct options *options = &session->options;
+    struct failure failure = {.kind = FAILURE_NONE};
+    char detail[HTML_DETAIL_SIZE];
+    if (session->document == NULL)
+        return;
+    report_json_end(&session->json);
+    if (fclose(session->document) != 0) {
+        (void)session_no_memory(session);
+    } else {
+        if (options->json)
+            fputs(session->document_text, stdout);
+        if (options->html[0] != 0 &&
+            html_write_file(options->html, session->document_text, detail) != 0) {
+            (void)failure_set(&failure, FAILURE_LOCAL, "%s", detail);
+            (void)session_failed(session, &failure);
+        }
+    }
+    free(session->document_text);
+}
+
 static void session_tests(struct session *session)
 {
     const struct options *options = &session->options;
-    if (options->json) {
-        writer_init(&session->json, stdout);
-        report_json_begin(&session->json, &session->report);
-    } else if (!options->quiet) {
+    session_begin_document(session);
+    if (!options->json && !options->quiet)
         report_head(stdout, &session->plan, session->target.name);
-    }
     int err = session_preload(session);
     for (unsigned i = 0; i < WORKLOAD_COUNT && err == 0 && !run_interrupted(); i++)
         if (session->plan.tests[i])
             err = session_test(session, &workload_table[i]);
-    if (options->json)
-        report_json_end(&session->json);
+    session_end_document(session);
 }
 
 static void session_run(struct session *session)
