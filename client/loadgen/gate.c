@@ -30,9 +30,9 @@ static bool gate_read(const json_t *json, struct gate *out)
         .name = load_text(json, "name"),
         .pattern = load_text(json, "result"),
         .from = load_text(json, "from"),
-        .stretch = json_number_value(json_object_get(json, "stretch")),
-        .target = json_number_value(json_object_get(json, "target")),
-        .acceptable = json_number_value(json_object_get(json, "acceptable")),
+        .stretch = load_number(json, "stretch"),
+        .target = load_number(json, "target"),
+        .acceptable = load_number(json, "acceptable"),
         .counts = !json_is_false(json_object_get(json, "counts")),
     };
     for (unsigned i = 0; i < METRIC_COUNT; i++)

@@ -56,10 +56,10 @@ static bool figure_hist_read(const json_t *pairs, struct figure_hist *out)
     *out = (struct figure_hist){.point = mem_calloc(size + 1, sizeof *out->point)};
     for (size_t i = 0; out->point != NULL && i < size; i++) {
         const json_t *pair = json_array_get(pairs, i);
-        double x = json_number_value(json_array_get(pair, 0));
-        double y = json_number_value(json_array_get(pair, 1));
+        double x = load_element(pair, 0);
+        double y = load_element(pair, 1);
         bool ascends = out->n == 0 ? x >= 0 : x > out->point[out->n - 1].x;
-        if (!ascends || !(y > 0) || !isfinite(x) || !isfinite(y))
+        if (!ascends || y <= 0)
             continue;
         out->point[out->n++] = (struct plot_point){x, y};
         out->total += y;
@@ -234,8 +234,8 @@ static void figure_column_add(struct figure_column *column, const json_t *row)
     column->max_ns = fmax(column->max_ns, load_number(row, "max_ns"));
     json_array_foreach(json_object_get(row, "cells"), i, pair)
     {
-        double ns = json_number_value(json_array_get(pair, 0));
-        double count = json_number_value(json_array_get(pair, 1));
+        double ns = load_element(pair, 0);
+        double count = load_element(pair, 1);
         if (ns > 0 && count > 0)
             column->cell[figure_step(ns, FIGURE_STEPS)] += count;
     }
@@ -254,7 +254,7 @@ static bool figure_series_range(struct figure_series *series, const json_t *rows
         high = fmax(high, load_number(row, "max_ns"));
         json_array_foreach(json_object_get(row, "cells"), j, pair)
         {
-            double ns = json_number_value(json_array_get(pair, 0));
+            double ns = load_element(pair, 0);
             low = ns > 0 ? fmin(low, ns) : low;
         }
     }

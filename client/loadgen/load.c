@@ -12,7 +12,6 @@
 #include "common/err.h"
 
 #include <errno.h>
-#include <math.h>
 #include <string.h>
 
 int load_file(const char *path, json_t **out_document, char out_detail[static LOAD_DETAIL_SIZE])
@@ -69,8 +68,18 @@ const char *load_text(const json_t *object, const char *key)
     return text != NULL ? text : "";
 }
 
+double load_value(const json_t *value)
+{
+    double number = json_number_value(value);
+    return number > 0 && number < 1e18 ? number : 0;
+}
+
 double load_number(const json_t *object, const char *key)
 {
-    double number = json_number_value(json_object_get(object, key));
-    return isfinite(number) && number > 0 ? number : 0;
+    return load_value(json_object_get(object, key));
+}
+
+double load_element(const json_t *array, size_t index)
+{
+    return load_value(json_array_get(array, index));
 }

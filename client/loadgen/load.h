@@ -25,5 +25,8 @@ MUST_USE int load_check(const json_t *document, const char *name,
 /* A text of an object; "" if it is not there or no text. */
 const char *load_text(const json_t *object, const char *key);
 
-/* A number of an object; 0 if it is not there, no number, or not finite and above 0. */
+/* A number, or that of an object or array; 0 if it is not there, no number, or not plausible: not
+ * above 0 or beyond 1e18, with which arithmetic would overflow. */
+double load_value(const json_t *value);
 double load_number(const json_t *object, const char *key);
+double load_element(const json_t *array, size_t index);

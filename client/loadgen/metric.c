@@ -9,6 +9,8 @@
  */
 #include "client/loadgen/metric.h"
 
+#include "client/loadgen/load.h"
+
 #include <string.h>
 
 enum { HIGHER = true, LOWER = false };
@@ -36,7 +38,7 @@ double metric_of_json(const struct metric *metric, const json_t *object)
 {
     const char *dot = strchr(metric->key, '.');
     if (dot == NULL)
-        return json_number_value(json_object_get(object, metric->key));
+        return load_number(object, metric->key);
     const json_t *inner = json_object_getn(object, metric->key, (size_t)(dot - metric->key));
-    return json_number_value(json_object_get(inner, dot + 1));
+    return load_number(inner, dot + 1);
 }
