@@ -432,16 +432,19 @@ static void html_circumstances(FILE *out, const json_t *document)
 
 /* ---- page ---- */
 
+static int html_data_part(const char *json, size_t size, void *out)
+{
+    html_escape_script(out, json, size);
+    return 0;
+}
+
 static int html_data(FILE *out, const json_t *document)
 {
-    char *text = json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(10));
-    if (text == NULL)
-        return ERR_OUT_OF_MEMORY;
     fputs("<script type=\"application/json\" id=\"results\">", out);
-    html_escape_script(out, text);
+    int err =
+        json_dump_callback(document, html_data_part, out, JSON_COMPACT | JSON_REAL_PRECISION(10));
     fputs("</script>\n", out);
-    free(text);
-    return 0;
+    return err == 0 ? 0 : ERR_OUT_OF_MEMORY;
 }
 
 static void html_begin(FILE *out, const json_t *document)

@@ -20,8 +20,8 @@ void html_style(FILE *out);
  * exit code of the process. */
 int html_main(int argc, char **argv);
 
-/* --html: write the page of what --json would print (`text`) to a file. 0, or an error with a
- * sentence in out_detail. */
+/* --html: write the page of what --json prints (a file at its begin) to a file. 0, or an error with
+ * a sentence in out_detail. */
 enum { HTML_DETAIL_SIZE = 300 };
-MUST_USE int html_write_file(const char *path, const char *text,
+MUST_USE int html_write_file(const char *path, FILE *json,
                              char out_detail[static HTML_DETAIL_SIZE]);

@@ -3,7 +3,8 @@
  * Escapes text and formats numbers for HTML.
  *
  * How: the five characters that mean something become entities; control characters, which are not
- * allowed, become spaces. Units are taken so that a number has one to three digits before the point.
+ * allowed, become spaces. Units are taken so that a number has one to three digits before the
+ * point.
  *
  * Invariants: what comes out has no tag, whatever went in.
  * Threads: any; no state. Failures: none; what cannot be written is lost.
@@ -45,13 +46,13 @@ void html_escape(FILE *out, const char *text)
     }
 }
 
-void html_escape_script(FILE *out, const char *json)
+void html_escape_script(FILE *out, const char *json, size_t size)
 {
-    for (; *json != 0; json++) {
-        if (*json == '<') /* valid in JSON, and neither </script nor <!-- is left */
+    for (size_t i = 0; i < size; i++) {
+        if (json[i] == '<') /* valid in JSON, and neither </script nor <!-- is left */
             fputs("\\u003c", out);
         else
-            fputc(*json, out);
+            fputc(json[i], out);
     }
 }
 

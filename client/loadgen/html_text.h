@@ -12,7 +12,7 @@
 void html_escape(FILE *out, const char *text);
 
 /* JSON inside of <script>: no "<" is left that could end it. */
-void html_escape_script(FILE *out, const char *json);
+void html_escape_script(FILE *out, const char *json, size_t size);
 
 enum { HTML_NUMBER_SIZE = 48 };
 

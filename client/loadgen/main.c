@@ -23,6 +23,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -36,9 +37,7 @@ struct session {
     struct run run;
     struct progress progress;
     struct writer json;
-    FILE *document; /* what json writes to; NULL: neither --json nor --html */
-    char *document_text;
-    size_t document_size;
+    FILE *document;           /* in memory, what json writes to; NULL: neither --json nor --html */
     struct report_run report; /* what the report says besides results */
     struct result result;     /* of the last phase */
     int exit_code;
@@ -172,13 +171,23 @@ static void session_begin_document(struct session *session)
     const struct options *options = &session->options;
     if (!options->json && options->html[0] == 0)
         return;
-    session->document = open_memstream(&session->document_text, &session->document_size);
+    int fd = memfd_create("loadgen", MFD_CLOEXEC);
+    session->document = fd >= 0 ? fdopen(fd, "w+") : NULL;
     if (session->document == NULL) {
         (void)session_no_memory(session);
         return;
     }
     writer_init(&session->json, session->document);
     report_json_begin(&session->json, &session->report);
+}
+
+static void session_print_document(FILE *document)
+{
+    char text[BUFSIZ];
+    size_t size;
+    rewind(document);
+    while ((size = fread(text, 1, sizeof text, document)) > 0)
+        (void)fwrite(text, 1, size, stdout);
 }
 
 /* Hand out what was written: to standard output, and as a page. */
@@ -190,18 +199,14 @@ static void session_end_document(struct session *session)
     if (session->document == NULL)
         return;
     report_json_end(&session->json);
-    if (fclose(session->document) != 0) {
-        (void)session_no_memory(session);
-    } else {
-        if (options->json)
-            fputs(session->document_text, stdout);
-        if (options->html[0] != 0 &&
-            html_write_file(options->html, session->document_text, detail) != 0) {
-            (void)failure_set(&failure, FAILURE_LOCAL, "%s", detail);
-            (void)session_failed(session, &failure);
-        }
+    if (options->json)
+        session_print_document(session->document);
+    rewind(session->document);
+    if (options->html[0] != 0 && html_write_file(options->html, session->document, detail) != 0) {
+        (void)failure_set(&failure, FAILURE_LOCAL, "%s", detail);
+        (void)session_failed(session, &failure);
     }
-    free(session->document_text);
+    fclose(session->document);
 }
 
 static void session_tests(struct session *session)
