@@ -175,7 +175,7 @@ static void html_summary_row(FILE *out, unsigned index, const json_t *result, do
                  {"p95_ns", HTML_MINOR},
                  {"p99_ns", ""},
                  {"p999_ns", HTML_MINOR},
-                 {"max_ns", ""}};
+                 {"max_ns", HTML_MINOR}};
     char errors[HTML_NUMBER_SIZE];
     double n_errors = load_number(result, "errors");
     fprintf(out, "<tr><th><a href=\"#t%u\">", index);
@@ -196,7 +196,7 @@ static void html_summary(FILE *out, json_t *results)
     json_t *result;
     fputs("<section><h2>At a glance</h2>\n<div class=\"scroll\"><table><thead><tr><th>test</th>"
           "<th>requests/s</th><th>p50</th><th" HTML_MINOR ">p95</th><th>p99</th>"
-          "<th" HTML_MINOR ">p99.9</th><th>max</th>"
+          "<th" HTML_MINOR ">p99.9</th><th" HTML_MINOR ">max</th>"
           "<th>errors</th></tr></thead><tbody>\n",
           out);
     json_object_foreach(results, name, result) html_summary_row(out, index++, result, highest);

@@ -90,3 +90,27 @@ uint64_t series_quantile(const struct series_row *row, double q)
     }
     return row->max_ns;
 }
+
+enum { SERIES_DRIFT_ROWS = 15 }; /* three seconds */
+
+/* Requests per second of some rows. */
+static double series_rate(const struct series_row *rows, unsigned n)
+{
+    double requests = 0, seconds = 0;
+    for (unsigned i = 0; i < n; i++) {
+        requests += (double)rows[i].requests;
+        seconds += (double)rows[i].length_ns / 1e9;
+    }
+    return seconds > 0 ? requests / seconds : 0;
+}
+
+double series_drift(const struct series *series)
+{
+    unsigned third = series->n / 3;
+    if (series->n < SERIES_DRIFT_ROWS)
+        return 0;
+    double first = series_rate(series->row, third);
+    double last = series_rate(series->row + series->n - third, third);
+    double high = first > last ? first : last;
+    return high > 0 ? (first > last ? first - last : last - first) / high : 0;
+}

@@ -43,3 +43,7 @@ bool series_due(const struct series *series, uint64_t now_ns);
 
 /* As hist_quantile. */
 uint64_t series_quantile(const struct series_row *row, double q);
+
+/* By how much the rate of the last third of the time differs from that of the first, relative to
+ * the higher of the two, 0..1; 0 if there are too few rows to tell. */
+double series_drift(const struct series *series);

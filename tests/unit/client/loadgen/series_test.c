@@ -101,6 +101,29 @@ static void quantiles(void **state)
     assert_int_equal(series_quantile(&(struct series_row){.requests = 0}, 0.5), 0);
 }
 
+/* Ticks at one rate, then as many at another. */
+static double drift_of(unsigned n, uint64_t first, uint64_t second)
+{
+    begin();
+    uint64_t now = ticks(n, first);
+    for (unsigned i = 0; i < n; i++) {
+        now += SERIES_INTERVAL_NS;
+        hist_add_n(&all, 1000000, second);
+        series_update(&series, now, &all, 1000, false);
+    }
+    return series_drift(&series);
+}
+
+static void drift(void **state)
+{
+    (void)state;
+    assert_true(drift_of(50, 100, 100) < 0.001);
+    assert_true(drift_of(50, 100, 80) > 0.19 && drift_of(50, 100, 80) < 0.21);
+    assert_true(drift_of(50, 80, 100) > 0.19 && drift_of(50, 80, 100) < 0.21);
+    assert_true(drift_of(50, 0, 0) < 0.001);
+    assert_true(drift_of(7, 100, 10) < 0.001); /* too short to tell */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +131,7 @@ int main(void)
         cmocka_unit_test(many_rows_are_merged),
         cmocka_unit_test(the_rest_is_kept),
         cmocka_unit_test(quantiles),
+        cmocka_unit_test(drift),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
