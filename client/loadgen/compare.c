@@ -8,7 +8,8 @@
  *
  * How: a sample is a run if the file has several (`runs`), else an interval of the only run
  * (`series`), else the figure itself, from which nothing can be concluded. The ratio is that of the
- * figures of the whole run; the interval comes from the samples.
+ * figures of the whole run; the interval comes from the samples. Where a single run was unstable,
+ * nothing is concluded either: the next one would be different again.
  *
  * Invariants: files come from anywhere; what is not as expected is as good as absent.
  * Threads: the main thread. Failures: told on standard error, exit code 2.
@@ -129,6 +130,8 @@ static int compare_figure(struct compare *compare, const json_t *a, const json_t
     }
     if (err == 0)
         *out = comparison_make(id, &ratio, compare->threshold);
+    if (err == 0 && (interval_a || interval_b) && comparison_is_unstable(out))
+        out->verdict = STATS_TOO_FEW; /* who knows what a second run would have been */
     mem_free(of_a.values);
     mem_free(of_b.values);
     return err;

@@ -24,6 +24,12 @@ struct comparison comparison_make(enum metric_id metric, const struct stats_rati
     };
 }
 
+bool comparison_is_unstable(const struct comparison *comparison)
+{
+    return comparison->ratio.a_cv > COMPARISON_UNSTABLE ||
+           comparison->ratio.b_cv > COMPARISON_UNSTABLE;
+}
+
 bool comparison_is_regression(const struct comparison *comparison)
 {
     return comparison->verdict == STATS_WORSE && metric_table[comparison->metric].judged;
@@ -43,13 +49,11 @@ void comparison_text(const struct comparison *comparison,
                      char out_text[static COMPARISON_TEXT_SIZE])
 {
     const char *verdict = stats_verdict_text(comparison->verdict);
-    const struct stats_ratio *ratio = &comparison->ratio;
-    bool unstable = ratio->a_cv > COMPARISON_UNSTABLE || ratio->b_cv > COMPARISON_UNSTABLE;
     char seen[48] = "";
     if (comparison->verdict == STATS_NO_DIFFERENCE)
         (void)snprintf(seen, sizeof seen, " (%.0f %% would have been)", 100 * comparison->visible);
     (void)snprintf(out_text, COMPARISON_TEXT_SIZE, "%s%s%s", verdict, seen,
-                   unstable ? ", unstable" : "");
+                   comparison_is_unstable(comparison) ? ", unstable" : "");
 }
 
 void comparison_print_head(FILE *out, const char *a, const char *b)

@@ -24,6 +24,9 @@ struct comparison {
 struct comparison comparison_make(enum metric_id metric, const struct stats_ratio *ratio,
                                   double threshold);
 
+/* Does a side vary more than it should from sample to sample? */
+bool comparison_is_unstable(const struct comparison *comparison);
+
 /* Does it count for the exit code? */
 bool comparison_is_regression(const struct comparison *comparison);
 

@@ -81,11 +81,20 @@ class Compare(unittest.TestCase):
             self.compare(document(noise=0.001), document(rate=97000, noise=0.001),
                          "--threshold=2")[0], 1)
 
+    def test_an_unstable_run_proves_nothing(self):
+        """The rates of both runs differ by 40 % from interval to interval."""
+        code, out, _ = self.compare(document(noise=0.4), document(rate=40000, noise=0.4, seed=5))
+        self.assertEqual(code, 3, out)
+        self.assertIn("too few runs, unstable", out)
+
     def test_noise_is_no_regression(self):
-        """6 % slower, but the rates of both differ by 40 % anyway."""
-        code, out, _ = self.compare(document(noise=0.4), document(rate=94000, noise=0.4, seed=5))
+        """6 % slower on the whole, but runs differ by 20 % anyway."""
+        old, new = document(noise=0.2), document(rate=94000, noise=0.2, seed=5)
+        for side in (old, new):
+            side["results"][NAME]["runs"] = side["results"][NAME].pop("series")
+        code, out, _ = self.compare(old, new)
         self.assertEqual(code, 0, out)
-        self.assertIn("unstable", out)
+        self.assertIn("unstable", self.line(out, "throughput"))
 
     def test_one_figure_proves_nothing(self):
         code, out, _ = self.compare(document(rows=0), document(rate=50000, rows=0))
