@@ -254,6 +254,20 @@ static void html_comparison_row(FILE *out, const json_t *row)
     fputs("</td></tr>\n", out);
 }
 
+/* "A: redis 7.0.15 at 127.0.0.1:6379" */
+static void html_side(FILE *out, const char *side, const json_t *target)
+{
+    if (target == NULL)
+        return;
+    fprintf(out, "<b>%s</b>: ", side);
+    html_escape(out, load_text(target, "software"));
+    fputs(" ", out);
+    html_escape(out, load_text(target, "version"));
+    fputs(" at ", out);
+    html_escape(out, load_text(target, "address"));
+    fputs("<br>\n", out);
+}
+
 static void html_comparison(FILE *out, const json_t *document)
 {
     const json_t *rows = json_object_get(document, "comparison");
@@ -261,7 +275,10 @@ static void html_comparison(FILE *out, const json_t *document)
     json_t *row;
     if (json_array_size(rows) == 0)
         return;
-    fputs("<section><h2>A against B</h2>\n<p class=\"note\">Medians of runs in turn. The bar is "
+    fputs("<section><h2>A against B</h2>\n<p class=\"note\">", out);
+    html_side(out, "A", json_object_get(document, "target"));
+    html_side(out, "B", json_object_get(document, "target_b"));
+    fputs("Medians of runs in turn. The bar is "
           "the 95&nbsp;% confidence interval of the ratio; a bar that touches the line in the "
           "middle shows no difference.</p>\n<div class=\"scroll\"><table "
           "class=\"ab\"><thead><tr><th></th>"

@@ -112,7 +112,7 @@ static int session_no_memory(struct session *session)
 static void session_report(struct session *session)
 {
     if (session->document != NULL)
-        report_json_test(&session->json, &session->report, &session->result);
+        report_json_test(&session->json, &session->report, false, &session->result);
     if (session->options.json)
         return;
     if (session->options.quiet)
@@ -198,7 +198,7 @@ static void session_end_document(struct session *session)
     char detail[HTML_DETAIL_SIZE];
     if (session->document == NULL)
         return;
-    report_json_end(&session->json);
+    report_json_end(&session->json, NULL, 0);
     if (options->json)
         session_print_document(session->document);
     rewind(session->document);

@@ -140,16 +140,17 @@ static void json_environment(struct writer *json, const struct report_run *run)
     writer_close(json, '}');
 }
 
-static void json_target(struct writer *json, const struct report_run *run)
+static void json_target(struct writer *json, const char *key, const char *address,
+                        const struct report_run *run, const struct probe *server)
 {
-    writer_open(json, "target", '{');
-    writer_text(json, "address", run->target);
+    writer_open(json, key, '{');
+    writer_text(json, "address", address);
     writer_text(json, "protocol", run->plan->driver->name);
-    json_known(json, "software", run->server.software);
-    json_known(json, "version", run->server.version);
-    json_known(json, "durability", run->server.durability);
-    json_known(json, "allocator", run->server.allocator);
-    json_known(json, "threads", run->server.threads);
+    json_known(json, "software", server->software);
+    json_known(json, "version", server->version);
+    json_known(json, "durability", server->durability);
+    json_known(json, "allocator", server->allocator);
+    json_known(json, "threads", server->threads);
     writer_close(json, '}');
 }
 
@@ -165,21 +166,26 @@ void report_json_begin(struct writer *json, const struct report_run *run)
     json_command(json, run);
     writer_uint(json, "seed", run->plan->seed);
     json_known(json, "durability", run->server.durability);
-    json_target(json, run);
+    json_target(json, "target", run->target, run, &run->server);
+    if (run->target_b != NULL)
+        json_target(json, "target_b", run->target_b, run, &run->server_b);
     json_environment(json, run);
     json_options(json, run->options);
     writer_open(json, "results", '{');
 }
 
-void report_json_name(const struct report_run *run, const struct result *result,
+void report_json_name(const struct report_run *run, bool of_b, const struct result *result,
                       char out_name[static REPORT_NAME_SIZE])
 {
+    const struct probe *server = of_b ? &run->server_b : &run->server;
+    const char *side = run->target_b == NULL ? "" : of_b ? "B/" : "A/";
     char rate[32] = "";
     if (result->offered > 0)
         (void)snprintf(rate, sizeof rate, "/r%.0f", result->offered);
-    (void)snprintf(out_name, REPORT_NAME_SIZE, "%s/d%zu/c%u/P%u%s/%s", result->workload->name,
-                   run->plan->value_bytes, run->plan->connections, run->plan->pipeline, rate,
-                   run->server.durability[0] != 0 ? run->server.durability : "unknown");
+    (void)snprintf(out_name, REPORT_NAME_SIZE, "%s%s/d%zu/c%u/P%u%s/%s", side,
+                   result->workload->name, run->plan->value_bytes, run->plan->connections,
+                   run->plan->pipeline, rate,
+                   server->durability[0] != 0 ? server->durability : "unknown");
 }
 
 /* ---- latencies ---- */
@@ -338,11 +344,11 @@ static void json_warnings(struct writer *json, const struct plan *plan, const st
         writer_text(json, "failure", result->failure.text);
 }
 
-void report_json_test(struct writer *json, const struct report_run *run,
+void report_json_test(struct writer *json, const struct report_run *run, bool of_b,
                       const struct result *result)
 {
     char name[REPORT_NAME_SIZE];
-    report_json_name(run, result, name);
+    report_json_name(run, of_b, result, name);
     writer_open(json, name, '{');
     writer_text(json, "test", result->workload->name);
     writer_text(json, "title", result->workload->title);
@@ -363,8 +369,14 @@ void report_json_test(struct writer *json, const struct report_run *run,
     writer_close(json, '}');
 }
 
-void report_json_end(struct writer *json)
+void report_json_end(struct writer *json, const struct versus *versus, size_t n)
 {
     writer_close(json, '}');
+    if (n > 0) {
+        writer_open(json, "comparison", '[');
+        for (size_t i = 0; i < n; i++)
+            versus_write(json, &versus[i]);
+        writer_close(json, ']');
+    }
     writer_close(json, '}');
 }

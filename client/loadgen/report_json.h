@@ -11,6 +11,7 @@
 #include "client/loadgen/plan.h"
 #include "client/loadgen/probe.h"
 #include "client/loadgen/result.h"
+#include "client/loadgen/versus.h"
 
 #define REPORT_JSON_VERSION "2.0"
 
@@ -20,19 +21,25 @@ struct report_run {
     const struct plan *plan;
     const char *target;
     struct probe server;
+    const char *target_b; /* --vs: the other server; NULL: there is none */
+    struct probe server_b;
     struct environment environment;
     int argc; /* the command */
     char *const *argv;
 };
 
-/* begin, then test for each, then end. */
+/* begin, then test for each, then end. With two servers `of_b` says whose result it is. No name may
+ * come twice: of a test that is run several times, write one result. */
 void report_json_begin(struct writer *json, const struct report_run *run);
-void report_json_test(struct writer *json, const struct report_run *run,
+void report_json_test(struct writer *json, const struct report_run *run, bool of_b,
                       const struct result *result);
-void report_json_end(struct writer *json);
+
+/* `versus`: n tests of two servers; none for one server. */
+void report_json_end(struct writer *json, const struct versus *versus, size_t n);
 
 enum { REPORT_NAME_SIZE = 160 };
 
-/* The name of a result, which says what a figure depends on: "get/d64/c50/P1/memory". */
-void report_json_name(const struct report_run *run, const struct result *result,
+/* The name of a result, which says what a figure depends on: "get/d64/c50/P1/memory"; of two
+ * servers "A/get/..." and "B/get/...". */
+void report_json_name(const struct report_run *run, bool of_b, const struct result *result,
                       char out_name[static REPORT_NAME_SIZE]);

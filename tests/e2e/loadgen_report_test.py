@@ -16,7 +16,7 @@ from lib import Server
 
 LOADGEN = os.environ["LOADGEN"]
 SEED = 5
-VOID = {"meta", "path"}
+VOID = {"meta", "path", "br"}
 EVIL = "</script><script>alert(1)</script>\"'&<!--\x01 onload=x"
 
 
@@ -172,7 +172,10 @@ class ReportTest(unittest.TestCase):
     def test_comparison_is_shown(self):
         row = {"test": "set", "title": "p99", "unit": "ms", "a": 1, "b": 1.5, "ratio": 1.5,
                "low": 1.2, "high": 1.9, "verdict": "worse", "text": "worse, unstable"}
-        page = page_of({**self.document, "comparison": [row]})
+        other = {"address": "10.0.0.1:6379", "software": "redis", "version": EVIL}
+        page = page_of({**self.document, "comparison": [row], "target_b": other})
+        self.assertIn("B: redis", page.words)
+        self.assertIn("10.0.0.1:6379", page.words)
         self.assertIn("worse, unstable", page.words)
         self.assertIn("1.200 to 1.900", page.words)
 

@@ -41,8 +41,8 @@ static json_t *report(int argc, const char *const *words)
     struct writer json;
     writer_init(&json, out);
     report_json_begin(&json, &run);
-    report_json_test(&json, &run, &result);
-    report_json_end(&json);
+    report_json_test(&json, &run, false, &result);
+    report_json_end(&json, NULL, 0);
     fclose(out);
     json_t *document = json_loads(text, JSON_REJECT_DUPLICATES, &error);
     if (document == NULL)
@@ -171,6 +171,35 @@ static void no_password_is_written(void **state)
     json_decref(document);
 }
 
+static void two_servers(void **state)
+{
+    (void)state;
+    char *argv[] = {NULL}, text[65536] = "";
+    struct versus versus;
+    struct writer json;
+    struct report_run run = {.options = &options, .plan = &plan, .target = "a", .target_b = "b"};
+    run.argv = argv;
+    FILE *out = fmemopen(text, sizeof text, "w");
+    measure();
+    json_decref(REPORT("loadgen")); /* for options and plan */
+    versus_init(&versus, &workload_table[WORKLOAD_get]);
+    assert_int_equal(versus_add(&versus, &result, &result), 0);
+    writer_init(&json, out);
+    report_json_begin(&json, &run);
+    report_json_test(&json, &run, false, &result);
+    report_json_test(&json, &run, true, &result);
+    report_json_end(&json, &versus, 1);
+    fclose(out);
+    json_t *document = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(document);
+    (void)the_result(document, "A/get/d3/c50/P1/unknown");
+    (void)the_result(document, "B/get/d3/c50/P1/unknown");
+    assert_non_null(json_object_get(document, "target_b"));
+    assert_true(json_array_size(json_object_get(document, "comparison")) > 3);
+    json_decref(document);
+    versus_deinit(&versus);
+}
+
 static void probe_of_cairn(void **state)
 {
     (void)state;
@@ -221,6 +250,7 @@ int main(void)
         cmocka_unit_test(metrics_find_their_keys),
         cmocka_unit_test(nothing_measured),
         cmocka_unit_test(no_password_is_written),
+        cmocka_unit_test(two_servers),
         cmocka_unit_test(probe_of_cairn),
         cmocka_unit_test(probe_of_redis),
     };
