@@ -16,6 +16,7 @@
 struct conn_request {
     uint64_t intended; /* when it should have been sent: now, in a closed loop */
     uint64_t sent;     /* when it was */
+    uint64_t key;      /* the first; 0 if it has none */
     uint32_t id;
     uint16_t shape; /* index into workload->shapes */
     bool busy;

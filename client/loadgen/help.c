@@ -32,10 +32,11 @@ static const struct help_line help_lines[] = {
 };
 
 static const char help_head[] =
-    "Usage: loadgen [options]\n"
+    "Usage: loadgen [options] [COMMAND [ARGUMENT...]]\n"
     "\n"
-    "Sends requests to a running cairnd over many connections and prints throughput and "
-    "latencies.\n"
+    "Sends requests to a running cairnd, Redis or Valkey over many connections and prints "
+    "throughput\n"
+    "and latencies. Short options mean what redis-benchmark means by them.\n"
     "\n"
     "Examples\n"
     "  loadgen                             SET, then GET, against 127.0.0.1:7420\n"
@@ -43,7 +44,9 @@ static const char help_head[] =
     "  loadgen -t set,get -P 16 -q         16 requests in flight on each connection, brief\n"
     "  loadgen -t get -r 100000 --preload  a keyspace of 100,000 keys, each written once before\n"
     "  loadgen -t mixed --ratio 1:4 -d 1KiB --duration 30 --warmup 5\n"
-    "  loadgen -s /run/cairn/cairn.sock --json >result.json\n";
+    "  loadgen -s /run/cairn/cairn.sock --json >result.json\n"
+    "  loadgen -u redis://127.0.0.1:6379 -t set,get -n 1000000 -P 16 -q\n"
+    "  loadgen -u redis://:secret@db/1 HSET user:__rand_int__ name __data__\n";
 
 static const char help_tail[] =
     "\n"
@@ -53,8 +56,13 @@ static const char help_tail[] =
     "taken from sending a request to\n"
     "reading its reply.\n"
     "\n"
-    "Exit status: 0 all requests were answered; 1 a request failed, or the run was interrupted;\n"
-    "2 wrong usage; 3 no connection, or the server fell silent.\n";
+    "In the words of a COMMAND, __rand_int__ becomes the 12 digits of a key and __data__ a value.\n"
+    "To a cairnd in its own protocol the words are an operation and its arguments: kv.put\n"
+    "key:__rand_int__ __data__; [ and ] as words of their own enclose an array.\n"
+    "\n"
+    "Exit status: 0 all is well; 2 wrong usage; 3 what was measured is not what was asked for: no\n"
+    "server, it fell silent or closed connections, requests failed, values were wrong, or "
+    "Ctrl-C.\n";
 
 /* Print words in the column behind `at` (where the cursor stands now), then end the line. */
 static void help_wrap(FILE *out, const char *text, size_t at)

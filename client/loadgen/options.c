@@ -98,6 +98,38 @@ static int options_parse_number(const struct options_row *row, const char *text,
     return 0;
 }
 
+/* "64", or "64-4096". */
+static int options_parse_sizes(const struct options_row *row, const char *text,
+                               struct sizes *out_sizes)
+{
+    struct sizes sizes;
+    char first[NUM_TEXT_SIZE];
+    size_t dash = strcspn(text, "-");
+    if (dash >= sizeof first)
+        return ERR_BAD_ARGUMENT;
+    memcpy(first, text, dash);
+    first[dash] = 0;
+    if (num_parse_bytes(first, &sizes.min) != 0)
+        return ERR_BAD_ARGUMENT;
+    sizes.max = sizes.min;
+    if (text[dash] == '-' && num_parse_bytes(text + dash + 1, &sizes.max) != 0)
+        return ERR_BAD_ARGUMENT;
+    if (sizes.min < row->min || sizes.max < sizes.min || sizes.max > row->max)
+        return ERR_BAD_ARGUMENT;
+    *out_sizes = sizes;
+    return 0;
+}
+
+static int options_parse_real(const struct options_row *row, const char *text, double *out_value)
+{
+    long double value;
+    if (strlen(text) >= NUM_REAL_SIZE || !num_read_real(bytes_of(text), &value) ||
+        value < row->min || value > row->max)
+        return ERR_BAD_ARGUMENT;
+    *out_value = (double)value;
+    return 0;
+}
+
 /* Put the value of a row into its field. 0 or ERR_BAD_ARGUMENT. */
 static int options_store(const struct options_row *row, const char *text, struct options *out)
 {
@@ -115,6 +147,10 @@ static int options_store(const struct options_row *row, const char *text, struct
         return options_parse_number(row, text, (int64_t *)(void *)field);
     case OPTIONS_TYPE_RATIO:
         return options_parse_ratio(row, text, (struct ratio *)(void *)field);
+    case OPTIONS_TYPE_SIZES:
+        return options_parse_sizes(row, text, (struct sizes *)(void *)field);
+    case OPTIONS_TYPE_REAL:
+        return options_parse_real(row, text, (double *)(void *)field);
     case OPTIONS_TYPE_FLAG:
         *(bool *)field = true;
         return 0;
@@ -142,6 +178,14 @@ static int options_bad_value(const struct options_reader *r, const struct option
         num_format_bytes(row->max, max);
         return options_wrong(r, "--%s %s: must be a size from %s to %s, as 64 or 4KiB", row->name,
                              text, min, max);
+    case OPTIONS_TYPE_SIZES:
+        num_format_bytes(row->min, min);
+        num_format_bytes(row->max, max);
+        return options_wrong(r, "--%s %s: must be a size from %s to %s, as 64, 4KiB or 64-4096",
+                             row->name, text, min, max);
+    case OPTIONS_TYPE_REAL:
+        return options_wrong(r, "--%s %s: must be a number from %" PRId64 " to %" PRId64, row->name,
+                             text, row->min, row->max);
     case OPTIONS_TYPE_TIME:
         num_format_duration_ms(row->min, min);
         num_format_duration_ms(row->max, max);
@@ -209,6 +253,20 @@ static bool options_ask_help(int argc, char *const *argv)
     return false;
 }
 
+/* One word of the command line, with its value. False: the words of a request begin here. */
+static bool options_word(struct options_reader *r, struct options *out, int *err)
+{
+    const char *word = r->argv[r->at];
+    if (word[0] != '-' || word[1] == 0)
+        return false;
+    if (strcmp(word, "--") == 0) {
+        r->at++;
+        return false;
+    }
+    *err = word[1] == '-' ? options_long(r, word + 2, out) : options_short(r, word + 1, out);
+    return true;
+}
+
 int options_parse(int argc, char *const *argv, struct options *out,
                   char out_detail[static OPTIONS_DETAIL_SIZE])
 {
@@ -216,16 +274,12 @@ int options_parse(int argc, char *const *argv, struct options *out,
     struct options options;
     int err = 0;
     options_defaults(&options);
-    if (options_ask_help(argc, argv))
-        options.help = true;
-    for (; r.at < argc && err == 0 && !options.help; r.at++) {
-        const char *word = argv[r.at];
-        if (word[0] == '-' && word[1] == '-' && word[2] != 0)
-            err = options_long(&r, word + 2, &options);
-        else if (word[0] == '-' && word[1] != '-' && word[1] != 0)
-            err = options_short(&r, word + 1, &options);
-        else
-            err = options_wrong(&r, "'%.60s' is no option; --help lists all", word);
+    options.help = options_ask_help(argc, argv);
+    while (r.at < argc && err == 0 && !options.help && options_word(&r, &options, &err))
+        r.at++;
+    if (err == 0 && r.at < argc) {
+        options.words = argv + r.at;
+        options.n_words = argc - r.at;
     }
     if (err == 0)
         *out = options;

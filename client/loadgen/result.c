@@ -31,6 +31,7 @@ void result_add(struct result *result, const struct worker *worker)
     result->counts.misses += counts->misses;
     result->counts.bytes_in += counts->bytes_in;
     result->counts.bytes_out += counts->bytes_out;
+    result->counts.corrupt += counts->corrupt;
     for (unsigned i = 0; i < WORKLOAD_SHAPES; i++) {
         hist_merge(&result->latency, &worker->latency[i]);
         hist_merge(&result->by_shape[i], &worker->latency[i]);
@@ -40,6 +41,8 @@ void result_add(struct result *result, const struct worker *worker)
         result->busiest = busy < 1 ? busy : 1;
     if (result->first_error[0] == 0)
         memcpy(result->first_error, worker->first_error, sizeof result->first_error);
+    if (result->first_corrupt[0] == 0)
+        memcpy(result->first_corrupt, worker->first_corrupt, sizeof result->first_corrupt);
     if (result->failure.kind == FAILURE_NONE)
         result->failure = worker->failure;
 }

@@ -19,6 +19,7 @@ struct result {
     double busiest; /* share of the time the busiest thread was on a CPU, 0..1 */
     char first_error[WORKER_ERROR_SIZE];
     struct failure failure;
+    char first_corrupt[WORKER_ERROR_SIZE]; /* of the values that --verify found wrong */
 };
 
 /* Start from nothing. */

@@ -25,6 +25,8 @@
 #include "common/mem.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -113,7 +115,7 @@ int worker_prepare(struct worker *worker, const struct phase *phase, const atomi
     memset(&worker->counts, 0, sizeof worker->counts);
     for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
         hist_init(&worker->latency[i]);
-    worker->first_error[0] = 0;
+    worker->first_error[0] = worker->first_corrupt[0] = 0;
     worker->failure.kind = FAILURE_NONE;
     return worker_reserve(worker, phase);
 }
@@ -144,12 +146,12 @@ static void worker_build(struct worker *worker, struct conn *conn, uint64_t now)
     struct buf *output = &worker->output;
     while (conn->in_flight < phase->window && worker->next_index < worker->end_index &&
            output->capacity - output->size >= phase->frame_bytes) {
-        struct stream_op op = stream_at(&phase->stream, worker->next_index);
         struct conn_request *request = conn_add(conn);
+        struct phase_request built = phase_emit(phase, worker->next_index, request->id, output);
         request->intended = now;
         request->sent = now;
-        request->shape = (uint16_t)op.shape;
-        frame_emit(&phase->frames[op.shape], request->id, op.key, output);
+        request->shape = (uint16_t)built.shape;
+        request->key = built.key;
         worker->next_index += phase->threads;
         worker->in_flight++;
     }
@@ -212,6 +214,24 @@ static void worker_keep_error(struct worker *worker, struct bytes text)
     worker->first_error[size] = 0;
 }
 
+/* A read has been answered: count it, and check the value if that was asked for. */
+static void worker_found(struct worker *worker, const struct conn_request *request,
+                         enum driver_status status, struct bytes value)
+{
+    struct worker_counts *counts = &worker->counts;
+    worker_count(status == DRIVER_NIL ? &counts->misses : &counts->hits, 1);
+    if (status == DRIVER_NIL || !worker->phase->values.checked)
+        return;
+    size_t at = value_wrong_at(&worker->phase->values, value, request->key);
+    if (at == SIZE_MAX)
+        return;
+    if (counts->corrupt == 0)
+        (void)snprintf(worker->first_corrupt, sizeof worker->first_corrupt,
+                       "the value of key %012" PRIu64 " (%zu bytes) is wrong from byte %zu on",
+                       request->key, value.size, at);
+    worker_count(&counts->corrupt, 1);
+}
+
 /* Record one reply. */
 static int worker_record(struct worker *worker, struct conn *conn, enum driver_status status,
                          const struct driver_reply *reply, uint64_t now)
@@ -229,7 +249,7 @@ static int worker_record(struct worker *worker, struct conn *conn, enum driver_s
         return 0;
     }
     if ((worker->phase->workload->shapes[request->shape]->flags & SHAPE_FINDS) != 0)
-        worker_count(status == DRIVER_NIL ? &counts->misses : &counts->hits, 1);
+        worker_found(worker, request, status, reply->value);
     hist_add(&worker->latency[request->shape], clock_ticks_to_ns(now - request->intended));
     return 0;
 }

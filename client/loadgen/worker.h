@@ -19,6 +19,7 @@ struct worker_counts {
     uint64_t errors; /* replies that are errors; not in the histograms */
     uint64_t hits, misses;
     uint64_t bytes_in, bytes_out;
+    uint64_t corrupt; /* values read that cannot have been written; they are hits as well */
 };
 
 enum { WORKER_ERROR_SIZE = 200 };
@@ -42,9 +43,10 @@ struct worker {
     /* Results. Others may read counts and latency (hist_merge) while the worker runs, the rest when
      * it has returned. */
     struct worker_counts counts;
-    struct hist latency[WORKLOAD_SHAPES]; /* ns from the intended start to the reply */
-    uint64_t cpu_ns;                      /* of this thread */
-    char first_error[WORKER_ERROR_SIZE];  /* "" if there was none */
+    struct hist latency[WORKLOAD_SHAPES];  /* ns from the intended start to the reply */
+    uint64_t cpu_ns;                       /* of this thread */
+    char first_error[WORKER_ERROR_SIZE];   /* "" if there was none */
+    char first_corrupt[WORKER_ERROR_SIZE]; /* the same */
     struct failure failure;
 };
 

@@ -209,6 +209,7 @@ static struct rig *rig_make(enum manner manner, enum workload_id workload, unsig
         .keys = KEYS,
         .ratio = {1, 3},
         .value_bytes = 3,
+        .value_min = 3,
     };
     assert_int_equal(worker_init(&rig->worker, thread, CONNECTIONS), 0);
     rig_connect(rig, manner);
@@ -331,7 +332,7 @@ static void partial_sends(void **state)
     (void)state;
     struct rig *rig = rig_make(SLOW_READER, WORKLOAD_set, 0, 1);
     phase_deinit(&rig->phase);
-    rig->plan.value_bytes = 300000;
+    rig->plan.value_bytes = rig->plan.value_min = 300000;
     rig->plan.requests = 30;
     assert_int_equal(phase_init_measure(&rig->phase, &rig->plan, &workload_table[WORKLOAD_set]), 0);
     rig_run(rig);
