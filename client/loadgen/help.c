@@ -26,9 +26,11 @@ struct help_line {
 static const struct help_line help_lines[] = {
 #define GROUP(title)                                                  {title, OPTIONS_COUNT},
 #define OPTION(id, name, letter, type, arg, fallback, min, max, text) {NULL, OPTIONS_##id},
+#define ALIAS(name, id)
 #include "client/loadgen/options.def"
 #undef GROUP
 #undef OPTION
+#undef ALIAS
 };
 
 static const char help_head[] =

@@ -25,9 +25,26 @@ const struct options_row options_table[OPTIONS_COUNT] = {
 #define OPTION(id, name, letter, type, arg, fallback, min, max, text)                              \
     {name, letter, OPTIONS_TYPE_##type,         arg, fallback, min,                                \
      max,  text,   offsetof(struct options, id)},
+#define ALIAS(name, id)
 #include "client/loadgen/options.def"
 #undef GROUP
 #undef OPTION
+#undef ALIAS
+};
+
+struct options_alias {
+    const char *name;
+    enum options_id id;
+};
+
+static const struct options_alias options_aliases[] = {
+#define GROUP(title)
+#define OPTION(id, name, letter, type, arg, fallback, min, max, text)
+#define ALIAS(name, id) {name, OPTIONS_##id},
+#include "client/loadgen/options.def"
+#undef GROUP
+#undef OPTION
+#undef ALIAS
 };
 
 /* The command line and where the parser is in it. */
@@ -219,6 +236,16 @@ static int options_take(struct options_reader *r, const struct options_row *row,
     return 0;
 }
 
+/* The row of an alias, or NULL. */
+static const struct options_row *options_find_alias(const char *word, size_t size)
+{
+    for (size_t i = 0; i < LENGTH_OF(options_aliases); i++)
+        if (strlen(options_aliases[i].name) == size &&
+            memcmp(options_aliases[i].name, word, size) == 0)
+            return &options_table[options_aliases[i].id];
+    return NULL;
+}
+
 static int options_long(struct options_reader *r, const char *word, struct options *out)
 {
     struct suggest suggest;
@@ -231,6 +258,9 @@ static int options_long(struct options_reader *r, const char *word, struct optio
             return options_take(r, &options_table[i], equals != NULL ? equals + 1 : NULL, out);
         suggest_offer(&suggest, name);
     }
+    const struct options_row *row = options_find_alias(word, size);
+    if (row != NULL)
+        return options_take(r, row, equals != NULL ? equals + 1 : NULL, out);
     if (suggest.best == NULL)
         return options_wrong(r, "unknown option --%.*s; --help lists all", (int)size, word);
     return options_wrong(r, "unknown option --%.*s; did you mean --%s?", (int)size, word,

@@ -28,9 +28,11 @@ struct sizes {
 enum options_id {
 #define GROUP(title)
 #define OPTION(id, name, letter, type, arg, fallback, min, max, text) OPTIONS_##id,
+#define ALIAS(name, id)
 #include "client/loadgen/options.def"
 #undef GROUP
 #undef OPTION
+#undef ALIAS
     OPTIONS_COUNT
 };
 
@@ -57,9 +59,11 @@ struct options {
 #define OPTIONS_FIELD_FLAG  bool
 #define GROUP(title)
 #define OPTION(id, name, letter, type, arg, fallback, min, max, text) OPTIONS_FIELD_##type id;
+#define ALIAS(name, id)
 #include "client/loadgen/options.def"
 #undef GROUP
 #undef OPTION
+#undef ALIAS
     bool given[OPTIONS_COUNT]; /* it stands on the command line */
     char *const *words;        /* what follows the options: a request; points into argv */
     int n_words;

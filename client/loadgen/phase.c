@@ -61,6 +61,11 @@ static int phase_init(struct phase *phase, const struct plan *plan, const struct
         .value_bytes = plan->value_bytes,
         .window = plan->pipeline,
         .threads = plan->threads,
+        .rate = plan->rate,
+        .poisson = plan->poisson,
+        .batch = plan->batch,
+        .drain_ns = plan->drain_ns,
+        .arrival_seed = rng_mix(plan->seed),
     };
     /* What one run has written another must be able to check. */
     uint64_t seed = plan->verify ? 0 : plan->seed;
@@ -92,6 +97,8 @@ int phase_init_preload(struct phase *phase, const struct plan *plan)
         phase->stream = plan_preload_stream(plan);
         phase->requests = plan->keys;
         phase->duration_ns = 0;
+        phase->rate = 0;
+        phase->batch = false;
         phase->window = phase_window_max(plan);
     }
     return err;

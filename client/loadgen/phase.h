@@ -22,6 +22,11 @@ struct phase {
     size_t value_bytes; /* of the largest */
     unsigned window;    /* requests in flight on a connection; at most phase_window_max */
     unsigned threads;
+    double rate; /* requests a second, open loop; 0: closed loop */
+    bool poisson;
+    bool batch; /* send only when nothing is in flight on the connection */
+    uint64_t drain_ns;
+    uint64_t arrival_seed;
 };
 
 /* What is to be done; the frames are prepared. 0, ERR_OUT_OF_MEMORY or ERR_BAD_ARGUMENT (a request

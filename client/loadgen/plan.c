@@ -32,6 +32,10 @@ static int plan_check(const struct options *options, char *out_detail)
         wrong = "give --csv or --json, not both";
     else if (options->verify && options->given[OPTIONS_size] && options->size.min < VALUE_HEAD)
         wrong = "--verify needs values of at least 34 bytes: -d 34";
+    else if (options->rate > 0 && strcmp(options->pipeline_mode, "window") != 0)
+        wrong = "--rate sends each request when it is due: give no --pipeline-mode batch";
+    else if (!(options->zipf_exponent > 0))
+        wrong = "--key-zipf-exp must be above 0; for 0 there is --key-pattern uniform";
     else if (options->hotspot.write > 100 || options->hotspot.read > 100)
         wrong = "--hotspot takes two percentages, as 20:80";
     if (wrong == NULL)
@@ -62,6 +66,18 @@ static int plan_pattern(const char *name, enum stream_pattern *out, char *out_de
     return ERR_BAD_ARGUMENT;
 }
 
+/* One of two words; *out is whether it is the second. */
+static int plan_choice(const char *option, const char *word, const char *first, const char *second,
+                       bool *out, char *out_detail)
+{
+    *out = strcmp(word, second) == 0;
+    if (*out || strcmp(word, first) == 0)
+        return 0;
+    (void)snprintf(out_detail, PLAN_DETAIL_SIZE, "--%s %.32s: must be %s or %s", option, word,
+                   first, second);
+    return ERR_BAD_ARGUMENT;
+}
+
 static uint64_t plan_ns(int64_t ms)
 {
     return (uint64_t)ms * 1000000u;
@@ -89,10 +105,18 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         .zipf_exponent = options->zipf_exponent,
         .hotspot = options->hotspot,
         .verify = options->verify,
+        .rate = options->rate,
+        .drain_ns = plan_ns(options->drain),
     };
     if (plan.verify && !options->given[OPTIONS_size])
         plan.value_bytes = plan.value_min = PLAN_VERIFY_BYTES;
     int err = plan_check(options, out_detail);
+    if (err == 0)
+        err = plan_choice("arrival", options->arrival, "constant", "poisson", &plan.poisson,
+                          out_detail);
+    if (err == 0)
+        err = plan_choice("pipeline-mode", options->pipeline_mode, "window", "batch", &plan.batch,
+                          out_detail);
     if (err == 0)
         err = plan_pattern(options->key_pattern, &plan.pattern, out_detail);
     if (err == 0)

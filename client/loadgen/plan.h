@@ -29,6 +29,10 @@ struct plan {
     double zipf_exponent;
     struct ratio hotspot; /* percent of the keys, percent of the requests */
     bool verify;
+    double rate; /* requests a second, open loop; 0: closed loop */
+    bool poisson;
+    bool batch; /* wait for all replies before sending again */
+    uint64_t drain_ns;
 };
 
 enum { PLAN_DETAIL_SIZE = OPTIONS_DETAIL_SIZE };

@@ -36,7 +36,10 @@ enum manner {
     GARBAGE,
     CUT, /* closes in the middle of a reply */
     SILENT,
+    STALLS, /* answers nothing for STALL_MS after request 100 */
 };
+
+enum { STALL_MS = 300 };
 
 struct server {
     enum manner manner;
@@ -122,6 +125,11 @@ static void server_answer(struct server *server, uint32_t id)
     case SILENT:
         if (server->requests < 100)
             server_reply(server, id);
+        return;
+    case STALLS:
+        if (server->requests == 100)
+            (void)poll(NULL, 0, STALL_MS);
+        server_reply(server, id);
         return;
     case IN_ORDER:
     case REVERSED:
@@ -413,16 +421,161 @@ static void phases_follow(void **state)
     free(rig);
 }
 
+/* ---- open loop ---- */
+
+/* Run a phase of an open loop with a window of 1. */
+static struct rig *open_rig(enum manner manner, double rate, uint64_t requests,
+                            uint64_t duration_ns)
+{
+    struct rig *rig = rig_make(manner, WORKLOAD_get, 0, 1);
+    rig->phase.rate = rate;
+    rig->phase.requests = requests;
+    rig->phase.duration_ns = duration_ns;
+    rig->phase.drain_ns = 60000000000u;
+    rig->phase.window = 1;
+    return rig;
+}
+
+static void open_sends_all(void **state)
+{
+    (void)state;
+    struct rig *rig = open_rig(IN_ORDER, 20000, REQUESTS, 0);
+    rig_run(rig);
+    assert_string_equal(rig->worker.failure.text, "");
+    assert_int_equal(rig_answered(rig), REQUESTS);
+    assert_int_equal(rig->worker.service.count, REQUESTS);
+    assert_true(rig->worker.slip.count <= REQUESTS);
+    assert_true(rig->worker.latency[0].sum + rig->worker.latency[1].sum >= rig->worker.service.sum);
+    rig_close(rig);
+    assert_int_equal(rig_received(rig), REQUESTS);
+    free(rig);
+}
+
+/* A request for each millisecond, for 200 ms: 200, however long they take. */
+static void open_duration(void **state)
+{
+    (void)state;
+    struct rig *rig = open_rig(IN_PIECES, 1000, UINT64_MAX, 200000000);
+    uint64_t start = clock_mono_ns();
+    rig_run(rig);
+    assert_true(clock_mono_ns() - start >= 198000000);
+    assert_int_equal(rig_answered(rig), 200);
+    assert_int_equal(rig->worker.counts.unsent, 0);
+    rig_close(rig);
+    assert_int_equal(rig_received(rig), 200);
+    free(rig);
+}
+
+static uint64_t count_above(const struct hist *hist, uint64_t ns)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i < HIST_BUCKETS; i++)
+        count += hist_bucket_top(i) > ns ? hist->bucket[i] : 0;
+    return count;
+}
+
+/* All connections stall: what became due meanwhile has waited, though hardly any was sent. */
+static void stall_is_not_omitted(void **state)
+{
+    (void)state;
+    struct rig *rig = open_rig(STALLS, 1000, 900, 0);
+    rig_run(rig);
+    assert_string_equal(rig->worker.failure.text, "");
+    assert_int_equal(rig_answered(rig), 900);
+    const struct hist *response = &rig->worker.latency[0], *service = &rig->worker.service;
+    /* Each of three servers stalls at its 100th request, all at about 300 ms, for 300 ms: of the
+     * requests due then, those of the first 200 ms have waited for over 100. */
+    assert_true(count_above(&rig->worker.latency[1], 0) == 0);
+    assert_true(count_above(response, 100000000) >= 190);
+    assert_true(count_above(service, 100000000) >= 3);
+    assert_true(count_above(service, 100000000) < 40);
+    rig_close(rig);
+    free(rig);
+}
+
+/* More is due than is sent in time: what is left counts with its age. */
+static void backlog_is_given_up(void **state)
+{
+    (void)state;
+    struct rig *rig = open_rig(STALLS, 100000, 30000, 0);
+    rig->phase.drain_ns = 0;
+    rig_run(rig);
+    const struct worker *worker = &rig->worker;
+    assert_int_equal(worker->failure.kind, FAILURE_NONE);
+    assert_true(worker->counts.unsent > 0);
+    assert_int_equal(worker->latency[0].count, 30000);
+    assert_int_equal(worker->service.count, 30000 - worker->counts.unsent);
+    rig_close(rig);
+    assert_int_equal(rig_received(rig), worker->service.count);
+    free(rig);
+}
+
+/* What was never answered is in the latencies with its age. */
+static void unanswered_are_counted(void **state)
+{
+    (void)state;
+    struct rig *rig = open_rig(SILENT, 10000, REQUESTS, 0);
+    rig->phase.timeout_ns = 200000000;
+    rig_run(rig);
+    assert_int_equal(rig->worker.failure.kind, FAILURE_SILENT);
+    assert_int_equal(rig->worker.counts.unanswered, CONNECTIONS);
+    assert_int_equal(rig->worker.service.count, 99 * CONNECTIONS);
+    assert_int_equal(rig_answered(rig), 100 * CONNECTIONS);
+    assert_true(count_above(&rig->worker.latency[0], 150000000) >= CONNECTIONS);
+    rig_close(rig);
+    free(rig);
+}
+
+/* Nothing in flight is no silence. */
+static void idle_is_no_silence(void **state)
+{
+    (void)state;
+    struct rig *rig = open_rig(IN_ORDER, 5, 2, 0);
+    rig->phase.timeout_ns = 100000000;
+    rig_run(rig);
+    assert_string_equal(rig->worker.failure.text, "");
+    assert_int_equal(rig_answered(rig), 2);
+    rig_close(rig);
+    free(rig);
+}
+
+/* A batch is sent when all replies to the one before have come: so the most in flight is a
+ * multiple of the window. */
+static void batches(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_make(REVERSED, WORKLOAD_get, 0, 1);
+    rig->phase.batch = true;
+    rig_run(rig);
+    assert_int_equal(rig_answered(rig), REQUESTS);
+    rig_close(rig);
+    for (unsigned i = 0; i < CONNECTIONS; i++)
+        assert_int_equal(rig->servers[i].requests % WINDOW, 0);
+    free(rig);
+}
+
 int main(void)
 {
     clock_init();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(in_order),           cmocka_unit_test(out_of_order),
-        cmocka_unit_test(in_pieces),          cmocka_unit_test(errors_are_counted),
-        cmocka_unit_test(misses_are_counted), cmocka_unit_test(bad_servers),
-        cmocka_unit_test(partial_sends),      cmocka_unit_test(stops_when_told),
-        cmocka_unit_test(duration_ends),      cmocka_unit_test(same_requests_on_the_wire),
+        cmocka_unit_test(in_order),
+        cmocka_unit_test(out_of_order),
+        cmocka_unit_test(in_pieces),
+        cmocka_unit_test(errors_are_counted),
+        cmocka_unit_test(misses_are_counted),
+        cmocka_unit_test(bad_servers),
+        cmocka_unit_test(partial_sends),
+        cmocka_unit_test(stops_when_told),
+        cmocka_unit_test(duration_ends),
+        cmocka_unit_test(same_requests_on_the_wire),
         cmocka_unit_test(phases_follow),
+        cmocka_unit_test(open_sends_all),
+        cmocka_unit_test(open_duration),
+        cmocka_unit_test(stall_is_not_omitted),
+        cmocka_unit_test(backlog_is_given_up),
+        cmocka_unit_test(unanswered_are_counted),
+        cmocka_unit_test(idle_is_no_silence),
+        cmocka_unit_test(batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
