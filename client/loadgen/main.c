@@ -129,15 +129,18 @@ static void session_report(struct session *session)
 }
 
 /* With -q and --csv there is no summary: what must not be overlooked goes to standard error. */
-static void session_warn(const struct session *session)
+static void session_warn(struct session *session)
 {
     bool holds[WARNING_COUNT];
     const struct result *result = &session->result;
     if (result->first_corrupt[0] != 0)
         fprintf(stderr, "loadgen: %s\n", result->first_corrupt);
+    warning_check(&session->plan, result, holds);
+    for (unsigned i = 0; i < WARNING_COUNT; i++)
+        if (holds[i] && session->options.strict)
+            session->exit_code = EXIT_INVALID;
     if (!session->options.quiet && !session->options.csv)
         return;
-    warning_check(&session->plan, result, holds);
     bool any = false;
     for (unsigned i = 0; i < WARNING_COUNT; i++) {
         if (!holds[i])

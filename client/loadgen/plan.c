@@ -28,6 +28,8 @@ static int plan_check(const struct options *options, char *out_detail)
         wrong = "-c times -P must be at most 16777216";
     else if (options->quiet && options->json)
         wrong = "give -q or --json, not both";
+    else if (options->keepalive == 0)
+        wrong = "-k 0, a new connection for each request, is not offered";
     else if (options->csv && options->json)
         wrong = "give --csv or --json, not both";
     else if (options->verify && options->given[OPTIONS_size] && options->size.min < VALUE_HEAD)
