@@ -48,15 +48,16 @@ static const char help_head[] =
     "  loadgen -t mixed --ratio 1:4 -d 1KiB --duration 30 --warmup 5\n"
     "  loadgen -s /run/cairn/cairn.sock --json >result.json\n"
     "  loadgen -u redis://127.0.0.1:6379 -t set,get -n 1000000 -P 16 -q\n"
+    "  loadgen -t get -r 100000 --preload --rate 5000 --arrival poisson --duration 30\n"
     "  loadgen -u redis://:secret@db/1 HSET user:__rand_int__ name __data__\n";
 
 static const char help_tail[] =
     "\n"
-    "A connection sends its next request when a reply has come (closed "
-    "loop), so latency depends on\n"
-    "-c and -P: their product divided by the throughput. Latency is "
-    "taken from sending a request to\n"
-    "reading its reply.\n"
+    "A connection sends its next request when a reply has come (closed loop), so latency depends\n"
+    "on -c and -P: their product divided by the throughput. Latency is taken from sending a "
+    "request\n"
+    "to reading its reply. With --rate (open loop) it is taken from the time the request was due:\n"
+    "what a server that stalls makes others wait is in it.\n"
     "\n"
     "In the words of a COMMAND, __rand_int__ becomes the 12 digits of a key and __data__ a value.\n"
     "To a cairnd in its own protocol the words are an operation and its arguments: kv.put\n"
