@@ -93,6 +93,24 @@ class RedisTest(unittest.TestCase):
         self.assertEqual(self.cli("DBSIZE"), "1000")
         self.assertEqual(len(self.cli("GET", "key:000000000999")), 17)
 
+    @unittest.skipUnless(shutil.which("strace"), "strace is missing")
+    def test_system_calls(self):
+        """One send and one receive a request, whatever epoll adds, and nothing to tell epoll."""
+        trace = os.path.join(self.server.folder, "trace")
+        done = subprocess.run(
+            ["strace", "-f", "-c", "-o", trace, LOADGEN, "-p", self.port, "-t", "get", "-n",
+             "20000", "-q"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, encoding="utf-8", timeout=100, check=False,
+            env={**environment(), "ASAN_OPTIONS": "detect_leaks=0"})
+        if "ptrace" in done.stderr:
+            self.skipTest("strace may not trace here")
+        with open(trace, encoding="utf-8") as file:
+            rows = [line.split() for line in file]
+        calls = {row[-1]: int(row[3]) for row in rows if len(row) > 4 and row[3].isdigit()}
+        self.assertLess(calls["sendto"], 20000 + 200)
+        self.assertLess(calls["recvfrom"], 20000 + 200)
+        self.assertEqual(calls["epoll_ctl"], 50)
+
     def test_own_command(self):
         done = self.loadgen("-n", "300", "-r", "1000000", "-q", "HSET", "h", "f__rand_int__",
                             "__data__")
