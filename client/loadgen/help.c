@@ -107,6 +107,17 @@ static void help_option(FILE *out, const struct options_row *row)
     help_row(out, left, text);
 }
 
+/* What a workload is, and the options it stands for. */
+static void help_preset(FILE *out, const struct options_preset *preset)
+{
+    char left[40], text[400];
+    int at = snprintf(text, sizeof text, "%s As", preset->text);
+    for (int i = 0; i < preset->n_words && at < (int)sizeof text; i++)
+        at += snprintf(text + at, sizeof text - (size_t)at, " %s", preset->words[i]);
+    (void)snprintf(left, sizeof left, "  %s", preset->name);
+    help_row(out, left, text);
+}
+
 void help_print(FILE *out)
 {
     fputs(help_head, out);
@@ -122,5 +133,8 @@ void help_print(FILE *out)
         (void)snprintf(left, sizeof left, "  %s", workload_table[i].name);
         help_row(out, left, workload_table[i].text);
     }
+    fputs("\nWorkloads\n", out);
+    for (const struct options_preset *preset = options_presets; preset->name != NULL; preset++)
+        help_preset(out, preset);
     fputs(help_tail, out);
 }

@@ -32,6 +32,15 @@ const struct options_row options_table[OPTIONS_COUNT] = {
 #undef ALIAS
 };
 
+#define WORDS(...) ((const char *const[]){__VA_ARGS__})
+const struct options_preset options_presets[] = {
+#define PRESET(name, text, ...)                                                                    \
+    {name, text, WORDS(__VA_ARGS__), sizeof WORDS(__VA_ARGS__) / sizeof(char *)},
+#include "client/loadgen/presets.def"
+#undef PRESET
+    {NULL, NULL, NULL, 0},
+};
+
 struct options_alias {
     const char *name;
     enum options_id id;
@@ -49,7 +58,7 @@ static const struct options_alias options_aliases[] = {
 
 /* The command line and where the parser is in it. */
 struct options_reader {
-    char *const *argv;
+    const char *const *argv;
     int argc, at;
     char *detail;
 };
@@ -297,14 +306,56 @@ static bool options_word(struct options_reader *r, struct options *out, int *err
     return true;
 }
 
+/* The workload the command line names, or NULL. */
+static const char *options_find_workload(const struct options_reader *r)
+{
+    static const char name[] = "--workload";
+    for (int i = 1; i < r->argc; i++) {
+        const char *word = r->argv[i];
+        if (strncmp(word, name, sizeof name - 1) != 0)
+            continue;
+        word += sizeof name - 1;
+        if (word[0] == '=')
+            return word + 1;
+        if (word[0] == 0 && i + 1 < r->argc)
+            return r->argv[i + 1];
+    }
+    return NULL;
+}
+
+/* Set what the workload stands for, as if these were the defaults. */
+static int options_preset(const struct options_reader *r, struct options *out)
+{
+    const char *name = options_find_workload(r);
+    const struct options_preset *preset = options_presets;
+    struct suggest suggest;
+    int err = 0;
+    if (name == NULL)
+        return 0;
+    suggest_init(&suggest, name, strlen(name));
+    for (; preset->name != NULL && strcmp(preset->name, name) != 0; preset++)
+        suggest_offer(&suggest, preset->name);
+    if (preset->name == NULL)
+        return options_wrong(r, "unknown workload '%.32s'; %s%s", name,
+                             suggest.best != NULL ? "did you mean " : "--help lists all",
+                             suggest.best != NULL ? suggest.best : "");
+    struct options_reader words = {preset->words, preset->n_words, 0, r->detail};
+    for (; words.at < words.argc && err == 0; words.at++)
+        err = options_long(&words, words.argv[words.at] + 2, out);
+    memset(out->given, 0, sizeof out->given);
+    return err;
+}
+
 int options_parse(int argc, char *const *argv, struct options *out,
                   char out_detail[static OPTIONS_DETAIL_SIZE])
 {
-    struct options_reader r = {argv, argc, 1, out_detail};
+    struct options_reader r = {(const char *const *)argv, argc, 1, out_detail};
     struct options options;
     int err = 0;
     options_defaults(&options);
     options.help = options_ask_help(argc, argv);
+    if (!options.help)
+        err = options_preset(&r, &options);
     while (r.at < argc && err == 0 && !options.help && options_word(&r, &options, &err))
         r.at++;
     if (err == 0 && r.at < argc) {

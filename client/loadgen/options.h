@@ -83,6 +83,16 @@ struct options_row {
 
 extern const struct options_row options_table[OPTIONS_COUNT];
 
+/* A row of presets.def. Constant text. */
+struct options_preset {
+    const char *name, *text;
+    const char *const *words;
+    int n_words;
+};
+
+/* One for each row, and an empty one behind them. */
+extern const struct options_preset options_presets[];
+
 enum { OPTIONS_DETAIL_SIZE = 240 };
 
 /* Read the command line. 0, or ERR_BAD_ARGUMENT with a sentence in out_detail that says what is

@@ -53,12 +53,19 @@ static const char *const plan_patterns[] = {
     [STREAM_HOTSPOT] = "hotspot",
 };
 
+/* "Z", or for writes and reads "Z:Z", as memtier has it. */
+static bool plan_is_letter(const char *name, char letter)
+{
+    const char both[] = {letter, ':', letter, 0};
+    return strcmp(name, both) == 0 || (name[0] == letter && name[1] == 0);
+}
+
 /* A pattern by its name, or by memtier's letter R S Z H. */
 static int plan_pattern(const char *name, enum stream_pattern *out, char *out_detail)
 {
     static const char letters[] = {'R', 'S', 'Z', 'H'};
     for (size_t i = 0; i < LENGTH_OF(plan_patterns); i++)
-        if (strcmp(name, plan_patterns[i]) == 0 || (name[0] == letters[i] && name[1] == 0)) {
+        if (strcmp(name, plan_patterns[i]) == 0 || plan_is_letter(name, letters[i])) {
             *out = (enum stream_pattern)i;
             return 0;
         }
@@ -110,7 +117,7 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         .rate = options->rate,
         .drain_ns = plan_ns(options->drain),
     };
-    if (plan.verify && !options->given[OPTIONS_size])
+    if (plan.verify && !options->given[OPTIONS_size] && options->size.min < VALUE_HEAD)
         plan.value_bytes = plan.value_min = PLAN_VERIFY_BYTES;
     int err = plan_check(options, out_detail);
     if (err == 0)

@@ -115,6 +115,12 @@ class CairndTest(unittest.TestCase):
                           f"{at} on", done.stderr)
             self.assertIn("corrupt", done.stderr)
 
+    def test_workload(self):
+        results = report("-u", self.rpc, "--workload", "ycsb-a", "-r", 200, "-n", 1000, "--verify")
+        self.assertEqual(results["mixed"]["misses"], 0)
+        self.assertEqual(self.c.call("kv.count", prefix=b"key:"), 200)
+        self.assertEqual(len(self.c.call("kv.get", b"key:000000000000")), 1000)
+
     def test_rate(self):
         for arrival in ("constant", "poisson"):
             results = report("-u", self.rpc, "-t", "set", "-n", 300, "--rps", 2000, "--arrival",

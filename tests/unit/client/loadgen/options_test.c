@@ -131,6 +131,36 @@ static void sizes_and_reals(void **state)
     bad("loadgen --key-zipf-exp 11", "must be a number from 0 to 10");
 }
 
+/* A workload stands for options; those that are given go before it, wherever they stand. */
+static void workloads(void **state)
+{
+    (void)state;
+    struct options o = good("loadgen -d 5 --workload ycsb-a -r 7");
+    assert_string_equal(o.tests, "mixed");
+    assert_string_equal(o.key_pattern, "zipf");
+    assert_int_equal(o.ratio.write, 50);
+    assert_int_equal(o.size.max, 5);
+    assert_int_equal(o.keyspace, 7);
+    assert_true(o.preload && o.given[OPTIONS_size] && !o.given[OPTIONS_tests]);
+    assert_int_equal(good("loadgen --workload=big").size.min, 65536);
+    bad("loadgen --workload ycsb-x", "did you mean ycsb-");
+    bad("loadgen --workload xyzzyxyzzy", "--help lists all");
+    for (const struct options_preset *preset = options_presets; preset->name != NULL; preset++) {
+        char line[64];
+        (void)snprintf(line, sizeof line, "loadgen --workload %s", preset->name);
+        assert_string_equal(good(line).workload, preset->name);
+    }
+}
+
+static void aliases(void **state)
+{
+    (void)state;
+    assert_true(good("loadgen --rps 5").rate == 5);
+    assert_true(good("loadgen --qps=0.5").rate == 0.5);
+    assert_int_equal(good("loadgen --test-time 3").duration, 3000);
+    assert_true(good("loadgen --data-size 9").given[OPTIONS_size]);
+}
+
 static void help_wins(void **state)
 {
     (void)state;
@@ -213,6 +243,7 @@ int main(void)
         cmocka_unit_test(mistakes),        cmocka_unit_test(bounds),
         cmocka_unit_test(help_lists_all),  cmocka_unit_test(words_of_a_request),
         cmocka_unit_test(sizes_and_reals), cmocka_unit_test(names_are_unique),
+        cmocka_unit_test(workloads),       cmocka_unit_test(aliases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -100,6 +100,8 @@ static void mistakes(void **state)
     bad(&empty, "unknown test");
     struct options verify = OPTIONS("--verify", "-d", "33");
     bad(&verify, "at least 34 bytes");
+    struct options letters = OPTIONS("--key-pattern", "Z:Z");
+    assert_int_equal(good(&letters).pattern, STREAM_ZIPF);
     struct options pattern = OPTIONS("--key-pattern", "zip");
     bad(&pattern, "unknown --key-pattern 'zip'");
     struct options form = OPTIONS("-q", "--json");
