@@ -46,6 +46,11 @@ static double chi_square(const unsigned *counts, const double *shares)
 
 static void assert_fits(const unsigned *counts, const double *shares)
 {
+    for (unsigned i = 0; i < KEYS; i++) {
+        double expected = shares[i] * DRAWS, off = fabs(counts[i] - expected);
+        if (off > 6 * sqrt(expected))
+            fail_msg("key %u came %u times, expected %.0f", i, counts[i], expected);
+    }
     double chi = chi_square(counts, shares);
     if (chi > KEYS + 5 * sqrt(2.0 * KEYS))
         fail_msg("chi-square %.0f of %d degrees of freedom", chi, KEYS - 1);

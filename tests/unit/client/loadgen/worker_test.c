@@ -475,21 +475,23 @@ static uint64_t count_above(const struct hist *hist, uint64_t ns)
     return count;
 }
 
-/* All connections stall: what became due meanwhile has waited, though hardly any was sent. */
+/* The only connection stalls at its 100th request, due at 99 ms, for 300 ms. What becomes due
+ * meanwhile waits, though it is not sent: 200 requests for over 100 ms. */
 static void stall_is_not_omitted(void **state)
 {
     (void)state;
     struct rig *rig = open_rig(STALLS, 1000, 900, 0);
+    rig->worker.n_conns = 1;
     rig_run(rig);
+    rig->worker.n_conns = CONNECTIONS;
     assert_string_equal(rig->worker.failure.text, "");
     assert_int_equal(rig_answered(rig), 900);
     const struct hist *response = &rig->worker.latency[0], *service = &rig->worker.service;
-    /* Each of three servers stalls at its 100th request, all at about 300 ms, for 300 ms: of the
-     * requests due then, those of the first 200 ms have waited for over 100. */
-    assert_true(count_above(&rig->worker.latency[1], 0) == 0);
-    assert_true(count_above(response, 100000000) >= 190);
-    assert_true(count_above(service, 100000000) >= 3);
-    assert_true(count_above(service, 100000000) < 40);
+    assert_true(response->count == 900 && service->count == 900);
+    assert_true(count_above(response, 100000000) >= 195);
+    assert_true(response->max >= 300000000 && service->max >= 300000000);
+    /* The service time shows next to nothing of it. */
+    assert_in_range(count_above(service, 100000000), 1, 39);
     rig_close(rig);
     free(rig);
 }
