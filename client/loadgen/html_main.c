@@ -50,7 +50,7 @@ int html_main(int argc, char **argv)
 int html_write_file(const char *path, FILE *json, char out_detail[static HTML_DETAIL_SIZE])
 {
     json_error_t error;
-    json_t *document = json_loadf(json, JSON_REJECT_DUPLICATES, &error);
+    json_t *document = json_loadf(json, 0, &error);
     FILE *out = document != NULL ? fopen(path, "we") : NULL;
     int err = ERR_IO;
     if (document == NULL)

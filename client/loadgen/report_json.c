@@ -89,9 +89,20 @@ static void json_command(struct writer *json, const struct report_run *run)
     json_known(json, "command", text);
 }
 
+/* A number, or "64-4096". */
+static void json_sizes(struct writer *json, const char *key, const struct sizes *sizes)
+{
+    char text[64];
+    (void)snprintf(text, sizeof text, "%" PRId64 "-%" PRId64, sizes->min, sizes->max);
+    if (sizes->min == sizes->max)
+        writer_uint(json, key, (uint64_t)sizes->min);
+    else
+        writer_text(json, key, text);
+}
+
 static void json_option(struct writer *json, const struct options_row *row, const void *field)
 {
-    char ratio[32], option[80], word[JSON_WORD_SIZE];
+    char text[64], option[80], word[JSON_WORD_SIZE];
     switch (row->type) {
     case OPTIONS_TYPE_TEXT:
         (void)snprintf(option, sizeof option, "--%s", row->name);
@@ -104,9 +115,15 @@ static void json_option(struct writer *json, const struct options_row *row, cons
         writer_uint(json, row->name, (uint64_t) * (const int64_t *)field);
         break;
     case OPTIONS_TYPE_RATIO:
-        (void)snprintf(ratio, sizeof ratio, "%" PRIu32 ":%" PRIu32,
+        (void)snprintf(text, sizeof text, "%" PRIu32 ":%" PRIu32,
                        ((const struct ratio *)field)->write, ((const struct ratio *)field)->read);
-        writer_text(json, row->name, ratio);
+        writer_text(json, row->name, text);
+        break;
+    case OPTIONS_TYPE_SIZES:
+        json_sizes(json, row->name, field);
+        break;
+    case OPTIONS_TYPE_REAL:
+        writer_real(json, row->name, *(const double *)field);
         break;
     case OPTIONS_TYPE_FLAG:
         writer_bool(json, row->name, *(const bool *)field);
@@ -249,8 +266,10 @@ static void json_latencies(struct writer *json, const struct result *result)
 {
     const struct workload *workload = result->workload;
     json_latency(json, &result->latency);
-    json_latency_object(json, "service", &result->service);
+    if (result->offered > 0) /* else it is the same */
+        json_latency_object(json, "service", &result->service);
     json_latency_object(json, "ttfb", &result->first_byte);
+    json_latency_object(json, "slip", &result->slip);
     if (!workload_mixes(workload))
         return;
     writer_open(json, "by_request", '{');
@@ -340,6 +359,7 @@ static void json_warnings(struct writer *json, const struct plan *plan, const st
     }
     writer_close(json, ']');
     json_known(json, "first_error", result->first_error);
+    json_known(json, "first_corrupt", result->first_corrupt);
     if (result->failure.kind != FAILURE_NONE)
         writer_text(json, "failure", result->failure.text);
 }
@@ -356,6 +376,9 @@ void report_json_test(struct writer *json, const struct report_run *run, bool of
     writer_uint(json, "errors", result->counts.errors);
     writer_uint(json, "hits", result->counts.hits);
     writer_uint(json, "misses", result->counts.misses);
+    writer_uint(json, "corrupt", result->counts.corrupt);
+    writer_uint(json, "unanswered", result->counts.unanswered);
+    writer_uint(json, "unsent", result->counts.unsent);
     writer_uint(json, "bytes_in", result->counts.bytes_in);
     writer_uint(json, "bytes_out", result->counts.bytes_out);
     writer_uint(json, "elapsed_ns", result->elapsed_ns);

@@ -20,10 +20,12 @@ struct result {
     double busiest; /* share of the time the busiest thread was on a CPU, 0..1 */
     char first_error[WORKER_ERROR_SIZE];
     struct failure failure;
-    struct series series;   /* of `latency` */
-    struct hist service;    /* from sending to the reply; empty: the same as latency */
-    struct hist first_byte; /* from sending to the first byte that came; empty: not measured */
-    double offered;         /* requests per second that were due; 0: closed loop */
+    struct hist service;    /* from sending to the reply, ns; as latency in a closed loop */
+    struct hist first_byte; /* from sending to the first byte of the reply, ns */
+    struct hist slip;       /* open loop: how late loadgen itself was, ns */
+    double offered;         /* open loop: requests a second asked for; else 0 */
+    char first_corrupt[WORKER_ERROR_SIZE]; /* of the values that --verify found wrong */
+    struct series series;                  /* of `latency`, over time */
 };
 
 /* Start from nothing. */
@@ -32,7 +34,7 @@ void result_init(struct result *result, const struct workload *workload);
 /* Add what a worker has done that has returned. elapsed_ns must be known. */
 void result_add(struct result *result, const struct worker *worker);
 
-/* Replies in all, errors included. */
+/* Replies in all, errors included; requests that were never answered are not. */
 uint64_t result_requests(const struct result *result);
 
 /* Successful requests per second. */

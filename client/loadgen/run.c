@@ -201,8 +201,11 @@ static void run_threads(struct run *run, const struct phase *phase, struct progr
         for (unsigned i = 0; i < run->n_workers; i++)
             run->workers[i]->end_index = 0;
     }
-    for (unsigned i = 0; i < started; i++)
+    uint64_t now = clock_ticks();
+    for (unsigned i = 0; i < started; i++) {
+        run->workers[i]->started = now;
         sem_post(&run->start);
+    }
     run_watch(run, phase, progress, started, &out->series);
     for (unsigned i = 0; i < started; i++)
         pthread_join(threads[i].thread, NULL);
@@ -214,6 +217,7 @@ void run_phase(struct run *run, const struct phase *phase, struct progress *prog
     struct run_thread *threads = mem_calloc(run->n_workers, sizeof *threads);
     uint64_t server_0 = 0, server_1 = 0;
     result_init(out, phase->workload);
+    out->offered = phase->rate;
     if (threads == NULL || run_prepare(run, phase) != 0) {
         (void)failure_set(&out->failure, FAILURE_LOCAL, "out of memory; lower -c, -P or -d");
         mem_free(threads);
