@@ -25,3 +25,6 @@ int html_main(int argc, char **argv);
 enum { HTML_DETAIL_SIZE = 300 };
 MUST_USE int html_write_file(const char *path, FILE *json,
                              char out_detail[static HTML_DETAIL_SIZE]);
+
+/* Can this file be written? To be asked before hours of measuring. 0, or ERR_IO with a sentence. */
+MUST_USE int html_check_file(const char *path, char out_detail[static HTML_DETAIL_SIZE]);

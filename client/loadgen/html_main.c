@@ -71,3 +71,15 @@ int html_write_file(const char *path, FILE *json, char out_detail[static HTML_DE
     json_decref(document);
     return err;
 }
+
+int html_check_file(const char *path, char out_detail[static HTML_DETAIL_SIZE])
+{
+    FILE *out = fopen(path, "ae");
+    if (out == NULL) {
+        (void)snprintf(out_detail, HTML_DETAIL_SIZE, "--html: cannot write %.150s: %s", path,
+                       strerror(errno));
+        return ERR_IO;
+    }
+    fclose(out);
+    return 0;
+}

@@ -207,6 +207,8 @@ static void session_begin_document(struct session *session)
         (void)session_cannot(session, ERR_OUT_OF_MEMORY);
         return;
     }
+    probe_read(&session->target, &session->report.server);
+    environment_read(&session->report.environment);
     writer_init(&session->json, session->document);
     report_json_begin(&session->json, &session->report);
 }
@@ -292,8 +294,6 @@ static void session_run(struct session *session)
         (void)session_failed(session, &failure);
     else {
         catch_interrupt();
-        probe_read(&session->target, &session->report.server);
-        environment_read(&session->report.environment);
         session_tests(session);
     }
     run_close(&session->run);
@@ -302,7 +302,7 @@ static void session_run(struct session *session)
 int main(int argc, char **argv)
 {
     static struct session session; /* large: histograms */
-    char detail[OPTIONS_DETAIL_SIZE];
+    char detail[OPTIONS_DETAIL_SIZE], html_detail[HTML_DETAIL_SIZE];
     uint64_t cpu;
     if (argc > 1 && strcmp(argv[1], "compare") == 0)
         return compare_main(argc - 1, argv + 1);
@@ -321,6 +321,8 @@ int main(int argc, char **argv)
     if (plan_make(options, cpu_count(), &session.plan, detail) != 0 ||
         address_of_options(options, &session.address, detail) != 0)
         return usage_error(detail);
+    if (options->html[0] != 0 && html_check_file(options->html, html_detail) != 0)
+        return usage_error(html_detail);
     if (options->n_words > 0)
         workload_own_init(&session.own, options->words, options->n_words);
     if (options->server_pid > 0 && cpu_time_of(options->server_pid, &cpu) != 0)

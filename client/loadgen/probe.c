@@ -21,7 +21,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-enum { PROBE_ANSWER_MAX = 256 * 1024, PROBE_READ = 4096 };
+enum { PROBE_ANSWER_MAX = 256 * 1024, PROBE_READ = 4096, PROBE_TIMEOUT_MS = 2000 };
 
 static void probe_put(char out[static PROBE_TEXT_SIZE], const char *text, size_t size)
 {
@@ -180,15 +180,11 @@ static void probe_answer(bool resp, struct buf *data, struct probe *out)
         probe_from_resp((const char *)data->data, out);
 }
 
-void probe_read(const struct target *target, struct probe *out)
+/* Ask on this connection. */
+static void probe_ask(const struct target *target, int fd, struct probe *out)
 {
-    struct failure failure = {.kind = FAILURE_NONE};
     bool resp = strncmp(target->driver->name, "resp", 4) == 0;
     struct buf request, answer;
-    int fd;
-    memset(out, 0, sizeof *out);
-    if (target_connect(target, &fd, &failure) != 0)
-        return;
     buf_init(&request);
     buf_init(&answer);
     if (probe_request(resp, &request) == 0 &&
@@ -197,5 +193,18 @@ void probe_read(const struct target *target, struct probe *out)
         probe_answer(resp, &answer, out);
     buf_deinit(&request);
     buf_deinit(&answer);
+}
+
+void probe_read(const struct target *target, struct probe *out)
+{
+    struct failure failure = {.kind = FAILURE_NONE};
+    struct target hasty = *target;
+    int fd;
+    memset(out, 0, sizeof *out);
+    if (hasty.timeout_ms > PROBE_TIMEOUT_MS)
+        hasty.timeout_ms = PROBE_TIMEOUT_MS;
+    if (target_connect(&hasty, &fd, &failure) != 0)
+        return;
+    probe_ask(&hasty, fd, out);
     close(fd);
 }

@@ -18,7 +18,7 @@ struct probe {
 };
 
 /* Ask the server, on a connection of its own that is closed again. What cannot be learned stays
- * empty; a server that does not answer is waited for as long as target->timeout_ms. */
+ * empty; a server that does not answer is waited for two seconds. */
 void probe_read(const struct target *target, struct probe *out);
 
 /* The same from an answer: the result of server.info (MessagePack), or the text of INFO. */

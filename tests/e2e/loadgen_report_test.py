@@ -179,6 +179,12 @@ class ReportTest(unittest.TestCase):
         self.assertIn("worse, unstable", page.words)
         self.assertIn("1.200 to 1.900", page.words)
 
+    def test_page_that_cannot_be_written(self):
+        """Told before anything is measured: there is no server here."""
+        code, _, err = loadgen("-p", "1", "--html", "/nonexistent/report.html")
+        self.assertEqual(code, 2)
+        self.assertIn("--html: cannot write /nonexistent/report.html", err)
+
     def test_wrong_usage(self):
         for words, detail in (([], "give one file"), (["/nonexistent"], "cannot read"),
                               (["-"], "not JSON")):
