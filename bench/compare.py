@@ -20,11 +20,10 @@ TESTS = ("set", "get")
 
 def loadgen_figures(text):
     """(requests per second, p50 in ms, p99 in ms) out of a report of loadgen."""
-    result = json.loads(text)["results"][0]
+    (result,) = json.loads(text)["results"].values()
     if result["errors"] or result["misses"]:
         raise SystemExit(f"loadgen: {result['errors']} errors, {result['misses']} misses")
-    latency = result["latency_ns"]
-    return result["requests_per_second"], latency["p50"] / 1e6, latency["p99"] / 1e6
+    return result["ops_per_sec"], result["median_ns"] / 1e6, result["p99_ns"] / 1e6
 
 
 def measure(server, args, test, pipeline):

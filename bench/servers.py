@@ -112,12 +112,13 @@ class Server:
         self.stop()
 
 
-def cairnd(path, cpu=None, loops=1, protocol="rpc"):
-    """A cairnd with one event loop, in memory, that listens for this protocol alone."""
+def cairnd(path, cpu=None, loops=1, protocol="rpc", settings=()):
+    """A cairnd that listens for this protocol alone; settings are further NAME=VALUE."""
     port = free_port()
     listen = {**dict.fromkeys(LISTENERS, ""), protocol: f"{HOST}:{port}"}
     options = [f"server.loops={loops}"]
     options += [f"listen.{name}={address}" for name, address in listen.items()]
+    options += settings
     command = [path, *(word for option in options for word in ("--set", option))]
     return Server("cairnd", command, port, cpu, protocol)
 

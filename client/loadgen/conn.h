@@ -16,6 +16,7 @@
 struct conn_request {
     uint64_t intended; /* when it should have been sent: now, in a closed loop */
     uint64_t sent;     /* when it was */
+    uint64_t key;      /* the first; 0 if it has none */
     uint32_t id;
     uint16_t shape; /* index into workload->shapes */
     bool busy;
@@ -24,11 +25,15 @@ struct conn_request {
 struct conn {
     int fd;
     uint32_t next_id;
+    uint32_t unstamped_id; /* requests from this one on are built, but not sent yet */
     uint32_t in_flight;
+    bool queued;   /* among those to be sent this turn */
+    bool blocked;  /* the socket does not take more now; EPOLLOUT is on */
     uint32_t mask; /* slots - 1 */
     struct conn_request *ring;
-    struct buf unsent;   /* bytes the socket did not take; while there are any, EPOLLOUT is on */
-    struct buf unparsed; /* the beginning of a reply */
+    struct buf unsent;       /* requests that are built, and bytes the socket did not take */
+    struct buf unparsed;     /* the beginning of a reply */
+    uint64_t unparsed_since; /* clock_ticks when it came */
 };
 
 /* Take over the socket; room for `window` requests in flight. 0 or ERR_OUT_OF_MEMORY (the socket
@@ -37,6 +42,17 @@ MUST_USE int conn_init(struct conn *conn, int fd, unsigned window);
 
 /* Close the socket and free the rest. */
 void conn_deinit(struct conn *conn);
+
+/* Requests that were built are sent at this time. */
+static inline void conn_stamp(struct conn *conn, uint64_t now)
+{
+    for (uint32_t id = conn->unstamped_id; id != conn->next_id; id++) {
+        struct conn_request *request = &conn->ring[id & conn->mask];
+        if (request->busy && request->id == id)
+            request->sent = now;
+    }
+    conn->unstamped_id = conn->next_id;
+}
 
 /* A free slot with its id set. There must be one: in_flight < window. */
 static inline struct conn_request *conn_add(struct conn *conn)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The list of protocols.
+ * The list of protocols, and what drivers have in common.
  *
  * How: a protocol is one file with a table, and one line here.
  *
@@ -8,10 +8,14 @@
  */
 #include "client/loadgen/driver.h"
 
+#include "common/err.h"
+
 #include <string.h>
 
 static const struct driver *const drivers[] = {
     &driver_msgpack,
+    &driver_resp2,
+    &driver_resp3,
 };
 
 const struct driver *driver_find(const char *name)
@@ -20,4 +24,29 @@ const struct driver *driver_find(const char *name)
         if (strcmp(drivers[i]->name, name) == 0)
             return drivers[i];
     return NULL;
+}
+
+int driver_add_value(struct frame *frame)
+{
+    if (frame->values == FRAME_VALUES_MAX)
+        return ERR_BAD_ARGUMENT;
+    frame->value_at[frame->values++] = frame->bytes.size;
+    return 0;
+}
+
+int driver_add_word(struct frame *frame, struct bytes word)
+{
+    static const char zeros[] = "000000000000";
+    size_t at;
+    while ((at = command_find_key(word)) != SIZE_MAX) {
+        if (frame->keys == FRAME_KEYS_MAX)
+            return ERR_BAD_ARGUMENT;
+        frame->key_at[frame->keys++] = frame->bytes.size + at;
+        if (buf_append(&frame->bytes, word.data, at) != 0 ||
+            buf_append(&frame->bytes, zeros, FRAME_DIGITS) != 0)
+            return ERR_OUT_OF_MEMORY;
+        word.data += at + COMMAND_KEY_SIZE;
+        word.size -= at + COMMAND_KEY_SIZE;
+    }
+    return buf_append(&frame->bytes, word.data, word.size);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A protocol driver: all that depends on the protocol, as a table of functions. One file each
- * (driver_msgpack.c); the list of all is in driver.c.
+ * (driver_msgpack.c, driver_resp.c); the list of all is in driver.c.
  */
 #pragma once
 
+#include "client/loadgen/command.h"
 #include "client/loadgen/frame.h"
 #include "client/loadgen/workload.h"
 #include "common/buf.h"
@@ -21,26 +22,47 @@ struct driver_reply {
     size_t size; /* bytes it takes */
     bool has_id; /* false: replies come in the order of the requests */
     uint32_t id;
-    struct bytes text; /* DRIVER_ERROR: what the server says; points into the data */
+    struct bytes text;  /* DRIVER_ERROR: what the server says; points into the data */
+    struct bytes value; /* DRIVER_VALUE: the value, if it is a string of bytes */
+};
+
+/* What a connection begins with. Empty texts: not asked for. */
+struct driver_login {
+    const char *user, *password; /* password: a token for msgpack, which has no users */
+    const char *space;           /* RESP: number of the database; msgpack: the run */
 };
 
 struct driver {
     const char *name;
+    enum spelling spelling; /* in which requests are written for it */
+    uint16_t port;          /* where servers usually listen */
+    const char *server;     /* what speaks it, for people */
 
-    /* Encode what is sent first on a connection; one reply follows. It tells whether the server is
-     * one of this protocol. 0 or ERR_OUT_OF_MEMORY. */
-    int (*begin)(struct buf *out);
+    /* Encode what is sent first on a connection, to which *out_replies replies follow. They tell
+     * whether the server is one of this protocol. 0 or ERR_OUT_OF_MEMORY. */
+    int (*begin)(const struct driver_login *login, struct buf *out, unsigned *out_replies);
 
-    /* Prepare a request of this shape with this value into *out, whose bytes are empty (the caller
-     * frees them). 0 or ERR_OUT_OF_MEMORY. */
-    int (*encode_request)(const struct shape *shape, struct bytes value, struct frame *out);
+    /* Prepare a request into *out (after frame_init; the caller frees its bytes). inline_form: as a
+     * line of text. value: what to write for __data__; data NULL: values differ, leave holes. 0,
+     * ERR_OUT_OF_MEMORY, or ERR_BAD_ARGUMENT (too many keys or values, brackets that do not match).
+     */
+    int (*encode)(const struct command *command, bool inline_form, struct bytes value,
+                  struct frame *out);
 
     /* Look at the reply in front of `data`; *out is only meant if it is all there. The data may be
      * anything. Never allocates. Any thread. */
     enum driver_status (*parse_reply)(struct bytes data, struct driver_reply *out);
 };
 
-extern const struct driver driver_msgpack;
+extern const struct driver driver_msgpack, driver_resp2, driver_resp3;
 
 /* The driver of this name, or NULL. */
 const struct driver *driver_find(const char *name);
+
+/* ---- for drivers ---- */
+
+/* Note a hole that begins at the end of the bytes. 0 or ERR_BAD_ARGUMENT: too many. */
+MUST_USE int driver_add_value(struct frame *frame);
+
+/* Append a word; its placeholders of keys become holes. 0, ERR_OUT_OF_MEMORY, ERR_BAD_ARGUMENT. */
+MUST_USE int driver_add_word(struct frame *frame, struct bytes word);

@@ -14,45 +14,133 @@
  */
 #include "client/loadgen/driver.h"
 
+#include "common/err.h"
+#include "common/num.h"
 #include "proto/mp.h"
+#include "proto/op.h"
 #include "proto/pack.h"
 #include "proto/rpc.h"
 
 static const uint32_t id_of_four_bytes = UINT32_MAX;
 
-static int msgpack_begin(struct buf *out)
+/* Append a request to an operation with these words as arguments. */
+static int msgpack_say(struct buf *out, unsigned *replies, enum op_id id, const char *word)
 {
-    const struct op *op = &op_table[OP_server_ping];
-    int err = rpc_encode_request(out, 0, (struct bytes){(const uint8_t *)op->name, op->name_size});
-    return err != 0 ? err : pack_array(out, 0);
-}
-
-static int msgpack_pack_key(const struct shape *shape, struct frame *frame)
-{
-    char key[64];
-    size_t prefix = strlen(shape->key_prefix);
-    REQUIRE(prefix + FRAME_DIGITS <= sizeof key);
-    memcpy(key, shape->key_prefix, prefix);
-    frame_put_digits((uint8_t *)key + prefix, 0);
-    int err = pack_str(&frame->bytes, (struct bytes){(const uint8_t *)key, prefix + FRAME_DIGITS});
-    frame->key_at = frame->bytes.size - FRAME_DIGITS;
-    return err;
-}
-
-static int msgpack_encode_request(const struct shape *shape, struct bytes value, struct frame *out)
-{
-    const struct op *op = &op_table[shape->op];
-    bool has_key = (shape->flags & SHAPE_KEY) != 0, has_value = (shape->flags & SHAPE_VALUE) != 0;
-    struct bytes method = {(const uint8_t *)op->name, op->name_size};
-    out->key_at = FRAME_NONE;
-    int err = rpc_encode_request(&out->bytes, id_of_four_bytes, method);
-    out->id_at = 3; /* behind 94 00 ce */
+    const struct op *op = &op_table[id];
+    int err =
+        rpc_encode_request(out, *replies, (struct bytes){(const uint8_t *)op->name, op->name_size});
+    *replies += 1;
     if (err == 0)
-        err = pack_array(&out->bytes, (size_t)has_key + has_value);
-    if (err == 0 && has_key)
-        err = msgpack_pack_key(shape, out);
-    if (err == 0 && has_value)
-        err = pack_bin(&out->bytes, value);
+        err = pack_array(out, word != NULL ? 1 : 0);
+    return err != 0 || word == NULL ? err : pack_str(out, bytes_of(word));
+}
+
+static int msgpack_begin(const struct driver_login *login, struct buf *out, unsigned *out_replies)
+{
+    int err = 0;
+    *out_replies = 0;
+    if (login->password[0] != 0)
+        err = msgpack_say(out, out_replies, OP_server_auth, login->password);
+    if (err == 0 && login->space[0] != 0)
+        err = msgpack_say(out, out_replies, OP_run_use, login->space);
+    return err != 0 ? err : msgpack_say(out, out_replies, OP_server_ping, NULL);
+}
+
+static size_t msgpack_put_value_head(uint8_t *to, size_t size)
+{
+    if (size <= UINT8_MAX) {
+        to[0] = 0xc4;
+        to[1] = (uint8_t)size;
+        return 2;
+    }
+    if (size <= UINT16_MAX) {
+        uint16_t big_endian = htobe16((uint16_t)size);
+        to[0] = 0xc5;
+        memcpy(to + 1, &big_endian, sizeof big_endian);
+        return 3;
+    }
+    uint32_t big_endian = htobe32((uint32_t)size);
+    to[0] = 0xc6;
+    memcpy(to + 1, &big_endian, sizeof big_endian);
+    return 5;
+}
+
+static bool msgpack_is_word(const struct command *command, unsigned i, char c)
+{
+    return command->words[i].size == 1 && command->words[i].data[0] == c;
+}
+
+/* How many elements there are from word `i` on, up to the bracket that ends them, or the end. */
+static size_t msgpack_count(const struct command *command, unsigned i)
+{
+    size_t count = 0;
+    unsigned depth = 0;
+    for (; i < command->count; i++) {
+        if (msgpack_is_word(command, i, ']')) {
+            if (depth == 0)
+                break;
+            depth--;
+            continue;
+        }
+        count += depth == 0;
+        depth += msgpack_is_word(command, i, '[');
+    }
+    return count;
+}
+
+/* A str of this word; its length is that of the word, as a key takes the place of as many bytes. */
+static int msgpack_add_text(struct frame *out, struct bytes word)
+{
+    size_t begin = out->bytes.size;
+    int64_t number;
+    if (num_read_int(word, &number))
+        return pack_int(&out->bytes, number);
+    int err = pack_str(&out->bytes, word);
+    if (err != 0)
+        return err;
+    REQUIRE(out->bytes.size - begin > word.size);
+    out->bytes.size -= word.size;
+    return driver_add_word(out, word);
+}
+
+static int msgpack_add_argument(struct frame *out, const struct command *command, unsigned i,
+                                struct bytes value)
+{
+    struct bytes word = command->words[i];
+    if (msgpack_is_word(command, i, '['))
+        return pack_array(&out->bytes, msgpack_count(command, i + 1));
+    if (msgpack_is_word(command, i, ']'))
+        return 0;
+    if (!command_is_data(word))
+        return msgpack_add_text(out, word);
+    return value.data != NULL ? pack_bin(&out->bytes, value) : driver_add_value(out);
+}
+
+/* Does every bracket have its match? */
+static bool msgpack_balanced(const struct command *command)
+{
+    unsigned depth = 0;
+    for (unsigned i = 1; i < command->count; i++) {
+        depth += msgpack_is_word(command, i, '[');
+        if (msgpack_is_word(command, i, ']') && depth-- == 0)
+            return false;
+    }
+    return depth == 0;
+}
+
+static int msgpack_encode(const struct command *command, bool inline_form, struct bytes value,
+                          struct frame *out)
+{
+    (void)inline_form; /* there is one form only */
+    if (command->count == 0 || !msgpack_balanced(command))
+        return ERR_BAD_ARGUMENT;
+    int err = rpc_encode_request(&out->bytes, id_of_four_bytes, command->words[0]);
+    out->id_at = 3; /* behind 94 00 ce */
+    out->put_value_head = msgpack_put_value_head;
+    if (err == 0)
+        err = pack_array(&out->bytes, msgpack_count(command, 1));
+    for (unsigned i = 1; i < command->count && err == 0; i++)
+        err = msgpack_add_argument(out, command, i, value);
     return err;
 }
 
@@ -86,6 +174,15 @@ static bool msgpack_is_nil(struct bytes value)
     return value.size == 1 && value.data[0] == 0xc0;
 }
 
+/* The bytes of a str or bin; of anything else none. */
+static struct bytes msgpack_value(struct bytes result)
+{
+    struct mp_reader reader = mp_reader_of(result);
+    struct mp head;
+    bool is_bytes = mp_read(&reader, &head) == 0 && (head.kind == MP_STR || head.kind == MP_BIN);
+    return is_bytes ? head.bytes : BYTES_NONE;
+}
+
 static enum driver_status msgpack_parse_reply(struct bytes data, struct driver_reply *out)
 {
     struct rpc_response response;
@@ -98,12 +195,16 @@ static enum driver_status msgpack_parse_reply(struct bytes data, struct driver_r
         out->text = msgpack_error_text(response.error);
         return DRIVER_ERROR;
     }
+    out->value = msgpack_value(response.result);
     return msgpack_is_nil(response.result) ? DRIVER_NIL : DRIVER_VALUE;
 }
 
 const struct driver driver_msgpack = {
     .name = "msgpack",
+    .spelling = SPELLING_RPC,
+    .port = 7420,
+    .server = "a cairnd (listen.rpc)",
     .begin = msgpack_begin,
-    .encode_request = msgpack_encode_request,
+    .encode = msgpack_encode,
     .parse_reply = msgpack_parse_reply,
 };

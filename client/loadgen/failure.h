@@ -27,5 +27,5 @@ struct failure {
 int failure_set(struct failure *failure, enum failure_kind kind, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
-/* Exit code for it: 0, 1 or 3. */
+/* Exit code for it: 0, or 3 (what was measured is not what was asked for). */
 int failure_exit_code(const struct failure *failure);

@@ -3,23 +3,51 @@
  * A request prepared once. To send it, its bytes are copied and the holes are filled:
  *
  *   94 00 ce |id, 4 bytes| a6 kv.get 91 b0 key: |12 digits|
+ *
+ * A hole for a key has its digits' room in the bytes. One for a value has none, as its length may
+ * differ from request to request; values that are all the same are no holes, but part of the bytes.
  */
 #pragma once
 
+#include "client/loadgen/value.h"
 #include "common/buf.h"
 
 #include <endian.h>
 
-enum { FRAME_DIGITS = 12, FRAME_ID_BYTES = 4 };
+enum {
+    FRAME_DIGITS = 12,
+    FRAME_ID_BYTES = 4,
+    FRAME_KEYS_MAX = 16,       /* keys of one request */
+    FRAME_VALUES_MAX = 16,     /* values of one request */
+    FRAME_VALUE_HEAD_MAX = 16, /* bytes that tell the length of a value */
+};
 
 #define FRAME_NONE SIZE_MAX
 #define FRAME_KEYS UINT64_C(1000000000000) /* keys that so many digits tell apart */
 
 struct frame {
     struct buf bytes;
-    size_t id_at;  /* where the id goes, big-endian; FRAME_NONE: the protocol has none */
-    size_t key_at; /* where the digits go; FRAME_NONE: no key */
+    size_t id_at; /* where the id goes, big-endian; FRAME_NONE: the protocol has none */
+    size_t key_at[FRAME_KEYS_MAX];
+    size_t value_at[FRAME_VALUES_MAX];
+    unsigned keys, values;
+    size_t (*put_value_head)(uint8_t *to, size_t size); /* what goes before a value; its size */
 };
+
+/* What fills the holes. */
+struct frame_fill {
+    uint32_t id;
+    uint64_t keys[FRAME_KEYS_MAX];
+    uint64_t write;                 /* number of the request */
+    size_t sizes[FRAME_VALUES_MAX]; /* of the values; at most those of the source */
+    const struct value_source *source;
+};
+
+/* Nothing yet; the caller frees frame->bytes. */
+void frame_init(struct frame *frame);
+
+/* The most bytes a request can have. */
+size_t frame_size_max(const struct frame *frame, size_t value_max);
 
 /* Write `key` (below FRAME_KEYS) as 12 decimal digits. */
 static inline void frame_put_digits(uint8_t *at, uint64_t key)
@@ -35,16 +63,24 @@ static inline void frame_put_digits(uint8_t *at, uint64_t key)
     }
 }
 
-/* Append a request with this id and key to `out`, which has room for it. */
-static inline void frame_emit(const struct frame *frame, uint32_t id, uint64_t key, struct buf *out)
+/* As frame_emit, where there are values. */
+void frame_emit_values(const struct frame *frame, const struct frame_fill *fill, struct buf *out);
+
+/* Append a request to `out`, which has room for it. */
+static inline void frame_emit(const struct frame *frame, const struct frame_fill *fill,
+                              struct buf *out)
 {
+    if (frame->values > 0) {
+        frame_emit_values(frame, fill, out);
+        return;
+    }
     uint8_t *to = out->data + out->size;
     memcpy(to, frame->bytes.data, frame->bytes.size);
     if (frame->id_at != FRAME_NONE) {
-        uint32_t big_endian = htobe32(id);
+        uint32_t big_endian = htobe32(fill->id);
         memcpy(to + frame->id_at, &big_endian, sizeof big_endian);
     }
-    if (frame->key_at != FRAME_NONE)
-        frame_put_digits(to + frame->key_at, key);
+    for (unsigned i = 0; i < frame->keys; i++)
+        frame_put_digits(to + frame->key_at[i], fill->keys[i]);
     out->size += frame->bytes.size;
 }

@@ -26,16 +26,19 @@ struct help_line {
 static const struct help_line help_lines[] = {
 #define GROUP(title)                                                  {title, OPTIONS_COUNT},
 #define OPTION(id, name, letter, type, arg, fallback, min, max, text) {NULL, OPTIONS_##id},
+#define ALIAS(name, id)
 #include "client/loadgen/options.def"
 #undef GROUP
 #undef OPTION
+#undef ALIAS
 };
 
 static const char help_head[] =
-    "Usage: loadgen [options]\n"
+    "Usage: loadgen [options] [COMMAND [ARGUMENT...]]\n"
     "\n"
-    "Sends requests to a running cairnd over many connections and prints throughput and "
-    "latencies.\n"
+    "Sends requests to a running cairnd, Redis or Valkey over many connections and prints "
+    "throughput\n"
+    "and latencies. Short options mean what redis-benchmark means by them.\n"
     "\n"
     "Examples\n"
     "  loadgen                             SET, then GET, against 127.0.0.1:7420\n"
@@ -43,18 +46,26 @@ static const char help_head[] =
     "  loadgen -t set,get -P 16 -q         16 requests in flight on each connection, brief\n"
     "  loadgen -t get -r 100000 --preload  a keyspace of 100,000 keys, each written once before\n"
     "  loadgen -t mixed --ratio 1:4 -d 1KiB --duration 30 --warmup 5\n"
-    "  loadgen -s /run/cairn/cairn.sock --json >result.json\n";
+    "  loadgen -s /run/cairn/cairn.sock --json >result.json\n"
+    "  loadgen -u redis://127.0.0.1:6379 -t set,get -n 1000000 -P 16 -q\n"
+    "  loadgen -t get -r 100000 --preload --rate 5000 --arrival poisson --duration 30\n"
+    "  loadgen -u redis://:secret@db/1 HSET user:__rand_int__ name __data__\n";
 
 static const char help_tail[] =
     "\n"
-    "A connection sends its next request when a reply has come (closed "
-    "loop), so latency depends on\n"
-    "-c and -P: their product divided by the throughput. Latency is "
-    "taken from sending a request to\n"
-    "reading its reply.\n"
+    "A connection sends its next request when a reply has come (closed loop), so latency depends\n"
+    "on -c and -P: their product divided by the throughput. Latency is taken from sending a "
+    "request\n"
+    "to reading its reply. With --rate (open loop) it is taken from the time the request was due:\n"
+    "what a server that stalls makes others wait is in it.\n"
     "\n"
-    "Exit status: 0 all requests were answered; 1 a request failed, or the run was interrupted;\n"
-    "2 wrong usage; 3 no connection, or the server fell silent.\n";
+    "In the words of a COMMAND, __rand_int__ becomes the 12 digits of a key and __data__ a value.\n"
+    "To a cairnd in its own protocol the words are an operation and its arguments: kv.put\n"
+    "key:__rand_int__ __data__; [ and ] as words of their own enclose an array.\n"
+    "\n"
+    "Exit status: 0 all is well; 2 wrong usage; 3 what was measured is not what was asked for: no\n"
+    "server, it fell silent or closed connections, requests failed, values were wrong, or "
+    "Ctrl-C.\n";
 
 /* Print words in the column behind `at` (where the cursor stands now), then end the line. */
 static void help_wrap(FILE *out, const char *text, size_t at)
@@ -96,6 +107,17 @@ static void help_option(FILE *out, const struct options_row *row)
     help_row(out, left, text);
 }
 
+/* What a workload is, and the options it stands for. */
+static void help_preset(FILE *out, const struct options_preset *preset)
+{
+    char left[40], text[400];
+    int at = snprintf(text, sizeof text, "%s As", preset->text);
+    for (int i = 0; i < preset->n_words && at < (int)sizeof text; i++)
+        at += snprintf(text + at, sizeof text - (size_t)at, " %s", preset->words[i]);
+    (void)snprintf(left, sizeof left, "  %s", preset->name);
+    help_row(out, left, text);
+}
+
 void help_print(FILE *out)
 {
     fputs(help_head, out);
@@ -111,5 +133,8 @@ void help_print(FILE *out)
         (void)snprintf(left, sizeof left, "  %s", workload_table[i].name);
         help_row(out, left, workload_table[i].text);
     }
+    fputs("\nWorkloads\n", out);
+    for (const struct options_preset *preset = options_presets; preset->name != NULL; preset++)
+        help_preset(out, preset);
     fputs(help_tail, out);
 }

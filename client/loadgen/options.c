@@ -25,14 +25,40 @@ const struct options_row options_table[OPTIONS_COUNT] = {
 #define OPTION(id, name, letter, type, arg, fallback, min, max, text)                              \
     {name, letter, OPTIONS_TYPE_##type,         arg, fallback, min,                                \
      max,  text,   offsetof(struct options, id)},
+#define ALIAS(name, id)
 #include "client/loadgen/options.def"
 #undef GROUP
 #undef OPTION
+#undef ALIAS
+};
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__})
+const struct options_preset options_presets[] = {
+#define PRESET(name, text, ...)                                                                    \
+    {name, text, WORDS(__VA_ARGS__), sizeof WORDS(__VA_ARGS__) / sizeof(char *)},
+#include "client/loadgen/presets.def"
+#undef PRESET
+    {NULL, NULL, NULL, 0},
+};
+
+struct options_alias {
+    const char *name;
+    enum options_id id;
+};
+
+static const struct options_alias options_aliases[] = {
+#define GROUP(title)
+#define OPTION(id, name, letter, type, arg, fallback, min, max, text)
+#define ALIAS(name, id) {name, OPTIONS_##id},
+#include "client/loadgen/options.def"
+#undef GROUP
+#undef OPTION
+#undef ALIAS
 };
 
 /* The command line and where the parser is in it. */
 struct options_reader {
-    char *const *argv;
+    const char *const *argv;
     int argc, at;
     char *detail;
 };
@@ -98,6 +124,38 @@ static int options_parse_number(const struct options_row *row, const char *text,
     return 0;
 }
 
+/* "64", or "64-4096". */
+static int options_parse_sizes(const struct options_row *row, const char *text,
+                               struct sizes *out_sizes)
+{
+    struct sizes sizes;
+    char first[NUM_TEXT_SIZE];
+    size_t dash = strcspn(text, "-");
+    if (dash >= sizeof first)
+        return ERR_BAD_ARGUMENT;
+    memcpy(first, text, dash);
+    first[dash] = 0;
+    if (num_parse_bytes(first, &sizes.min) != 0)
+        return ERR_BAD_ARGUMENT;
+    sizes.max = sizes.min;
+    if (text[dash] == '-' && num_parse_bytes(text + dash + 1, &sizes.max) != 0)
+        return ERR_BAD_ARGUMENT;
+    if (sizes.min < row->min || sizes.max < sizes.min || sizes.max > row->max)
+        return ERR_BAD_ARGUMENT;
+    *out_sizes = sizes;
+    return 0;
+}
+
+static int options_parse_real(const struct options_row *row, const char *text, double *out_value)
+{
+    long double value;
+    if (strlen(text) >= NUM_REAL_SIZE || !num_read_real(bytes_of(text), &value) ||
+        value < row->min || value > row->max)
+        return ERR_BAD_ARGUMENT;
+    *out_value = (double)value;
+    return 0;
+}
+
 /* Put the value of a row into its field. 0 or ERR_BAD_ARGUMENT. */
 static int options_store(const struct options_row *row, const char *text, struct options *out)
 {
@@ -115,6 +173,10 @@ static int options_store(const struct options_row *row, const char *text, struct
         return options_parse_number(row, text, (int64_t *)(void *)field);
     case OPTIONS_TYPE_RATIO:
         return options_parse_ratio(row, text, (struct ratio *)(void *)field);
+    case OPTIONS_TYPE_SIZES:
+        return options_parse_sizes(row, text, (struct sizes *)(void *)field);
+    case OPTIONS_TYPE_REAL:
+        return options_parse_real(row, text, (double *)(void *)field);
     case OPTIONS_TYPE_FLAG:
         *(bool *)field = true;
         return 0;
@@ -142,6 +204,14 @@ static int options_bad_value(const struct options_reader *r, const struct option
         num_format_bytes(row->max, max);
         return options_wrong(r, "--%s %s: must be a size from %s to %s, as 64 or 4KiB", row->name,
                              text, min, max);
+    case OPTIONS_TYPE_SIZES:
+        num_format_bytes(row->min, min);
+        num_format_bytes(row->max, max);
+        return options_wrong(r, "--%s %s: must be a size from %s to %s, as 64, 4KiB or 64-4096",
+                             row->name, text, min, max);
+    case OPTIONS_TYPE_REAL:
+        return options_wrong(r, "--%s %s: must be a number from %" PRId64 " to %" PRId64, row->name,
+                             text, row->min, row->max);
     case OPTIONS_TYPE_TIME:
         num_format_duration_ms(row->min, min);
         num_format_duration_ms(row->max, max);
@@ -175,6 +245,16 @@ static int options_take(struct options_reader *r, const struct options_row *row,
     return 0;
 }
 
+/* The row of an alias, or NULL. */
+static const struct options_row *options_find_alias(const char *word, size_t size)
+{
+    for (size_t i = 0; i < LENGTH_OF(options_aliases); i++)
+        if (strlen(options_aliases[i].name) == size &&
+            memcmp(options_aliases[i].name, word, size) == 0)
+            return &options_table[options_aliases[i].id];
+    return NULL;
+}
+
 static int options_long(struct options_reader *r, const char *word, struct options *out)
 {
     struct suggest suggest;
@@ -187,6 +267,9 @@ static int options_long(struct options_reader *r, const char *word, struct optio
             return options_take(r, &options_table[i], equals != NULL ? equals + 1 : NULL, out);
         suggest_offer(&suggest, name);
     }
+    const struct options_row *row = options_find_alias(word, size);
+    if (row != NULL)
+        return options_take(r, row, equals != NULL ? equals + 1 : NULL, out);
     if (suggest.best == NULL)
         return options_wrong(r, "unknown option --%.*s; --help lists all", (int)size, word);
     return options_wrong(r, "unknown option --%.*s; did you mean --%s?", (int)size, word,
@@ -209,23 +292,75 @@ static bool options_ask_help(int argc, char *const *argv)
     return false;
 }
 
+/* One word of the command line, with its value. False: the words of a request begin here. */
+static bool options_word(struct options_reader *r, struct options *out, int *err)
+{
+    const char *word = r->argv[r->at];
+    if (word[0] != '-' || word[1] == 0)
+        return false;
+    if (strcmp(word, "--") == 0) {
+        r->at++;
+        return false;
+    }
+    *err = word[1] == '-' ? options_long(r, word + 2, out) : options_short(r, word + 1, out);
+    return true;
+}
+
+/* The workload the command line names, or NULL. */
+static const char *options_find_workload(const struct options_reader *r)
+{
+    static const char name[] = "--workload";
+    for (int i = 1; i < r->argc; i++) {
+        const char *word = r->argv[i];
+        if (strncmp(word, name, sizeof name - 1) != 0)
+            continue;
+        word += sizeof name - 1;
+        if (word[0] == '=')
+            return word + 1;
+        if (word[0] == 0 && i + 1 < r->argc)
+            return r->argv[i + 1];
+    }
+    return NULL;
+}
+
+/* Set what the workload stands for, as if these were the defaults. */
+static int options_preset(const struct options_reader *r, struct options *out)
+{
+    const char *name = options_find_workload(r);
+    const struct options_preset *preset = options_presets;
+    struct suggest suggest;
+    int err = 0;
+    if (name == NULL)
+        return 0;
+    suggest_init(&suggest, name, strlen(name));
+    for (; preset->name != NULL && strcmp(preset->name, name) != 0; preset++)
+        suggest_offer(&suggest, preset->name);
+    if (preset->name == NULL)
+        return options_wrong(r, "unknown workload '%.32s'; %s%s", name,
+                             suggest.best != NULL ? "did you mean " : "--help lists all",
+                             suggest.best != NULL ? suggest.best : "");
+    struct options_reader words = {preset->words, preset->n_words, 0, r->detail};
+    for (; words.at < words.argc && err == 0; words.at++)
+        err = options_long(&words, words.argv[words.at] + 2, out);
+    memset(out->given, 0, sizeof out->given);
+    return err;
+}
+
 int options_parse(int argc, char *const *argv, struct options *out,
                   char out_detail[static OPTIONS_DETAIL_SIZE])
 {
-    struct options_reader r = {argv, argc, 1, out_detail};
+    struct options_reader r = {(const char *const *)argv, argc, 1, out_detail};
     struct options options;
     int err = 0;
     options_defaults(&options);
-    if (options_ask_help(argc, argv))
-        options.help = true;
-    for (; r.at < argc && err == 0 && !options.help; r.at++) {
-        const char *word = argv[r.at];
-        if (word[0] == '-' && word[1] == '-' && word[2] != 0)
-            err = options_long(&r, word + 2, &options);
-        else if (word[0] == '-' && word[1] != '-' && word[1] != 0)
-            err = options_short(&r, word + 1, &options);
-        else
-            err = options_wrong(&r, "'%.60s' is no option; --help lists all", word);
+    options.help = options_ask_help(argc, argv);
+    if (!options.help)
+        err = options_preset(&r, &options);
+    while (r.at < argc && err == 0 && !options.help && options_word(&r, &options, &err))
+        r.at++;
+    if (err == 0 && r.at < argc) {
+        options.words = argv + r.at;
+        options.n_words = argc - r.at;
     }
     if (err == 0)
         *out = options;

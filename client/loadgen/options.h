@@ -2,7 +2,9 @@
  *
  * The command line of loadgen (options.def) as a struct.
  *
- *   -c 50   -c50   --connections 50   --connections=50   -q
+ *   -c 50   -c50   --connections 50   --connections=50   -q   [--] WORD...
+ *
+ * The first word that is no option begins the request to send; what follows belongs to it.
  *
  * Threads: none; parsed once, then read only.
  */
@@ -19,12 +21,18 @@ struct ratio {
     uint32_t write, read;
 };
 
+struct sizes {
+    int64_t min, max;
+};
+
 enum options_id {
 #define GROUP(title)
 #define OPTION(id, name, letter, type, arg, fallback, min, max, text) OPTIONS_##id,
+#define ALIAS(name, id)
 #include "client/loadgen/options.def"
 #undef GROUP
 #undef OPTION
+#undef ALIAS
     OPTIONS_COUNT
 };
 
@@ -34,6 +42,8 @@ enum options_type {
     OPTIONS_TYPE_BYTES,
     OPTIONS_TYPE_TIME,
     OPTIONS_TYPE_RATIO,
+    OPTIONS_TYPE_SIZES,
+    OPTIONS_TYPE_REAL,
     OPTIONS_TYPE_FLAG,
 };
 
@@ -44,13 +54,19 @@ struct options {
 #define OPTIONS_FIELD_BYTES int64_t
 #define OPTIONS_FIELD_TIME  int64_t
 #define OPTIONS_FIELD_RATIO struct ratio
+#define OPTIONS_FIELD_SIZES struct sizes
+#define OPTIONS_FIELD_REAL  double
 #define OPTIONS_FIELD_FLAG  bool
 #define GROUP(title)
 #define OPTION(id, name, letter, type, arg, fallback, min, max, text) OPTIONS_FIELD_##type id;
+#define ALIAS(name, id)
 #include "client/loadgen/options.def"
 #undef GROUP
 #undef OPTION
+#undef ALIAS
     bool given[OPTIONS_COUNT]; /* it stands on the command line */
+    char *const *words;        /* what follows the options: a request; points into argv */
+    int n_words;
 };
 
 /* A row of the table. Constant text. */
@@ -66,6 +82,16 @@ struct options_row {
 };
 
 extern const struct options_row options_table[OPTIONS_COUNT];
+
+/* A row of presets.def. Constant text. */
+struct options_preset {
+    const char *name, *text;
+    const char *const *words;
+    int n_words;
+};
+
+/* One for each row, and an empty one behind them. */
+extern const struct options_preset options_presets[];
 
 enum { OPTIONS_DETAIL_SIZE = 240 };
 

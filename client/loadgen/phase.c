@@ -2,11 +2,11 @@
  *
  * Makes the phases of a plan.
  *
- * How: the value is made once, from printable characters so that it reads well in other tools; each
- * shape becomes a frame by the driver.
+ * How: the words of each shape become a frame by the driver. A value that is the same for all
+ * requests becomes part of it.
  *
  * Invariants: a phase is constant once made.
- * Threads: made by one, read by all. Failures: ERR_OUT_OF_MEMORY.
+ * Threads: made by one, read by all. Failures: as in phase.h.
  */
 #include "client/loadgen/phase.h"
 
@@ -21,28 +21,29 @@ unsigned phase_window_max(const struct plan *plan)
                                                                   : plan->pipeline;
 }
 
-/* The same bytes for the same seed: '0' and six random bits, as redis-benchmark has them. */
-static void phase_make_value(uint8_t *value, size_t size, uint64_t seed)
+static int phase_make_frame(struct phase *phase, unsigned i)
 {
-    struct rng rng = {seed};
-    uint64_t random = 0;
-    for (size_t i = 0; i < size; i++) {
-        random = i % 8 == 0 ? rng_next(&rng) : random >> 8;
-        value[i] = (uint8_t)('0' + (random & 63));
-    }
+    const struct shape *shape = phase->workload->shapes[i];
+    struct frame *frame = &phase->frames[i];
+    struct bytes value = {phase->values.pool, phase->values.max};
+    struct command command;
+    if (!shape_command(shape, phase->driver->spelling, &command))
+        return ERR_BAD_ARGUMENT;
+    int err = phase->driver->encode(&command, (shape->flags & SHAPE_INLINE) != 0,
+                                    value_varies(&phase->values) ? BYTES_NONE : value, frame);
+    size_t size = frame_size_max(frame, phase->values.max);
+    if (size > phase->frame_bytes)
+        phase->frame_bytes = size;
+    return err;
 }
 
-static int phase_make_frames(struct phase *phase, struct bytes value)
+static int phase_make_frames(struct phase *phase)
 {
     int err = 0;
     for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
-        buf_init(&phase->frames[i].bytes);
-    for (unsigned i = 0; i < WORKLOAD_SHAPES && err == 0; i++) {
-        struct frame *frame = &phase->frames[i];
-        err = phase->driver->encode_request(phase->workload->shapes[i], value, frame);
-        if (frame->bytes.size > phase->frame_bytes)
-            phase->frame_bytes = frame->bytes.size;
-    }
+        frame_init(&phase->frames[i]);
+    for (unsigned i = 0; i < WORKLOAD_SHAPES && err == 0; i++)
+        err = phase_make_frame(phase, i);
     if (err != 0)
         phase_deinit(phase);
     return err;
@@ -50,9 +51,6 @@ static int phase_make_frames(struct phase *phase, struct bytes value)
 
 static int phase_init(struct phase *phase, const struct plan *plan, const struct workload *workload)
 {
-    uint8_t *value = mem_alloc(plan->value_bytes);
-    if (value == NULL)
-        return ERR_OUT_OF_MEMORY;
     *phase = (struct phase){
         .driver = plan->driver,
         .workload = workload,
@@ -63,11 +61,16 @@ static int phase_init(struct phase *phase, const struct plan *plan, const struct
         .value_bytes = plan->value_bytes,
         .window = plan->pipeline,
         .threads = plan->threads,
+        .rate = plan->rate,
+        .poisson = plan->poisson,
+        .batch = plan->batch,
+        .drain_ns = plan->drain_ns,
+        .arrival_seed = rng_mix(plan->seed),
     };
-    phase_make_value(value, plan->value_bytes, plan->seed);
-    int err = phase_make_frames(phase, (struct bytes){value, plan->value_bytes});
-    mem_free(value);
-    return err;
+    /* What one run has written another must be able to check. */
+    uint64_t seed = plan->verify ? 0 : plan->seed;
+    int err = value_init(&phase->values, plan->value_min, plan->value_bytes, plan->verify, seed);
+    return err != 0 ? err : phase_make_frames(phase);
 }
 
 int phase_init_measure(struct phase *phase, const struct plan *plan,
@@ -94,6 +97,8 @@ int phase_init_preload(struct phase *phase, const struct plan *plan)
         phase->stream = plan_preload_stream(plan);
         phase->requests = plan->keys;
         phase->duration_ns = 0;
+        phase->rate = 0;
+        phase->batch = false;
         phase->window = phase_window_max(plan);
     }
     return err;
@@ -103,4 +108,5 @@ void phase_deinit(struct phase *phase)
 {
     for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
         buf_deinit(&phase->frames[i].bytes);
+    value_deinit(&phase->values);
 }

@@ -13,17 +13,24 @@ struct phase {
     const struct driver *driver;
     const struct workload *workload;
     struct frame frames[WORKLOAD_SHAPES]; /* one for each shape of the workload */
-    size_t frame_bytes;                   /* of the larger one */
+    size_t frame_bytes;                   /* the most a request can have */
     struct stream stream;
+    struct value_source values;
     uint64_t requests;    /* UINT64_MAX: until duration_ns is over */
     uint64_t duration_ns; /* 0: until `requests` are done */
     uint64_t timeout_ns;
-    size_t value_bytes;
-    unsigned window; /* requests in flight on a connection; at most phase_window_max */
+    size_t value_bytes; /* of the largest */
+    unsigned window;    /* requests in flight on a connection; at most phase_window_max */
     unsigned threads;
+    double rate; /* requests a second, open loop; 0: closed loop */
+    bool poisson;
+    bool batch; /* send only when nothing is in flight on the connection */
+    uint64_t drain_ns;
+    uint64_t arrival_seed;
 };
 
-/* What is to be done; the frames are prepared. 0 or ERR_OUT_OF_MEMORY (nothing to free then). */
+/* What is to be done; the frames are prepared. 0, ERR_OUT_OF_MEMORY or ERR_BAD_ARGUMENT (a request
+ * with too many words, keys or values); nothing to free then. */
 MUST_USE int phase_init_measure(struct phase *phase, const struct plan *plan,
                                 const struct workload *workload);
 MUST_USE int phase_init_warmup(struct phase *phase, const struct plan *plan,
@@ -34,3 +41,30 @@ void phase_deinit(struct phase *phase);
 
 /* The largest window of any phase of this plan. */
 unsigned phase_window_max(const struct plan *plan);
+
+/* What a worker must know of a request it has built. */
+struct phase_request {
+    unsigned shape;
+    uint64_t key; /* the first; 0 if there is none */
+};
+
+/* Append request number `index` with this id to `out`, which has room for frame_bytes. */
+static inline struct phase_request phase_emit(const struct phase *phase, uint64_t index,
+                                              uint32_t id, struct buf *out)
+{
+    struct stream_op op = stream_at(&phase->stream, index);
+    const struct frame *frame = &phase->frames[op.shape];
+    struct frame_fill fill;
+    fill.id = id;
+    fill.keys[0] = 0;
+    for (unsigned i = 0; i < frame->keys; i++)
+        fill.keys[i] = stream_key(&phase->stream, &op, frame->keys);
+    if (frame->values > 0) {
+        fill.write = index;
+        fill.source = &phase->values;
+        for (unsigned i = 0; i < frame->values; i++)
+            fill.sizes[i] = value_size(&phase->values, rng_next(&op.rng));
+    }
+    frame_emit(frame, &fill, out);
+    return (struct phase_request){op.shape, fill.keys[0]};
+}

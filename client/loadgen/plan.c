@@ -12,9 +12,12 @@
 #include "common/err.h"
 
 #include <stdio.h>
+#include <string.h>
 
-/* In flight at the same time: bounds the memory for stamps (24 bytes each). */
+/* In flight at the same time: bounds the memory for stamps (40 bytes each). */
 enum { PLAN_IN_FLIGHT_MAX = 16 * 1024 * 1024 };
+
+enum { PLAN_VERIFY_BYTES = 64 }; /* of values that are checked, unless -d says otherwise */
 
 static int plan_check(const struct options *options, char *out_detail)
 {
@@ -25,9 +28,62 @@ static int plan_check(const struct options *options, char *out_detail)
         wrong = "-c times -P must be at most 16777216";
     else if (options->quiet && options->json)
         wrong = "give -q or --json, not both";
+    else if (options->keepalive == 0)
+        wrong = "-k 0, a new connection for each request, is not offered";
+    else if (options->csv && options->json)
+        wrong = "give --csv or --json, not both";
+    else if (options->verify && options->given[OPTIONS_size] && options->size.min < VALUE_HEAD)
+        wrong = "--verify needs values of at least 34 bytes: -d 34";
+    else if (options->rate > 0 && strcmp(options->pipeline_mode, "window") != 0)
+        wrong = "--rate sends each request when it is due: give no --pipeline-mode batch";
+    else if (!(options->zipf_exponent > 0))
+        wrong = "--key-zipf-exp must be above 0; for 0 there is --key-pattern uniform";
+    else if (options->hotspot.write > 100 || options->hotspot.read > 100)
+        wrong = "--hotspot takes two percentages, as 20:80";
     if (wrong == NULL)
         return 0;
     (void)snprintf(out_detail, PLAN_DETAIL_SIZE, "%s", wrong);
+    return ERR_BAD_ARGUMENT;
+}
+
+static const char *const plan_patterns[] = {
+    [STREAM_UNIFORM] = "uniform",
+    [STREAM_SEQUENTIAL] = "sequential",
+    [STREAM_ZIPF] = "zipf",
+    [STREAM_HOTSPOT] = "hotspot",
+};
+
+/* "Z", or for writes and reads "Z:Z", as memtier has it. */
+static bool plan_is_letter(const char *name, char letter)
+{
+    const char both[] = {letter, ':', letter, 0};
+    return strcmp(name, both) == 0 || (name[0] == letter && name[1] == 0);
+}
+
+/* A pattern by its name, or by memtier's letter R S Z H. */
+static int plan_pattern(const char *name, enum stream_pattern *out, char *out_detail)
+{
+    static const char letters[] = {'R', 'S', 'Z', 'H'};
+    for (size_t i = 0; i < LENGTH_OF(plan_patterns); i++)
+        if (strcmp(name, plan_patterns[i]) == 0 || plan_is_letter(name, letters[i])) {
+            *out = (enum stream_pattern)i;
+            return 0;
+        }
+    (void)snprintf(out_detail, PLAN_DETAIL_SIZE,
+                   "unknown --key-pattern '%.32s'; there are uniform, sequential, zipf and hotspot",
+                   name);
+    return ERR_BAD_ARGUMENT;
+}
+
+/* One of two words; *out is whether it is the second. */
+static int plan_choice(const char *option, const char *word, const char *first, const char *second,
+                       bool *out, char *out_detail)
+{
+    *out = strcmp(word, second) == 0;
+    if (*out || strcmp(word, first) == 0)
+        return 0;
+    (void)snprintf(out_detail, PLAN_DETAIL_SIZE, "--%s %.32s: must be %s or %s", option, word,
+                   first, second);
     return ERR_BAD_ARGUMENT;
 }
 
@@ -41,7 +97,6 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
 {
     int64_t connections = options->connections;
     struct plan plan = {
-        .driver = driver_find(options->protocol),
         .preload = options->preload,
         .threads = (unsigned)(options->threads < connections ? options->threads : connections),
         .connections = (unsigned)connections,
@@ -54,16 +109,29 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         .seed = (uint64_t)options->seed,
         .keys = options->keyspace > 0 ? (uint64_t)options->keyspace : 1,
         .ratio = options->ratio,
-        .value_bytes = (size_t)options->size,
+        .value_bytes = (size_t)options->size.max,
+        .value_min = (size_t)options->size.min,
+        .zipf_exponent = options->zipf_exponent,
+        .hotspot = options->hotspot,
+        .verify = options->verify,
+        .rate = options->rate,
+        .drain_ns = plan_ns(options->drain),
     };
-    if (plan.driver == NULL) {
-        (void)snprintf(out_detail, PLAN_DETAIL_SIZE, "unknown protocol '%s'; there is msgpack",
-                       options->protocol);
-        return ERR_BAD_ARGUMENT;
-    }
+    if (plan.verify && !options->given[OPTIONS_size] && options->size.min < VALUE_HEAD)
+        plan.value_bytes = plan.value_min = PLAN_VERIFY_BYTES;
     int err = plan_check(options, out_detail);
     if (err == 0)
+        err = plan_choice("arrival", options->arrival, "constant", "poisson", &plan.poisson,
+                          out_detail);
+    if (err == 0)
+        err = plan_choice("pipeline-mode", options->pipeline_mode, "window", "batch", &plan.batch,
+                          out_detail);
+    if (err == 0)
+        err = plan_pattern(options->key_pattern, &plan.pattern, out_detail);
+    if (err == 0)
         err = workload_select(options->tests, plan.tests, out_detail);
+    if (options->n_words > 0)
+        memset(plan.tests, 0, sizeof plan.tests);
     if (err == 0)
         *out = plan;
     return err;
@@ -75,15 +143,47 @@ unsigned plan_connections(const struct plan *plan, unsigned thread)
     return plan->connections / plan->threads + (thread < rest ? 1 : 0);
 }
 
+int plan_use(struct plan *plan, const struct driver *driver,
+             char out_detail[static PLAN_DETAIL_SIZE])
+{
+    bool asked = false, left = false;
+    plan->driver = driver;
+    for (unsigned i = 0; i < WORKLOAD_COUNT; i++) {
+        asked = asked || plan->tests[i];
+        plan->tests[i] = plan->tests[i] && workload_speaks(&workload_table[i], driver->spelling);
+        left = left || plan->tests[i];
+    }
+    if (left || !asked)
+        return 0;
+    (void)snprintf(out_detail, PLAN_DETAIL_SIZE,
+                   "none of these tests can be run in protocol %s; --help lists all", driver->name);
+    return ERR_BAD_ARGUMENT;
+}
+
+/* A number for each test, the same whatever other tests there are (FNV-1a). */
+static uint64_t plan_number(const struct workload *workload)
+{
+    uint64_t number = 0xcbf29ce484222325u;
+    for (const char *c = workload->name; *c != 0; c++)
+        number = (number ^ (uint8_t)*c) * 0x100000001b3u;
+    return number;
+}
+
+static void plan_set_pattern(const struct plan *plan, struct stream *stream)
+{
+    stream->pattern = plan->pattern;
+    if (plan->pattern == STREAM_ZIPF)
+        stream_set_zipf(stream, plan->zipf_exponent);
+    else if (plan->pattern == STREAM_HOTSPOT)
+        stream_set_hotspot(stream, plan->hotspot.write / 100.0, plan->hotspot.read / 100.0);
+}
+
 struct stream plan_stream(const struct plan *plan, const struct workload *workload, bool warmup)
 {
-    uint64_t test = (uint64_t)(workload - workload_table) * 2 + (warmup ? 1 : 0);
-    struct stream stream = {
-        .seed = rng_mix(plan->seed + test * 0x632be59bd9b4e019u),
-        .keys = plan->keys,
-        .writes = 1,
-        .each = 1,
-    };
+    struct stream stream;
+    uint64_t test = plan_number(workload) + (warmup ? 1 : 0);
+    stream_init(&stream, rng_mix(plan->seed + rng_mix(test)), plan->keys);
+    plan_set_pattern(plan, &stream);
     if (workload_mixes(workload)) {
         stream.writes = plan->ratio.write;
         stream.each = (uint64_t)plan->ratio.write + plan->ratio.read;
@@ -93,5 +193,8 @@ struct stream plan_stream(const struct plan *plan, const struct workload *worklo
 
 struct stream plan_preload_stream(const struct plan *plan)
 {
-    return (struct stream){.keys = plan->keys, .writes = 1, .each = 1, .in_order = true};
+    struct stream stream;
+    stream_init(&stream, plan->seed, plan->keys);
+    stream.pattern = STREAM_SEQUENTIAL;
+    return stream;
 }

@@ -9,8 +9,8 @@
 #include "client/loadgen/stream.h"
 
 struct plan {
-    const struct driver *driver;
-    bool tests[WORKLOAD_COUNT]; /* which tests to run, in the order of the table */
+    const struct driver *driver; /* NULL until plan_use */
+    bool tests[WORKLOAD_COUNT];  /* which tests to run, in the order of the table */
     bool preload;
     unsigned threads; /* at most one for each connection */
     unsigned connections;
@@ -23,7 +23,16 @@ struct plan {
     uint64_t seed;
     uint64_t keys; /* at least 1 */
     struct ratio ratio;
-    size_t value_bytes;
+    size_t value_bytes; /* of the largest value */
+    size_t value_min;   /* of the smallest */
+    enum stream_pattern pattern;
+    double zipf_exponent;
+    struct ratio hotspot; /* percent of the keys, percent of the requests */
+    bool verify;
+    double rate; /* requests a second, open loop; 0: closed loop */
+    bool poisson;
+    bool batch; /* wait for all replies before sending again */
+    uint64_t drain_ns;
 };
 
 enum { PLAN_DETAIL_SIZE = OPTIONS_DETAIL_SIZE };
@@ -31,6 +40,11 @@ enum { PLAN_DETAIL_SIZE = OPTIONS_DETAIL_SIZE };
 /* Work out the plan for this many CPUs. 0, or ERR_BAD_ARGUMENT with a sentence in out_detail. */
 MUST_USE int plan_make(const struct options *options, unsigned cpus, struct plan *out,
                        char out_detail[static PLAN_DETAIL_SIZE]);
+
+/* The server speaks this: leave out tests it has no requests for. 0, or ERR_BAD_ARGUMENT with a
+ * sentence: none is left. */
+MUST_USE int plan_use(struct plan *plan, const struct driver *driver,
+                      char out_detail[static PLAN_DETAIL_SIZE]);
 
 /* Connections of thread number `thread`: as equal as can be, together all. */
 unsigned plan_connections(const struct plan *plan, unsigned thread);

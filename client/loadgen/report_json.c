@@ -2,10 +2,12 @@
  *
  * Writes results as JSON.
  *
- * How: names end in their unit; times are whole nanoseconds. What is not known is left out.
+ * How: names end in their unit; times are whole nanoseconds. What is not known is left out. The
+ * format extends one that other tools read, which is why some names are not ours (median_ns,
+ * samples): docs/loadgen-json.md.
  *
  * Invariants: every figure of the summary is here as well.
- * Threads: the main thread. Failures: as client/loadgen/json.h.
+ * Threads: the main thread. Failures: as client/loadgen/writer.h.
  */
 #include "client/loadgen/report_json.h"
 
@@ -13,128 +15,391 @@
 #include "client/loadgen/warning.h"
 #include "common/clock.h"
 
-#include <sys/utsname.h>
+#include <inttypes.h>
+#include <math.h>
+#include <time.h>
 
-static void json_config(struct json *json, const struct plan *plan, const char *target)
+/* A text, if there is one. */
+static void json_known(struct writer *json, const char *key, const char *text)
 {
-    json_open(json, "config", '{');
-    json_text(json, "target", target);
-    json_text(json, "protocol", plan->driver->name);
-    json_uint(json, "connections", plan->connections);
-    json_uint(json, "threads", plan->threads);
-    json_uint(json, "pipeline", plan->pipeline);
-    if (plan->requests != UINT64_MAX)
-        json_uint(json, "requests", plan->requests);
-    json_uint(json, "duration_ns", plan->duration_ns);
-    json_uint(json, "warmup_ns", plan->warmup_ns);
-    json_uint(json, "keys", plan->keys);
-    json_uint(json, "value_bytes", plan->value_bytes);
-    json_uint(json, "ratio_write", plan->ratio.write);
-    json_uint(json, "ratio_read", plan->ratio.read);
-    json_bool(json, "preload", plan->preload);
-    json_uint(json, "seed", plan->seed);
-    json_close(json, '}');
+    if (text != NULL && text[0] != 0)
+        writer_text(json, key, text);
 }
 
-static void json_environment(struct json *json, const struct plan *plan)
+static void json_timestamp(struct writer *json)
 {
-    struct utsname name;
-    json_open(json, "environment", '{');
-    json_uint(json, "cpus", plan->cpus);
-    if (uname(&name) == 0) {
-        json_text(json, "kernel", name.release);
-        json_text(json, "machine", name.machine);
+    char text[32];
+    struct tm tm;
+    int64_t now_ms = clock_wall_ms();
+    time_t now = (time_t)(now_ms / 1000);
+    if (gmtime_r(&now, &tm) != NULL && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm) > 0)
+        writer_text(json, "timestamp", text);
+    writer_uint(json, "time_ms", (uint64_t)now_ms);
+}
+
+/* Does the word that follows, or stands behind '=', belong to nobody else? */
+static bool json_is_secret(const char *option, size_t size)
+{
+    static const char *const secret[] = {"-a", "--auth", "--pass", "--password"};
+    for (size_t i = 0; i < LENGTH_OF(secret); i++)
+        if (strlen(secret[i]) == size && strncmp(secret[i], option, size) == 0)
+            return true;
+    return false;
+}
+
+enum { JSON_WORD_SIZE = 512 };
+
+/* A word of the command line without passwords: the value of one of these options, the part before
+ * '@' of an address with "//". */
+static void json_mask(const char *before, const char *word, char out[static JSON_WORD_SIZE])
+{
+    const char *slashes = strstr(word, "//"), *at = strrchr(word, '@');
+    const char *equals = strchr(word, '=');
+    bool address = slashes != NULL && at != NULL && at > slashes;
+    size_t kept = address ? (size_t)(slashes + 2 - word) : 0;
+    const char *rest = address ? at : "";
+    if (json_is_secret(before, strlen(before)))
+        address = true;
+    else if (equals != NULL && json_is_secret(word, (size_t)(equals - word))) {
+        kept = (size_t)(equals + 1 - word);
+        rest = "";
+        address = true;
+    } else if (strncmp(word, "-a", 2) == 0 && word[2] != 0) {
+        kept = 2;
+        rest = "";
+        address = true;
     }
-    json_close(json, '}');
+    (void)snprintf(out, JSON_WORD_SIZE, "%.*s%s%s", address ? (int)kept : JSON_WORD_SIZE, word,
+                   address ? "***" : "", address ? rest : "");
 }
 
-void report_json_begin(struct json *json, const struct plan *plan, const char *target)
+/* The command line, words apart by spaces; words with other than plain characters in quotes. */
+static void json_command(struct writer *json, const struct report_run *run)
 {
-    json_open(json, NULL, '{');
-    json_text(json, "tool", "loadgen");
-    json_text(json, "version", CAIRN_VERSION);
-    json_uint(json, "time_ms", (uint64_t)clock_wall_ms());
-    json_environment(json, plan);
-    json_config(json, plan, target);
-    json_open(json, "results", '[');
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "-_=+:,./@%*";
+    char text[4096] = "", word[JSON_WORD_SIZE];
+    size_t used = 0;
+    for (int i = 0; i < run->argc && used < sizeof text; i++) {
+        json_mask(i > 0 ? run->argv[i - 1] : "", run->argv[i], word);
+        const char *quote = word[0] != 0 && word[strspn(word, plain)] == 0 ? "" : "'";
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s%s%s", i > 0 ? " " : "",
+                                 quote, word, quote);
+    }
+    json_known(json, "command", text);
 }
 
-static void json_latency(struct json *json, const char *key, const struct hist *latency)
+/* A number, or "64-4096". */
+static void json_sizes(struct writer *json, const char *key, const struct sizes *sizes)
 {
-    json_open(json, key, '{');
-    json_uint(json, "count", latency->count);
-    json_uint(json, "avg", (uint64_t)hist_mean(latency));
-    json_uint(json, "min", latency->count == 0 ? 0 : latency->min);
-    json_uint(json, "p50", hist_quantile(latency, 0.5));
-    json_uint(json, "p90", hist_quantile(latency, 0.9));
-    json_uint(json, "p95", hist_quantile(latency, 0.95));
-    json_uint(json, "p99", hist_quantile(latency, 0.99));
-    json_uint(json, "p99_9", hist_quantile(latency, 0.999));
-    json_uint(json, "p99_99", hist_quantile(latency, 0.9999));
-    json_uint(json, "max", latency->max);
-    json_close(json, '}');
+    char text[64];
+    (void)snprintf(text, sizeof text, "%" PRId64 "-%" PRId64, sizes->min, sizes->max);
+    if (sizes->min == sizes->max)
+        writer_uint(json, key, (uint64_t)sizes->min);
+    else
+        writer_text(json, key, text);
 }
 
-static void json_latencies(struct json *json, const struct result *result)
+static void json_option(struct writer *json, const struct options_row *row, const void *field)
+{
+    char text[64], option[80], word[JSON_WORD_SIZE];
+    switch (row->type) {
+    case OPTIONS_TYPE_TEXT:
+        (void)snprintf(option, sizeof option, "--%s", row->name);
+        json_mask(option, *(const char *const *)field, word);
+        writer_text(json, row->name, word);
+        break;
+    case OPTIONS_TYPE_COUNT:
+    case OPTIONS_TYPE_BYTES:
+    case OPTIONS_TYPE_TIME:
+        writer_uint(json, row->name, (uint64_t) * (const int64_t *)field);
+        break;
+    case OPTIONS_TYPE_RATIO:
+        (void)snprintf(text, sizeof text, "%" PRIu32 ":%" PRIu32,
+                       ((const struct ratio *)field)->write, ((const struct ratio *)field)->read);
+        writer_text(json, row->name, text);
+        break;
+    case OPTIONS_TYPE_SIZES:
+        json_sizes(json, row->name, field);
+        break;
+    case OPTIONS_TYPE_REAL:
+        writer_real(json, row->name, *(const double *)field);
+        break;
+    case OPTIONS_TYPE_FLAG:
+        writer_bool(json, row->name, *(const bool *)field);
+        break;
+    }
+}
+
+/* Every option by its name, given or not; sizes in bytes, times in ms. */
+static void json_options(struct writer *json, const struct options *options)
+{
+    writer_open(json, "config", '{');
+    for (unsigned i = 0; i < OPTIONS_COUNT; i++)
+        json_option(json, &options_table[i], (const char *)options + options_table[i].field);
+    writer_close(json, '}');
+}
+
+static void json_environment(struct writer *json, const struct report_run *run)
+{
+    const struct environment *environment = &run->environment;
+    writer_open(json, "environment", '{');
+    json_known(json, "cpu", environment->cpu);
+    writer_uint(json, "cpus", run->plan->cpus);
+    json_known(json, "governor", environment->governor);
+    json_known(json, "turbo", environment->turbo);
+    if (environment->memory_bytes > 0)
+        writer_uint(json, "memory_bytes", environment->memory_bytes);
+    json_known(json, "disk", environment->disk);
+    json_known(json, "os", environment->os);
+    json_known(json, "kernel", environment->kernel);
+    json_known(json, "machine", environment->machine);
+    writer_close(json, '}');
+}
+
+static void json_target(struct writer *json, const char *key, const char *address,
+                        const struct report_run *run, const struct probe *server)
+{
+    writer_open(json, key, '{');
+    writer_text(json, "address", address);
+    writer_text(json, "protocol", run->plan->driver->name);
+    json_known(json, "software", server->software);
+    json_known(json, "version", server->version);
+    json_known(json, "durability", server->durability);
+    json_known(json, "allocator", server->allocator);
+    json_known(json, "threads", server->threads);
+    writer_close(json, '}');
+}
+
+void report_json_begin(struct writer *json, const struct report_run *run)
+{
+    writer_open(json, NULL, '{');
+    writer_text(json, "version", REPORT_JSON_VERSION);
+    writer_text(json, "tool", "loadgen");
+    writer_text(json, "tool_version", CAIRN_VERSION);
+    json_timestamp(json);
+    json_known(json, "git_commit", getenv("CAIRN_GIT_COMMIT"));
+    json_known(json, "git_branch", getenv("CAIRN_GIT_BRANCH"));
+    json_command(json, run);
+    writer_uint(json, "seed", run->plan->seed);
+    json_known(json, "durability", run->server.durability);
+    json_target(json, "target", run->target, run, &run->server);
+    if (run->target_b != NULL)
+        json_target(json, "target_b", run->target_b, run, &run->server_b);
+    json_environment(json, run);
+    json_options(json, run->options);
+    writer_open(json, "results", '{');
+}
+
+void report_json_name(const struct report_run *run, bool of_b, const struct result *result,
+                      char out_name[static REPORT_NAME_SIZE])
+{
+    const struct probe *server = of_b ? &run->server_b : &run->server;
+    const char *side = run->target_b == NULL ? "" : of_b ? "B/" : "A/";
+    char rate[32] = "";
+    if (result->offered > 0)
+        (void)snprintf(rate, sizeof rate, "/r%.0f", result->offered);
+    (void)snprintf(out_name, REPORT_NAME_SIZE, "%s%s/d%zu/c%u/P%u%s/%s", side,
+                   result->workload->name, run->plan->value_bytes, run->plan->connections,
+                   run->plan->pipeline, rate,
+                   server->durability[0] != 0 ? server->durability : "unknown");
+}
+
+/* ---- latencies ---- */
+
+static uint64_t hist_lower(unsigned index)
+{
+    return index == 0 ? 0 : hist_bucket_top(index - 1) + 1;
+}
+
+static double hist_stddev(const struct hist *hist)
+{
+    double mean = hist_mean(hist), squares = 0;
+    for (unsigned i = 0; i < HIST_BUCKETS && hist->count > 1; i++) {
+        double middle = ((double)hist_lower(i) + (double)hist_bucket_top(i)) / 2;
+        squares += (double)hist->bucket[i] * (middle - mean) * (middle - mean);
+    }
+    return hist->count > 1 ? sqrt(squares / (double)(hist->count - 1)) : 0;
+}
+
+/* [smallest value, count] of each bucket that is not empty. */
+static void json_histogram(struct writer *json, const struct hist *hist)
+{
+    writer_open_line(json, "histogram", '[');
+    for (unsigned i = 0; i < HIST_BUCKETS; i++) {
+        if (hist->bucket[i] == 0)
+            continue;
+        writer_open(json, NULL, '[');
+        writer_uint(json, NULL, hist_lower(i));
+        writer_uint(json, NULL, hist->bucket[i]);
+        writer_close(json, ']');
+    }
+    writer_close(json, ']');
+}
+
+static void json_latency(struct writer *json, const struct hist *hist)
+{
+    writer_uint(json, "samples", hist->count);
+    writer_uint(json, "mean_ns", (uint64_t)hist_mean(hist));
+    writer_uint(json, "stddev_ns", (uint64_t)hist_stddev(hist));
+    writer_uint(json, "min_ns", hist->count == 0 ? 0 : hist->min);
+    writer_uint(json, "median_ns", hist_quantile(hist, 0.5));
+    writer_uint(json, "p90_ns", hist_quantile(hist, 0.9));
+    writer_uint(json, "p95_ns", hist_quantile(hist, 0.95));
+    writer_uint(json, "p99_ns", hist_quantile(hist, 0.99));
+    writer_uint(json, "p999_ns", hist_quantile(hist, 0.999));
+    writer_uint(json, "p9999_ns", hist_quantile(hist, 0.9999));
+    writer_uint(json, "max_ns", hist->max);
+    json_histogram(json, hist);
+}
+
+static void json_latency_object(struct writer *json, const char *key, const struct hist *hist)
+{
+    if (hist->count == 0)
+        return;
+    writer_open(json, key, '{');
+    json_latency(json, hist);
+    writer_close(json, '}');
+}
+
+static void json_latencies(struct writer *json, const struct result *result)
 {
     const struct workload *workload = result->workload;
-    json_latency(json, "latency_ns", &result->latency);
+    json_latency(json, &result->latency);
+    if (result->offered > 0) /* else it is the same */
+        json_latency_object(json, "service", &result->service);
+    json_latency_object(json, "ttfb", &result->first_byte);
+    json_latency_object(json, "slip", &result->slip);
     if (!workload_mixes(workload))
         return;
-    json_open(json, "latency_ns_by_request", '{');
+    writer_open(json, "by_request", '{');
     for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
-        json_latency(json, workload->shapes[i]->name, &result->by_shape[i]);
-    json_close(json, '}');
+        json_latency_object(json, workload->shapes[i]->name, &result->by_shape[i]);
+    writer_close(json, '}');
 }
 
-static void json_cpu(struct json *json, const struct result *result)
+/* ---- over time ---- */
+
+enum {
+    JSON_CELL = 1 << (HIST_SUB_BITS - 4), /* buckets to a cell: 16 cells to an octave, 4.4 % */
+};
+
+static void json_cells(struct writer *json, const struct series_row *row)
 {
-    json_uint(json, "client_user_ns", result->client.user_ns);
-    json_uint(json, "client_system_ns", result->client.system_ns);
-    json_real(json, "client_us_per_request", result_client_us(result));
-    json_real(json, "client_busiest_thread", result->busiest);
-    if (result->has_server_cpu) {
-        json_uint(json, "server_cpu_ns", result->server_cpu_ns);
-        json_real(json, "server_us_per_request", result_server_us(result));
+    writer_open(json, "cells", '[');
+    for (unsigned i = 0; i < HIST_BUCKETS; i += JSON_CELL) {
+        uint64_t count = 0;
+        for (unsigned j = 0; j < JSON_CELL; j++)
+            count += row->bucket[i + j];
+        if (count == 0)
+            continue;
+        writer_open(json, NULL, '[');
+        writer_uint(json, NULL, hist_lower(i));
+        writer_uint(json, NULL, count);
+        writer_close(json, ']');
     }
+    writer_close(json, ']');
 }
 
-static void json_warnings(struct json *json, const struct plan *plan, const struct result *result)
+static void json_series_row(struct writer *json, const struct series_row *row)
+{
+    writer_open_line(json, NULL, '{');
+    writer_uint(json, "t_ns", row->start_ns);
+    writer_uint(json, "length_ns", row->length_ns);
+    writer_uint(json, "ops", row->requests);
+    writer_uint(json, "errors", row->errors);
+    writer_uint(json, "median_ns", series_quantile(row, 0.5));
+    writer_uint(json, "p95_ns", series_quantile(row, 0.95));
+    writer_uint(json, "p99_ns", series_quantile(row, 0.99));
+    writer_uint(json, "p999_ns", series_quantile(row, 0.999));
+    writer_uint(json, "max_ns", row->max_ns);
+    writer_real(json, "ops_per_sec", (double)row->requests / ((double)row->length_ns / 1e9));
+    json_cells(json, row);
+    writer_close(json, '}');
+}
+
+static void json_series(struct writer *json, const struct series *series)
+{
+    writer_open(json, "series", '[');
+    for (unsigned i = 0; i < series->n; i++)
+        json_series_row(json, &series->row[i]);
+    writer_close(json, ']');
+}
+
+/* ---- the rest ---- */
+
+static void json_cpu(struct writer *json, const struct result *result)
+{
+    writer_open(json, "client", '{');
+    writer_uint(json, "cpu_user_ns", result->client.user_ns);
+    writer_uint(json, "cpu_system_ns", result->client.system_ns);
+    writer_real(json, "us_per_op", result_client_us(result));
+    writer_real(json, "busiest_thread", result->busiest);
+    writer_close(json, '}');
+    if (!result->has_server_cpu)
+        return;
+    writer_open(json, "server", '{');
+    writer_uint(json, "cpu_ns", result->server_cpu_ns);
+    writer_real(json, "us_per_op", result_server_us(result));
+    writer_close(json, '}');
+}
+
+static void json_warnings(struct writer *json, const struct plan *plan, const struct result *result)
 {
     bool holds[WARNING_COUNT];
     warning_check(plan, result, holds);
-    json_open(json, "warnings", '[');
-    for (unsigned i = 0; i < WARNING_COUNT; i++)
-        if (holds[i])
-            json_text(json, NULL, warning_table[i].name);
-    json_close(json, ']');
-    if (result->first_error[0] != 0)
-        json_text(json, "first_error", result->first_error);
+    writer_open(json, "warnings", '[');
+    for (unsigned i = 0; i < WARNING_COUNT; i++) {
+        if (!holds[i])
+            continue;
+        writer_open(json, NULL, '{');
+        writer_text(json, "name", warning_table[i].name);
+        writer_text(json, "text", warning_table[i].text);
+        writer_close(json, '}');
+    }
+    writer_close(json, ']');
+    json_known(json, "first_error", result->first_error);
+    json_known(json, "first_corrupt", result->first_corrupt);
     if (result->failure.kind != FAILURE_NONE)
-        json_text(json, "failure", result->failure.text);
+        writer_text(json, "failure", result->failure.text);
 }
 
-void report_json_test(struct json *json, const struct plan *plan, const struct result *result)
+void report_json_test(struct writer *json, const struct report_run *run, bool of_b,
+                      const struct result *result)
 {
-    json_open(json, NULL, '{');
-    json_text(json, "test", result->workload->name);
-    json_text(json, "title", result->workload->title);
-    json_uint(json, "requests", result_requests(result));
-    json_uint(json, "errors", result->counts.errors);
-    json_uint(json, "elapsed_ns", result->elapsed_ns);
-    json_real(json, "requests_per_second", result_rate(result));
+    char name[REPORT_NAME_SIZE];
+    report_json_name(run, of_b, result, name);
+    writer_open(json, name, '{');
+    writer_text(json, "test", result->workload->name);
+    writer_text(json, "title", result->workload->title);
+    writer_uint(json, "count", result_requests(result));
+    writer_uint(json, "errors", result->counts.errors);
+    writer_uint(json, "hits", result->counts.hits);
+    writer_uint(json, "misses", result->counts.misses);
+    writer_uint(json, "corrupt", result->counts.corrupt);
+    writer_uint(json, "unanswered", result->counts.unanswered);
+    writer_uint(json, "unsent", result->counts.unsent);
+    writer_uint(json, "bytes_in", result->counts.bytes_in);
+    writer_uint(json, "bytes_out", result->counts.bytes_out);
+    writer_uint(json, "elapsed_ns", result->elapsed_ns);
+    writer_real(json, "ops_per_sec", result_rate(result));
+    if (result->offered > 0)
+        writer_real(json, "offered_per_sec", result->offered);
     json_latencies(json, result);
-    json_uint(json, "hits", result->counts.hits);
-    json_uint(json, "misses", result->counts.misses);
-    json_uint(json, "bytes_in", result->counts.bytes_in);
-    json_uint(json, "bytes_out", result->counts.bytes_out);
     json_cpu(json, result);
-    json_warnings(json, plan, result);
-    json_close(json, '}');
+    json_warnings(json, run->plan, result);
+    json_series(json, &result->series);
+    writer_close(json, '}');
 }
 
-void report_json_end(struct json *json)
+void report_json_end(struct writer *json, const struct versus *versus, size_t n)
 {
-    json_close(json, ']');
-    json_close(json, '}');
+    writer_close(json, '}');
+    if (n > 0) {
+        writer_open(json, "comparison", '[');
+        for (size_t i = 0; i < n; i++)
+            versus_write(json, &versus[i]);
+        writer_close(json, ']');
+    }
+    writer_close(json, '}');
 }

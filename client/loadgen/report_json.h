@@ -1,14 +1,45 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Results for programs: one JSON object.
+ * Results for programs: one JSON object for a run, described in docs/loadgen-json.md. It is what
+ * loadgen compare and loadgen report read, and what --html is made from.
  */
 #pragma once
 
-#include "client/loadgen/json.h"
+#include "client/loadgen/environment.h"
+#include "client/loadgen/writer.h"
+#include "client/loadgen/options.h"
 #include "client/loadgen/plan.h"
+#include "client/loadgen/probe.h"
 #include "client/loadgen/result.h"
+#include "client/loadgen/versus.h"
 
-/* Begin the object: tool, environment, configuration. Then each test, then end. */
-void report_json_begin(struct json *json, const struct plan *plan, const char *target);
-void report_json_test(struct json *json, const struct plan *plan, const struct result *result);
-void report_json_end(struct json *json);
+#define REPORT_JSON_VERSION "2.0"
+
+/* What stands before the results. */
+struct report_run {
+    const struct options *options;
+    const struct plan *plan;
+    const char *target;
+    struct probe server;
+    const char *target_b; /* --vs: the other server; NULL: there is none */
+    struct probe server_b;
+    struct environment environment;
+    int argc; /* the command */
+    char *const *argv;
+};
+
+/* begin, then test for each, then end. With two servers `of_b` says whose result it is. No name may
+ * come twice: of a test that is run several times, write one result. */
+void report_json_begin(struct writer *json, const struct report_run *run);
+void report_json_test(struct writer *json, const struct report_run *run, bool of_b,
+                      const struct result *result);
+
+/* `versus`: n tests of two servers; none for one server. */
+void report_json_end(struct writer *json, const struct versus *versus, size_t n);
+
+enum { REPORT_NAME_SIZE = 160 };
+
+/* The name of a result, which says what a figure depends on: "get/d64/c50/P1/memory"; of two
+ * servers "A/get/..." and "B/get/...". */
+void report_json_name(const struct report_run *run, bool of_b, const struct result *result,
+                      char out_name[static REPORT_NAME_SIZE]);

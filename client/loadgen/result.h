@@ -5,6 +5,7 @@
 #pragma once
 
 #include "client/loadgen/cpu.h"
+#include "client/loadgen/series.h"
 #include "client/loadgen/worker.h"
 
 struct result {
@@ -19,6 +20,12 @@ struct result {
     double busiest; /* share of the time the busiest thread was on a CPU, 0..1 */
     char first_error[WORKER_ERROR_SIZE];
     struct failure failure;
+    struct hist service;    /* from sending to the reply, ns; as latency in a closed loop */
+    struct hist first_byte; /* from sending to the first byte of the reply, ns */
+    struct hist slip;       /* open loop: how late loadgen itself was, ns */
+    double offered;         /* open loop: requests a second asked for; else 0 */
+    char first_corrupt[WORKER_ERROR_SIZE]; /* of the values that --verify found wrong */
+    struct series series;                  /* of `latency`, over time */
 };
 
 /* Start from nothing. */
@@ -27,7 +34,7 @@ void result_init(struct result *result, const struct workload *workload);
 /* Add what a worker has done that has returned. elapsed_ns must be known. */
 void result_add(struct result *result, const struct worker *worker);
 
-/* Replies in all, errors included. */
+/* Replies in all, errors included; requests that were never answered are not. */
 uint64_t result_requests(const struct result *result);
 
 /* Successful requests per second. */

@@ -122,17 +122,34 @@ static bool run_wait(struct run *run)
     return sem_clockwait(&run->ended, CLOCK_MONOTONIC, &until) == 0;
 }
 
+static void run_sample(const struct run *run, struct series *series, bool last)
+{
+    uint64_t now = clock_mono_ns(), errors = 0;
+    struct hist all;
+    if (!last && !series_due(series, now))
+        return;
+    hist_init(&all);
+    for (unsigned i = 0; i < run->n_workers; i++) {
+        errors += worker_load(&run->workers[i]->counts.errors);
+        for (unsigned shape = 0; shape < WORKLOAD_SHAPES; shape++)
+            hist_merge(&all, &run->workers[i]->latency[shape]);
+    }
+    series_update(series, now, &all, errors, last);
+}
+
 static void run_watch(struct run *run, const struct phase *phase, struct progress *progress,
-                      unsigned started)
+                      unsigned started, struct series *series)
 {
     unsigned ended = 0;
     progress_begin(progress);
+    series_init(series, clock_mono_ns());
     while (ended < started) {
         if (run_wait(run))
             ended++;
         if (run_interrupted())
             atomic_store(&run->stop, true);
         progress_update(progress, phase, run->workers, run->n_workers);
+        run_sample(run, series, ended == started);
     }
     progress_end(progress);
 }
@@ -175,18 +192,21 @@ static bool run_server_cpu(const struct run *run, uint64_t *out_ns)
 }
 
 static void run_threads(struct run *run, const struct phase *phase, struct progress *progress,
-                        struct run_thread *threads, struct failure *failure)
+                        struct run_thread *threads, struct result *out)
 {
     unsigned started = run_start(run, threads);
     if (started < run->n_workers) {
-        (void)failure_set(failure, FAILURE_LOCAL, "cannot start %u threads; lower --threads",
+        (void)failure_set(&out->failure, FAILURE_LOCAL, "cannot start %u threads; lower --threads",
                           run->n_workers);
         for (unsigned i = 0; i < run->n_workers; i++)
             run->workers[i]->end_index = 0;
     }
-    for (unsigned i = 0; i < started; i++)
+    uint64_t now = clock_ticks();
+    for (unsigned i = 0; i < started; i++) {
+        run->workers[i]->started = now;
         sem_post(&run->start);
-    run_watch(run, phase, progress, started);
+    }
+    run_watch(run, phase, progress, started, &out->series);
     for (unsigned i = 0; i < started; i++)
         pthread_join(threads[i].thread, NULL);
 }
@@ -197,6 +217,7 @@ void run_phase(struct run *run, const struct phase *phase, struct progress *prog
     struct run_thread *threads = mem_calloc(run->n_workers, sizeof *threads);
     uint64_t server_0 = 0, server_1 = 0;
     result_init(out, phase->workload);
+    out->offered = phase->rate;
     if (threads == NULL || run_prepare(run, phase) != 0) {
         (void)failure_set(&out->failure, FAILURE_LOCAL, "out of memory; lower -c, -P or -d");
         mem_free(threads);
@@ -204,7 +225,7 @@ void run_phase(struct run *run, const struct phase *phase, struct progress *prog
     }
     bool seen = run_server_cpu(run, &server_0);
     struct cpu_time client = cpu_time_self();
-    run_threads(run, phase, progress, threads, &out->failure);
+    run_threads(run, phase, progress, threads, out);
     struct cpu_time client_1 = cpu_time_self();
     out->client.user_ns = client_1.user_ns - client.user_ns;
     out->client.system_ns = client_1.system_ns - client.system_ns;

@@ -6,33 +6,76 @@
  */
 #pragma once
 
-#include "common/rng.h"
+#include "client/loadgen/zipf.h"
 
 #include <stdbool.h>
+
+enum stream_pattern {
+    STREAM_UNIFORM,    /* each key as often as any other */
+    STREAM_SEQUENTIAL, /* one after the other, and again from the first */
+    STREAM_ZIPF,       /* few keys often, most rarely */
+    STREAM_HOTSPOT,    /* a share of the requests goes to a share of the keys */
+};
 
 struct stream {
     uint64_t seed;
     uint64_t keys;         /* keys are 0 .. keys-1; at least 1 */
     uint64_t writes, each; /* `writes` of `each` requests use the writing shape; each > 0 */
-    bool in_order;         /* request i has key i modulo keys, instead of a random one */
+    enum stream_pattern pattern;
+    uint64_t spread; /* rank r is key r * spread modulo keys: coprime to keys, at least 1 */
+    struct zipf zipf;
+    uint64_t hot_keys;      /* ranks below are hot; 1 .. keys */
+    uint64_t hot, hot_each; /* `hot` of `hot_each` requests go there; hot_each > 0 */
 };
 
+/* A request, and the state from which its keys are drawn. */
 struct stream_op {
     unsigned shape; /* index into workload->shapes: 0 writes, 1 reads */
-    uint64_t key;
+    uint64_t index;
+    uint64_t drawn; /* keys so far */
+    struct rng rng;
 };
 
-/* Two steps of the generator: each request draws two numbers. */
-#define STREAM_STRIDE (2 * UINT64_C(0x9e3779b97f4a7c15))
+/* A stream of one shape with uniform keys. */
+void stream_init(struct stream *stream, uint64_t seed, uint64_t keys);
+
+/* Change the pattern. s: exponent of Zipf. */
+void stream_set_zipf(struct stream *stream, double s);
+void stream_set_hotspot(struct stream *stream, double keys_share, double requests_share);
+
+/* Key of a rank: neighbours in frequency are not neighbours in order. One to one. */
+static inline uint64_t stream_spread(const struct stream *stream, uint64_t rank)
+{
+    return rank * stream->spread % stream->keys; /* below 2^40 * 2^23 */
+}
 
 /* Request number `index`. Any thread. */
 static inline struct stream_op stream_at(const struct stream *stream, uint64_t index)
 {
-    struct rng rng = {stream->seed + index * STREAM_STRIDE};
-    uint64_t random_key = rng_below(&rng, stream->keys);
-    uint64_t dice = rng_below(&rng, stream->each);
-    return (struct stream_op){
-        .shape = dice < stream->writes ? 0 : 1,
-        .key = stream->in_order ? index % stream->keys : random_key,
-    };
+    struct rng rng = {rng_mix(stream->seed + index * 0x9e3779b97f4a7c15u)};
+    unsigned shape = 0;
+    if (stream->writes < stream->each)
+        shape = rng_below(&rng, stream->each) < stream->writes ? 0 : 1;
+    return (struct stream_op){.shape = shape, .index = index, .rng = rng};
+}
+
+/* Its next key, of `count` it takes in all. */
+static inline uint64_t stream_key(const struct stream *stream, struct stream_op *op, unsigned count)
+{
+    switch (stream->pattern) {
+    case STREAM_SEQUENTIAL:
+        return (op->index * count + op->drawn++) % stream->keys;
+    case STREAM_ZIPF:
+        return stream_spread(stream, zipf_draw(&stream->zipf, &op->rng));
+    case STREAM_HOTSPOT: {
+        bool hot = rng_below(&op->rng, stream->hot_each) < stream->hot;
+        uint64_t cold_keys = stream->keys - stream->hot_keys;
+        if (hot || cold_keys == 0)
+            return stream_spread(stream, rng_below(&op->rng, stream->hot_keys));
+        return stream_spread(stream, stream->hot_keys + rng_below(&op->rng, cold_keys));
+    }
+    case STREAM_UNIFORM:
+        break;
+    }
+    return rng_below(&op->rng, stream->keys);
 }

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "client/loadgen/driver.h"
+#include "client/loadgen/address.h"
 #include "client/loadgen/failure.h"
 
 #include <sys/socket.h>
@@ -14,13 +14,14 @@ struct target {
     struct sockaddr_storage address;
     socklen_t address_size;
     const struct driver *driver;
-    int timeout_ms; /* for connecting, and for the first reply */
+    struct driver_login login; /* points into the address */
+    int timeout_ms;            /* for connecting, and for the first reply */
 };
 
-/* Resolve a host and port, or take the path of a Unix socket if it is not empty. 0, or ERR_IO with
+/* Resolve an address, which must stay. If it names no protocol, ask the server. 0, or ERR_IO with
  * *failure filled in. */
-MUST_USE int target_init(struct target *target, const char *host, int port, const char *path,
-                         const struct driver *driver, int timeout_ms, struct failure *failure);
+MUST_USE int target_init(struct target *target, const struct address *address, int timeout_ms,
+                         struct failure *failure);
 
 /* Connect, greet as the protocol does and wait for the answer. *out_fd is then non-blocking and the
  * caller's to close. 0, or ERR_IO with *failure filled in. Any thread. */

@@ -9,11 +9,24 @@
  */
 #include "client/loadgen/warning.h"
 
+#include <math.h>
+
 const struct warning warning_table[WARNING_COUNT] = {
 #define WARNING(id, name, condition, text) {name, text},
 #include "client/loadgen/warnings.def"
 #undef WARNING
 };
+
+/* Was less than 99 % of the rate done? Random arrivals may be fewer by chance: three standard
+ * deviations are allowed for. The last request is answered later than it is sent, which is no lack
+ * of speed: that time is taken off, unless it was spent waiting to be sent. */
+static bool warning_rate_unmet(const struct plan *plan, const struct result *result)
+{
+    double n = (double)result_requests(result);
+    double chance = plan->poisson && n > 0 ? 3 / sqrt(n) : 0;
+    double seconds = ((double)result->elapsed_ns - (double)result->service.max) / 1e9;
+    return result->offered > 0 && seconds > 0 && n / seconds < result->offered * (0.99 - chance);
+}
 
 void warning_check(const struct plan *plan, const struct result *result,
                    bool out_holds[static WARNING_COUNT])

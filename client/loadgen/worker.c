@@ -2,13 +2,20 @@
  *
  * The loop that sends requests and takes replies.
  *
- *   epoll_wait -> for each ready connection: recv -> parse all replies, record -> build as many
- *   requests as the window has room for -> send
+ *   closed   epoll_wait -> for each ready connection: recv -> parse all replies, record -> build as
+ *            many requests as the window has room for -> send
+ *   open     build what is due on connections with room -> one send for each -> epoll_wait until
+ *            the next is due -> for each ready connection: recv -> parse, record
  *
  * How: reading is registered once and for all, so that an unpipelined request costs one recv, one
  * send and a share of an epoll_wait. The clock is read once for each recv: every reply found in it
- * has come by then, and the requests that replace them start then. EPOLLOUT is on only while a
- * socket has not taken everything.
+ * has come by then, and in a closed loop the requests that replace them start then. EPOLLOUT is on
+ * only while a socket has not taken everything.
+ *
+ * In an open loop a request keeps the time at which it was due, however late it is sent, so that
+ * what a stalled server makes all others wait is in the latencies (no coordinated omission). The
+ * backlog is no queue: the schedule is a function of the number of the request, and is worked out
+ * when there is room for it. The only timer is the time epoll_wait may take.
  *
  * Invariants
  *   1. Nothing is allocated while running, but for a reply larger than those the phase asks for.
@@ -25,7 +32,10 @@
 #include "common/mem.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,13 +57,13 @@ int worker_init(struct worker *worker, unsigned index, unsigned connections)
 {
     memset(worker, 0, sizeof *worker);
     worker->index = index;
-    buf_init(&worker->output);
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     worker->conns = mem_calloc(connections, sizeof *worker->conns);
+    worker->queue = mem_calloc(connections, sizeof *worker->queue);
     worker->input = mem_alloc(WORKER_INPUT_BYTES);
     if (worker->epoll_fd < 0)
         return ERR_IO;
-    if (worker->conns == NULL || worker->input == NULL)
+    if (worker->conns == NULL || worker->queue == NULL || worker->input == NULL)
         return ERR_OUT_OF_MEMORY;
     worker->conns_capacity = connections;
     return 0;
@@ -64,8 +74,8 @@ void worker_deinit(struct worker *worker)
     for (unsigned i = 0; i < worker->n_conns; i++)
         conn_deinit(&worker->conns[i]);
     mem_free(worker->conns);
+    mem_free(worker->queue);
     mem_free(worker->input);
-    buf_deinit(&worker->output);
     if (worker->epoll_fd >= 0)
         close(worker->epoll_fd);
 }
@@ -94,7 +104,7 @@ static int worker_reserve(struct worker *worker, const struct phase *phase)
     size_t output = all < WORKER_OUTPUT_BYTES ? all : WORKER_OUTPUT_BYTES;
     if (output < phase->frame_bytes)
         output = phase->frame_bytes;
-    int err = buf_reserve(&worker->output, output);
+    int err = 0;
     for (unsigned i = 0; i < worker->n_conns && err == 0; i++) {
         struct conn *conn = &worker->conns[i];
         err = buf_reserve(&conn->unsent, output);
@@ -113,7 +123,15 @@ int worker_prepare(struct worker *worker, const struct phase *phase, const atomi
     memset(&worker->counts, 0, sizeof worker->counts);
     for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
         hist_init(&worker->latency[i]);
-    worker->first_error[0] = 0;
+    hist_init(&worker->service);
+    hist_init(&worker->first_byte);
+    hist_init(&worker->slip);
+    worker->started = worker->due_ns = 0;
+    worker->late = false;
+    if (phase->rate > 0)
+        schedule_init(&worker->schedule, phase->rate, phase->poisson, phase->arrival_seed,
+                      worker->index, phase->threads);
+    worker->first_error[0] = worker->first_corrupt[0] = 0;
     worker->failure.kind = FAILURE_NONE;
     return worker_reserve(worker, phase);
 }
@@ -125,60 +143,59 @@ static int worker_broken(struct worker *worker, int error)
     return failure_set(&worker->failure, FAILURE_CLOSED, "a connection broke: %s", strerror(error));
 }
 
-/* Send; *out_sent is 0 if the socket takes nothing now. */
-static int worker_send(struct worker *worker, const struct conn *conn, struct bytes data,
-                       size_t *out_sent)
+/* Build the next request of the stream on this connection, which has room for it. */
+static void worker_build(struct worker *worker, struct conn *conn, uint64_t intended)
 {
-    ssize_t n = send(conn->fd, data.data, data.size, MSG_NOSIGNAL);
+    struct conn_request *request = conn_add(conn);
+    struct phase_request built =
+        phase_emit(worker->phase, worker->next_index, request->id, &conn->unsent);
+    request->intended = intended;
+    request->shape = (uint16_t)built.shape;
+    request->key = built.key;
+    worker->next_index += worker->phase->threads;
+    worker->in_flight++;
+}
+
+static bool worker_has_room(const struct worker *worker, const struct conn *conn)
+{
+    return conn->in_flight < worker->phase->window && !conn->blocked &&
+           conn->unsent.capacity - conn->unsent.size >= worker->phase->frame_bytes;
+}
+
+static int worker_watch_output(struct worker *worker, struct conn *conn, bool on)
+{
+    if (worker_watch(worker, EPOLL_CTL_MOD, conn, EPOLLIN | (on ? EPOLLOUT : 0)) != 0)
+        return failure_set(&worker->failure, FAILURE_LOCAL, "epoll_ctl: %s", strerror(errno));
+    conn->blocked = on;
+    return 0;
+}
+
+/* Send what is built. What the socket does not take waits until it takes more. */
+static int worker_flush(struct worker *worker, struct conn *conn, uint64_t now)
+{
+    conn_stamp(conn, now);
+    ssize_t n = send(conn->fd, conn->unsent.data, conn->unsent.size, MSG_NOSIGNAL);
     if (n < 0 && errno != EAGAIN && errno != EINTR)
         return worker_broken(worker, errno);
-    *out_sent = n < 0 ? 0 : (size_t)n;
-    worker_count(&worker->counts.bytes_out, *out_sent);
-    return 0;
-}
-
-/* Build requests into worker->output while the window, the output and the phase have room. */
-static void worker_build(struct worker *worker, struct conn *conn, uint64_t now)
-{
-    const struct phase *phase = worker->phase;
-    struct buf *output = &worker->output;
-    while (conn->in_flight < phase->window && worker->next_index < worker->end_index &&
-           output->capacity - output->size >= phase->frame_bytes) {
-        struct stream_op op = stream_at(&phase->stream, worker->next_index);
-        struct conn_request *request = conn_add(conn);
-        request->intended = now;
-        request->sent = now;
-        request->shape = (uint16_t)op.shape;
-        frame_emit(&phase->frames[op.shape], request->id, op.key, output);
-        worker->next_index += phase->threads;
-        worker->in_flight++;
+    if (n > 0) {
+        worker_count(&worker->counts.bytes_out, (uint64_t)n);
+        buf_consume(&conn->unsent, (size_t)n);
     }
+    bool left = conn->unsent.size > 0;
+    return left == conn->blocked ? 0 : worker_watch_output(worker, conn, left);
 }
 
-/* Keep what the socket did not take and wait until it takes more. */
-static int worker_defer(struct worker *worker, struct conn *conn, struct bytes rest)
-{
-    if (buf_append(&conn->unsent, rest.data, rest.size) != 0)
-        return failure_set(&worker->failure, FAILURE_LOCAL, "out of memory");
-    if (worker_watch(worker, EPOLL_CTL_MOD, conn, EPOLLIN | EPOLLOUT) != 0)
-        return failure_set(&worker->failure, FAILURE_LOCAL, "epoll_ctl: %s", strerror(errno));
-    return 0;
-}
-
-/* Send as many requests as the window has room for. */
+/* Closed loop: build and send as many requests as the window has room for. */
 static int worker_fill(struct worker *worker, struct conn *conn, uint64_t now)
 {
-    struct buf *output = &worker->output;
-    while (conn->unsent.size == 0) {
-        size_t sent = 0;
-        output->size = 0;
-        worker_build(worker, conn, now);
-        if (output->size == 0)
+    if (worker->phase->batch && conn->in_flight > 0)
+        return 0;
+    while (!conn->blocked) {
+        while (worker_has_room(worker, conn) && worker->next_index < worker->end_index)
+            worker_build(worker, conn, now);
+        if (conn->unsent.size == 0)
             return 0;
-        int err = worker_send(worker, conn, buf_bytes(output), &sent);
-        if (err == 0 && sent < output->size)
-            err = worker_defer(worker, conn,
-                               (struct bytes){output->data + sent, output->size - sent});
+        int err = worker_flush(worker, conn, now);
         if (err != 0)
             return err;
     }
@@ -186,19 +203,112 @@ static int worker_fill(struct worker *worker, struct conn *conn, uint64_t now)
 }
 
 /* The socket takes more: go on with what is left. */
-static int worker_flush(struct worker *worker, struct conn *conn, uint64_t now)
+static int worker_resume(struct worker *worker, struct conn *conn)
 {
-    size_t sent = 0;
-    int err = worker_send(worker, conn, buf_bytes(&conn->unsent), &sent);
-    if (err != 0)
-        return err;
-    buf_consume(&conn->unsent, sent);
-    if (conn->unsent.size > 0)
-        return 0;
-    if (worker_watch(worker, EPOLL_CTL_MOD, conn, EPOLLIN) != 0)
-        return failure_set(&worker->failure, FAILURE_LOCAL, "epoll_ctl: %s", strerror(errno));
-    return worker_fill(worker, conn, now);
+    uint64_t now = clock_ticks();
+    int err = worker_flush(worker, conn, now);
+    return err != 0 || worker->phase->rate > 0 ? err : worker_fill(worker, conn, now);
 }
+
+/* ---- open loop ---- */
+
+/* Work out when the next request is due. One that is due after the end is none. */
+static void worker_schedule(struct worker *worker)
+{
+    const struct phase *phase = worker->phase;
+    if (worker->next_index >= worker->end_index)
+        return;
+    worker->due_ns = schedule_next_ns(&worker->schedule, worker->next_index);
+    worker->late = false;
+    if (phase->duration_ns > 0 && worker->due_ns >= phase->duration_ns)
+        worker->end_index = 0;
+}
+
+static uint64_t worker_due(const struct worker *worker)
+{
+    return worker->started + (uint64_t)((double)worker->due_ns * worker->ticks_per_ns);
+}
+
+/* A connection for the next request: one with as few requests in flight as the average, in turn;
+ * else any that has room; NULL: there is none. */
+static struct conn *worker_pick(struct worker *worker)
+{
+    uint64_t average = worker->in_flight / worker->n_conns;
+    struct conn *any = NULL;
+    if (average >= worker->phase->window)
+        return NULL;
+    for (unsigned i = 0; i < worker->n_conns; i++) {
+        struct conn *conn = &worker->conns[worker->next_conn];
+        worker->next_conn = worker->next_conn + 1 < worker->n_conns ? worker->next_conn + 1 : 0;
+        if (!worker_has_room(worker, conn))
+            continue;
+        if (conn->in_flight <= average)
+            return conn;
+        any = conn;
+    }
+    return any;
+}
+
+/* Build all requests that are due, as far as connections have room. */
+static void worker_build_due(struct worker *worker, uint64_t now)
+{
+    while (worker->next_index < worker->end_index && worker_due(worker) <= now) {
+        uint64_t due = worker_due(worker);
+        struct conn *conn = worker_pick(worker);
+        if (conn == NULL) {
+            worker->late = true;
+            return;
+        }
+        if (!worker->late)
+            hist_add(&worker->slip, clock_ticks_to_ns(now - due));
+        if (worker->in_flight == 0)
+            worker->quiet_since = now;
+        worker_build(worker, conn, due);
+        if (!conn->queued)
+            worker->queue[worker->n_queue++] = conn;
+        conn->queued = true;
+        worker_schedule(worker);
+    }
+}
+
+/* Send what is due: one send for each connection that has got some. */
+static int worker_send_due(struct worker *worker)
+{
+    int err = 0;
+    worker_build_due(worker, clock_ticks());
+    for (unsigned i = 0; i < worker->n_queue; i++) {
+        struct conn *conn = worker->queue[i];
+        conn->queued = false;
+        if (err == 0)
+            err = worker_flush(worker, conn, clock_ticks());
+    }
+    worker->n_queue = 0;
+    return err;
+}
+
+/* The backlog has had its time: what is due but not sent counts with its age. */
+static void worker_give_up(struct worker *worker, uint64_t now)
+{
+    while (worker->next_index < worker->end_index && worker_due(worker) <= now) {
+        uint64_t age = clock_ticks_to_ns(now - worker_due(worker));
+        unsigned shape = stream_at(&worker->phase->stream, worker->next_index).shape;
+        hist_add(&worker->latency[shape], age);
+        worker_count(&worker->counts.unsent, 1);
+        worker->next_index += worker->phase->threads;
+        worker_schedule(worker);
+    }
+    worker->end_index = 0;
+}
+
+/* When the last request is due, in ns since the beginning. */
+static uint64_t worker_schedule_end(const struct worker *worker)
+{
+    const struct phase *phase = worker->phase;
+    return phase->duration_ns > 0 ? phase->duration_ns
+                                  : (uint64_t)((double)phase->requests / phase->rate * 1e9);
+}
+
+/* ---- replies ---- */
 
 static void worker_keep_error(struct worker *worker, struct bytes text)
 {
@@ -210,6 +320,36 @@ static void worker_keep_error(struct worker *worker, struct bytes text)
             worker->first_error[i] = '?';
     }
     worker->first_error[size] = 0;
+}
+
+/* A read has been answered: count it, and check the value if that was asked for. */
+static void worker_found(struct worker *worker, const struct conn_request *request,
+                         enum driver_status status, struct bytes value)
+{
+    struct worker_counts *counts = &worker->counts;
+    worker_count(status == DRIVER_NIL ? &counts->misses : &counts->hits, 1);
+    if (status == DRIVER_NIL || !worker->phase->values.checked)
+        return;
+    size_t at = value_wrong_at(&worker->phase->values, value, request->key);
+    if (at == SIZE_MAX)
+        return;
+    if (counts->corrupt == 0)
+        (void)snprintf(worker->first_corrupt, sizeof worker->first_corrupt,
+                       "the value of key %012" PRIu64 " (%zu bytes) is wrong from byte %zu on",
+                       request->key, value.size, at);
+    worker_count(&counts->corrupt, 1);
+}
+
+/* Record how long a request took. A reply of which a part had come before began with that. */
+static void worker_time(struct worker *worker, struct conn *conn,
+                        const struct conn_request *request, uint64_t now)
+{
+    uint64_t first = conn->unparsed_since != 0 ? conn->unparsed_since : now;
+    hist_add(&worker->latency[request->shape], clock_ticks_to_ns(now - request->intended));
+    hist_add(&worker->first_byte,
+             first > request->sent ? clock_ticks_to_ns(first - request->sent) : 0);
+    if (worker->phase->rate > 0)
+        hist_add(&worker->service, clock_ticks_to_ns(now - request->sent));
 }
 
 /* Record one reply. */
@@ -229,8 +369,8 @@ static int worker_record(struct worker *worker, struct conn *conn, enum driver_s
         return 0;
     }
     if ((worker->phase->workload->shapes[request->shape]->flags & SHAPE_FINDS) != 0)
-        worker_count(status == DRIVER_NIL ? &counts->misses : &counts->hits, 1);
-    hist_add(&worker->latency[request->shape], clock_ticks_to_ns(now - request->intended));
+        worker_found(worker, request, status, reply->value);
+    worker_time(worker, conn, request, now);
     return 0;
 }
 
@@ -253,6 +393,7 @@ static int worker_parse(struct worker *worker, struct conn *conn, struct bytes d
         if (err != 0)
             return err;
         used += reply.size;
+        conn->unparsed_since = 0;
     }
     *out_used = used;
     return 0;
@@ -288,8 +429,11 @@ static int worker_receive(struct worker *worker, struct conn *conn, struct bytes
 }
 
 /* Keep the part behind `used` for the next recv. */
-static int worker_keep(struct worker *worker, struct conn *conn, struct bytes data, size_t used)
+static int worker_keep(struct worker *worker, struct conn *conn, struct bytes data, size_t used,
+                       uint64_t now)
 {
+    if (used < data.size && conn->unparsed_since == 0)
+        conn->unparsed_since = now;
     if (data.data != worker->input)
         buf_consume(&conn->unparsed, used);
     else if (used < data.size &&
@@ -307,11 +451,11 @@ static int worker_read(struct worker *worker, struct conn *conn)
     if (err != 0 || data.size == 0)
         return err;
     uint64_t now = clock_ticks();
-    worker->last_reply = now;
+    worker->last_reply = worker->quiet_since = now;
     err = worker_parse(worker, conn, data, now, &used);
     if (err == 0)
-        err = worker_keep(worker, conn, data, used);
-    return err != 0 ? err : worker_fill(worker, conn, now);
+        err = worker_keep(worker, conn, data, used, now);
+    return err != 0 || worker->phase->rate > 0 ? err : worker_fill(worker, conn, now);
 }
 
 static int worker_handle(struct worker *worker, const struct epoll_event *event)
@@ -319,7 +463,7 @@ static int worker_handle(struct worker *worker, const struct epoll_event *event)
     struct conn *conn = event->data.ptr;
     int err = 0;
     if ((event->events & EPOLLOUT) != 0)
-        err = worker_flush(worker, conn, clock_ticks());
+        err = worker_resume(worker, conn);
     if (err == 0 && (event->events & ~(uint32_t)EPOLLOUT) != 0)
         err = worker_read(worker, conn);
     return err;
@@ -330,28 +474,63 @@ static int worker_check(struct worker *worker)
 {
     const struct phase *phase = worker->phase;
     uint64_t now = clock_ticks();
-    bool over =
-        phase->duration_ns > 0 && clock_ticks_to_ns(now - worker->started) >= phase->duration_ns;
-    if (over || atomic_load_explicit(worker->stop, memory_order_relaxed))
+    uint64_t elapsed = clock_ticks_to_ns(now - worker->started);
+    if (atomic_load_explicit(worker->stop, memory_order_relaxed))
         worker->end_index = 0;
-    if (clock_ticks_to_ns(now - worker->last_reply) > phase->timeout_ns)
+    if (phase->rate > 0) {
+        if (elapsed > worker_schedule_end(worker) + phase->drain_ns)
+            worker_give_up(worker, now);
+    } else if (phase->duration_ns > 0 && elapsed >= phase->duration_ns) {
+        worker->end_index = 0;
+    }
+    if (worker->in_flight > 0 && clock_ticks_to_ns(now - worker->quiet_since) > phase->timeout_ns)
         return failure_set(&worker->failure, FAILURE_SILENT,
                            "the server has sent nothing for %.1f s (--timeout)",
                            (double)phase->timeout_ns / 1e9);
     return 0;
 }
 
+/* How long to wait for events: until the next request is due, or it is time to check. */
+static uint64_t worker_patience_ns(const struct worker *worker)
+{
+    uint64_t tick = WORKER_TICK_MS * UINT64_C(1000000), now = clock_ticks();
+    if (worker->phase->rate <= 0 || worker->next_index >= worker->end_index || worker->late)
+        return tick;
+    uint64_t due = worker_due(worker);
+    uint64_t left = due > now ? clock_ticks_to_ns(due - now) : 0;
+    return left < tick ? left : tick;
+}
+
 /* Wait for events and handle them. */
 static int worker_turn(struct worker *worker)
 {
     struct epoll_event events[WORKER_EVENTS];
-    int n = epoll_wait(worker->epoll_fd, events, WORKER_EVENTS, WORKER_TICK_MS);
+    struct timespec patience = {.tv_nsec = (long)worker_patience_ns(worker)};
+    int n = epoll_pwait2(worker->epoll_fd, events, WORKER_EVENTS, &patience, NULL);
+    if (n < 0 && errno == ENOSYS) /* Linux before 5.11: rather early than late */
+        n = epoll_wait(worker->epoll_fd, events, WORKER_EVENTS, (int)(patience.tv_nsec / 1000000));
     if (n < 0 && errno != EINTR)
         return failure_set(&worker->failure, FAILURE_LOCAL, "epoll_wait: %s", strerror(errno));
     int err = 0;
     for (int i = 0; i < n && err == 0; i++)
         err = worker_handle(worker, &events[i]);
     return err != 0 ? err : worker_check(worker);
+}
+
+/* What is in flight will not be answered: it counts with its age. */
+static void worker_abandon(struct worker *worker)
+{
+    uint64_t now = clock_ticks();
+    for (unsigned i = 0; i < worker->n_conns; i++) {
+        struct conn *conn = &worker->conns[i];
+        for (uint32_t slot = 0; slot <= conn->mask; slot++) {
+            const struct conn_request *request = &conn->ring[slot];
+            if (!request->busy)
+                continue;
+            hist_add(&worker->latency[request->shape], clock_ticks_to_ns(now - request->intended));
+            worker_count(&worker->counts.unanswered, 1);
+        }
+    }
 }
 
 static uint64_t worker_cpu_ns(void)
@@ -361,14 +540,39 @@ static uint64_t worker_cpu_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-void worker_run(struct worker *worker)
+static int worker_run_closed(struct worker *worker)
 {
-    uint64_t cpu = worker_cpu_ns();
     int err = 0;
-    worker->started = worker->last_reply = clock_ticks();
     for (unsigned i = 0; i < worker->n_conns && err == 0; i++)
         err = worker_fill(worker, &worker->conns[i], clock_ticks());
     while (err == 0 && worker->in_flight > 0)
         err = worker_turn(worker);
+    return err;
+}
+
+static int worker_run_open(struct worker *worker)
+{
+    const uint64_t span = UINT64_C(1) << 40;
+    worker->ticks_per_ns = (double)span / (double)clock_ticks_to_ns(span);
+    (void)prctl(PR_SET_TIMERSLACK, 1); /* wake up when asked to, not up to 50 us later */
+    worker_schedule(worker);
+    int err = 0;
+    while (err == 0 && (worker->in_flight > 0 || worker->next_index < worker->end_index)) {
+        err = worker_send_due(worker);
+        if (err == 0)
+            err = worker_turn(worker);
+    }
+    return err;
+}
+
+void worker_run(struct worker *worker)
+{
+    uint64_t cpu = worker_cpu_ns();
+    if (worker->started == 0)
+        worker->started = clock_ticks();
+    worker->last_reply = worker->quiet_since = worker->started;
+    int err = worker->phase->rate > 0 ? worker_run_open(worker) : worker_run_closed(worker);
+    if (err != 0)
+        worker_abandon(worker);
     worker->cpu_ns = worker_cpu_ns() - cpu;
 }

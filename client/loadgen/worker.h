@@ -10,6 +10,7 @@
 #include "client/loadgen/conn.h"
 #include "client/loadgen/failure.h"
 #include "client/loadgen/phase.h"
+#include "client/loadgen/schedule.h"
 #include "common/hist.h"
 
 #include <stdatomic.h>
@@ -19,6 +20,9 @@ struct worker_counts {
     uint64_t errors; /* replies that are errors; not in the histograms */
     uint64_t hits, misses;
     uint64_t bytes_in, bytes_out;
+    uint64_t unanswered; /* in flight when the worker gave up; in the latencies with their age */
+    uint64_t unsent;     /* due, but not sent within the time to drain; the same */
+    uint64_t corrupt;    /* values read that cannot have been written; they are hits as well */
 };
 
 enum { WORKER_ERROR_SIZE = 200 };
@@ -28,23 +32,34 @@ struct worker {
     int epoll_fd;
     struct conn *conns;
     unsigned n_conns, conns_capacity;
-    uint8_t *input;    /* what one recv takes */
-    struct buf output; /* requests being built */
+    struct conn **queue; /* connections with requests to be sent this turn */
+    unsigned n_queue, next_conn;
+    uint8_t *input; /* what one recv takes */
 
     const struct phase *phase;
     const atomic_bool *stop;
     uint64_t next_index, end_index; /* of the stream: this thread takes every threads-th */
     uint64_t in_flight;
+    struct schedule schedule; /* open loop only */
+    uint64_t due_ns;          /* of request next_index, since `started` */
+    double ticks_per_ns;
+    bool late; /* the request that is due next has waited for a free connection */
 
     /* Stamps, in clock_ticks. */
-    uint64_t started, last_reply;
+    uint64_t started; /* set before an open loop, so that all workers agree; else 0 */
+    uint64_t last_reply;
+    uint64_t quiet_since; /* nothing has come since, though something was in flight */
 
     /* Results. Others may read counts and latency (hist_merge) while the worker runs, the rest when
      * it has returned. */
     struct worker_counts counts;
     struct hist latency[WORKLOAD_SHAPES]; /* ns from the intended start to the reply */
-    uint64_t cpu_ns;                      /* of this thread */
-    char first_error[WORKER_ERROR_SIZE];  /* "" if there was none */
+    struct hist service;                  /* ns from sending to the reply; open loop only */
+    struct hist first_byte;               /* ns from sending to the first byte of the reply */
+    struct hist slip; /* ns from the intended start to sending, where a connection was free */
+    uint64_t cpu_ns;  /* of this thread */
+    char first_error[WORKER_ERROR_SIZE];   /* "" if there was none */
+    char first_corrupt[WORKER_ERROR_SIZE]; /* the same */
     struct failure failure;
 };
 

@@ -4,27 +4,30 @@
  */
 #pragma once
 
+#include "client/loadgen/command.h"
 #include "common/check.h"
-#include "proto/op.h"
 
 #include <stdbool.h>
 
+/* A language in which requests are spelled. */
+enum spelling { SPELLING_RESP, SPELLING_RPC, SPELLING_COUNT };
+
 enum shape_flag {
-    SHAPE_KEY = 1,   /* has a key */
-    SHAPE_VALUE = 2, /* has a value */
-    SHAPE_FINDS = 4, /* the reply is a value, or nil: a miss */
+    SHAPE_FINDS = 1,  /* the reply is a value, or nil: a miss */
+    SHAPE_INLINE = 2, /* RESP: a line of text */
 };
 
-/* A request of which only the key changes. */
+/* A request of which only keys and values change. */
 struct shape {
     const char *name;
-    enum op_id op;
-    const char *key_prefix;
-    unsigned flags; /* enum shape_flag */
+    const char *spelling[SPELLING_COUNT]; /* "": there is no such request */
+    unsigned flags;                       /* enum shape_flag */
+    char *const *words;                   /* of the command line, instead of spellings; or NULL */
+    int n_words;
 };
 
 enum workload_id {
-#define WORKLOAD(id, title, write, read, text) WORKLOAD_##id,
+#define WORKLOAD(id, title, groups, write, read, text) WORKLOAD_##id,
 #include "client/loadgen/workloads.def"
 #undef WORKLOAD
     WORKLOAD_COUNT
@@ -35,6 +38,7 @@ enum { WORKLOAD_SHAPES = 2 }; /* at most, in one workload */
 struct workload {
     const char *name;
     const char *title;
+    const char *groups;                          /* names separated by spaces */
     const struct shape *shapes[WORKLOAD_SHAPES]; /* what writes, what reads; the same if only one */
     const char *text;
 };
@@ -47,9 +51,24 @@ static inline bool workload_mixes(const struct workload *workload)
     return workload->shapes[0] != workload->shapes[1];
 }
 
+/* Can it be run in this protocol? */
+bool workload_speaks(const struct workload *workload, enum spelling spelling);
+
+/* The words of a shape. False: there are too many. */
+MUST_USE bool shape_command(const struct shape *shape, enum spelling spelling, struct command *out);
+
 enum { WORKLOAD_DETAIL_SIZE = 240 };
 
-/* Which tests a list like "set,get" names, whatever the case of its letters. 0, or ERR_BAD_ARGUMENT
- * with a sentence in out_detail. */
+/* Which tests a list like "set,get" names, whatever the case of its letters; a name of a group
+ * stands for all in it. 0, or ERR_BAD_ARGUMENT with a sentence in out_detail. */
 MUST_USE int workload_select(const char *list, bool out_chosen[static WORKLOAD_COUNT],
                              char out_detail[static WORKLOAD_DETAIL_SIZE]);
+
+/* A test made of one request given on the command line. Refers to the words. */
+struct workload_own {
+    struct workload workload;
+    struct shape shape;
+    char title[240]; /* the words; what does not fit is cut off */
+};
+
+void workload_own_init(struct workload_own *own, char *const *words, int n_words);

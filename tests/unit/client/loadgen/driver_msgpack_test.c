@@ -6,6 +6,7 @@
 #include "client/loadgen/driver.h"
 
 #include "common/rng.h"
+#include "proto/mp.h"
 #include "proto/rpc.h"
 
 #include <setjmp.h>
@@ -21,33 +22,101 @@ static const struct limits limits = {
 #undef LIMIT
 };
 
-/* Every shape of every test, as it would be sent, must decode as the operation it names. */
+/* Emit a shape with this value, or with a value of its own that differs (NULL). */
+static void emit(const struct shape *shape, const char *value, struct buf *out)
+{
+    struct value_source source = {.pool = (const uint8_t *)"", .min = 3, .max = 3};
+    struct frame_fill fill = {.id = 0x01020304, .source = &source};
+    struct command command;
+    struct frame frame;
+    frame_init(&frame);
+    for (unsigned i = 0; i < FRAME_KEYS_MAX; i++) {
+        fill.keys[i] = 42;
+        fill.sizes[i] = 3;
+    }
+    assert_int_equal(value_init(&source, 3, 3, false, 1), 0);
+    assert_true(shape_command(shape, SPELLING_RPC, &command));
+    struct bytes view = value == NULL ? BYTES_NONE : bytes_of(value);
+    assert_int_equal(driver_msgpack.encode(&command, false, view, &frame), 0);
+    assert_int_equal(buf_reserve(out, frame_size_max(&frame, 3)), 0);
+    frame_emit(&frame, &fill, out);
+    buf_deinit(&frame.bytes);
+    value_deinit(&source);
+}
+
+static void check_decodes(const struct shape *shape, const char *value)
+{
+    struct buf out;
+    struct request request;
+    struct problem problem;
+    size_t size;
+    buf_init(&out);
+    emit(shape, value, &out);
+    enum rpc_result result = rpc_decode(buf_bytes(&out), &limits, &request, &problem, &size);
+    if (result != RPC_OK)
+        fail_msg("%s is no request", shape->name);
+    assert_int_equal(size, out.size);
+    assert_int_equal(request.msgid, 0x01020304);
+    if (strstr(shape->spelling[SPELLING_RPC], "__rand_int__") != NULL)
+        assert_non_null(memmem(out.data, out.size, ":000000000042", 13));
+    buf_deinit(&out);
+}
+
+/* Every shape of every test, as it would be sent, must decode. */
 static void requests_decode(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < WORKLOAD_COUNT * WORKLOAD_SHAPES; i++) {
-        const struct shape *shape = workload_table[i / 2].shapes[i % 2];
-        struct frame frame;
-        struct buf out;
-        struct request request;
-        struct problem problem;
-        size_t size;
-        buf_init(&frame.bytes);
-        buf_init(&out);
-        assert_int_equal(driver_msgpack.encode_request(shape, bytes_of("xyz"), &frame), 0);
-        assert_int_equal(buf_reserve(&out, frame.bytes.size), 0);
-        frame_emit(&frame, 0x01020304, 42, &out);
-        assert_int_equal(rpc_decode(buf_bytes(&out), &limits, &request, &problem, &size), RPC_OK);
-        assert_int_equal(size, out.size);
-        assert_int_equal(request.msgid, 0x01020304);
-        assert_int_equal(request.op->id, shape->op);
-        if ((shape->flags & SHAPE_KEY) != 0) {
-            struct bytes key = request.args[0].bytes;
-            assert_memory_equal(key.data + key.size - 12, "000000000042", 12);
-        }
-        buf_deinit(&frame.bytes);
-        buf_deinit(&out);
+        if (!workload_speaks(&workload_table[i / 2], SPELLING_RPC))
+            continue;
+        check_decodes(workload_table[i / 2].shapes[i % 2], "xyz");
+        check_decodes(workload_table[i / 2].shapes[i % 2], NULL);
     }
+}
+
+/* Lengths of values are written as readers expect them. */
+static void value_heads(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1, 255, 256, 65535, 65536, 1000000};
+    for (size_t i = 0; i < LENGTH_OF(sizes); i++) {
+        struct command command;
+        struct frame frame;
+        uint8_t head[FRAME_VALUE_HEAD_MAX];
+        frame_init(&frame);
+        command_split("kv.put k __data__", &command);
+        assert_int_equal(driver_msgpack.encode(&command, false, BYTES_NONE, &frame), 0);
+        size_t n = frame.put_value_head(head, sizes[i]);
+        uint8_t *data = calloc(1, n + sizes[i]);
+        memcpy(data, head, n);
+        struct mp_reader reader = mp_reader_of((struct bytes){data, n + sizes[i]});
+        struct mp value;
+        assert_int_equal(mp_read(&reader, &value), 0);
+        assert_true(value.kind == MP_BIN && value.bytes.size == sizes[i]);
+        free(data);
+        buf_deinit(&frame.bytes);
+    }
+}
+
+static void refused(const char *words)
+{
+    struct command command;
+    struct frame frame;
+    frame_init(&frame);
+    command_split(words, &command);
+    assert_int_not_equal(driver_msgpack.encode(&command, false, BYTES_NONE, &frame), 0);
+    buf_deinit(&frame.bytes);
+}
+
+static void requests_refused(void **state)
+{
+    (void)state;
+    refused("");
+    refused("kv.mget [ a");
+    refused("kv.mget a ]");
+    refused("kv.mget ] a [");
+    refused("x __data__ __data__ __data__ __data__ __data__ __data__ __data__ __data__ __data__ "
+            "__data__ __data__ __data__ __data__ __data__ __data__ __data__ __data__");
 }
 
 struct row {
@@ -128,8 +197,8 @@ int main(void)
 {
     op_init();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(requests_decode),
-        cmocka_unit_test(replies),
+        cmocka_unit_test(requests_decode),  cmocka_unit_test(value_heads),
+        cmocka_unit_test(requests_refused), cmocka_unit_test(replies),
         cmocka_unit_test(any_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

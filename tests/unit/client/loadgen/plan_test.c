@@ -98,8 +98,12 @@ static void mistakes(void **state)
     bad(&test, "did you mean get?");
     struct options empty = OPTIONS("-t", "set,");
     bad(&empty, "unknown test");
-    struct options protocol = OPTIONS("--protocol", "smtp");
-    bad(&protocol, "unknown protocol 'smtp'");
+    struct options verify = OPTIONS("--verify", "-d", "33");
+    bad(&verify, "at least 34 bytes");
+    struct options letters = OPTIONS("--key-pattern", "Z:Z");
+    assert_int_equal(good(&letters).pattern, STREAM_ZIPF);
+    struct options pattern = OPTIONS("--key-pattern", "zip");
+    bad(&pattern, "unknown --key-pattern 'zip'");
     struct options form = OPTIONS("-q", "--json");
     bad(&form, "not both");
 }
@@ -111,8 +115,9 @@ static void tally(const struct stream *stream, unsigned threads, unsigned (*out_
     for (unsigned thread = 0; thread < threads; thread++)
         for (uint64_t i = thread; i < REQUESTS; i += threads) {
             struct stream_op op = stream_at(stream, i);
-            assert_true(op.key < KEYS && op.shape < 2);
-            out_counts[op.key][op.shape]++;
+            uint64_t key = stream_key(stream, &op, 1);
+            assert_true(key < KEYS && op.shape < 2);
+            out_counts[key][op.shape]++;
         }
 }
 
@@ -145,20 +150,24 @@ static void stream_is_even(void **state)
     assert_in_range(writes, REQUESTS / 11 - 500, REQUESTS / 11 + 500);
 }
 
+static uint64_t key_of(const struct stream *stream, uint64_t index)
+{
+    struct stream_op op = stream_at(stream, index);
+    return stream_key(stream, &op, 1);
+}
+
 static void streams_differ(void **state)
 {
     (void)state;
     struct plan plan = {.seed = 1, .keys = 1000000, .ratio = {1, 1}}, other = plan;
     const struct workload *get = &workload_table[WORKLOAD_get];
     other.seed = 2;
-    uint64_t key = stream_at(&(struct stream){0}, 0).key;
-    assert_int_equal(key, 0);
     struct stream a = plan_stream(&plan, get, false), b = plan_stream(&plan, get, true);
     struct stream c = plan_stream(&other, get, false);
     unsigned equal = 0;
     for (uint64_t i = 0; i < 1000; i++) {
-        equal += stream_at(&a, i).key == stream_at(&b, i).key;
-        equal += stream_at(&a, i).key == stream_at(&c, i).key;
+        equal += key_of(&a, i) == key_of(&b, i);
+        equal += key_of(&a, i) == key_of(&c, i);
     }
     assert_true(equal < 5);
 }
@@ -171,9 +180,38 @@ static void preload_writes_every_key_once(void **state)
     static bool seen[KEYS];
     for (uint64_t i = 0; i < KEYS; i++) {
         struct stream_op op = stream_at(&stream, i);
-        assert_true(op.shape == 0 && op.key < KEYS && !seen[op.key]);
-        seen[op.key] = true;
+        uint64_t key = stream_key(&stream, &op, 1);
+        assert_true(op.shape == 0 && key < KEYS && !seen[key]);
+        seen[key] = true;
     }
+}
+
+/* Tests are chosen by name or group; what the protocol does not know is left out. */
+static void tests_of_a_protocol(void **state)
+{
+    (void)state;
+    char detail[PLAN_DETAIL_SIZE];
+    struct options redis = OPTIONS("-t", "redis");
+    struct plan plan = good(&redis), other = plan;
+    assert_int_equal(plan_use(&plan, &driver_resp2, detail), 0);
+    assert_true(plan.tests[WORKLOAD_ping_inline] && plan.tests[WORKLOAD_lpush]);
+    assert_false(plan.tests[WORKLOAD_ping] || plan.tests[WORKLOAD_mixed]);
+    assert_int_equal(plan_use(&other, &driver_msgpack, detail), 0);
+    assert_true(other.tests[WORKLOAD_set] && !other.tests[WORKLOAD_lpush]);
+    struct options list = OPTIONS("-t", "lpush");
+    plan = good(&list);
+    assert_int_equal(plan_use(&plan, &driver_msgpack, detail), ERR_BAD_ARGUMENT);
+    assert_non_null(strstr(detail, "protocol msgpack"));
+    struct options ping = OPTIONS("-t", "ping,LRANGE_100");
+    plan = good(&ping);
+    assert_int_equal(plan_use(&plan, &driver_resp3, detail), 0);
+    assert_true(plan.tests[WORKLOAD_ping_inline] && plan.tests[WORKLOAD_ping_mbulk] &&
+                plan.tests[WORKLOAD_lrange_fill] && plan.tests[WORKLOAD_lrange_100]);
+    assert_false(plan.tests[WORKLOAD_lrange_300] || plan.tests[WORKLOAD_lpush]);
+    struct options own = OPTIONS("SET", "a", "b");
+    plan = good(&own);
+    assert_int_equal(plan_use(&plan, &driver_resp2, detail), 0);
+    assert_false(plan.tests[WORKLOAD_set]);
 }
 
 static void digits(void **state)
@@ -199,6 +237,7 @@ int main(void)
         cmocka_unit_test(stream_is_even),
         cmocka_unit_test(streams_differ),
         cmocka_unit_test(preload_writes_every_key_once),
+        cmocka_unit_test(tests_of_a_protocol),
         cmocka_unit_test(digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,10 @@ enum manner {
     GARBAGE,
     CUT, /* closes in the middle of a reply */
     SILENT,
+    STALLS, /* answers nothing for STALL_MS after request 100 */
 };
+
+enum { STALL_MS = 300 };
 
 struct server {
     enum manner manner;
@@ -44,7 +47,7 @@ struct server {
     pthread_t thread;
     uint8_t *input;
     size_t size;
-    unsigned requests;
+    unsigned requests, turns;
     uint64_t digest; /* the same for the same requests in any order */
     bool at_end;
 };
@@ -123,6 +126,11 @@ static void server_answer(struct server *server, uint32_t id)
         if (server->requests < 100)
             server_reply(server, id);
         return;
+    case STALLS:
+        if (server->requests == 100)
+            (void)poll(NULL, 0, STALL_MS);
+        server_reply(server, id);
+        return;
     case IN_ORDER:
     case REVERSED:
     case IN_PIECES:
@@ -138,6 +146,7 @@ static void server_handle(struct server *server)
 {
     uint32_t ids[WINDOW * 64], id;
     size_t at = 0, count = 0;
+    server->turns++;
     while (server_next(server, &at, &id)) {
         assert_true(count < LENGTH_OF(ids));
         ids[count++] = id;
@@ -209,6 +218,7 @@ static struct rig *rig_make(enum manner manner, enum workload_id workload, unsig
         .keys = KEYS,
         .ratio = {1, 3},
         .value_bytes = 3,
+        .value_min = 3,
     };
     assert_int_equal(worker_init(&rig->worker, thread, CONNECTIONS), 0);
     rig_connect(rig, manner);
@@ -331,7 +341,7 @@ static void partial_sends(void **state)
     (void)state;
     struct rig *rig = rig_make(SLOW_READER, WORKLOAD_set, 0, 1);
     phase_deinit(&rig->phase);
-    rig->plan.value_bytes = 300000;
+    rig->plan.value_bytes = rig->plan.value_min = 300000;
     rig->plan.requests = 30;
     assert_int_equal(phase_init_measure(&rig->phase, &rig->plan, &workload_table[WORKLOAD_set]), 0);
     rig_run(rig);
@@ -412,16 +422,163 @@ static void phases_follow(void **state)
     free(rig);
 }
 
+/* ---- open loop ---- */
+
+/* Run a phase of an open loop with a window of 1. */
+static struct rig *open_rig(enum manner manner, double rate, uint64_t requests,
+                            uint64_t duration_ns)
+{
+    struct rig *rig = rig_make(manner, WORKLOAD_get, 0, 1);
+    rig->phase.rate = rate;
+    rig->phase.requests = requests;
+    rig->phase.duration_ns = duration_ns;
+    rig->phase.drain_ns = 60000000000u;
+    rig->phase.window = 1;
+    return rig;
+}
+
+static void open_sends_all(void **state)
+{
+    (void)state;
+    struct rig *rig = open_rig(IN_ORDER, 20000, REQUESTS, 0);
+    rig_run(rig);
+    assert_string_equal(rig->worker.failure.text, "");
+    assert_int_equal(rig_answered(rig), REQUESTS);
+    assert_int_equal(rig->worker.service.count, REQUESTS);
+    assert_true(rig->worker.slip.count <= REQUESTS);
+    assert_true(rig->worker.latency[0].sum + rig->worker.latency[1].sum >= rig->worker.service.sum);
+    rig_close(rig);
+    assert_int_equal(rig_received(rig), REQUESTS);
+    free(rig);
+}
+
+/* A request for each millisecond, for 200 ms: 200, however long they take. */
+static void open_duration(void **state)
+{
+    (void)state;
+    struct rig *rig = open_rig(IN_PIECES, 1000, UINT64_MAX, 200000000);
+    uint64_t start = clock_mono_ns();
+    rig_run(rig);
+    assert_true(clock_mono_ns() - start >= 198000000);
+    assert_int_equal(rig_answered(rig), 200);
+    assert_int_equal(rig->worker.counts.unsent, 0);
+    rig_close(rig);
+    assert_int_equal(rig_received(rig), 200);
+    free(rig);
+}
+
+static uint64_t count_above(const struct hist *hist, uint64_t ns)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i < HIST_BUCKETS; i++)
+        count += hist_bucket_top(i) > ns ? hist->bucket[i] : 0;
+    return count;
+}
+
+/* The only connection stalls at its 100th request, due at 99 ms, for 300 ms. What becomes due
+ * meanwhile waits, though it is not sent: 200 requests for over 100 ms. */
+static void stall_is_not_omitted(void **state)
+{
+    (void)state;
+    struct rig *rig = open_rig(STALLS, 1000, 900, 0);
+    rig->worker.n_conns = 1;
+    rig_run(rig);
+    rig->worker.n_conns = CONNECTIONS;
+    assert_string_equal(rig->worker.failure.text, "");
+    assert_int_equal(rig_answered(rig), 900);
+    const struct hist *response = &rig->worker.latency[0], *service = &rig->worker.service;
+    assert_true(response->count == 900 && service->count == 900);
+    assert_true(count_above(response, 100000000) >= 195);
+    assert_true(response->max >= 300000000 && service->max >= 300000000);
+    /* The service time shows next to nothing of it. */
+    assert_in_range(count_above(service, 100000000), 1, 39);
+    rig_close(rig);
+    free(rig);
+}
+
+/* More is due than is sent in time: what is left counts with its age. */
+static void backlog_is_given_up(void **state)
+{
+    (void)state;
+    struct rig *rig = open_rig(STALLS, 100000, 30000, 0);
+    rig->phase.drain_ns = 0;
+    rig_run(rig);
+    const struct worker *worker = &rig->worker;
+    assert_int_equal(worker->failure.kind, FAILURE_NONE);
+    assert_true(worker->counts.unsent > 0);
+    assert_int_equal(worker->latency[0].count, 30000);
+    assert_int_equal(worker->service.count, 30000 - worker->counts.unsent);
+    rig_close(rig);
+    assert_int_equal(rig_received(rig), worker->service.count);
+    free(rig);
+}
+
+/* What was never answered is in the latencies with its age. */
+static void unanswered_are_counted(void **state)
+{
+    (void)state;
+    struct rig *rig = open_rig(SILENT, 10000, REQUESTS, 0);
+    rig->phase.timeout_ns = 200000000;
+    rig_run(rig);
+    assert_int_equal(rig->worker.failure.kind, FAILURE_SILENT);
+    assert_int_equal(rig->worker.counts.unanswered, CONNECTIONS);
+    assert_int_equal(rig->worker.service.count, 99 * CONNECTIONS);
+    assert_int_equal(rig_answered(rig), 100 * CONNECTIONS);
+    assert_true(count_above(&rig->worker.latency[0], 150000000) >= CONNECTIONS);
+    rig_close(rig);
+    free(rig);
+}
+
+/* Nothing in flight is no silence. */
+static void idle_is_no_silence(void **state)
+{
+    (void)state;
+    struct rig *rig = open_rig(IN_ORDER, 5, 2, 0);
+    rig->phase.timeout_ns = 100000000;
+    rig_run(rig);
+    assert_string_equal(rig->worker.failure.text, "");
+    assert_int_equal(rig_answered(rig), 2);
+    rig_close(rig);
+    free(rig);
+}
+
+/* A batch is sent when all replies to the one before have come, one by one: so each time a server
+ * reads, it gets a whole one. */
+static void batches(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_make(IN_PIECES, WORKLOAD_get, 0, 1);
+    rig->phase.batch = true;
+    rig_run(rig);
+    assert_int_equal(rig_answered(rig), REQUESTS);
+    rig_close(rig);
+    for (unsigned i = 0; i < CONNECTIONS; i++)
+        assert_int_equal(rig->servers[i].requests, rig->servers[i].turns * WINDOW);
+    free(rig);
+}
+
 int main(void)
 {
     clock_init();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(in_order),           cmocka_unit_test(out_of_order),
-        cmocka_unit_test(in_pieces),          cmocka_unit_test(errors_are_counted),
-        cmocka_unit_test(misses_are_counted), cmocka_unit_test(bad_servers),
-        cmocka_unit_test(partial_sends),      cmocka_unit_test(stops_when_told),
-        cmocka_unit_test(duration_ends),      cmocka_unit_test(same_requests_on_the_wire),
+        cmocka_unit_test(in_order),
+        cmocka_unit_test(out_of_order),
+        cmocka_unit_test(in_pieces),
+        cmocka_unit_test(errors_are_counted),
+        cmocka_unit_test(misses_are_counted),
+        cmocka_unit_test(bad_servers),
+        cmocka_unit_test(partial_sends),
+        cmocka_unit_test(stops_when_told),
+        cmocka_unit_test(duration_ends),
+        cmocka_unit_test(same_requests_on_the_wire),
         cmocka_unit_test(phases_follow),
+        cmocka_unit_test(open_sends_all),
+        cmocka_unit_test(open_duration),
+        cmocka_unit_test(stall_is_not_omitted),
+        cmocka_unit_test(backlog_is_given_up),
+        cmocka_unit_test(unanswered_are_counted),
+        cmocka_unit_test(idle_is_no_silence),
+        cmocka_unit_test(batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

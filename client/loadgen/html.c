@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Writes the page of results.
+ *
+ *   what was measured, and may it be believed
+ *   all tests at a glance
+ *   comparison of two servers, if there is one
+ *   each test: figures, warnings, table
+ *   the machine, the options, the command; the JSON
+ *
+ * How: every section is a function over the JSON of the run; a section without data is left out.
+ *
+ * Invariants: text from the JSON is escaped; the page refers to nothing outside of it.
+ * Threads: any; no state. Failures: ERR_OUT_OF_MEMORY; what cannot be written is lost.
+ */
+#include "client/loadgen/html.h"
+
+#include "client/loadgen/html_figures.h"
+#include "client/loadgen/html_text.h"
+#include "client/loadgen/load.h"
+#include "common/err.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- pieces ---- */
+
+/* What is left out on narrow screens. */
+#define HTML_MINOR " class=\"minor\""
+
+/* `kind` is "", or " class=..." */
+static void html_duration_cell(FILE *out, const char *kind, const json_t *object, const char *key)
+{
+    char text[HTML_NUMBER_SIZE];
+    html_duration(load_number(object, key), text);
+    fprintf(out, "<td%s>%s</td>", kind, text);
+}
+
+/* A number over its name. `text` is ours. */
+static void html_tile(FILE *out, const char *name, const char *text)
+{
+    fprintf(out, "<div class=\"tile\"><b>%s</b><span>%s</span></div>\n", text, name);
+}
+
+static void html_duration_tile(FILE *out, const char *name, const json_t *object, const char *key)
+{
+    char text[HTML_NUMBER_SIZE];
+    html_duration(load_number(object, key), text);
+    html_tile(out, name, text);
+}
+
+/* A row of a list of terms, if there is something to say. */
+static void html_fact(FILE *out, const char *name, const char *text)
+{
+    if (text[0] == 0)
+        return;
+    fprintf(out, "<dt>%s</dt><dd>", name);
+    html_escape(out, text);
+    fputs("</dd>\n", out);
+}
+
+/* The text of any value: a text as it is, else its JSON. The buffer is for numbers. */
+static const char *html_value(const json_t *value, char *buffer, size_t size)
+{
+    if (json_is_string(value))
+        return json_string_value(value);
+    if (json_is_boolean(value))
+        return json_is_true(value) ? "yes" : "no";
+    if (!json_is_number(value))
+        return "";
+    (void)snprintf(buffer, size, "%.12g", json_number_value(value));
+    return buffer;
+}
+
+static size_t html_warnings_of(json_t *results)
+{
+    size_t n = 0;
+    const char *name;
+    json_t *result;
+    json_object_foreach(results, name, result) n +=
+        json_array_size(json_object_get(result, "warnings"));
+    return n;
+}
+
+/* ---- head ---- */
+
+static void html_title(FILE *out, const json_t *document)
+{
+    const json_t *target = json_object_get(document, "target");
+    const char *software = load_text(target, "software");
+    html_escape(out, software[0] != 0 ? software : "server");
+    fputs(" ", out);
+    html_escape(out, load_text(target, "version"));
+}
+
+static void html_load(FILE *out, const json_t *document)
+{
+    const json_t *config = json_object_get(document, "config");
+    const struct {
+        const char *key, *one, *many;
+    } parts[] = {{"connections", "connection", "connections"},
+                 {"threads", "client thread", "client threads"},
+                 {"pipeline", "request in flight on each", "requests in flight on each"},
+                 {"size", "byte a value", "bytes a value"},
+                 {"keyspace", "key", "keys"}};
+    char text[HTML_NUMBER_SIZE];
+    for (size_t i = 0; i < LENGTH_OF(parts); i++) {
+        double value = load_number(config, parts[i].key);
+        if (value <= 0)
+            continue;
+        html_number(value, text);
+        fprintf(out, "<li>%s %s</li>", text, value == 1 ? parts[i].one : parts[i].many);
+    }
+}
+
+static void html_trust(FILE *out, const json_t *document)
+{
+    size_t warnings = html_warnings_of(json_object_get(document, "results"));
+    if (warnings == 0)
+        fputs("<p class=\"trust good\">&#10003; Nothing speaks against these figures.</p>\n", out);
+    else
+        fprintf(out,
+                "<p class=\"trust bad\">&#9888; %zu warning%s: read below before you quote these "
+                "figures.</p>\n",
+                warnings, warnings == 1 ? "" : "s");
+}
+
+static void html_head(FILE *out, const json_t *document)
+{
+    const json_t *target = json_object_get(document, "target");
+    fputs("<header><p class=\"eyebrow\">loadgen report</p><h1>", out);
+    html_title(out, document);
+    fputs("</h1>\n<p class=\"sub\">", out);
+    html_escape(out, load_text(target, "address"));
+    fputs(" &#183; ", out);
+    html_escape(out, load_text(target, "protocol"));
+    fputs(" &#183; <span>", out);
+    html_escape(out, load_text(document, "timestamp"));
+    fputs("</span></p>\n<ul class=\"chips\">", out);
+    if (load_text(document, "durability")[0] != 0) {
+        fputs("<li class=\"strong\">durability: ", out);
+        html_escape(out, load_text(document, "durability"));
+        fputs("</li>", out);
+    }
+    html_load(out, document);
+    fputs("</ul>\n", out);
+    html_trust(out, document);
+    fputs("</header>\n", out);
+}
+
+/* ---- all tests ---- */
+
+static double html_highest(json_t *results, const char *key)
+{
+    double most = 0;
+    const char *name;
+    json_t *result;
+    json_object_foreach(results, name, result) most = fmax(most, load_number(result, key));
+    return most;
+}
+
+static void html_rate_cell(FILE *out, double rate, double highest)
+{
+    char text[HTML_NUMBER_SIZE];
+    html_number(rate, text);
+    fprintf(out, "<td class=\"bar\"><i style=\"width:%.1f%%\"></i><b>%s</b></td>",
+            highest > 0 ? 100 * rate / highest : 0, text);
+}
+
+static void html_summary_row(FILE *out, unsigned index, const json_t *result, double highest)
+{
+    static const struct {
+        const char *key, *kind;
+    } cells[] = {{"median_ns", ""},
+                 {"p95_ns", HTML_MINOR},
+                 {"p99_ns", ""},
+                 {"p999_ns", HTML_MINOR},
+                 {"max_ns", HTML_MINOR}};
+    char errors[HTML_NUMBER_SIZE];
+    double n_errors = load_number(result, "errors");
+    fprintf(out, "<tr><th><a href=\"#t%u\">", index);
+    html_escape(out, load_text(result, "title"));
+    fputs("</a></th>", out);
+    html_rate_cell(out, load_number(result, "ops_per_sec"), highest);
+    for (size_t i = 0; i < LENGTH_OF(cells); i++)
+        html_duration_cell(out, cells[i].kind, result, cells[i].key);
+    html_number(n_errors, errors);
+    fprintf(out, "<td%s>%s</td></tr>\n", n_errors > 0 ? " class=\"worse\"" : "", errors);
+}
+
+static void html_summary(FILE *out, json_t *results)
+{
+    double highest = html_highest(results, "ops_per_sec");
+    unsigned index = 0;
+    const char *name;
+    json_t *result;
+    fputs("<section><h2>At a glance</h2>\n<div class=\"scroll\"><table><thead><tr><th>test</th>"
+          "<th>requests/s</th><th>p50</th><th" HTML_MINOR ">p95</th><th>p99</th>"
+          "<th" HTML_MINOR ">p99.9</th><th" HTML_MINOR ">max</th>"
+          "<th>errors</th></tr></thead><tbody>\n",
+          out);
+    json_object_foreach(results, name, result) html_summary_row(out, index++, result, highest);
+    fputs("</tbody></table></div></section>\n", out);
+}
+
+/* ---- comparison ---- */
+
+#define HTML_FOREST_RANGE 2.0 /* the scale goes from 1 / this to this */
+
+static double html_forest_at(double ratio)
+{
+    double share = 0.5 + log(fmax(ratio, 1e-9)) / (2 * log(HTML_FOREST_RANGE));
+    return 100 * fmin(fmax(share, 0), 1);
+}
+
+/* The interval as a bar on a scale of ratios, 1 in the middle. */
+static void html_forest(FILE *out, const json_t *row)
+{
+    double low = html_forest_at(load_number(row, "low"));
+    double high = html_forest_at(load_number(row, "high"));
+    fprintf(out,
+            "<td class=\"forest\"><div><i style=\"left:%.1f%%;width:%.1f%%\"></i>"
+            "<b style=\"left:%.1f%%\"></b></div></td>",
+            low, fmax(high - low, 0), html_forest_at(load_number(row, "ratio")));
+}
+
+static void html_comparison_row(FILE *out, const json_t *row)
+{
+    const char *verdict = load_text(row, "verdict");
+    char a[HTML_NUMBER_SIZE], b[HTML_NUMBER_SIZE];
+    bool better = strcmp(verdict, "better") == 0, worse = strcmp(verdict, "worse") == 0;
+    html_number(load_number(row, "a"), a);
+    html_number(load_number(row, "b"), b);
+    fputs("<tr><th>", out);
+    html_escape(out, load_text(row, "test"));
+    fputs(" ", out);
+    html_escape(out, load_text(row, "title"));
+    fputs(" <small>", out);
+    html_escape(out, load_text(row, "unit"));
+    fprintf(out,
+            "</small></th><td data-is=\"A\">%s</td><td data-is=\"B\">%s</td>"
+            "<td data-is=\"B / A\"><b>%.3f</b></td>",
+            a, b, load_number(row, "ratio"));
+    html_forest(out, row);
+    fprintf(out, "<td class=\"minor\">%.3f to %.3f</td><td class=\"verdict %s\">%s",
+            load_number(row, "low"), load_number(row, "high"),
+            better  ? "better"
+            : worse ? "worse"
+                    : "",
+            better  ? "&#9650; "
+            : worse ? "&#9660; "
+                    : "");
+    html_escape(out, load_text(row, "text"));
+    fputs("</td></tr>\n", out);
+}
+
+/* "A: redis 7.0.15 at 127.0.0.1:6379" */
+static void html_side(FILE *out, const char *side, const json_t *target)
+{
+    if (target == NULL)
+        return;
+    fprintf(out, "<b>%s</b>: ", side);
+    html_escape(out, load_text(target, "software"));
+    fputs(" ", out);
+    html_escape(out, load_text(target, "version"));
+    fputs(" at ", out);
+    html_escape(out, load_text(target, "address"));
+    fputs("<br>\n", out);
+}
+
+static void html_comparison(FILE *out, const json_t *document)
+{
+    const json_t *rows = json_object_get(document, "comparison");
+    size_t i;
+    json_t *row;
+    if (json_array_size(rows) == 0)
+        return;
+    fputs("<section><h2>A against B</h2>\n<p class=\"note\">", out);
+    html_side(out, "A", json_object_get(document, "target"));
+    html_side(out, "B", json_object_get(document, "target_b"));
+    fputs("Medians of runs in turn. The bar is "
+          "the 95&nbsp;% confidence interval of the ratio; a bar that touches the line in the "
+          "middle shows no difference.</p>\n<div class=\"scroll\"><table "
+          "class=\"ab\"><thead><tr><th></th>"
+          "<th>A</th><th>B</th><th>B / A</th><th class=\"forest\">0.5 &#183; 1 &#183; 2</th>"
+          "<th" HTML_MINOR ">interval</th><th class=\"verdict\">verdict</th></tr></thead><tbody>\n",
+          out);
+    json_array_foreach(rows, i, row) html_comparison_row(out, row);
+    fputs("</tbody></table></div></section>\n", out);
+}
+
+/* ---- a test ---- */
+
+static void html_tiles(FILE *out, const json_t *result)
+{
+    char text[HTML_NUMBER_SIZE];
+    double hits = load_number(result, "hits"), reads = hits + load_number(result, "misses");
+    fputs("<div class=\"tiles\">", out);
+    html_number(load_number(result, "ops_per_sec"), text);
+    html_tile(out, "requests/s", text);
+    html_duration_tile(out, "median", result, "median_ns");
+    html_duration_tile(out, "p99", result, "p99_ns");
+    html_duration_tile(out, "p99.9", result, "p999_ns");
+    html_duration_tile(out, "maximum", result, "max_ns");
+    html_number(load_number(result, "errors"), text);
+    html_tile(out, "errors", text);
+    if (reads > 0) {
+        (void)snprintf(text, sizeof text, "%.4g&nbsp;%%", 100 * hits / reads);
+        html_tile(out, "reads that hit", text);
+    }
+    fputs("</div>\n", out);
+}
+
+static void html_warnings(FILE *out, const json_t *result)
+{
+    const json_t *warnings = json_object_get(result, "warnings");
+    const char *said[] = {load_text(result, "first_error"), load_text(result, "failure")};
+    size_t i;
+    json_t *warning;
+    fputs("<ul class=\"warnings\">", out);
+    json_array_foreach(warnings, i, warning)
+    {
+        fputs("<li><b>", out);
+        html_escape(out, load_text(warning, "name"));
+        fputs("</b> ", out);
+        html_escape(out, load_text(warning, "text"));
+        fputs("</li>\n", out);
+    }
+    for (i = 0; i < LENGTH_OF(said); i++) {
+        if (said[i][0] == 0)
+            continue;
+        fprintf(out, "<li><b>%s</b> ", i == 0 ? "first error" : "ended early");
+        html_escape(out, said[i]);
+        fputs("</li>\n", out);
+    }
+    fputs("</ul>\n", out);
+}
+
+static void html_latency_row(FILE *out, const char *name, const json_t *latency)
+{
+    static const char *const keys[] = {"mean_ns", "min_ns",  "median_ns", "p90_ns", "p95_ns",
+                                       "p99_ns",  "p999_ns", "p9999_ns",  "max_ns"};
+    char count[HTML_NUMBER_SIZE];
+    if (load_number(latency, "samples") <= 0)
+        return;
+    html_number(load_number(latency, "samples"), count);
+    fputs("<tr><th>", out);
+    html_escape(out, name);
+    fprintf(out, "</th><td>%s</td>", count);
+    for (size_t i = 0; i < LENGTH_OF(keys); i++)
+        html_duration_cell(out, "", latency, keys[i]);
+    fputs("</tr>\n", out);
+}
+
+static void html_latency_table(FILE *out, const json_t *result)
+{
+    const char *name;
+    json_t *latency;
+    fputs("<div class=\"scroll\"><table><thead><tr><th>latency</th><th>requests</th><th>mean</th>"
+          "<th>min</th><th>p50</th><th>p90</th><th>p95</th><th>p99</th><th>p99.9</th>"
+          "<th>p99.99</th><th>max</th></tr></thead><tbody>\n",
+          out);
+    html_latency_row(out, "response", result);
+    html_latency_row(out, "service", json_object_get(result, "service"));
+    html_latency_row(out, "first byte", json_object_get(result, "ttfb"));
+    json_object_foreach(json_object_get(result, "by_request"), name, latency)
+        html_latency_row(out, name, latency);
+    fputs("</tbody></table></div>\n", out);
+}
+
+static void html_efficiency(FILE *out, const json_t *result)
+{
+    const json_t *client = json_object_get(result, "client");
+    double of_server = load_number(json_object_get(result, "server"), "us_per_op");
+    fprintf(out,
+            "<p class=\"note\">CPU time of a request: client %.2f&nbsp;&#181;s (its busiest thread "
+            "was busy %.0f&nbsp;%% of the time)",
+            load_number(client, "us_per_op"), 100 * load_number(client, "busiest_thread"));
+    if (of_server > 0)
+        fprintf(out, ", server %.2f&nbsp;&#181;s", of_server);
+    fputs(".</p>\n", out);
+}
+
+static void html_test(FILE *out, unsigned index, const char *name, const json_t *result)
+{
+    fprintf(out, "<section class=\"test\" id=\"t%u\"><h2>", index);
+    html_escape(out, load_text(result, "title"));
+    fputs(" <small>", out);
+    html_escape(out, name);
+    fputs("</small></h2>\n", out);
+    html_tiles(out, result);
+    html_warnings(out, result);
+    fputs("<div class=\"figures\">\n", out);
+    figure_percentiles(out, result);
+    figure_time(out, result);
+    figure_distribution(out, result);
+    fputs("</div>\n", out);
+    html_latency_table(out, result);
+    html_efficiency(out, result);
+    fputs("</section>\n", out);
+}
+
+/* ---- circumstances ---- */
+
+static void html_facts_of(FILE *out, json_t *object)
+{
+    const char *key;
+    json_t *value;
+    char buffer[64];
+    fputs("<dl>\n", out);
+    json_object_foreach(object, key, value)
+    {
+        fputs("<dt>", out);
+        html_escape(out, key);
+        fputs("</dt><dd>", out);
+        html_escape(out, html_value(value, buffer, sizeof buffer));
+        fputs("</dd>\n", out);
+    }
+    fputs("</dl>\n", out);
+}
+
+static void html_circumstances(FILE *out, const json_t *document)
+{
+    const json_t *environment = json_object_get(document, "environment");
+    char memory[48] = "";
+    double bytes = load_number(environment, "memory_bytes");
+    if (bytes > 0)
+        (void)snprintf(memory, sizeof memory, "%.1f GiB", bytes / 1073741824);
+    fputs("<section><h2>Circumstances</h2>\n<div class=\"columns\"><div><h3>Machine of loadgen</h3>"
+          "<dl>\n",
+          out);
+    html_fact(out, "processor", load_text(environment, "cpu"));
+    char buffer[64];
+    html_fact(out, "CPUs", html_value(json_object_get(environment, "cpus"), buffer, sizeof buffer));
+    html_fact(out, "governor", load_text(environment, "governor"));
+    html_fact(out, "turbo", load_text(environment, "turbo"));
+    html_fact(out, "memory", memory);
+    html_fact(out, "disk", load_text(environment, "disk"));
+    html_fact(out, "system", load_text(environment, "os"));
+    html_fact(out, "kernel", load_text(environment, "kernel"));
+    fputs("</dl></div>\n<div><h3>Server</h3>", out);
+    html_facts_of(out, json_object_get(document, "target"));
+    fputs("</div></div>\n<h3>Again</h3><pre>", out);
+    html_escape(out, load_text(document, "command"));
+    fputs("</pre>\n<details><summary>All options</summary>", out);
+    html_facts_of(out, json_object_get(document, "config"));
+    fputs("</details></section>\n", out);
+}
+
+/* ---- page ---- */
+
+static int html_data_part(const char *json, size_t size, void *out)
+{
+    html_escape_script(out, json, size);
+    return 0;
+}
+
+static int html_data(FILE *out, const json_t *document)
+{
+    fputs("<script type=\"application/json\" id=\"results\">", out);
+    int err =
+        json_dump_callback(document, html_data_part, out, JSON_COMPACT | JSON_REAL_PRECISION(10));
+    fputs("</script>\n", out);
+    return err == 0 ? 0 : ERR_OUT_OF_MEMORY;
+}
+
+static void html_begin(FILE *out, const json_t *document)
+{
+    fputs("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+          "<meta name=\"color-scheme\" content=\"light dark\">\n<title>loadgen: ",
+          out);
+    html_title(out, document);
+    fputs("</title>\n<style>\n", out);
+    html_style(out);
+    fputs("</style></head><body><main>\n", out);
+}
+
+int html_write(FILE *out, const json_t *document)
+{
+    json_t *results = json_object_get(document, "results");
+    const char *name;
+    json_t *result;
+    unsigned index = 0;
+    html_begin(out, document);
+    html_head(out, document);
+    html_summary(out, results);
+    html_comparison(out, document);
+    json_object_foreach(results, name, result) html_test(out, index++, name, result);
+    html_circumstances(out, document);
+    fputs("<footer>Made by loadgen ", out);
+    html_escape(out, load_text(document, "tool_version"));
+    fputs(". Latencies are at most 1.6&nbsp;% above the truth. All figures are in this file as "
+          "JSON: element &#8220;results&#8221;.</footer>\n</main>\n",
+          out);
+    int err = html_data(out, document);
+    fputs("</body></html>\n", out);
+    return err;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Results as a page: one file of HTML that needs nothing else, made from what --json writes. No
+ * script; light or dark as the reader has it; for narrow screens and paper too.
+ */
+#pragma once
+
+#include "common/check.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+/* `document` is one that load_check accepts. 0, or ERR_OUT_OF_MEMORY (the page is not complete). */
+MUST_USE int html_write(FILE *out, const json_t *document);
+
+/* The sheet of styles, for html.c. */
+void html_style(FILE *out);
+
+/* loadgen report FILE.json: the page of a file on standard output. argv[0] is "report". Returns the
+ * exit code of the process. */
+int html_main(int argc, char **argv);
+
+/* --html: write the page of what --json prints (a file at its begin) to a file. 0, or an error with
+ * a sentence in out_detail. */
+enum { HTML_DETAIL_SIZE = 300 };
+MUST_USE int html_write_file(const char *path, FILE *json,
+                             char out_detail[static HTML_DETAIL_SIZE]);
+
+/* Can this file be written? To be asked before hours of measuring. 0, or ERR_IO with a sentence. */
+MUST_USE int html_check_file(const char *path, char out_detail[static HTML_DETAIL_SIZE]);

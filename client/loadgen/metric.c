@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Figures out of results, and out of what was written about results.
+ *
+ * How: each row of metrics.def brings its expression and its place in the JSON.
+ *
+ * Invariants: a new figure takes a row and no code.
+ * Threads: any; no state. Failures: none; what is not there is 0.
+ */
+#include "client/loadgen/metric.h"
+
+#include "client/loadgen/load.h"
+
+#include <string.h>
+
+enum { HIGHER = true, LOWER = false };
+
+const struct metric metric_table[METRIC_COUNT] = {
+#define METRIC(id, title, key, unit, better, scale, judged, value)                                 \
+    {title, key, unit, better, scale, judged},
+#include "client/loadgen/metrics.def"
+#undef METRIC
+};
+
+static double metric_quantile(const struct result *result, double q)
+{
+    return (double)hist_quantile(&result->latency, q);
+}
+
+void metric_values(const struct result *result, double out_values[static METRIC_COUNT])
+{
+#define METRIC(id, title, key, unit, better, scale, judged, value) out_values[METRIC_##id] = value;
+#include "client/loadgen/metrics.def"
+#undef METRIC
+}
+
+double metric_of_json(const struct metric *metric, const json_t *object)
+{
+    const char *dot = strchr(metric->key, '.');
+    if (dot == NULL)
+        return load_number(object, metric->key);
+    const json_t *inner = json_object_getn(object, metric->key, (size_t)(dot - metric->key));
+    return load_number(inner, dot + 1);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The figures of metrics.def as C.
+ */
+#pragma once
+
+#include "client/loadgen/result.h"
+
+#include <jansson.h>
+
+enum metric_id {
+#define METRIC(id, title, key, unit, better, scale, judged, value) METRIC_##id,
+#include "client/loadgen/metrics.def"
+#undef METRIC
+    METRIC_COUNT
+};
+
+struct metric {
+    const char *title;
+    const char *key;
+    const char *unit;
+    bool higher_is_better;
+    double scale;
+    bool judged;
+};
+
+extern const struct metric metric_table[METRIC_COUNT];
+
+/* All figures of a result as they are stored; 0 where one is not known. */
+void metric_values(const struct result *result, double out_values[static METRIC_COUNT]);
+
+/* A figure of an object of --json; 0 if it is not there. */
+double metric_of_json(const struct metric *metric, const json_t *object);

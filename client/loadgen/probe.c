@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Asks a server what it is.
+ *
+ * How: one request, server.info or INFO, whose answer is searched for the few fields that matter.
+ * Redis has no name for its durability; ours for the same promise are used: without an append-only
+ * file "memory", with one "buffered".
+ *
+ * Invariants: the answer is data from outside; nothing of it is trusted but its bytes.
+ * Threads: the main thread, before workers start. Failures: none; fields stay empty.
+ */
+#include "client/loadgen/probe.h"
+
+#include "common/clock.h"
+#include "proto/mp.h"
+#include "proto/pack.h"
+#include "proto/rpc.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <unistd.h>
+
+enum { PROBE_ANSWER_MAX = 256 * 1024, PROBE_READ = 4096, PROBE_TIMEOUT_MS = 2000 };
+
+static void probe_put(char out[static PROBE_TEXT_SIZE], const char *text, size_t size)
+{
+    size = size < PROBE_TEXT_SIZE ? size : PROBE_TEXT_SIZE - 1;
+    for (size_t i = 0; i < size; i++)
+        out[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+    out[size] = 0;
+}
+
+/* A field of the section "server" of server.info. */
+static void probe_field(struct bytes key, const struct mp *value, struct probe *out)
+{
+    const struct {
+        const char *name;
+        char *text;
+    } fields[] = {
+        {"version", out->version},
+        {"durability", out->durability},
+        {"allocator", out->allocator},
+        {"loops", out->threads},
+    };
+    char number[NUM_REAL_SIZE];
+    for (size_t i = 0; i < LENGTH_OF(fields); i++) {
+        if (!bytes_equal(key, bytes_of(fields[i].name)))
+            continue;
+        if (value->kind == MP_STR)
+            probe_put(fields[i].text, (const char *)value->bytes.data, value->bytes.size);
+        else if (mp_number_text(value, number))
+            probe_put(fields[i].text, number, strlen(number));
+    }
+}
+
+/* Read the header of a map. */
+static uint32_t probe_map(struct mp_reader *reader)
+{
+    struct mp head;
+    return mp_read(reader, &head) == 0 && head.kind == MP_MAP ? head.count : 0;
+}
+
+static void probe_section(struct mp_reader *reader, struct probe *out)
+{
+    uint32_t pairs = probe_map(reader);
+    for (uint32_t i = 0; i < pairs; i++) {
+        struct mp_reader value_reader;
+        struct bytes key;
+        struct mp value;
+        bool text;
+        if (mp_read_bytes(reader, &key, &text) != 0)
+            return;
+        value_reader = *reader;
+        if (mp_skip(reader, MP_DEPTH_MAX) != 0)
+            return;
+        if (mp_read(&value_reader, &value) == 0)
+            probe_field(key, &value, out);
+    }
+}
+
+void probe_from_info(struct bytes info, struct probe *out)
+{
+    struct mp_reader reader = mp_reader_of(info);
+    uint32_t pairs = probe_map(&reader);
+    memset(out, 0, sizeof *out);
+    probe_put(out->software, "cairn", 5);
+    for (uint32_t i = 0; i < pairs; i++) {
+        struct mp_reader section;
+        struct bytes key;
+        bool text;
+        if (mp_read_bytes(&reader, &key, &text) != 0)
+            return;
+        section = reader;
+        if (bytes_equal(key, bytes_of("server")))
+            probe_section(&section, out);
+        if (mp_skip(&reader, MP_DEPTH_MAX) != 0)
+            return;
+    }
+}
+
+/* The value of a line "name:value"; false if there is none. */
+static bool probe_line(const char *info, const char *name, char out[static PROBE_TEXT_SIZE])
+{
+    size_t size = strlen(name);
+    for (const char *at = info; at != NULL; at = strchr(at, '\n')) {
+        at += *at == '\n';
+        if (strncmp(at, name, size) != 0 || at[size] != ':')
+            continue;
+        probe_put(out, at + size + 1, strcspn(at + size + 1, "\r\n"));
+        return true;
+    }
+    return false;
+}
+
+void probe_from_resp(const char *info, struct probe *out)
+{
+    char text[PROBE_TEXT_SIZE];
+    memset(out, 0, sizeof *out);
+    if (probe_line(info, "cairn_version", out->version))
+        probe_put(out->software, "cairn", 5);
+    else if (probe_line(info, "valkey_version", out->version))
+        probe_put(out->software, "valkey", 6);
+    else if (probe_line(info, "redis_version", out->version))
+        probe_put(out->software, "redis", 5);
+    (void)probe_line(info, "mem_allocator", out->allocator);
+    (void)probe_line(info, "io_threads", out->threads);
+    if (!probe_line(info, "durability", out->durability) && probe_line(info, "aof_enabled", text))
+        (void)snprintf(out->durability, sizeof out->durability, "%s",
+                       text[0] == '1' ? "buffered" : "memory");
+}
+
+/* How many bytes the first reply in data takes; 0: not all there; SIZE_MAX: it is none. */
+static size_t probe_whole(const struct target *target, const struct buf *data)
+{
+    struct driver_reply reply;
+    enum driver_status status = target->driver->parse_reply(buf_bytes(data), &reply);
+    if (status == DRIVER_MORE)
+        return 0;
+    return status == DRIVER_VALUE ? reply.size : SIZE_MAX;
+}
+
+/* Wait for the reply to be all there. */
+static bool probe_receive(const struct target *target, int fd, struct buf *data)
+{
+    uint64_t deadline = clock_mono_ns() + (uint64_t)target->timeout_ms * 1000000u;
+    while (data->size < PROBE_ANSWER_MAX && clock_mono_ns() < deadline) {
+        struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+        if (poll(&poll_fd, 1, target->timeout_ms) <= 0 || buf_reserve(data, PROBE_READ) != 0)
+            return false;
+        ssize_t n = recv(fd, data->data + data->size, PROBE_READ, 0);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
+        if (n <= 0)
+            return false;
+        data->size += (size_t)n;
+        size_t whole = probe_whole(target, data);
+        if (whole != 0)
+            return whole != SIZE_MAX;
+    }
+    return false;
+}
+
+static int probe_request(bool resp, struct buf *out)
+{
+    static const char info[] = "*1\r\n$4\r\nINFO\r\n";
+    if (resp)
+        return buf_append(out, info, sizeof info - 1);
+    int err = rpc_encode_request(out, 0, bytes_of("server.info"));
+    return err != 0 ? err : pack_array(out, 0);
+}
+
+static void probe_answer(bool resp, struct buf *data, struct probe *out)
+{
+    struct rpc_response response;
+    size_t size;
+    if (!resp && rpc_decode_response(buf_bytes(data), &response, &size) == 0)
+        probe_from_info(response.result, out);
+    if (resp && buf_append(data, "", 1) == 0)
+        probe_from_resp((const char *)data->data, out);
+}
+
+/* Ask on this connection. */
+static void probe_ask(const struct target *target, int fd, struct probe *out)
+{
+    bool resp = strncmp(target->driver->name, "resp", 4) == 0;
+    struct buf request, answer;
+    buf_init(&request);
+    buf_init(&answer);
+    if (probe_request(resp, &request) == 0 &&
+        send(fd, request.data, request.size, MSG_NOSIGNAL) == (ssize_t)request.size &&
+        probe_receive(target, fd, &answer))
+        probe_answer(resp, &answer, out);
+    buf_deinit(&request);
+    buf_deinit(&answer);
+}
+
+void probe_read(const struct target *target, struct probe *out)
+{
+    struct failure failure = {.kind = FAILURE_NONE};
+    struct target hasty = *target;
+    int fd;
+    memset(out, 0, sizeof *out);
+    if (hasty.timeout_ms > PROBE_TIMEOUT_MS)
+        hasty.timeout_ms = PROBE_TIMEOUT_MS;
+    if (target_connect(&hasty, &fd, &failure) != 0)
+        return;
+    probe_ask(&hasty, fd, out);
+    close(fd);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What a server says about itself: it belongs to every figure taken of it.
+ */
+#pragma once
+
+#include "client/loadgen/target.h"
+
+enum { PROBE_TEXT_SIZE = 64 };
+
+/* Texts are "" where the server does not tell. */
+struct probe {
+    char software[PROBE_TEXT_SIZE]; /* "cairn", "redis", "valkey" */
+    char version[PROBE_TEXT_SIZE];
+    char durability[PROBE_TEXT_SIZE]; /* "memory", "buffered", "strict"; of Redis: see probe.c */
+    char allocator[PROBE_TEXT_SIZE];
+    char threads[PROBE_TEXT_SIZE]; /* event loops, or I/O threads */
+};
+
+/* Ask the server, on a connection of its own that is closed again. What cannot be learned stays
+ * empty; a server that does not answer is waited for two seconds. */
+void probe_read(const struct target *target, struct probe *out);
+
+/* The same from an answer: the result of server.info (MessagePack), or the text of INFO. */
+void probe_from_info(struct bytes info, struct probe *out);
+void probe_from_resp(const char *info, struct probe *out);

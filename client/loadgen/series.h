@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A phase over time: requests, errors and latencies of each interval of it. The intervals have
+ * 0.2 s; whenever there are too many, each two become one. About 3 MiB.
+ */
+#pragma once
+
+#include "common/hist.h"
+
+#include <stdbool.h>
+
+enum {
+    SERIES_ROWS = 300,
+    SERIES_INTERVAL_NS = 200000000,
+};
+
+struct series_row {
+    uint64_t start_ns, length_ns;  /* from the begin of the phase */
+    uint64_t requests, errors;     /* requests: successful ones */
+    uint64_t max_ns;               /* as exact as a bucket of the histogram */
+    uint32_t bucket[HIST_BUCKETS]; /* replies by latency, as in common/hist.h */
+};
+
+struct series {
+    unsigned n;
+    uint64_t interval_ns;
+    uint64_t begun_ns, seen_ns; /* clock of the caller: of the phase, of the last row */
+    uint64_t errors;            /* until the last row */
+    struct hist before;         /* the same */
+    struct series_row row[SERIES_ROWS];
+};
+
+/* Start at this time. */
+void series_init(struct series *series, uint64_t now_ns);
+
+/* All successful requests and errors until now. A row is added when an interval is over, or at the
+ * end (`last`) for the rest. */
+void series_update(struct series *series, uint64_t now_ns, const struct hist *all, uint64_t errors,
+                   bool last);
+
+/* Whether series_update would add a row, so that the histograms need only be merged then. */
+bool series_due(const struct series *series, uint64_t now_ns);
+
+/* As hist_quantile. */
+uint64_t series_quantile(const struct series_row *row, double q);
+
+/* By how much the rate of the last third of the time differs from that of the first, relative to
+ * the higher of the two, 0..1; 0 if there are too few rows to tell. */
+double series_drift(const struct series *series);

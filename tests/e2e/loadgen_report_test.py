@@ -1,0 +1,198 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""loadgen --json, --html and loadgen report: what is measured is in the file, and the page is well
+formed, refers to nothing, and cannot be changed by what is in a file."""
+
+import html.parser
+import json
+import os
+import random
+import re
+import subprocess
+import tempfile
+import unittest
+
+from lib import Server
+
+LOADGEN = os.environ["LOADGEN"]
+SEED = 5
+VOID = {"meta", "path", "br"}
+EVIL = "</script><script>alert(1)</script>\"'&<!--\x01 onload=x"
+
+
+def loadgen(*words, text=None):
+    """(exit code, standard output, standard error)."""
+    done = subprocess.run([LOADGEN, *words], input=text, capture_output=True, text=True,
+                          timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+class Page(html.parser.HTMLParser):
+    """Reads a page and complains about tags that are not closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.attributes, self.words, self.data = [], {}, [], "", ""
+        self.feed(text)
+        self.close()
+        if self.open:
+            raise AssertionError(f"left open: {self.open}")
+
+    def handle_starttag(self, tag, attrs):
+        self.tags[tag] = self.tags.get(tag, 0) + 1
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags[tag] = self.tags.get(tag, 0) + 1
+        self.attributes += attrs
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            raise AssertionError(f"</{tag}> closes nothing")
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "script":
+            self.data += data
+        elif self.open and self.open[-1] != "style":
+            self.words += data
+
+
+def page_of(document):
+    """The page of a document."""
+    code, out, err = loadgen("report", "-", text=json.dumps(document))
+    if code != 0:
+        raise AssertionError(err)
+    return Page(out)
+
+
+class ReportTest(unittest.TestCase):
+    """One run of a server, looked at from all sides."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.path = os.path.join(folder.name, "report.html")
+        server = Server({}, listen="127.0.0.1:0")
+        cls.addClassCleanup(server.stop)
+        host, port = server.address
+        cls.code, cls.out, cls.err = loadgen(
+            "-h", host, "-p", str(port), "-t", "get,mixed", "-n", "20000", "-r", "100", "-d", "64",
+            "--preload", "--json", "--html", cls.path)
+
+    def setUp(self):
+        self.assertEqual(self.code, 0, self.err)
+        self.document = json.loads(self.out, parse_constant=self.fail)
+
+    def test_what_was_measured(self):
+        self.assertEqual(sorted(self.document["results"]),
+                         ["get/d64/c50/P1/memory", "mixed/d64/c50/P1/memory"])
+        for result in self.document["results"].values():
+            self.assertEqual(result["samples"], 20000)
+            self.assertEqual(sum(count for _, count in result["histogram"]), 20000)
+            self.assertEqual(sum(row["ops"] for row in result["series"]), 20000)
+            for row in result["series"]:
+                self.assertEqual(sum(count for _, count in row["cells"]), row["ops"])
+            self.assertLessEqual(result["median_ns"], result["p99_ns"])
+            self.assertGreater(result["ops_per_sec"], 0)
+        mixed = self.document["results"]["mixed/d64/c50/P1/memory"]
+        self.assertEqual(sum(part["samples"] for part in mixed["by_request"].values()), 20000)
+
+    def test_circumstances(self):
+        self.assertEqual(self.document["version"], "2.0")
+        self.assertEqual(self.document["durability"], "memory")
+        self.assertEqual(self.document["target"]["software"], "cairn")
+        self.assertGreaterEqual(self.document["environment"]["cpus"], 1)
+        self.assertEqual(self.document["config"]["size"], 64)
+        self.assertIn("-t get,mixed", self.document["command"])
+
+    def test_every_member_is_documented(self):
+        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        with open(os.path.join(root, "docs", "loadgen-json.md"), encoding="utf-8") as file:
+            named = set(re.findall(r"`(\w+)`", file.read()))
+        members = set(self.document)
+        for part in ("environment", "target"):
+            members |= set(self.document[part])
+        for result in self.document["results"].values():
+            members |= set(result) | set(result["client"]) | set(result["series"][0])
+        self.assertFalse(members - named, "not in docs/loadgen-json.md")
+
+    def test_page(self):
+        with open(self.path, encoding="utf-8") as file:
+            page = Page(file.read())
+        self.assertEqual(json.loads(page.data), self.document)
+        self.assertEqual(page.tags["figure"], 6)
+        self.assertEqual(page.tags["script"], 1)
+        for words in ("cairn", "durability: memory", "MIXED", "Latency by percentile",
+                      "Circumstances", "20,000"):
+            self.assertIn(words, page.words)
+
+    def test_page_refers_to_nothing(self):
+        with open(self.path, encoding="utf-8") as file:
+            text = file.read()
+        self.assertIsNone(re.search(r"https?://|url\(|@import|\bsrc=|<link", text))
+
+    def test_no_number_is_missing(self):
+        with open(self.path, encoding="utf-8") as file:
+            text = file.read()
+        self.assertIsNone(re.search(r"\b(nan|inf)\b", text.split("<script")[0]))
+
+    def test_page_of_a_file(self):
+        page = page_of(self.document)
+        with open(self.path, encoding="utf-8") as file:
+            self.assertEqual(page.words, Page(file.read()).words)
+
+    def spoil(self, value, dice):
+        """Somewhere in the document: evil texts, and values of other types."""
+        if isinstance(value, dict):
+            return {dice.choice((key, key, key, key, EVIL)): self.spoil(inner, dice)
+                    for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self.spoil(inner, dice) for inner in value[:20]]
+        if isinstance(value, str):
+            return dice.choice((EVIL, value))
+        return dice.choice((value, value, value, -1, 0, 1e308, None, True, EVIL, [], {}, [[]]))
+
+    def test_hostile_files(self):
+        dice = random.Random(SEED)
+        for _ in range(40):
+            document = self.spoil(self.document, dice)
+            document["version"] = "2.0"
+            document.setdefault("results", {EVIL: {"title": EVIL, "warnings": [{"name": EVIL}]}})
+            document["comparison"] = self.spoil(
+                [{"test": EVIL, "title": "p99", "verdict": EVIL, "ratio": 1.5, "low": 1.1,
+                  "high": 2, "a": 1, "b": 1.5, "text": EVIL}], dice)
+            page = page_of(document)
+            self.assertEqual(page.tags["script"], 1)
+            self.assertFalse({name for name, _ in page.attributes if name.startswith("on")})
+            self.assertEqual(json.loads(page.data), document)
+
+    def test_comparison_is_shown(self):
+        row = {"test": "set", "title": "p99", "unit": "ms", "a": 1, "b": 1.5, "ratio": 1.5,
+               "low": 1.2, "high": 1.9, "verdict": "worse", "text": "worse, unstable"}
+        other = {"address": "10.0.0.1:6379", "software": "redis", "version": EVIL}
+        page = page_of({**self.document, "comparison": [row], "target_b": other})
+        self.assertIn("B: redis", page.words)
+        self.assertIn("10.0.0.1:6379", page.words)
+        self.assertIn("worse, unstable", page.words)
+        self.assertIn("1.200 to 1.900", page.words)
+
+    def test_page_that_cannot_be_written(self):
+        """Told before anything is measured: there is no server here."""
+        code, _, err = loadgen("-p", "1", "--html", "/nonexistent/report.html")
+        self.assertEqual(code, 2)
+        self.assertIn("--html: cannot write /nonexistent/report.html", err)
+
+    def test_wrong_usage(self):
+        for words, detail in (([], "give one file"), (["/nonexistent"], "cannot read"),
+                              (["-"], "not JSON")):
+            code, _, err = loadgen("report", *words, text="")
+            self.assertEqual(code, 2)
+            self.assertIn(detail, err)
+
+
+if __name__ == "__main__":
+    print("seed", SEED)
+    unittest.main()

@@ -1,0 +1,70 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""bench/suite.py: what it keeps of runs, and what it says when they cannot be done."""
+
+import glob
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+class SuiteTest(unittest.TestCase):
+    """Short runs; their figures are not looked at."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.out = folder.name
+
+    def suite(self, *words):
+        """(exit code, everything it said)."""
+        done = subprocess.run(
+            [os.path.join(ROOT, "bench", "suite.py"), "--cairnd", os.environ["CAIRND"],
+             "--loadgen", os.environ["LOADGEN"], "--out", self.out, "--seconds", "0.1", *words],
+            capture_output=True, text=True, timeout=120, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def read(self, pattern):
+        """The text of the one file that fits."""
+        (path,) = glob.glob(os.path.join(self.out, pattern))
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+
+    def test_runs_are_kept(self):
+        code, said = self.suite("micro", "--only", "default", "--runs", "2", "--save-baseline", "b")
+        self.assertIn(code, (0, 1), said)  # gates are not for builds with sanitizers
+        results = json.loads(self.read("run_*/result.json"))["results"]
+        self.assertEqual(sorted(results), [f"micro/default/{test}/d3/c50/P1/memory"
+                                           for test in ("get", "incr", "ping", "set")])
+        for result in results.values():
+            self.assertEqual(len(result["runs"]), 2)
+            self.assertIn(result["ops_per_sec"], [run["ops_per_sec"] for run in result["runs"]])
+            self.assertGreater(result["runs"][0]["server"]["us_per_op"], 0)
+        self.assertEqual(json.loads(self.read("baselines/b.json"))["results"], results)
+        self.assertIn("| micro | 4 | 0 |", self.read("INDEX.md"))
+        self.assertIn("micro/default-1.html", self.read("run_*/SUMMARY.md"))
+        self.assertIn("gates", self.read("run_*/comparison.txt"))
+        self.read("run_*/micro/default-2.html")
+        code, said = self.suite("micro", "--only", "alone", "--runs", "1", "--baseline", "b")
+        self.assertIn("only in old", said)
+
+    def test_what_cannot_be_done_is_told(self):
+        code, said = self.suite("micro", "--only", "default", "--loadgen", "/bin/false")
+        self.assertEqual(code, 3, said)
+        self.assertIn("Not done: micro/default", self.read("run_*/SUMMARY.md"))
+        self.assertIn("not valid", self.read("INDEX.md"))
+
+    def test_wrong_usage(self):
+        for words, detail in ((["nano"], "no tier 'nano'"), (["--baseline", "x"], "no baseline"),
+                              (["--cairnd", "/nonexistent"], "missing")):
+            code, said = self.suite(*words)
+            self.assertIn(code, (1, 2))
+            self.assertIn(detail, said)
+
+
+if __name__ == "__main__":
+    unittest.main()

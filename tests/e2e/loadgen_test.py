@@ -1,0 +1,237 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""loadgen against cairnd, in both of its protocols, and against servers that misbehave.
+
+Figures are not judged, as this build is slow; counts, keys, warnings and exit statuses are."""
+
+import collections
+import json
+import os
+import subprocess
+import unittest
+
+from lib.fake_server import FakeServer
+from lib.server import Server, environment
+
+LOADGEN = os.environ.get("LOADGEN", "loadgen")
+
+
+def run(*args, timeout=60):
+    return subprocess.run([LOADGEN, *map(str, args)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+                          timeout=timeout, env=environment(), check=False)
+
+
+def results_of(done):
+    """The results of --json, with their warnings by name."""
+    results = list(json.loads(done.stdout)["results"].values())
+    for result in results:
+        result["warnings"] = [warning["name"] for warning in result["warnings"]]
+    return results
+
+
+def report(*args):
+    """The results of a run that must be good, by test."""
+    done = run(*args, "--json")
+    if done.returncode != 0:
+        raise AssertionError(f"exit status {done.returncode}: {done.stderr}")
+    return {test["test"]: test for test in results_of(done)}
+
+
+class CairndTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server({"listen.resp": "127.0.0.1:0"})
+        cls.rpc = "cairn://{}:{}".format(*cls.server.address)
+        cls.resp = "redis://{}:{}".format(*cls.server.address_of(0, "resp"))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def setUp(self):
+        self.c = self.server.connect()
+        self.addCleanup(self.c.close)
+        self.c.call("kv.clear")
+
+    def test_every_test(self):
+        tests = "ping,set,get,incr,mset,mget,exists,append,mixed,del"
+        for uri, protocol in ((self.rpc, "msgpack"), (self.resp, "resp2")):
+            results = report("-u", uri, "-t", tests, "-n", 500, "-r", 10, "-P", 3)
+            self.assertEqual(sum(test["errors"] for test in results.values()), 0)
+            for name in ("ping_inline", "ping_mbulk") if protocol == "resp2" else ("ping",):
+                self.assertIn(name, results)
+            for name in tests.split(",")[1:]:
+                self.assertEqual(results[name]["count"], 500)
+
+    def test_protocol_is_found_out(self):
+        for address, protocol in ((self.server.address, "msgpack"),
+                                  (self.server.address_of(0, "resp"), "resp2")):
+            done = run("-h", address[0], "-p", address[1], "-n", 10, "--json")
+            self.assertEqual(json.loads(done.stdout)["target"]["protocol"], protocol)
+        done = run("-u", self.resp, "--protocol", "msgpack", "-n", 10)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("answers in another protocol", done.stderr)
+
+    def test_own_request(self):
+        run("-u", self.rpc + "/elsewhere", "-n", 100, "-r", 1000000,
+            "kv.mput", "[", "[", "a__rand_int__", "7", "]", "[", "b", "__data__", "]", "]")
+        self.c.call("run.use", "elsewhere")
+        self.assertEqual(self.c.call("kv.count", prefix=b"a"), 100)
+        self.assertEqual(len(self.c.call("kv.get", b"b")), 3)
+        done = run("-u", self.rpc, "-n", 10, "-q", "kv.mget", "[")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("brackets that match", done.stderr)
+
+    def test_preload_writes_all_keys(self):
+        results = report("-u", self.rpc, "-t", "get", "-n", 3000, "-r", 1000, "--preload",
+                         "--key-pattern", "zipf", "--threads", 3)
+        self.assertEqual(results["get"]["misses"], 0)
+        self.assertEqual(self.c.call("kv.count", prefix=b"key:"), 1000)
+        keys = self.c.call("kv.scan", prefix=b"key:", limit=1)["items"]
+        self.assertEqual(keys[0][0], "key:000000000000")
+
+    def test_same_requests_whatever_the_threads(self):
+        found = set()
+        for threads in (1, 2, 8):
+            self.c.call("kv.clear")
+            report("-u", self.rpc, "-t", "incr", "-n", 2000, "-r", 50, "--threads", threads,
+                   "--key-pattern", "hotspot", "--seed", 5)
+            found.add(tuple(self.c.call("kv.get", b"counter:%012d" % i) for i in range(50)))
+        self.assertEqual(len(found), 1)
+
+    def test_sequential(self):
+        report("-u", self.rpc, "-t", "incr", "-n", 100, "-r", 50, "--key-pattern", "sequential")
+        self.assertEqual({self.c.call("kv.get", b"counter:%012d" % i) for i in range(50)}, {2})
+
+    def test_never_loaded(self):
+        results = report("-u", self.rpc, "-t", "get", "-n", 100)
+        self.assertIn("never-loaded", results["get"]["warnings"])
+
+    def test_verify(self):
+        common = ("-u", self.rpc, "-r", 100, "--verify", "-d", "40-2000")
+        results = report(*common, "-t", "set,mixed", "-n", 2000, "--ratio", "1:3")
+        self.assertGreater(results["mixed"]["hits"], 0)
+        # Another key's value, one byte changed, and something else altogether.
+        value = self.c.call("kv.get", b"key:000000000007")
+        for wrong, at in ((self.c.call("kv.get", b"key:000000000008"), 19),
+                          (value[:-1] + b"~", len(value) - 1), (b"short", 5)):
+            self.c.call("kv.put", b"key:000000000007", wrong)
+            done = run(*common, "-t", "get", "-n", 2000, "-q")
+            self.assertEqual(done.returncode, 3)
+            self.assertIn(f"the value of key 000000000007 ({len(wrong)} bytes) is wrong from byte "
+                          f"{at} on", done.stderr)
+            self.assertIn("corrupt", done.stderr)
+
+    def test_workload(self):
+        results = report("-u", self.rpc, "--workload", "ycsb-a", "-r", 200, "-n", 1000, "--verify")
+        self.assertEqual(results["mixed"]["misses"], 0)
+        self.assertEqual(self.c.call("kv.count", prefix=b"key:"), 200)
+        self.assertEqual(len(self.c.call("kv.get", b"key:000000000000")), 1000)
+
+    def test_rate(self):
+        for arrival in ("constant", "poisson"):
+            results = report("-u", self.rpc, "-t", "set", "-n", 300, "--rps", 2000, "--arrival",
+                             arrival, "--threads", 2)
+            self.assertEqual(results["set"]["count"], 300)
+        results = report("-u", self.rpc, "-t", "set", "--duration", "100ms", "--rate", 1000)
+        self.assertEqual(results["set"]["count"], 100)
+
+
+class FakeTest(unittest.TestCase):
+    """Servers that misbehave, each in its own way."""
+
+    def load(self, answer, *args):
+        with FakeServer(answer) as server:
+            self.fake = server
+            return run("-u", f"redis://127.0.0.1:{server.port}", *args)
+
+    def test_dies(self):
+        done = self.load(lambda _, n: b"+OK\r\n" if n < 500 else None, "-t", "set", "-n", 1000)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("the server closed a connection", done.stderr)
+        self.assertIn("incomplete", done.stdout)
+        self.assertIn("unanswered", done.stdout)
+        self.assertIn("throughput", done.stdout)
+
+    def test_dies_json(self):
+        done = self.load(lambda _, n: b"+OK\r\n" if n < 500 else None, "-t", "set,get", "-n", 1000,
+                         "--json")
+        results = results_of(done)
+        self.assertEqual(len(results), 1)
+        self.assertIn("incomplete", results[0]["warnings"])
+        self.assertIn("closed a connection", results[0]["failure"])
+
+    def test_falls_silent(self):
+        done = self.load(lambda _, n: b"+OK\r\n" if n < 500 else b"", "-t", "set", "-n", 1000,
+                         "--timeout", "300ms", "-q")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("the server has sent nothing for 0.3 s", done.stderr)
+        self.assertIn("SET: ", done.stdout)
+
+    def test_errors(self):
+        done = self.load(lambda _, n: b"-ERR no %d\r\n" % n if n % 2 else b"+OK\r\n", "-t", "set",
+                         "-n", 1000, "--json")
+        self.assertEqual(done.returncode, 3)
+        (result,) = results_of(done)
+        self.assertEqual((result["errors"], result["count"]), (500, 1000))
+        self.assertIn("errors", result["warnings"])
+        self.assertEqual(result["first_error"], "ERR no 1")
+
+    def test_garbage(self):
+        done = self.load(lambda _, n: b"$3\r\nabcd\r\n" if n == 100 else b"+OK\r\n", "-t", "set",
+                         "-n", 1000)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("not a resp2 reply", done.stderr)
+
+    def test_too_many_replies(self):
+        done = self.load(lambda _, n: b"+OK\r\n+OK\r\n", "-t", "set", "-n", 1000)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("a request that is not in flight", done.stderr)
+
+    def test_what_is_sent(self):
+        """Requests on the wire: the hot set of keys, the proportion of writes, sizes."""
+        done = self.load(lambda words, _: b"+OK\r\n", "-t", "mixed", "-n", 4000, "-r", 100,
+                         "--ratio", "1:3", "-d", "10-20", "--key-pattern", "H", "--hotspot",
+                         "10:90", "-q")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        names = collections.Counter(words[0] for words in self.fake.requests)
+        self.assertTrue(850 < names[b"SET"] < 1150, names)
+        sizes = {len(words[2]) for words in self.fake.requests if words[0] == b"SET"}
+        self.assertEqual(sizes, set(range(10, 21)))
+        keys = collections.Counter(words[1] for words in self.fake.requests if len(words) > 1)
+        hot = sum(count for _, count in keys.most_common(10))
+        self.assertTrue(3500 < hot < 3700, hot)
+        self.assertTrue(all(0 <= int(key[4:]) < 100 for key in keys))
+
+    def test_strict(self):
+        for args, status in (((), 0), (("--strict",), 3)):
+            done = self.load(lambda *_: b"+OK\r\n", "-t", "set", "-n", 100, "-q", *args)
+            self.assertEqual(done.returncode, status)
+            self.assertIn("warnings: too-few-samples", done.stderr)
+
+    def test_unreachable(self):
+        with FakeServer(lambda *_: b"") as server:
+            port = server.port
+        done = run("-p", port)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("Connection refused", done.stderr)
+
+    def test_wrong_use(self):
+        for args, text in (
+                (("-t", "gte"), "did you mean get?"),
+                (("-u", "http://x"), "a server is redis://"),
+                (("-k", "0"), "is not offered"),
+                (("--rate", "5", "--pipeline-mode", "batch"), "give no --pipeline-mode batch"),
+                (("--rate", "-5"), "must be a number from 0"),
+                (("--arrival", "uniform"), "must be constant or poisson"),
+                (("--verify", "-d", "10"), "at least 34 bytes"),
+                (("-q", "--json"), "not both"),
+                (("--key-zipf-exp", "0"), "must be above 0")):
+            done = run(*args)
+            self.assertEqual(done.returncode, 2, args)
+            self.assertIn(text, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

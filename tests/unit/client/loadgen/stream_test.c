@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * client/loadgen/stream and zipf: keys come as often as their distribution says, and are the same
+ * for the same request, whoever asks and in whatever order.
+ */
+#include "client/loadgen/stream.h"
+
+#include "common/check.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { KEYS = 1000, DRAWS = 1000000 };
+
+static uint64_t key_of(const struct stream *stream, uint64_t index)
+{
+    struct stream_op op = stream_at(stream, index);
+    return stream_key(stream, &op, 1);
+}
+
+static void count(const struct stream *stream, unsigned *counts)
+{
+    memset(counts, 0, KEYS * sizeof *counts);
+    for (uint64_t i = 0; i < DRAWS; i++) {
+        uint64_t key = key_of(stream, i);
+        assert_true(key < KEYS);
+        counts[key]++;
+    }
+}
+
+/* Chi-square of counts against expected shares; about `KEYS` with a deviation of sqrt(2 KEYS). */
+static double chi_square(const unsigned *counts, const double *shares)
+{
+    double sum = 0;
+    for (unsigned i = 0; i < KEYS; i++) {
+        double expected = shares[i] * DRAWS, off = counts[i] - expected;
+        sum += off * off / expected;
+    }
+    return sum;
+}
+
+static void assert_fits(const unsigned *counts, const double *shares)
+{
+    for (unsigned i = 0; i < KEYS; i++) {
+        double expected = shares[i] * DRAWS, off = fabs(counts[i] - expected);
+        if (off > 6 * sqrt(expected))
+            fail_msg("key %u came %u times, expected %.0f", i, counts[i], expected);
+    }
+    double chi = chi_square(counts, shares);
+    if (chi > KEYS + 5 * sqrt(2.0 * KEYS))
+        fail_msg("chi-square %.0f of %d degrees of freedom", chi, KEYS - 1);
+}
+
+static void uniform(void **state)
+{
+    (void)state;
+    static unsigned counts[KEYS];
+    static double shares[KEYS];
+    struct stream stream;
+    stream_init(&stream, 1, KEYS);
+    for (unsigned i = 0; i < KEYS; i++)
+        shares[i] = 1.0 / KEYS;
+    count(&stream, counts);
+    assert_fits(counts, shares);
+}
+
+static void zipf_of(double s)
+{
+    static unsigned counts[KEYS];
+    static double shares[KEYS];
+    struct stream stream;
+    double sum = 0;
+    stream_init(&stream, 2, KEYS);
+    stream_set_zipf(&stream, s);
+    for (unsigned rank = 0; rank < KEYS; rank++)
+        sum += pow(rank + 1, -s);
+    for (unsigned rank = 0; rank < KEYS; rank++)
+        shares[stream_spread(&stream, rank)] = pow(rank + 1, -s) / sum;
+    count(&stream, counts);
+    assert_fits(counts, shares);
+}
+
+static void zipf(void **state)
+{
+    (void)state;
+    zipf_of(0.5);
+    zipf_of(0.99);
+    zipf_of(1);
+    zipf_of(1.2);
+}
+
+/* Extremes stay in range. */
+static void zipf_bounds(void **state)
+{
+    (void)state;
+    static const uint64_t sizes[] = {1, 2, 1000000000000};
+    static const double exponents[] = {0.001, 1, 10};
+    for (size_t i = 0; i < LENGTH_OF(sizes) * LENGTH_OF(exponents); i++) {
+        struct zipf z;
+        struct rng rng = {i};
+        zipf_init(&z, sizes[i / 3], exponents[i % 3]);
+        for (unsigned j = 0; j < 10000; j++)
+            assert_true(zipf_draw(&z, &rng) < sizes[i / 3]);
+    }
+}
+
+static void hotspot(void **state)
+{
+    (void)state;
+    static unsigned counts[KEYS];
+    static double shares[KEYS];
+    struct stream stream;
+    stream_init(&stream, 3, KEYS);
+    stream_set_hotspot(&stream, 0.2, 0.8);
+    for (unsigned rank = 0; rank < KEYS; rank++)
+        shares[stream_spread(&stream, rank)] =
+            rank < KEYS / 5 ? 0.8 / (KEYS / 5.0) : 0.2 / (KEYS * 4 / 5.0);
+    count(&stream, counts);
+    assert_fits(counts, shares);
+}
+
+/* Ranks and keys are one to one, also where the factor has a divisor in common with the number. */
+static void spread_is_one_to_one(void **state)
+{
+    (void)state;
+    static const uint64_t sizes[] = {1, 2, 1000, 6700417, 2 * 6700417};
+    for (size_t i = 0; i < LENGTH_OF(sizes); i++) {
+        struct stream stream;
+        stream_init(&stream, 1, sizes[i]);
+        bool *seen = calloc(sizes[i], sizeof *seen);
+        for (uint64_t rank = 0; rank < sizes[i]; rank++) {
+            uint64_t key = stream_spread(&stream, rank);
+            assert_true(key < sizes[i] && !seen[key]);
+            seen[key] = true;
+        }
+        free(seen);
+    }
+}
+
+static void sequential(void **state)
+{
+    (void)state;
+    struct stream stream;
+    stream_init(&stream, 1, 10);
+    stream.pattern = STREAM_SEQUENTIAL;
+    for (uint64_t i = 0; i < 25; i++) {
+        struct stream_op op = stream_at(&stream, i);
+        assert_int_equal(stream_key(&stream, &op, 2), 2 * i % 10);
+        assert_int_equal(stream_key(&stream, &op, 2), (2 * i + 1) % 10);
+    }
+}
+
+/* Forwards and backwards, the requests are the same; the keys of one request differ. */
+static void pure(void **state)
+{
+    (void)state;
+    struct stream stream;
+    static uint64_t keys[1000];
+    unsigned equal = 0;
+    stream_init(&stream, 5, 1000000);
+    stream_set_zipf(&stream, 0.7);
+    for (uint64_t i = 0; i < 1000; i++)
+        keys[i] = key_of(&stream, i);
+    for (uint64_t i = 1000; i-- > 0;) {
+        struct stream_op op = stream_at(&stream, i);
+        assert_true(stream_key(&stream, &op, 2) == keys[i]);
+        equal += stream_key(&stream, &op, 2) == keys[i];
+    }
+    assert_true(equal < 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(uniform),
+        cmocka_unit_test(zipf),
+        cmocka_unit_test(zipf_bounds),
+        cmocka_unit_test(hotspot),
+        cmocka_unit_test(spread_is_one_to_one),
+        cmocka_unit_test(sequential),
+        cmocka_unit_test(pure),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
