@@ -156,7 +156,7 @@ struct cairn_options {
 /* Connect and greet (server.hello with token, run and durability). Address, NULL is the first:
  *
  *   127.0.0.1:7420   host   host:port   [::1]:7420      7420 is the default port
- *   /run/cairn/cairn.sock   unix:/run/cairn/cairn.sock  a Unix socket (unix: may be relative)
+ *   /run/cairnd/cairnd.sock     unix:PATH               a Unix socket (unix: may be relative)
  *   cairn://[token@]host[:port][/run]                   %XX for special bytes in token and run
  *
  * Returns a connection that the caller closes with cairn_close, or NULL: then *out_error, unless it
