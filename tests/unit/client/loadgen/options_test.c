@@ -17,11 +17,13 @@
 
 enum { WORDS_MAX = 32 };
 
-/* Parse a line of words separated by single spaces; `line` is cut up. */
+/* Parse a line of words separated by single spaces; `line` is cut up. Options keep views of the
+ * words, so those of the last line stay until the next call. */
 static int parse(char *line, struct options *out, char *out_detail)
 {
-    char *argv[WORDS_MAX] = {line};
+    static char *argv[WORDS_MAX];
     int argc = 1;
+    argv[0] = line;
     for (char *at = strchr(line, ' '); at != NULL; at = strchr(at, ' ')) {
         *at++ = 0;
         assert_true(argc < WORDS_MAX);
