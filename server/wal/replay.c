@@ -78,7 +78,8 @@ struct cursor {
     uint64_t end; /* of the last good entry */
     uint32_t crc;
     uint64_t last_lsn;
-    uint64_t synced; /* highest watermark seen */
+    uint64_t until_lsn; /* where to stop; 0: nowhere */
+    uint64_t synced;    /* highest watermark seen */
     bool shutdown;
 };
 
@@ -200,6 +201,23 @@ static int read_header(struct replay *replay, struct part *part)
     return 0;
 }
 
+/* With an end: leave out the parts that hold nothing of what is wanted. Newer ones may just be
+ * coming into being. */
+static void choose_parts(struct replay *replay)
+{
+    const struct replay_options *options = replay->options;
+    size_t first = 0;
+    if (options->until_lsn == 0)
+        return;
+    while (replay->n > 0 && replay->parts[replay->n - 1].name_lsn > options->until_lsn)
+        replay->n--;
+    while (first + 1 < replay->n && replay->parts[first + 1].name_lsn <= options->after_lsn + 1)
+        first++;
+    replay->n -= first;
+    if (first > 0)
+        memmove(replay->parts, replay->parts + first, replay->n * sizeof *replay->parts);
+}
+
 static int list_parts(struct replay *replay)
 {
     struct dir *dir = replay->options->dir;
@@ -213,6 +231,7 @@ static int list_parts(struct replay *replay)
         return out_of_memory(replay, replay->capacity * sizeof *replay->parts);
     if (replay->n > 0)
         qsort(replay->parts, replay->n, sizeof *replay->parts, compare_parts);
+    choose_parts(replay);
     for (size_t i = 0; i < replay->n && err == 0; i++)
         err = read_header(replay, &replay->parts[i]);
     return err;
@@ -345,7 +364,8 @@ static bool next_entry(const struct cursor *at, uint64_t limit, struct entry *ou
                        size_t *out_size, uint32_t *out_crc)
 {
     struct bytes rest = {at->data.data + at->end, (size_t)(limit - at->end)};
-    if (at->shutdown || entry_read(rest, at->crc, out_entry, out_size, out_crc) != 0)
+    if (at->shutdown || (at->until_lsn != 0 && at->last_lsn >= at->until_lsn) ||
+        entry_read(rest, at->crc, out_entry, out_size, out_crc) != 0)
         return false;
     uint64_t expected = at->last_lsn + (entry_type_counts(out_entry->type) ? 1 : 0);
     return out_entry->lsn == expected && out_entry->synced <= at->end;
@@ -456,6 +476,11 @@ static struct wal_end find_proved(const struct cursor *at)
 
 static int finish_last(struct replay *replay, const struct cursor *at)
 {
+    if (at->until_lsn != 0 && at->last_lsn >= at->until_lsn)
+        return 0;
+    if (at->until_lsn != 0)
+        return refuse(replay, ERR_DATA_DAMAGED, at->part, at->end, at->last_lsn + 1,
+                      "damaged: entries up to LSN %" PRIu64 " were written here", at->until_lsn);
     int err = judge_tail(replay, at);
     replay->report->clean = at->shutdown;
     replay->report->proved = find_proved(at);
@@ -469,7 +494,8 @@ static int replay_part(struct replay *replay, const struct part *part,
     struct cursor at = {.part = part,
                         .end = SEGMENT_HEADER_BYTES,
                         .crc = part->header.salt,
-                        .last_lsn = part->header.last_lsn};
+                        .last_lsn = part->header.last_lsn,
+                        .until_lsn = next == NULL ? replay->options->until_lsn : 0};
     int err = read_segment(replay, part, next == NULL ? UINT64_MAX : next->end_offset, &at.data);
     if (err != 0)
         return err;

@@ -32,6 +32,9 @@ struct replay_options {
     const struct store_id *store; /* NULL: take what the files say */
     uint64_t after_lsn;           /* of the snapshot: entries up to it are read but not told */
     bool any_first;               /* tools: the log may begin behind after_lsn + 1 */
+    uint64_t until_lsn;           /* 0: to the end. Else the log may be in use: read only what holds
+                                     entries behind after_lsn and up to this one, which has been
+                                     written, and judge nothing behind it */
     /* Told of each entry that takes an LSN. Not 0 ends the replay with that error. */
     int (*entry)(void *context, const struct entry *entry);
     /* Now and then: bytes read of all. May be NULL. */

@@ -79,8 +79,9 @@ int snapshot_list(struct dir *dir, uint64_t *out_lsns, int max);
 
 struct snapshot_load {
     struct dir *dir;
-    unsigned n_threads; /* that call `chunk`, the caller's among them (1: no other is made); each
-                           section is finished before the next begins */
+    unsigned n_threads; /* that call `chunk`, the caller's among them (1: no other is made), for
+                           records. Chunks of other sections are told in order, by the caller's;
+                           each section is finished before the next begins */
     /* One chunk, uncompressed, good. `thread`: 0..n_threads-1. Not 0 ends the load with that. */
     int (*chunk)(void *context, unsigned thread, enum snapshot_section section, struct bytes data);
     /* Read so far: called by any of the threads, by one at a time. May be NULL. */

@@ -4,7 +4,8 @@
  *
  *   layout    header, heads of sections and trailer; their lengths add up to the size of the file
  *   section   each thread:  | take: the next chunk, under the lock | check, decompress, `chunk` |
- *             one thread after the other reads the file in order, while the others work
+ *             one thread after the other reads the file in order, while the others work. Records
+ *             alone are of any order: all other sections have one thread
  *   end       the CRC of all heads
  *
  * Invariants
@@ -269,8 +270,9 @@ static void *reader_main(void *arg)
 
 static void section_read(struct reading *reading, struct reader *readers)
 {
+    unsigned wanted = reading->section == SNAPSHOT_RECORDS ? reading->load->n_threads : 1;
     unsigned n = 1;
-    for (; n < reading->load->n_threads; n++)
+    for (; n < wanted; n++)
         if (pthread_create(&readers[n].thread, NULL, reader_main, &readers[n]) != 0)
             break;
     (void)reader_main(&readers[0]);

@@ -29,7 +29,7 @@ struct fixture {
     struct simfs *fs;
     struct logwriter *writer;
     struct replay_report report;
-    uint64_t after_lsn, told, progress, all;
+    uint64_t after_lsn, until_lsn, told, progress, all;
     int stop_at; /* LSN at which the entry callback fails */
     bool any_first;
 };
@@ -77,6 +77,7 @@ static int replay(struct fixture *f)
     struct replay_options options = {.dir = simfs_dir(f->fs),
                                      .store = &store,
                                      .after_lsn = f->after_lsn,
+                                     .until_lsn = f->until_lsn,
                                      .any_first = f->any_first,
                                      .entry = on_entry,
                                      .progress = on_progress,
@@ -324,6 +325,32 @@ static void test_begun_anew(void **state)
     expect(f, 53);
     f->after_lsn = 49; /* an older snapshot will not do */
     expect_refusal(f, name_of(51), 0, "missing before");
+}
+
+/* Of a log in use, up to what has been written: nothing else is read or judged. */
+static void test_until(void **state)
+{
+    struct fixture *f = *state;
+    open_log(f);
+    append_synced(f, 3 * FULL + 5);
+    f->after_lsn = FULL + 3;
+    for (f->until_lsn = FULL + 4; f->until_lsn <= 3 * FULL + 5; f->until_lsn++) {
+        assert_int_equal(replay(f), 0);
+        assert_int_equal(f->told, f->until_lsn);
+        assert_int_equal(f->report.first_lsn, FULL + 1);
+        assert_int_equal(f->report.segments, (f->until_lsn - 1) / FULL);
+    }
+    f->until_lsn = 3 * FULL + 6;
+    expect_refusal(f, name_of(3 * FULL + 1), at(6), "were written here");
+    f->until_lsn = 2 * FULL + 3;
+    spoil(f, FIRST, at(3), 1, -1);
+    spoil(f, name_of(2 * FULL + 1), at(4), 1, -1); /* being written */
+    spoil(f, name_of(3 * FULL + 1), 0, SEGMENT_HEADER_BYTES, -1);
+    assert_int_equal(replay(f), 0);
+    assert_int_equal(f->told, f->until_lsn);
+    f->until_lsn++;
+    expect_refusal(f, name_of(2 * FULL + 1), at(4), "were written here");
+    close_log(f, false);
 }
 
 /* ---- torn tails ---- */
@@ -692,6 +719,7 @@ int main(void)
         TEST(test_empty_last_segment),
         TEST(test_trimmed),
         TEST(test_begun_anew),
+        TEST(test_until),
         TEST(test_torn_tail),
         TEST(test_hole_in_unsynced),
         TEST(test_torn_at_sector),
