@@ -218,7 +218,6 @@ static int storage_replay(struct server *server)
     int status = err == 0 ? 0 : storage_refuse(server, err, &progress.recovery);
     report->effects = progress.recovery.effects;
     report->took_ns = clock_mono_ns() - start_ns;
-    recover_deinit(&progress.recovery);
     return status;
 }
 

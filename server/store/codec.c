@@ -10,7 +10,6 @@
 #include "server/store/codec.h"
 
 #include "common/err.h"
-#include "server/wal/entry.h"
 #include "server/wal/little.h"
 
 enum {
@@ -117,6 +116,14 @@ void codec_write_record(uint8_t *to, const struct record_spec *spec, uint64_t ve
     (void)codec_put_spec(to + CODEC_RECORD_HEAD, spec);
 }
 
+void codec_write_entry(uint8_t *to, const struct entry *entry)
+{
+    to[0] = entry->type;
+    little_write_u32(to + 1, (uint32_t)entry->body.size);
+    little_write_u64(to + 5, entry->lsn);
+    (void)codec_put_bytes(to + CODEC_ENTRY_HEAD, entry->body);
+}
+
 /* ---- reading ---- */
 
 /* Take `size` bytes. False: there are not so many. */
@@ -213,5 +220,16 @@ int codec_read_record(const uint8_t **at, const uint8_t *end, struct record_spec
     if (!codec_take(at, end, CODEC_RECORD_HEAD, &version) || !codec_take_spec(at, end, out_spec))
         return ERR_DATA_DAMAGED;
     *out_version = little_read_u64(version.data);
+    return 0;
+}
+
+int codec_read_entry(const uint8_t **at, const uint8_t *end, struct entry *out_entry)
+{
+    struct bytes head, body;
+    if (!codec_take(at, end, CODEC_ENTRY_HEAD, &head) ||
+        !codec_take(at, end, little_read_u32(head.data + 1), &body))
+        return ERR_DATA_DAMAGED;
+    *out_entry =
+        (struct entry){.type = head.data[0], .lsn = little_read_u64(head.data + 5), .body = body};
     return 0;
 }

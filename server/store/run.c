@@ -19,6 +19,7 @@
 #include <endian.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
 struct run {
     atomic_uint refs;
@@ -195,17 +196,57 @@ bool run_drop(struct run_table *table, struct run *run)
     return ours;
 }
 
-uint32_t run_forget(struct run_table *table, struct bytes name)
+void run_forget(struct run_table *table, struct bytes name)
 {
     struct run *run = run_lookup(table, name);
-    uint32_t id = run_id(run);
     if (run == NULL)
-        return RUN_NOWHERE;
+        return;
     atomic_store(&run->dropped, true);
     REQUIRE(omap_remove(&table->names, &name) == run);
     run_unref(run);
     run_unref(run); /* the table's */
-    return id;
+}
+
+void run_skip_numbers(struct run_table *table, uint32_t last)
+{
+    table->last_id = last > table->last_id ? last : table->last_id;
+}
+
+uint32_t run_last_number(struct run_table *table)
+{
+    REQUIRE(pthread_rwlock_rdlock(&table->lock) == 0);
+    uint32_t last = table->last_id;
+    pthread_rwlock_unlock(&table->lock);
+    return last;
+}
+
+static int run_compare_numbers(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+int run_numbers(struct run_table *table, struct buf *out_numbers)
+{
+    struct omap_iter iter;
+    const struct run *run;
+    int err = 0;
+    buf_init(out_numbers);
+    REQUIRE(pthread_rwlock_rdlock(&table->lock) == 0);
+    omap_seek(&table->names, NULL, &iter);
+    while (err == 0 && (run = omap_next(&iter)) != NULL)
+        err = buf_append(out_numbers, &run->id, sizeof run->id);
+    pthread_rwlock_unlock(&table->lock);
+    if (out_numbers->size > 0)
+        qsort(out_numbers->data, out_numbers->size / sizeof run->id, sizeof run->id,
+              run_compare_numbers);
+    return err;
+}
+
+bool run_among(const struct buf *numbers, uint32_t number)
+{
+    return numbers->size > 0 && bsearch(&number, numbers->data, numbers->size / sizeof number,
+                                        sizeof number, run_compare_numbers) != NULL;
 }
 
 int run_restore(struct run_table *table, struct bytes name, uint32_t number)
@@ -217,7 +258,7 @@ int run_restore(struct run_table *table, struct bytes name, uint32_t number)
         return 0;
     if (number == RUN_NOWHERE)
         return ERR_DATA_DAMAGED;
-    (void)run_forget(table, name); /* the run default that every store begins with */
+    run_forget(table, name); /* the run default that every store begins with */
     int err = run_add(table, name, number, &run);
     if (err == 0)
         run_unref(run);

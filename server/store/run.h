@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "common/bytes.h"
+#include "common/buf.h"
 #include "common/check.h"
 
 struct run;
@@ -43,8 +43,15 @@ bool run_drop(struct run_table *table, struct run *run);
 /* What the log and snapshots tell: this name has this number; there is no run of this name any
  * more. Nobody else may use the table yet. 0, ERR_OUT_OF_MEMORY or ERR_DATA_DAMAGED. */
 MUST_USE int run_restore(struct run_table *table, struct bytes name, uint32_t number);
-/* Returns the number it had; RUN_NOWHERE: there was none. */
-uint32_t run_forget(struct run_table *table, struct bytes name);
+void run_forget(struct run_table *table, struct bytes name);
+/* Numbers up to this one have been given away. */
+void run_skip_numbers(struct run_table *table, uint32_t last);
+/* The last that was given away. Any thread. */
+uint32_t run_last_number(struct run_table *table);
+
+/* The numbers of all runs, for run_among. 0 or ERR_OUT_OF_MEMORY; to be released either way. */
+MUST_USE int run_numbers(struct run_table *table, struct buf *out_numbers);
+bool run_among(const struct buf *numbers, uint32_t number);
 
 /* The value of a record of kind run, and back: RUN_NOWHERE if it is none. */
 enum { RUN_VALUE_BYTES = 5 };

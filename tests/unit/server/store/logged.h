@@ -75,6 +75,5 @@ static inline struct store *logged_recover(struct logged *logged, struct replay_
     if (err != 0)
         fail_msg("%s %s", out_report->problem, recovery.problem);
     assert_int_equal(recover_finish(&recovery), 0);
-    recover_deinit(&recovery);
     return store;
 }
