@@ -3,7 +3,8 @@
  * Assembling the daemon, and taking it apart again.
  *
  *   configuration -> store -> recovery -> loops -> HTTP -> listeners -> "ready"
- *   SIGTERM, SIGINT: listeners close, loops answer what they have received, everything is freed
+ *   SIGTERM, SIGINT: listeners close, loops answer what they have received, a last snapshot,
+ *   everything is freed
  *   SIGHUP: the configuration is read again and what is reloadable is applied
  *   a second SIGTERM or SIGINT ends the process at once
  *
@@ -193,16 +194,18 @@ static void server_watch_signals(struct server *server)
 
 /* ---- start ---- */
 
-static int server_create_store(struct server *server)
+int server_make_store(struct server *server)
 {
+    bool logs = config_enum(server->config, OPTION_durability_mode) != DURABILITY_MEMORY;
     struct store_options options = {
         .n_partitions = server_count_partitions(server->n_loops),
-        .n_threads = server->n_loops,
+        .n_threads = server->n_loops + logs, /* snapshots */
         .memory_limit = (uint64_t)config_int(server->config, OPTION_memory_limit),
         .evict = config_enum(server->config, OPTION_memory_policy) == MEMORY_POLICY_EVICT,
         .runs_max = config_limits(server->config).runs,
         .now_ms = clock_wall_ms(),
     };
+    store_destroy(server->store);
     server->store = store_create(&options);
     return server->store == NULL ? ERR_OUT_OF_MEMORY : 0;
 }
@@ -245,7 +248,7 @@ static int server_start(struct server *server)
     if (status != 0)
         return status;
     server->n_loops = server_count_loops(server->config);
-    if (server_create_store(server) != 0 ||
+    if (server_make_store(server) != 0 ||
         slowlog_init(&server->slowlog,
                      (size_t)config_int(server->config, OPTION_slowlog_entries)) != 0) {
         log_error("server", "no memory for the store");
@@ -264,6 +267,10 @@ static int server_start(struct server *server)
     server_apply_config(server);
     server_watch_signals(server);
     server_start_watchdog(server);
+    if (server->store->wal != NULL && snapshots_start(server, &server->snapshots) != 0) {
+        log_error("server", "the thread for snapshots could not be started");
+        return EX_OSERR;
+    }
     return listen_start(server);
 }
 
@@ -275,6 +282,7 @@ static int server_deinit(struct server *server)
         http_stop(server->https[i]); /* it reads the loops and the store */
     for (unsigned i = 0; i < server->n_loops && server->loops != NULL; i++)
         loop_wait(server->loops[i]);
+    snapshots_stop(server->snapshots);
     int status = storage_close(server); /* the loops are told of its progress */
     for (unsigned i = 0; i < server->n_loops && server->loops != NULL; i++)
         loop_destroy(server->loops[i]);

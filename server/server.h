@@ -13,6 +13,7 @@
 #include "server/net/listener.h"
 #include "server/net/loop.h"
 #include "server/notify.h"
+#include "server/snapshots.h"
 #include "server/storage.h"
 
 /* Written by the main thread, read by others. */
@@ -29,7 +30,8 @@ struct server {
     const char *config_path; /* NULL: none */
     struct auth *auth;       /* NULL: no login needed */
     struct store *store;
-    struct storage storage; /* what the store stands on */
+    struct storage storage;      /* what the store stands on */
+    struct snapshots *snapshots; /* NULL: there are none */
     struct op_host host;
     struct slowlog slowlog;
     struct loop **loops;
@@ -62,6 +64,10 @@ int report_kill(void *self, uint64_t id, bool *out_found);
 /* Fill in all metrics and figures of operations, for whoever tells them. Any thread while the loops
  * have not been joined; takes no lock. To be released by stats_deinit. */
 void server_collect_stats(const struct server *server, struct stats *out_stats);
+
+/* Make an empty store, instead of one that there may be. Before anybody uses it. 0 or
+ * ERR_OUT_OF_MEMORY. */
+MUST_USE int server_make_store(struct server *server);
 
 /* The configuration has changed: tell loops and store. config_lock is held, or nothing runs yet. */
 void server_apply_config(struct server *server);

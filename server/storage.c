@@ -2,7 +2,7 @@
  *
  * The data directory: see storage.h.
  *
- *   open -> lock -> STORE (id) -> settle the log -> replay into the store -> new segment behind it
+ *   open -> lock -> STORE (id) -> recovery (server/storage_recover.c) -> new segment of the log
  *
  * A start that fails changes nothing but what may be repeated, and never opens an empty store where
  * there was another.
@@ -13,11 +13,8 @@
  */
 #include "server/storage.h"
 
-#include "common/clock.h"
-#include "common/err.h"
 #include "common/log.h"
 #include "server/server.h"
-#include "server/store/recover.h"
 #include "server/wal/wal.h"
 
 #include <errno.h>
@@ -29,7 +26,7 @@
 #define STORAGE_ID_FILE "STORE"
 #define STORAGE_ID_TEMP "STORE.tmp"
 
-enum { STORAGE_ID_TEXT = 64, STORAGE_PROGRESS_NS = 1000000000 };
+enum { STORAGE_ID_TEXT = 64 };
 
 /* ---- the id ---- */
 
@@ -158,87 +155,6 @@ static int storage_check_file_system(const struct server *server)
     return EX_CONFIG;
 }
 
-/* ---- recovery ---- */
-
-struct storage_progress {
-    const struct server *server;
-    struct recovery recovery;
-    uint64_t told_ns;
-};
-
-static int storage_on_entry(void *context, const struct entry *entry)
-{
-    return recover_entry(&((struct storage_progress *)context)->recovery, entry);
-}
-
-static void storage_on_progress(void *context, uint64_t done_bytes, uint64_t all_bytes)
-{
-    struct storage_progress *progress = context;
-    uint64_t now_ns = clock_mono_ns();
-    if (now_ns - progress->told_ns < STORAGE_PROGRESS_NS)
-        return;
-    progress->told_ns = now_ns;
-    double percent = all_bytes == 0 ? 100 : 100.0 * (double)done_bytes / (double)all_bytes;
-    log_notice("storage", "recovery: %.0f %% of %llu MiB", percent,
-               (unsigned long long)(all_bytes >> 20));
-    notify_send(&progress->server->notify,
-                "EXTEND_TIMEOUT_USEC=30000000\nSTATUS=Recovery: %.0f %% of %llu MiB", percent,
-                (unsigned long long)(all_bytes >> 20));
-}
-
-static int storage_refuse(const struct server *server, int err, const struct recovery *recovery)
-{
-    const struct replay_report *report = &server->storage.report.replay;
-    if (err == ERR_OUT_OF_MEMORY) {
-        log_error("storage", "there is not enough memory for the data in %s",
-                  server->storage.dir->path);
-        return EX_OSERR;
-    }
-    log_error("storage", "%s", recovery->problem[0] != 0 ? recovery->problem : report->problem);
-    return err == ERR_IO ? EX_IOERR : EX_DATAERR;
-}
-
-static int storage_replay(struct server *server)
-{
-    struct storage *storage = &server->storage;
-    struct storage_report *report = &storage->report;
-    struct storage_progress progress = {.server = server, .told_ns = clock_mono_ns()};
-    struct replay_options options = {.dir = storage->dir,
-                                     .store = &storage->id,
-                                     .entry = storage_on_entry,
-                                     .progress = storage_on_progress,
-                                     .context = &progress};
-    uint64_t start_ns = clock_mono_ns();
-    recover_init(&progress.recovery, server->store);
-    int err = replay_settle(storage->dir, &report->replay);
-    if (err == 0)
-        err = replay_run(&options, &report->replay);
-    if (err == 0)
-        err = recover_finish(&progress.recovery);
-    int status = err == 0 ? 0 : storage_refuse(server, err, &progress.recovery);
-    report->effects = progress.recovery.effects;
-    report->took_ns = clock_mono_ns() - start_ns;
-    return status;
-}
-
-static void storage_tell(const struct storage_report *report)
-{
-    const struct replay_report *replay = &report->replay;
-    if (replay->segments == 0) {
-        log_notice("storage", "a new store");
-        return;
-    }
-    log_notice("storage",
-               "recovered up to LSN %llu in %.3f s: %llu entries of %llu segments, %llu effects; "
-               "stopped %s",
-               (unsigned long long)replay->last_lsn, (double)report->took_ns / 1e9,
-               (unsigned long long)replay->entries, (unsigned long long)replay->segments,
-               (unsigned long long)report->effects, replay->clean ? "cleanly" : "by a crash");
-    if (replay->cut_bytes > 0)
-        log_warn("storage", "%llu bytes of writes that nobody was promised were cut off",
-                 (unsigned long long)replay->cut_bytes);
-}
-
 /* ---- the log ---- */
 
 static void storage_on_durable(void *context)
@@ -282,7 +198,7 @@ static int storage_start_log(struct server *server)
         .store = server->storage.id,
         .segment_bytes = (uint64_t)config_int(config, OPTION_durability_segment_bytes),
         .staging_bytes = (uint64_t)config_int(config, OPTION_durability_backlog_bytes),
-        .n_threads = server->n_loops,
+        .n_threads = server->n_loops + 1, /* snapshots append a note */
         .strict = config_enum(config, OPTION_durability_mode) == DURABILITY_STRICT,
         .sync_interval_ms = (uint64_t)config_int(config, OPTION_durability_sync_interval_ms),
         .sync_entries = (uint64_t)config_int(config, OPTION_durability_sync_writes),
@@ -313,11 +229,12 @@ int storage_open(struct server *server)
     if (status == 0)
         status = storage_read_id(storage);
     if (status == 0)
-        status = storage_replay(server);
-    if (status != 0)
-        return status;
-    storage_tell(&storage->report);
-    return storage_start_log(server);
+        status = storage_recover(server);
+    if (status == 0)
+        status = storage_start_log(server);
+    if (status == 0)
+        storage_set_aside(server);
+    return status;
 }
 
 int storage_close(struct server *server)

@@ -5,18 +5,26 @@
  *   data.dir/LOCK     held for life
  *   data.dir/STORE    the id that every other file of it carries
  *   data.dir/wal-*    the log (server/wal)
+ *   data.dir/snap-*   snapshots; those that were found damaged end in .damaged
  */
 #pragma once
 
 #include "server/wal/replay.h"
+#include "server/wal/snapshot.h"
 
 struct server;
 
+enum { STORAGE_SNAPSHOTS = 16 }; /* that are looked at */
+
 /* How the last start went, for server.recovery_report. */
 struct storage_report {
+    struct snapshot_info snapshot; /* final_lsn 0: there was none */
+    unsigned n_refused;            /* newer ones, that were damaged */
+    uint64_t refused[STORAGE_SNAPSHOTS];
     struct replay_report replay;
-    uint64_t effects; /* applied */
-    uint64_t took_ns;
+    uint64_t log_bytes; /* of entries behind the snapshot */
+    uint64_t effects;   /* of them */
+    uint64_t snapshot_ns, took_ns;
 };
 
 struct storage {
@@ -28,6 +36,12 @@ struct storage {
 /* Open what durability.mode needs and fill the store with what it holds. 0, or the exit status of
  * the process (sysexits.h), when the log says why. Main thread, before the loops. */
 MUST_USE int storage_open(struct server *server);
+
+/* Parts of it (server/storage_recover.c): fill the store from the newest snapshot that is good and
+ * the log behind it; and, once that has worked, rename those that were not, so that they do not
+ * count among those that are kept. */
+MUST_USE int storage_recover(struct server *server);
+void storage_set_aside(struct server *server);
 
 /* Everything has been answered: end the log cleanly. 0, or an exit status. */
 MUST_USE int storage_close(struct server *server);

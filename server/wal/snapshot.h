@@ -98,3 +98,7 @@ MUST_USE int snapshot_read(const struct snapshot_load *load, uint64_t lsn,
 /* Remove snapshots but the newest `keep`, the oldest first, and what an interrupted writer left.
  * Not while there is a writer. 0 or a negative errno. */
 MUST_USE int snapshot_trim(struct dir *dir, int keep);
+
+/* Rename a snapshot that was found damaged to snap-<LSN>.damaged, so that it does not count as one.
+ * 0 or a negative errno. */
+MUST_USE int snapshot_set_aside(struct dir *dir, uint64_t lsn);

@@ -110,3 +110,12 @@ int snapshot_trim(struct dir *dir, int keep)
             return err;
     }
 }
+
+int snapshot_set_aside(struct dir *dir, uint64_t lsn)
+{
+    char name[FILE_NAME_MAX + 1], aside[FILE_NAME_MAX + 1];
+    snapshot_name(lsn, name);
+    (void)snprintf(aside, sizeof aside, "snap-%016llx.damaged", (unsigned long long)lsn);
+    int err = dir->ops->rename(dir, name, aside);
+    return err != 0 ? err : dir->ops->sync_names(dir);
+}

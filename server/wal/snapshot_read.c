@@ -59,7 +59,7 @@ static const char *reading_advice(int err)
 {
     switch (err) {
     case ERR_DATA_DAMAGED:
-        return "the file is damaged: move it away to start from an older snapshot and the log";
+        return "the file is damaged; an older snapshot and the log before it may serve";
     case ERR_DATA_FORMAT:
         return "start the version that wrote it";
     case ERR_IO:
