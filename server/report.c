@@ -13,7 +13,6 @@
 #include "common/err.h"
 #include "server/process.h"
 #include "server/server.h"
-#include "server/wal/wal.h"
 
 #include <unistd.h>
 
@@ -152,24 +151,6 @@ static uint64_t report_client_bytes(const struct server *server)
     return n;
 }
 
-static void report_log(const struct wal *wal, uint64_t *counter)
-{
-    struct wal_figures figures;
-    wal_figures(wal, &figures);
-    counter[METRIC_wal_entries] = figures.entries;
-    counter[METRIC_wal_bytes] = figures.bytes;
-    counter[METRIC_wal_writes] = figures.writes;
-    counter[METRIC_wal_syncs] = figures.syncs;
-    counter[METRIC_wal_slow_syncs] = figures.slow_syncs;
-    counter[METRIC_wal_staged_bytes] = figures.staged_bytes;
-    counter[METRIC_wal_segments] = figures.segments;
-    counter[METRIC_wal_live_bytes] = figures.live_bytes;
-    counter[METRIC_wal_appended_lsn] = figures.appended_lsn;
-    counter[METRIC_wal_written_lsn] = figures.written_lsn;
-    counter[METRIC_wal_durable_lsn] = figures.durable_lsn;
-    counter[METRIC_wal_refuses_writes] = wal_state(wal) == WAL_FULL;
-}
-
 void server_collect_stats(const struct server *server, struct stats *out_stats)
 {
     struct store_figures figures;
@@ -190,8 +171,7 @@ void server_collect_stats(const struct server *server, struct stats *out_stats)
     counter[METRIC_memory_limit_bytes] = atomic_load(&server->store->memory_limit);
     counter[METRIC_memory_clients_bytes] = report_client_bytes(server);
     counter[METRIC_memory_rss_bytes] = process_resident_bytes();
-    if (server->store->wal != NULL)
-        report_log(server->store->wal, counter);
+    report_storage_stats(server, counter);
 }
 
 static void report_collect(void *self, struct stats *out_stats)
@@ -288,6 +268,9 @@ void server_init_host(struct server *server)
                                     .collect = report_collect,
                                     .config_get = report_config_get,
                                     .config_set = report_config_set,
+                                    .snapshot = report_snapshot,
+                                    .snapshots = report_snapshots,
+                                    .recovery = report_recovery,
                                     .token_valid = report_token_valid,
                                     .clients = report_clients,
                                     .kill = report_kill};

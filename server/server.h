@@ -61,6 +61,13 @@ void server_init_host(struct server *server);
 int report_clients(void *self, uint64_t after, size_t max, struct session_view **out_views,
                    size_t *out_count);
 int report_kill(void *self, uint64_t id, bool *out_found);
+
+/* Those about the data directory (server/report_storage.c), and their metrics, into counter[]. */
+bool report_snapshot(void *self);
+void report_snapshots(void *self, struct reply *reply);
+void report_recovery(void *self, struct reply *reply);
+void report_storage_stats(const struct server *server, uint64_t *counter);
+
 /* Fill in all metrics and figures of operations, for whoever tells them. Any thread while the loops
  * have not been joined; takes no lock. To be released by stats_deinit. */
 void server_collect_stats(const struct server *server, struct stats *out_stats);

@@ -32,6 +32,11 @@ struct op_host {
     void (*collect)(void *self, struct stats *out_stats);
     void (*config_get)(void *self, struct bytes prefix, struct reply *reply);
     int (*config_set)(void *self, struct bytes option, struct bytes value, struct problem *problem);
+    /* Only with a log: begin a snapshot (false: one is running); tell of snapshots, and of the
+     * recovery. */
+    bool (*snapshot)(void *self);
+    void (*snapshots)(void *self, struct reply *reply);
+    void (*recovery)(void *self, struct reply *reply);
     bool (*token_valid)(void *self, struct bytes token);
     /* Up to `max` clients with ids above `after`, in their order, in an array for the caller to
      * mem_free. 0 or ERR_OUT_OF_MEMORY. */

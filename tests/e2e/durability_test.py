@@ -5,63 +5,14 @@ after every kind of end, what is refused, and with which exit status."""
 
 import os
 import shutil
-import tempfile
 import unittest
 
 from lib import RpcError, Server, run_cairnd, until
 from lib.resp_fire import Resp
+from lib.stored import Stored
 
 EX_DATAERR, EX_CANTCREAT, EX_NOPERM, EX_CONFIG = 65, 73, 77, 78
 MODES = ("buffered", "strict")
-
-
-class Stored(unittest.TestCase):
-    """A data directory for servers that come and go."""
-
-    def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="cairn-data-")
-        self.addCleanup(shutil.rmtree, self.folder)
-        self.data = os.path.join(self.folder, "data")
-
-    def options(self, mode, **more):
-        return {"durability.mode": mode, "data.dir": self.data, "server.loops": 2,
-                "durability.any_file_system": "true", "durability.segment_bytes": "256KiB",
-                **{"durability." + name: value for name, value in more.items()}}
-
-    def start(self, mode="buffered", expect_log=None, resp=False, **more):
-        options = self.options(mode, **more)
-        if resp:
-            options["listen.resp"] = "127.0.0.1:0"
-        server = Server(options, expect_log=expect_log)
-        self.addCleanup(server.kill)
-        return server
-
-    def kill(self, server):
-        server.check_log()
-        server.kill()
-
-    def refused(self, status, pattern, mode="buffered", **more):
-        """It does not start, says why, and has changed nothing."""
-        before = self.snapshot()
-        options = {**self.options(mode, **more), "listen.rpc": "127.0.0.1:0", "listen.resp": "",
-                   "listen.http": ""}
-        done = run_cairnd(*[x for name, value in options.items()
-                            for x in ("--set", f"{name}={value}")])
-        self.assertEqual(done.returncode, status, done.stderr)
-        self.assertRegex(done.stderr, pattern)
-        self.assertEqual(self.snapshot(), before)
-
-    def snapshot(self):
-        found = {}
-        for root, _, names in os.walk(self.folder):
-            for name in names:
-                path = os.path.join(root, name)
-                with open(path, "rb") as file:
-                    found[path] = file.read()
-        return found
-
-    def segments(self):
-        return sorted(name for name in os.listdir(self.data) if name.endswith(".log"))
 
 
 class RestartTest(Stored):

@@ -593,6 +593,20 @@ static int host_clients(void *self, uint64_t after, size_t max, struct session_v
     return 0;
 }
 
+/* There is no log: never called. */
+static bool host_snapshot(void *self)
+{
+    (void)self;
+    abort();
+}
+
+static void host_tell(void *self, struct reply *reply)
+{
+    (void)self;
+    (void)reply;
+    abort();
+}
+
 static int host_kill(void *self, uint64_t id, bool *out_found)
 {
     (void)self;
@@ -605,6 +619,9 @@ static const struct op_host host = {.server_version = "0",
                                     .stats = host_write,
                                     .config_get = host_write,
                                     .config_set = host_set,
+                                    .snapshot = host_snapshot,
+                                    .snapshots = host_tell,
+                                    .recovery = host_tell,
                                     .token_valid = host_token,
                                     .clients = host_clients,
                                     .kill = host_kill};
