@@ -111,6 +111,7 @@ static void report_snapshot_stats(struct snapshots *snapshots, uint64_t *counter
     snapshots_figures(snapshots, &figures);
     counter[METRIC_snapshots] = figures.taken;
     counter[METRIC_snapshot_failures] = figures.failures;
+    counter[METRIC_snapshot_last_failed] = figures.problem[0] != '\0';
     counter[METRIC_snapshot_running] = figures.running;
     counter[METRIC_snapshot_last_lsn] = figures.last.final_lsn;
     counter[METRIC_snapshot_last_ms] = figures.last.took_ns / 1000000;

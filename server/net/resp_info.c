@@ -116,7 +116,10 @@ static void info_persistence(struct info *info)
     const struct store *store = info->conn->loop->env.store;
     info_add(info, "loading:0");
     info_add(info, "async_loading:0");
-    info_add(info, "rdb_bgsave_in_progress:0");
+    info_counter(info, "rdb_bgsave_in_progress", METRIC_snapshot_running);
+    info_counter(info, "rdb_last_save_time", METRIC_snapshot_last_time_seconds);
+    info_add(info, "rdb_last_bgsave_status:%s",
+             info->stats->counter[METRIC_snapshot_last_failed] ? "err" : "ok");
     info_add(info, "aof_enabled:%d", store->wal != NULL);
     info_add(info, "cairn_durability:%s", durability_name(store->durability));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Commands of RESP about the server: COMMAND, CONFIG, TIME, WAIT, WAITAOF, LASTSAVE, MONITOR.
+ * Commands of RESP about the server: COMMAND, CONFIG, TIME, WAIT, WAITAOF, LASTSAVE,
+ * BGSAVE, SAVE, MONITOR.
  *
  * COMMAND is printed from the table (resp.def). CONFIG knows the options that tools for Redis ask
  * for by their names there, as a table of which option of ours each one is, and all of ours by
@@ -490,7 +491,34 @@ int resp_do_WAITAOF(struct resp_do *d)
 /* Redis tells its start before the first snapshot; 0 says that there is none. */
 int resp_do_LASTSAVE(struct resp_do *d)
 {
-    return resp_put_int(d->out, 0);
+    const struct op_host *host = d->conn->loop->env.host;
+    struct stats stats;
+    host->collect(host->self, &stats);
+    int64_t at_s = (int64_t)stats.counter[METRIC_snapshot_last_time_seconds];
+    stats_deinit(&stats);
+    return resp_put_int(d->out, at_s);
+}
+
+/* With SCHEDULE one that is running will do. */
+int resp_do_BGSAVE(struct resp_do *d)
+{
+    const struct op_env *env = &d->conn->loop->env;
+    bool scheduled = d->args.left > 0;
+    if (scheduled && (d->args.left > 1 || !resp_is(resp_next(&d->args), "SCHEDULE")))
+        return resp_fail(d, "ERR syntax error");
+    if (env->store->wal == NULL)
+        return resp_fail(d, "ERR there are no snapshots: durability.mode is memory");
+    if (env->host->snapshot(env->host->self))
+        return resp_put_simple(d->out, "Background saving started");
+    if (scheduled)
+        return resp_put_simple(d->out, "Background saving scheduled");
+    return resp_fail(d, "ERR Background save already in progress");
+}
+
+int resp_do_SAVE(struct resp_do *d)
+{
+    return resp_fail(d, "ERR SAVE is refused: nobody waits for a snapshot here. Use BGSAVE, and "
+                        "LASTSAVE to see when it is done");
 }
 
 int resp_do_MONITOR(struct resp_do *d)

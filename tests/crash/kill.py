@@ -152,7 +152,7 @@ class Client(threading.Thread):
 def options_of(args, folder):
     return {"durability.mode": args.mode, "data.dir": os.path.join(folder, "data"),
             "durability.any_file_system": "true", "durability.segment_bytes": "256KiB",
-            "server.loops": 2}
+            "server.loops": 2, "snapshot.wal_bytes": args.snapshots}
 
 
 def run(args, folder):
@@ -187,6 +187,7 @@ def main():
     parser.add_argument("--kills", type=int, default=12)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     parser.add_argument("--mode", choices=("buffered", "strict"), default="buffered")
+    parser.add_argument("--snapshots", default="128KiB", help="of log between two; 0: none")
     parser.add_argument("--longest", type=float, default=0.2, help="seconds until a kill, at most")
     args = parser.parse_args()
     print(f"seed {args.seed}", flush=True)

@@ -245,7 +245,7 @@ class RefusalTest(Stored):
             self.assertEqual(client.call("kv.get", "k"), 1)
 
     def filled(self):
-        with self.start() as server, server.connect() as client:
+        with self.start(**{"snapshot.on_shutdown": "false"}) as server, server.connect() as client:
             for i in range(3000):
                 client.call("kv.put", f"k{i}", "x" * 300)
         self.assertGreater(len(self.segments()), 3)

@@ -203,6 +203,8 @@ class TriggerTest(SnapshotTest):
             client.call("kv.put", "k", 1)
             self.assertEqual(raw.call("BGSAVE"), b"Background saving started")
             until(lambda: raw.call("LASTSAVE") > 0, "saved")
+            self.assertRegex(raw.call("SAVE"), "ERR SAVE is refused")
+            self.assertEqual(raw.call("BGSAVE", "now"), "ERR syntax error")
             self.assertIn(b"rdb_last_bgsave_status:ok", raw.call("INFO", "persistence"))
 
 

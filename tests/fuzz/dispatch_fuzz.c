@@ -19,6 +19,8 @@
 #include "proto/rpc.h"
 #include "server/ops/dispatch.h"
 
+#include <stdlib.h>
+
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
