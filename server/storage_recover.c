@@ -4,15 +4,15 @@
  *
  *   settle the log -> newest snapshot that is good -> replay of the log behind it
  *
- *   | the newest snapshot | the log                          | verdict                             |
- *   |---------------------|----------------------------------|-------------------------------------|
- *   | good                | begins at or before its LSN      | both                                |
- *   | damaged             | begins before that of an older   | the older one and more of the log,  |
- *   |                     | good one, or at LSN 1            | with a warning                      |
- *   | damaged             | begins behind                    | refused                             |
- *   | good or damaged     | ends before its LSN              | refused: the log was synced so far  |
- *   |                     |                                  | before the snapshot was, so a file  |
- *   |                     |                                  | is missing                          |
+ *   | the newest snapshot | the log                        | verdict                            |
+ *   |---------------------|--------------------------------|------------------------------------|
+ *   | good                | begins at or before its LSN    | both                               |
+ *   | damaged             | begins before that of an older | the older one and more of the log, |
+ *   |                     | good one, or at LSN 1          | with a warning                     |
+ *   | damaged             | begins behind                  | refused                            |
+ *   | good or damaged     | ends before its LSN            | refused: the log was synced so far |
+ *   |                     |                                | before the snapshot was, so a file |
+ *   |                     |                                | is missing                         |
  *
  * A snapshot that cannot be read (memory, disk, a later format) ends the start: an older one would
  * not be better.

@@ -149,7 +149,7 @@ class TriggerTest(SnapshotTest):
             for name in "abcd":
                 taken = client.call("server.snapshots")["taken"]
                 self.put(client, name, 2000)
-                until(lambda: client.call("server.snapshots")["taken"] > taken, "taken")  # pylint: disable=cell-var-from-loop
+                until(lambda than=taken: client.call("server.snapshots")["taken"] > than, "taken")
             self.assertEqual(len(self.snapshots()), 2)
             counters = client.call("server.stats")["counters"]
             self.assertGreaterEqual(counters["snapshots"], 4)

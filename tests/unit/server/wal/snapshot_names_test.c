@@ -69,11 +69,31 @@ static void trimming(void **state)
     assert_string_equal(fault->trace, "l");
 }
 
+/* It is no snapshot any more, and that is durable. */
+static void setting_aside(void **state)
+{
+    struct fixture *fixture = *state;
+    struct dir *dir = &fixture->fault.dir;
+    uint64_t found[2];
+    file_set(fixture->dir, "snap-0000000000000010.snap", BYTES_NONE);
+    file_set(fixture->dir, "snap-0000000000000020.snap", BYTES_NONE);
+    for (unsigned n = 1; n <= 2; n++) { /* rename, sync */
+        fault_begin(&fixture->fault, n, false);
+        assert_int_equal(snapshot_set_aside(dir, 0x20), -EIO);
+    }
+    assert_names(fixture, 2, "snap-0000000000000010.snap snap-0000000000000020.damaged");
+    assert_int_equal(snapshot_list(fixture->dir, found, 2), 1);
+    assert_int_equal(found[0], 0x10);
+    assert_int_equal(snapshot_trim(fixture->dir, 1), 0);
+    assert_names(fixture, 2, "snap-0000000000000010.snap snap-0000000000000020.damaged");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(listing),
         TEST(trimming),
+        TEST(setting_aside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
