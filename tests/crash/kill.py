@@ -159,9 +159,11 @@ def run(args, folder):
     rng = random.Random(args.seed)
     clients = [Client(f"c{i}", random.Random(args.seed * 1000 + i)) for i in range(CLIENTS)]
     started = time.monotonic()
+    loaded = 0
     for kill in range(args.kills + 1):
         server = Server(options_of(args, folder), expect_log="were cut off")
         with server.connect() as client:
+            loaded += client.call("server.recovery_report")["snapshot"] is not None
             for one in clients:
                 one.check(client)
         if kill == args.kills:
@@ -179,7 +181,7 @@ def run(args, folder):
             print(f"{kill + 1} kills", flush=True)
     acks = sum(one.acks for one in clients)
     print(f"kills: {args.kills}, mode {args.mode}, seed {args.seed}, acknowledged writes: {acks}, "
-          f"lost: 0, {time.monotonic() - started:.0f} s")
+          f"starts from a snapshot: {loaded}, lost: 0, {time.monotonic() - started:.0f} s")
 
 
 def main():
