@@ -17,6 +17,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/thread.h"
 #include "server/server.h"
 #include "server/wal/wal.h"
 
@@ -172,6 +173,7 @@ static void snapshots_turn(struct snapshots *snapshots)
 static void snapshots_main(void *arg)
 {
     struct snapshots *snapshots = arg;
+    thread_leave_signals();
     uv_mutex_lock(&snapshots->lock);
     while (!snapshots->stopping)
         snapshots_turn(snapshots);

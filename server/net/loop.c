@@ -20,6 +20,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/thread.h"
 #include "server/net/conn.h"
 #include "server/ops/dispatch.h"
 #include "server/wal/wal.h"
@@ -464,6 +465,7 @@ static void loop_thread(void *argument)
     char name[16]; /* as top -H and perf show it */
     snprintf(name, sizeof name, "cairn-loop-%u", loop->index % 1000);
     (void)pthread_setname_np(pthread_self(), name);
+    thread_leave_signals();
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
     mailbox_run(&loop->mailbox);
     uv_walk(&loop->uv, loop_close_handle, NULL);

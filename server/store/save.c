@@ -38,7 +38,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SAVE_SLICE = 64, SAVE_SLICE_BYTES = 64 * 1024, SAVE_RUNS_PAGE = 64 };
+enum {
+    SAVE_SLICE = 64,
+    SAVE_SLICE_BYTES = 64 * 1024,
+    SAVE_RUNS_PAGE = 64,
+    SAVE_SYNC_BYTES = 8 << 20, /* so that a sync of the log waits for no more than that */
+};
 
 struct save {
     struct store *store;
@@ -300,7 +305,9 @@ static int save_start(struct save *save)
                                     .store = options->id,
                                     .created_us = (uint64_t)clock_wall_ms() * 1000,
                                     .compress = options->compress,
-                                    .bytes_per_s = options->bytes_per_s};
+                                    .bytes_per_s = options->bytes_per_s,
+                                    .stop = options->stop,
+                                    .sync_bytes = SAVE_SYNC_BYTES};
     int err = save_wrote(save, snapshot_create(&file, &save->writer));
     if (err != 0)
         return err;

@@ -25,6 +25,8 @@
 #include "common/buf.h"
 #include "server/wal/segment.h"
 
+#include <stdatomic.h>
+
 enum {
     SNAPSHOT_FORMAT = 1,
     SNAPSHOT_CHUNK_BYTES = 256 * 1024, /* about: a chunk ends with the record that fills it */
@@ -46,8 +48,9 @@ struct snapshot_options {
     struct store_id store;
     uint64_t created_us; /* since 1970 */
     bool compress;
-    uint64_t bytes_per_s; /* to disk; 0: as fast as it goes */
-    uint64_t sync_bytes;  /* begin to sync what is written after so many; 0: only at the end */
+    uint64_t bytes_per_s;    /* to disk; 0: as fast as it goes */
+    const atomic_bool *stop; /* no waiting for bytes_per_s when it is true; NULL: never */
+    uint64_t sync_bytes;     /* begin to sync what is written after so many; 0: only at the end */
 };
 
 /* Functions of a writer return 0 or a negative errno; after an error only abandon it. */

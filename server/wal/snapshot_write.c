@@ -28,7 +28,10 @@
 #include <lz4.h>
 #include <time.h>
 
-enum { SNAPSHOT_WRITE_BYTES = 1 << 20 }; /* of one write, up to twice that */
+enum {
+    SNAPSHOT_WRITE_BYTES = 1 << 20, /* of one write, up to twice that */
+    WRITER_NAP_NS = 20000000,
+};
 
 struct snapshot_writer {
     struct snapshot_options options;
@@ -78,12 +81,18 @@ int snapshot_create(const struct snapshot_options *options, struct snapshot_writ
 
 /* ---- to disk ---- */
 
+/* In short sleeps, as somebody may want to stop. */
 static void writer_wait(struct snapshot_writer *writer, size_t bytes)
 {
-    uint64_t wait_ns = pace_wait_ns(&writer->pace, bytes, clock_mono_ns());
-    struct timespec left = {(time_t)(wait_ns / 1000000000), (long)(wait_ns % 1000000000)};
-    while (wait_ns > 0 && nanosleep(&left, &left) != 0 && errno == EINTR)
-        ;
+    const atomic_bool *stop = writer->options.stop;
+    uint64_t now_ns = clock_mono_ns();
+    uint64_t until_ns = now_ns + pace_wait_ns(&writer->pace, bytes, now_ns);
+    while (now_ns < until_ns && (stop == NULL || !atomic_load(stop))) {
+        uint64_t left_ns = until_ns - now_ns;
+        struct timespec nap = {0, (long)(left_ns < WRITER_NAP_NS ? left_ns : WRITER_NAP_NS)};
+        (void)nanosleep(&nap, NULL);
+        now_ns = clock_mono_ns();
+    }
 }
 
 static int writer_write(struct snapshot_writer *writer, uint8_t *data, size_t size)

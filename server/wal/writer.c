@@ -19,6 +19,7 @@
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/thread.h"
 
 #include <signal.h>
 #include <time.h>
@@ -130,6 +131,7 @@ static void *writer_main(void *arg)
 {
     struct wal *wal = arg;
     writer_name_thread("cairn-log");
+    thread_leave_signals();
     pthread_mutex_lock(&wal->lock);
     while (!wal->stop) {
         uint64_t wait_ns;
@@ -155,6 +157,7 @@ static void *writer_spare_main(void *arg)
 {
     struct wal *wal = arg;
     writer_name_thread("cairn-spare");
+    thread_leave_signals();
     pthread_mutex_lock(&wal->lock);
     while (!wal->stop) {
         if (rotate_wants_spare(wal)) {

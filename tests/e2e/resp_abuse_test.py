@@ -13,7 +13,7 @@ import tempfile
 import time
 import unittest
 
-from lib import Client, Raw, Server, encode, request, run_cairnd, sanitized, until
+from lib import Client, Raw, Server, encode, request, memory_slack, run_cairnd, until
 from lib.resp_fire import Resp, RespCase, command, connections, counter
 
 MIB = 2**20
@@ -21,8 +21,7 @@ LISTEN = {"listen.resp": "127.0.0.1:0"}
 TOKEN = "sesame-and-more-of-24-bytes"
 ONE_ERROR = rb"\A-ERR [^\r\n]+\r\n\Z"
 TLS_HELLO = bytes.fromhex("16030100ca010000c60303") + bytes(range(190))
-# What sanitizers add to every block, and what their allocator keeps.
-SLACK = 2 if sanitized() else 1
+SLACK = memory_slack()
 
 
 class GarbageTest(RespCase):
