@@ -120,7 +120,7 @@ class InteractiveTest(unittest.TestCase):
         self.finish(terminal)
 
     def test_stats(self):
-        terminal = self.start()
+        terminal = self.start(columns=120)  # room for any time, or each row is a block
         self.enter(terminal, "kv put k v")
         self.assertRegex(self.enter(terminal, "server stats"),
                          r"^operations:\nname +count +errors +mean_us(?s:.*)\nkv\.put +\d+ +0 ")
