@@ -162,10 +162,14 @@ def run(args, folder):
     loaded = 0
     for kill in range(args.kills + 1):
         server = Server(options_of(args, folder), expect_log="were cut off")
-        with server.connect() as client:
-            loaded += client.call("server.recovery_report")["snapshot"] is not None
-            for one in clients:
-                one.check(client)
+        try:
+            with server.connect() as client:
+                loaded += client.call("server.recovery_report")["snapshot"] is not None
+                for one in clients:
+                    one.check(client)
+        except BaseException:
+            server.kill()
+            raise
         if kill == args.kills:
             server.stop()
             break
