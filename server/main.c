@@ -3,8 +3,9 @@
  * cairnd: command line, then server_run.
  *
  * Exit statuses are those of sysexits.h: 0 after a clean stop, 64 (usage), 65 (--hash-token: too
- * short), 69 (cannot listen), 71 (system), 74 (cannot print), 75 (a second signal ended the stop),
- * 78 (configuration, inherited sockets).
+ * short; damaged data), 66 (data cannot be read), 69 (cannot listen), 71 (system), 73 (data.dir
+ * cannot be made or is in use), 74 (cannot print; the log or its disk failed), 75 (a second signal
+ * ended the stop), 77 (data.dir may not be opened), 78 (configuration, inherited sockets).
  */
 #include "build_version.h"
 #include "common/clock.h"
