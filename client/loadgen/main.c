@@ -20,6 +20,7 @@
 #include "client/loadgen/report.h"
 #include "client/loadgen/report_json.h"
 #include "client/loadgen/run.h"
+#include "client/loadgen/selftest.h"
 #include "client/loadgen/warning.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -308,6 +309,8 @@ int main(int argc, char **argv)
         return compare_main(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "report") == 0)
         return html_main(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "selftest") == 0)
+        return selftest_main(argc - 1, argv + 1);
     clock_init();
     struct options *options = &session.options;
     if (options_parse(argc, argv, options, detail) != 0)

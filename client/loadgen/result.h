@@ -17,7 +17,8 @@ struct result {
     struct cpu_time client;
     bool has_server_cpu;
     uint64_t server_cpu_ns;
-    double busiest; /* share of the time the busiest thread was on a CPU, 0..1 */
+    double busiest;      /* share of the time the busiest thread was on a CPU, 0..1 */
+    uint64_t waiting_ns; /* threads of loadgen were ready to run, but others ran: all together */
     char first_error[WORKER_ERROR_SIZE];
     struct failure failure;
     struct hist service;    /* from sending to the reply, ns; as latency in a closed loop */
