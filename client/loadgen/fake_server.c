@@ -179,8 +179,6 @@ static void fake_release(struct fake_server *server)
     uint64_t now = clock_mono_ns();
     while (server->heap_size > 0 && server->heap[0].due <= now) {
         struct fake_reply reply = fake_pop(server);
-        uint64_t late = now - reply.due;
-        server->log.late_ns = late > server->log.late_ns ? late : server->log.late_ns;
         reply.conn->pending--;
         if (fake_put(server, &reply) != 0)
             fake_close(reply.conn);

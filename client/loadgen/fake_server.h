@@ -36,7 +36,6 @@ struct fake_log {
     uint64_t *arrival;      /* of the first `capacity` requests */
     size_t count, capacity; /* count: of all requests */
     uint64_t stall_begin, stall_end;
-    uint64_t late_ns;    /* by how much the latest reply was later than the law has it */
     uint64_t waiting_ns; /* the server's thread was ready to run, but another one did */
 };
 

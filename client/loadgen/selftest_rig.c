@@ -56,9 +56,10 @@ static bool selftest_phase(struct selftest_rig *rig, struct run *run, struct pha
 {
     struct progress progress;
     progress_init(&progress, 0, false);
-    uint64_t begin = clock_mono_ns();
+    uint64_t begin = clock_mono_ns(), stolen = cpu_stolen_ns();
     run_phase(run, phase, &progress, &rig->result);
     rig->took_ns = clock_mono_ns() - begin;
+    rig->stolen_ns = cpu_stolen_ns() - stolen;
     phase_deinit(phase);
     return rig->result.failure.kind != FAILURE_LOCAL;
 }
@@ -88,14 +89,17 @@ static bool selftest_run(struct selftest_rig *rig, const struct selftest_load *l
     return good;
 }
 
-/* The share of its time that a thread had to wait for a CPU, the worst of both sides. */
+/* The share of its time that a thread, or a CPU, had to wait: the worst of all sides. */
 static void selftest_note_busy(struct selftest_rig *rig)
 {
     double time = (double)rig->took_ns + 1;
-    double ours = (double)rig->result.waiting_ns / rig->plan.threads / time;
-    double server = (double)rig->log->waiting_ns / time;
-    double busy = ours > server ? ours : server;
-    rig->busy = busy > rig->busy ? busy : rig->busy;
+    const double waited[] = {
+        (double)rig->result.waiting_ns / rig->plan.threads / time,
+        (double)rig->log->waiting_ns / time,
+        (double)rig->stolen_ns / rig->plan.cpus / time,
+    };
+    for (size_t i = 0; i < LENGTH_OF(waited); i++)
+        rig->busy = waited[i] > rig->busy ? waited[i] : rig->busy;
 }
 
 bool selftest_measure(struct selftest_rig *rig, const struct fake_law *law,

@@ -36,14 +36,16 @@ struct selftest_rig {
     const char *test; /* the one that runs */
     struct selftest_finding findings[SELFTEST_FINDINGS];
     unsigned n_findings;
-    double busy; /* of the test: the largest share of time a thread of ours had to wait for a CPU */
+    double busy; /* of the test: the largest share of time a thread of ours, or the machine itself,
+                    had to wait for a CPU */
 
     /* Of the last load. */
     struct plan plan;
     struct result result;
     struct fake_server *server;
     const struct fake_log *log;
-    uint64_t took_ns; /* from the begin of the phase until it had ended */
+    uint64_t took_ns;   /* from the begin of the phase until it had ended */
+    uint64_t stolen_ns; /* meanwhile: as cpu_stolen_ns */
     struct failure failure;
 };
 
