@@ -66,6 +66,7 @@ static int phase_init(struct phase *phase, const struct plan *plan, const struct
         .batch = plan->batch,
         .drain_ns = plan->drain_ns,
         .arrival_seed = rng_mix(plan->seed),
+        .digest = plan->digest,
     };
     /* What one run has written another must be able to check. */
     uint64_t seed = plan->verify ? 0 : plan->seed;
@@ -102,6 +103,17 @@ int phase_init_preload(struct phase *phase, const struct plan *plan)
         phase->window = phase_window_max(plan);
     }
     return err;
+}
+
+uint64_t phase_digest(const struct phase *phase, uint64_t index, unsigned shape,
+                      struct bytes request)
+{
+    size_t id_at = phase->frames[shape].id_at; /* FRAME_NONE: behind all bytes */
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < request.size; i++)
+        if (i < id_at || i - id_at >= FRAME_ID_BYTES)
+            hash = (hash ^ request.data[i]) * 0x100000001b3u;
+    return rng_mix(hash + rng_mix(index));
 }
 
 void phase_deinit(struct phase *phase)

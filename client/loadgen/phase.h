@@ -27,6 +27,7 @@ struct phase {
     bool batch; /* send only when nothing is in flight on the connection */
     uint64_t drain_ns;
     uint64_t arrival_seed;
+    bool digest; /* add up phase_digest of all requests */
 };
 
 /* What is to be done; the frames are prepared. 0, ERR_OUT_OF_MEMORY or ERR_BAD_ARGUMENT (a request
@@ -41,6 +42,11 @@ void phase_deinit(struct phase *phase);
 
 /* The largest window of any phase of this plan. */
 unsigned phase_window_max(const struct plan *plan);
+
+/* A number that depends on request number `index`, which was emitted as these bytes, but not on the
+ * id it was given. */
+uint64_t phase_digest(const struct phase *phase, uint64_t index, unsigned shape,
+                      struct bytes request);
 
 /* What a worker must know of a request it has built. */
 struct phase_request {

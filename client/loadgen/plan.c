@@ -116,6 +116,7 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         .verify = options->verify,
         .rate = options->rate,
         .drain_ns = plan_ns(options->drain),
+        .digest = options->digest,
     };
     if (plan.verify && !options->given[OPTIONS_size] && options->size.min < VALUE_HEAD)
         plan.value_bytes = plan.value_min = PLAN_VERIFY_BYTES;

@@ -33,6 +33,7 @@ struct plan {
     bool poisson;
     bool batch; /* wait for all replies before sending again */
     uint64_t drain_ns;
+    bool digest; /* of the requests */
 };
 
 enum { PLAN_DETAIL_SIZE = OPTIONS_DETAIL_SIZE };

@@ -335,6 +335,7 @@ static void json_cpu(struct writer *json, const struct result *result)
     writer_uint(json, "cpu_system_ns", result->client.system_ns);
     writer_real(json, "us_per_op", result_client_us(result));
     writer_real(json, "busiest_thread", result->busiest);
+    writer_uint(json, "runq_delay_ns", result->waiting_ns);
     writer_close(json, '}');
     if (!result->has_server_cpu)
         return;
@@ -364,6 +365,13 @@ static void json_warnings(struct writer *json, const struct plan *plan, const st
         writer_text(json, "failure", result->failure.text);
 }
 
+static void json_digest(struct writer *json, uint64_t digest)
+{
+    char text[20];
+    (void)snprintf(text, sizeof text, "%016" PRIx64, digest);
+    writer_text(json, "digest", text);
+}
+
 void report_json_test(struct writer *json, const struct report_run *run, bool of_b,
                       const struct result *result)
 {
@@ -385,6 +393,8 @@ void report_json_test(struct writer *json, const struct report_run *run, bool of
     writer_real(json, "ops_per_sec", result_rate(result));
     if (result->offered > 0)
         writer_real(json, "offered_per_sec", result->offered);
+    if (run->plan->digest)
+        json_digest(json, result->digest);
     json_latencies(json, result);
     json_cpu(json, result);
     json_warnings(json, run->plan, result);

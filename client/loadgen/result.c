@@ -47,6 +47,7 @@ void result_add(struct result *result, const struct worker *worker)
             hist_merge(&result->service, &worker->latency[i]);
     }
     result->waiting_ns += worker->waiting_ns;
+    result->digest += worker->digest;
     double busy = result_per((double)worker->cpu_ns, (double)result->elapsed_ns);
     if (busy > result->busiest)
         result->busiest = busy < 1 ? busy : 1;

@@ -127,7 +127,7 @@ int worker_prepare(struct worker *worker, const struct phase *phase, const atomi
     hist_init(&worker->service);
     hist_init(&worker->first_byte);
     hist_init(&worker->slip);
-    worker->started = worker->due_ns = 0;
+    worker->started = worker->due_ns = worker->digest = 0;
     worker->late = false;
     if (phase->rate > 0)
         schedule_init(&worker->schedule, phase->rate, phase->poisson, phase->arrival_seed,
@@ -148,8 +148,13 @@ static int worker_broken(struct worker *worker, int error)
 static void worker_build(struct worker *worker, struct conn *conn, uint64_t intended)
 {
     struct conn_request *request = conn_add(conn);
+    size_t begin = conn->unsent.size;
     struct phase_request built =
         phase_emit(worker->phase, worker->next_index, request->id, &conn->unsent);
+    if (worker->phase->digest)
+        worker->digest +=
+            phase_digest(worker->phase, worker->next_index, built.shape,
+                         (struct bytes){conn->unsent.data + begin, conn->unsent.size - begin});
     request->intended = intended;
     request->shape = (uint16_t)built.shape;
     request->key = built.key;
