@@ -15,6 +15,7 @@
 #include "build_version.h"
 #include "client/loadgen/compare.h"
 #include "client/loadgen/csv.h"
+#include "client/loadgen/files.h"
 #include "client/loadgen/help.h"
 #include "client/loadgen/html.h"
 #include "client/loadgen/report.h"
@@ -45,6 +46,7 @@ struct session {
     struct writer json;
     FILE *document;           /* in memory, what json writes to; NULL: neither --json nor --html */
     struct report_run report; /* what the report says besides results */
+    struct files files;       /* what is written besides */
     struct result result;     /* of the last phase */
     int exit_code;
 };
@@ -122,14 +124,25 @@ static int session_cannot(struct session *session, int err)
     return -1;
 }
 
+/* A file could not be written: results were lost, which is a failure. */
+static void session_lost(struct session *session, const char *detail)
+{
+    struct failure failure = {.kind = FAILURE_NONE};
+    (void)failure_set(&failure, FAILURE_LOCAL, "%s", detail);
+    (void)session_failed(session, &failure);
+}
+
 static void session_report(struct session *session)
 {
+    char detail[FILES_DETAIL_SIZE];
+    if (files_result(&session->files, &session->report, &session->result, detail) != 0)
+        session_lost(session, detail);
     if (session->document != NULL)
         report_json_test(&session->json, &session->report, false, &session->result);
     if (session->options.json)
         return;
     if (session->options.csv)
-        csv_row(stdout, &session->result);
+        csv_row(stdout, &session->result, session->options.csv_ext ? &session->plan : NULL);
     else if (session->options.quiet)
         report_line(stdout, &session->result);
     else
@@ -200,6 +213,11 @@ static int session_preload(struct session *session)
 static void session_begin_document(struct session *session)
 {
     const struct options *options = &session->options;
+    if (!options->json && options->html[0] == 0 && session->files.ndjson.out == NULL)
+        return;
+    probe_read(&session->target, &session->report.server);
+    environment_read(&session->report.environment);
+    files_begin(&session->files, &session->report);
     if (!options->json && options->html[0] == 0)
         return;
     int fd = memfd_create("loadgen", MFD_CLOEXEC);
@@ -208,8 +226,6 @@ static void session_begin_document(struct session *session)
         (void)session_cannot(session, ERR_OUT_OF_MEMORY);
         return;
     }
-    probe_read(&session->target, &session->report.server);
-    environment_read(&session->report.environment);
     writer_init(&session->json, session->document);
     report_json_begin(&session->json, &session->report);
 }
@@ -257,9 +273,10 @@ static int session_all(struct session *session)
 static void session_tests(struct session *session)
 {
     const struct options *options = &session->options;
+    char detail[FILES_DETAIL_SIZE];
     session_begin_document(session);
     if (options->csv)
-        csv_head(stdout);
+        csv_head(stdout, options->csv_ext);
     else if (!options->json && !options->quiet)
         report_head(stdout, &session->plan, session->target.name);
     int err = session_preload(session);
@@ -267,6 +284,8 @@ static void session_tests(struct session *session)
         err = err != 0 ? err : session_all(session);
     while (options->loop && err == 0 && !run_interrupted());
     session_end_document(session);
+    if (files_close(&session->files, detail) != 0)
+        session_lost(session, detail);
 }
 
 static int usage_error(const char *detail)
@@ -315,6 +334,7 @@ int main(int argc, char **argv)
     struct options *options = &session.options;
     if (options_parse(argc, argv, options, detail) != 0)
         return usage_error(detail);
+    options->csv = options->csv || options->csv_ext;
     if (options->help)
         help_print(stdout);
     else if (options->version)
@@ -326,6 +346,8 @@ int main(int argc, char **argv)
         return usage_error(detail);
     if (options->html[0] != 0 && html_check_file(options->html, html_detail) != 0)
         return usage_error(html_detail);
+    if (files_open(&session.files, options, html_detail) != 0)
+        return usage_error(html_detail);
     if (options->n_words > 0)
         workload_own_init(&session.own, options->words, options->n_words);
     if (options->server_pid > 0 && cpu_time_of(options->server_pid, &cpu) != 0)
@@ -333,6 +355,7 @@ int main(int argc, char **argv)
     session.report =
         (struct report_run){.options = options, .plan = &session.plan, .argc = argc, .argv = argv};
     progress_init(&session.progress, options->interval, options->given[OPTIONS_interval]);
+    session.progress.ndjson = &session.files.ndjson;
     raise_file_limit();
     session_run(&session);
     if (run_interrupted()) {
