@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Results as redis-benchmark --csv prints them: the same columns, every field in quotes. More of them
- * (--csv-ext) stand behind.
+ * Results as redis-benchmark --csv prints them: the same columns, every field in quotes. More of
+ * them (--csv-ext) stand behind.
  */
 #pragma once
 

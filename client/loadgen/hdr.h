@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Latency by percentile in the text form of HdrHistogram (.hgrm), which its plotters read
- * (https://hdrhistogram.github.io/HdrHistogram/plotFiles.html): value in ms, percentile, count up to
- * it, 1 / (1 - percentile).
+ * (https://hdrhistogram.github.io/HdrHistogram/plotFiles.html): value in ms, percentile, count up
+ * to it, 1 / (1 - percentile).
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Results as they come, for programs that follow a run: one JSON object a line (--ndjson), described
- * in docs/loadgen-json.md. Each has a "type": config, sample, warning, result.
+ * Results as they come, for programs that follow a run: one JSON object a line (--ndjson),
+ * described in docs/loadgen-json.md. Each has a "type": config, sample, warning, result.
  */
 #pragma once
 
