@@ -21,10 +21,8 @@ unsigned phase_window_max(const struct plan *plan)
                                                                   : plan->pipeline;
 }
 
-static int phase_make_frame(struct phase *phase, unsigned i)
+static int phase_make_frame(struct phase *phase, const struct shape *shape, struct frame *frame)
 {
-    const struct shape *shape = phase->workload->shapes[i];
-    struct frame *frame = &phase->frames[i];
     struct bytes value = {phase->values.pool, phase->values.max};
     struct command command;
     if (!shape_command(shape, phase->driver->spelling, &command))
@@ -39,13 +37,24 @@ static int phase_make_frame(struct phase *phase, unsigned i)
 
 static int phase_make_frames(struct phase *phase)
 {
+    const struct workload *workload = phase->workload;
     int err = 0;
+    frame_init(&phase->update);
     for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
         frame_init(&phase->frames[i]);
     for (unsigned i = 0; i < WORKLOAD_SHAPES && err == 0; i++)
-        err = phase_make_frame(phase, i);
+        err = phase_make_frame(phase, workload->shapes[i], &phase->frames[i]);
+    if (err == 0 && (workload->shapes[0]->flags & SHAPE_UPDATES) != 0)
+        err = phase_make_frame(phase, workload_update, &phase->update);
+    if (err == 0 && phase->stream.grows) {
+        phase->marks =
+            mem_aligned(_Alignof(struct phase_mark), phase->threads * sizeof *phase->marks);
+        err = phase->marks == NULL ? ERR_OUT_OF_MEMORY : 0;
+    }
     if (err != 0)
         phase_deinit(phase);
+    for (unsigned i = 0; err == 0 && phase->marks != NULL && i < phase->threads; i++)
+        atomic_init(&phase->marks[i].below, 0);
     return err;
 }
 
@@ -116,8 +125,20 @@ uint64_t phase_digest(const struct phase *phase, uint64_t index, unsigned shape,
     return rng_mix(hash + rng_mix(index));
 }
 
+void phase_emit_update(const struct phase *phase, uint64_t index, uint64_t key, uint32_t id,
+                       struct buf *out)
+{
+    struct frame_fill fill = {.id = id, .write = index, .source = &phase->values};
+    struct rng rng = {rng_mix(phase->stream.seed ^ rng_mix(index))};
+    fill.keys[0] = key;
+    fill.sizes[0] = value_size(&phase->values, rng_next(&rng));
+    frame_emit(&phase->update, &fill, out);
+}
+
 void phase_deinit(struct phase *phase)
 {
+    mem_free(phase->marks);
+    buf_deinit(&phase->update.bytes);
     for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
         buf_deinit(&phase->frames[i].bytes);
     value_deinit(&phase->values);

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* In flight at the same time: bounds the memory for stamps (40 bytes each). */
+/* In flight at the same time: bounds the memory for stamps (48 bytes each). */
 enum { PLAN_IN_FLIGHT_MAX = 16 * 1024 * 1024 };
 
 enum { PLAN_VERIFY_BYTES = 64 }; /* of values that are checked, unless -d says otherwise */
@@ -47,10 +47,8 @@ static int plan_check(const struct options *options, char *out_detail)
 }
 
 static const char *const plan_patterns[] = {
-    [STREAM_UNIFORM] = "uniform",
-    [STREAM_SEQUENTIAL] = "sequential",
-    [STREAM_ZIPF] = "zipf",
-    [STREAM_HOTSPOT] = "hotspot",
+    [STREAM_UNIFORM] = "uniform", [STREAM_SEQUENTIAL] = "sequential", [STREAM_ZIPF] = "zipf",
+    [STREAM_HOTSPOT] = "hotspot", [STREAM_LATEST] = "latest",
 };
 
 /* "Z", or for writes and reads "Z:Z", as memtier has it. */
@@ -60,18 +58,20 @@ static bool plan_is_letter(const char *name, char letter)
     return strcmp(name, both) == 0 || (name[0] == letter && name[1] == 0);
 }
 
-/* A pattern by its name, or by memtier's letter R S Z H. */
+/* A pattern by its name, or by memtier's letter R S Z H, or L. */
 static int plan_pattern(const char *name, enum stream_pattern *out, char *out_detail)
 {
-    static const char letters[] = {'R', 'S', 'Z', 'H'};
+    static const char letters[] = {'R', 'S', 'Z', 'H', 'L'};
     for (size_t i = 0; i < LENGTH_OF(plan_patterns); i++)
         if (strcmp(name, plan_patterns[i]) == 0 || plan_is_letter(name, letters[i])) {
             *out = (enum stream_pattern)i;
             return 0;
         }
-    (void)snprintf(out_detail, PLAN_DETAIL_SIZE,
-                   "unknown --key-pattern '%.32s'; there are uniform, sequential, zipf and hotspot",
-                   name);
+    (void)snprintf(
+        out_detail, PLAN_DETAIL_SIZE,
+        "unknown --key-pattern '%.32s'; there are uniform, sequential, zipf, hotspot and "
+        "latest",
+        name);
     return ERR_BAD_ARGUMENT;
 }
 
@@ -177,6 +177,15 @@ static void plan_set_pattern(const struct plan *plan, struct stream *stream)
         stream_set_zipf(stream, plan->zipf_exponent);
     else if (plan->pattern == STREAM_HOTSPOT)
         stream_set_hotspot(stream, plan->hotspot.write / 100.0, plan->hotspot.read / 100.0);
+    else if (plan->pattern == STREAM_LATEST)
+        stream_set_latest(stream, plan->zipf_exponent);
+}
+
+/* New keys come behind those of the keyspace; those of a warm-up are no concern of the test. */
+static void plan_set_growth(const struct plan *plan, bool warmup, struct stream *stream)
+{
+    stream->grows = true;
+    stream->first_insert = plan->keys + (warmup ? FRAME_KEYS / 2 : 0);
 }
 
 struct stream plan_stream(const struct plan *plan, const struct workload *workload, bool warmup)
@@ -189,6 +198,8 @@ struct stream plan_stream(const struct plan *plan, const struct workload *worklo
         stream.writes = plan->ratio.write;
         stream.each = (uint64_t)plan->ratio.write + plan->ratio.read;
     }
+    if ((workload->shapes[0]->flags & SHAPE_INSERTS) != 0)
+        plan_set_growth(plan, warmup, &stream);
     return stream;
 }
 

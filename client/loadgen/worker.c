@@ -46,7 +46,8 @@ enum {
     WORKER_OUTPUT_BYTES = 1024 * 1024, /* built before a send; more if one request is larger */
     WORKER_REPLY_EXTRA = 4096,         /* room kept for a reply besides its value */
     WORKER_EVENTS = 256,
-    WORKER_TICK_MS = 50, /* at least so often stop, deadline and silence are looked at */
+    WORKER_TICK_MS = 50,    /* at least so often stop, deadline and silence are looked at */
+    WORKER_MARK_TURNS = 64, /* so often threads tell each other how far they are */
 };
 
 static void worker_count(uint64_t *count, uint64_t n)
@@ -129,6 +130,7 @@ int worker_prepare(struct worker *worker, const struct phase *phase, const atomi
     hist_init(&worker->slip);
     worker->started = worker->due_ns = worker->digest = 0;
     worker->late = false;
+    worker->horizon = worker->mark_turns = 0;
     if (phase->rate > 0)
         schedule_init(&worker->schedule, phase->rate, phase->poisson, phase->arrival_seed,
                       worker->index, phase->threads);
@@ -150,7 +152,7 @@ static void worker_build(struct worker *worker, struct conn *conn, uint64_t inte
     struct conn_request *request = conn_add(conn);
     size_t begin = conn->unsent.size;
     struct phase_request built =
-        phase_emit(worker->phase, worker->next_index, request->id, &conn->unsent);
+        phase_emit(worker->phase, worker->next_index, worker->horizon, request->id, &conn->unsent);
     if (worker->phase->digest)
         worker->digest +=
             phase_digest(worker->phase, worker->next_index, built.shape,
@@ -158,6 +160,7 @@ static void worker_build(struct worker *worker, struct conn *conn, uint64_t inte
     request->intended = intended;
     request->shape = (uint16_t)built.shape;
     request->key = built.key;
+    request->index = worker->next_index;
     worker->next_index += worker->phase->threads;
     worker->in_flight++;
 }
@@ -358,6 +361,22 @@ static void worker_time(struct worker *worker, struct conn *conn,
         hist_add(&worker->service, clock_ticks_to_ns(now - request->sent));
 }
 
+/* A request whose shape updates has been read: write its key. Both are one request, which began
+ * with the first. */
+static int worker_update(struct worker *worker, struct conn *conn, struct conn_request read)
+{
+    const struct phase *phase = worker->phase;
+    if (buf_reserve(&conn->unsent, phase->frame_bytes) != 0)
+        return failure_set(&worker->failure, FAILURE_LOCAL, "out of memory for a request");
+    struct conn_request *request = conn_add(conn);
+    read.id = request->id;
+    *request = read;
+    request->busy = request->updates = true;
+    phase_emit_update(phase, read.index, read.key, read.id, &conn->unsent);
+    worker->in_flight++;
+    return 0;
+}
+
 /* Record one reply. */
 static int worker_record(struct worker *worker, struct conn *conn, enum driver_status status,
                          const struct driver_reply *reply, uint64_t now)
@@ -374,8 +393,11 @@ static int worker_record(struct worker *worker, struct conn *conn, enum driver_s
         worker_count(&counts->errors, 1);
         return 0;
     }
-    if ((worker->phase->workload->shapes[request->shape]->flags & SHAPE_FINDS) != 0)
+    unsigned flags = worker->phase->workload->shapes[request->shape]->flags;
+    if ((flags & SHAPE_FINDS) != 0 && !request->updates)
         worker_found(worker, request, status, reply->value);
+    if ((flags & SHAPE_UPDATES) != 0 && !request->updates)
+        return worker_update(worker, conn, *request);
     worker_time(worker, conn, request, now);
     return 0;
 }
@@ -461,6 +483,8 @@ static int worker_read(struct worker *worker, struct conn *conn)
     err = worker_parse(worker, conn, data, now, &used);
     if (err == 0)
         err = worker_keep(worker, conn, data, used, now);
+    if (err == 0 && conn->unsent.size > 0 && !conn->blocked) /* updates: before what is new */
+        err = worker_flush(worker, conn, now);
     return err != 0 || worker->phase->rate > 0 ? err : worker_fill(worker, conn, now);
 }
 
@@ -496,6 +520,36 @@ static int worker_check(struct worker *worker)
     return 0;
 }
 
+/* The first request of this thread that is not answered. */
+static uint64_t worker_first_open(const struct worker *worker)
+{
+    uint64_t first = worker->next_index;
+    for (unsigned i = 0; i < worker->n_conns; i++) {
+        const struct conn *conn = &worker->conns[i];
+        for (uint32_t slot = 0; slot <= conn->mask && conn->in_flight > 0; slot++)
+            if (conn->ring[slot].busy && conn->ring[slot].index < first)
+                first = conn->ring[slot].index;
+    }
+    return first;
+}
+
+/* Tell other threads how far this one is, and learn how far all are. */
+static void worker_mark(struct worker *worker)
+{
+    struct phase_mark *marks = worker->phase->marks;
+    uint64_t horizon = UINT64_MAX;
+    if (marks == NULL || ++worker->mark_turns < WORKER_MARK_TURNS)
+        return;
+    worker->mark_turns = 0;
+    atomic_store_explicit(&marks[worker->index].below, worker_first_open(worker),
+                          memory_order_relaxed);
+    for (unsigned i = 0; i < worker->phase->threads; i++) {
+        uint64_t below = atomic_load_explicit(&marks[i].below, memory_order_relaxed);
+        horizon = below < horizon ? below : horizon;
+    }
+    worker->horizon = horizon;
+}
+
 /* How long to wait for events: until the next request is due, or it is time to check. */
 static uint64_t worker_patience_ns(const struct worker *worker)
 {
@@ -520,6 +574,7 @@ static int worker_turn(struct worker *worker)
     int err = 0;
     for (int i = 0; i < n && err == 0; i++)
         err = worker_handle(worker, &events[i]);
+    worker_mark(worker);
     return err != 0 ? err : worker_check(worker);
 }
 
@@ -580,6 +635,8 @@ void worker_run(struct worker *worker)
     int err = worker->phase->rate > 0 ? worker_run_open(worker) : worker_run_closed(worker);
     if (err != 0)
         worker_abandon(worker);
+    if (worker->phase->marks != NULL) /* nobody waits for this thread any more */
+        atomic_store(&worker->phase->marks[worker->index].below, UINT64_MAX);
     worker->cpu_ns = worker_cpu_ns() - cpu;
     worker->waiting_ns = cpu_thread_waiting_ns() - waiting;
 }

@@ -43,7 +43,9 @@ struct worker {
     struct schedule schedule; /* open loop only */
     uint64_t due_ns;          /* of request next_index, since `started` */
     double ticks_per_ns;
-    bool late; /* the request that is due next has waited for a free connection */
+    bool late;           /* the request that is due next has waited for a free connection */
+    uint64_t horizon;    /* of a stream that grows: requests of all threads below it are answered */
+    unsigned mark_turns; /* since it was worked out */
 
     /* Stamps, in clock_ticks. */
     uint64_t started; /* set before an open loop, so that all workers agree; else 0 */
