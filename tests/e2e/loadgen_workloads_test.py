@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The workloads of loadgen that are more than reads and writes: YCSB D, E and F, batches, writes of a
-durability. What the server has done and holds afterwards is what the workload says."""
+"""The workloads of loadgen that are more than reads and writes: YCSB D, E and F, batches, writes of
+a durability. What the server has done and holds afterwards is what the workload says."""
 
 import json
 import os

@@ -408,7 +408,7 @@ static void same_requests_on_the_wire(void **state)
     assert_true(digest_of(8, &other) == one && other == REQUESTS);
 }
 
-/* A request that updates is two on the wire and one in the figures, from the first to the second. */
+/* A request that updates is two on the wire and one in the figures. */
 static void updates(void **state)
 {
     (void)state;
