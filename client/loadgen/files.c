@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 static int files_cannot(const char *option, const char *path, char *out_detail)
 {
@@ -21,12 +22,22 @@ static int files_cannot(const char *option, const char *path, char *out_detail)
     return ERR_IO;
 }
 
-int files_open(struct files *files, const struct options *options,
+static int files_open_acks(struct files *files, const char *path, struct plan *plan,
+                           char *out_detail)
+{
+    if (path[0] == 0)
+        return 0;
+    plan->acks = &files->acks;
+    return acks_create(&files->acks, path, plan->value_min, plan->value_bytes, out_detail);
+}
+
+int files_open(struct files *files, const struct options *options, struct plan *plan,
                char out_detail[static FILES_DETAIL_SIZE])
 {
-    *files = (struct files){.hdr = options->hdr};
-    if (options->ndjson[0] == 0)
-        return 0;
+    *files = (struct files){.acks = {.fd = -1}, .hdr = options->hdr};
+    int err = files_open_acks(files, options->ack_log, plan, out_detail);
+    if (err != 0 || options->ndjson[0] == 0)
+        return err;
     files->ndjson.out = fopen(options->ndjson, "we");
     return files->ndjson.out != NULL ? 0 : files_cannot("ndjson", options->ndjson, out_detail);
 }
@@ -47,6 +58,8 @@ int files_close(struct files *files, char out_detail[static FILES_DETAIL_SIZE])
 {
     FILE *out = files->ndjson.out;
     files->ndjson.out = NULL;
+    if (files->acks.fd >= 0)
+        close(files->acks.fd);
     if (out == NULL)
         return 0;
     bool good = ferror(out) == 0;

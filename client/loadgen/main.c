@@ -22,6 +22,7 @@
 #include "client/loadgen/report_json.h"
 #include "client/loadgen/run.h"
 #include "client/loadgen/selftest.h"
+#include "client/loadgen/verify.h"
 #include "client/loadgen/warning.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -330,6 +331,8 @@ int main(int argc, char **argv)
         return html_main(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "selftest") == 0)
         return selftest_main(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "verify") == 0)
+        return verify_main(argc - 1, argv + 1);
     clock_init();
     struct options *options = &session.options;
     if (options_parse(argc, argv, options, detail) != 0)
@@ -346,7 +349,7 @@ int main(int argc, char **argv)
         return usage_error(detail);
     if (options->html[0] != 0 && html_check_file(options->html, html_detail) != 0)
         return usage_error(html_detail);
-    if (files_open(&session.files, options, html_detail) != 0)
+    if (files_open(&session.files, options, &session.plan, html_detail) != 0)
         return usage_error(html_detail);
     if (options->n_words > 0)
         workload_own_init(&session.own, options->words, options->n_words);

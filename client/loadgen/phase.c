@@ -76,6 +76,7 @@ static int phase_init(struct phase *phase, const struct plan *plan, const struct
         .drain_ns = plan->drain_ns,
         .arrival_seed = rng_mix(plan->seed),
         .digest = plan->digest,
+        .acks = plan->acks,
     };
     /* What one run has written another must be able to check. */
     uint64_t seed = plan->verify ? 0 : plan->seed;

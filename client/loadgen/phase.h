@@ -36,6 +36,7 @@ struct phase {
     uint64_t drain_ns;
     uint64_t arrival_seed;
     bool digest;              /* add up phase_digest of all requests */
+    const struct acks *acks;  /* where acknowledgements are kept; NULL: nowhere */
     struct phase_mark *marks; /* one for each thread, if the stream grows; else NULL */
 };
 

@@ -34,6 +34,8 @@ static int plan_check(const struct options *options, char *out_detail)
         wrong = "give --csv or --json, not both";
     else if (options->verify && options->given[OPTIONS_size] && options->size.min < VALUE_HEAD)
         wrong = "--verify needs values of at least 34 bytes: -d 34";
+    else if (options->ack_log[0] != 0 && !options->verify)
+        wrong = "--ack-log needs values that tell what they are: --verify";
     else if (options->rate > 0 && strcmp(options->pipeline_mode, "window") != 0)
         wrong = "--rate sends each request when it is due: give no --pipeline-mode batch";
     else if (!(options->zipf_exponent > 0))

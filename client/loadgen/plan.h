@@ -33,7 +33,8 @@ struct plan {
     bool poisson;
     bool batch; /* wait for all replies before sending again */
     uint64_t drain_ns;
-    bool digest; /* of the requests */
+    bool digest;             /* of the requests */
+    const struct acks *acks; /* where acknowledgements are kept; NULL: nowhere */
 };
 
 enum { PLAN_DETAIL_SIZE = OPTIONS_DETAIL_SIZE };

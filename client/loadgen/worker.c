@@ -27,6 +27,7 @@
  */
 #include "client/loadgen/worker.h"
 
+#include "client/loadgen/acks.h"
 #include "client/loadgen/cpu.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -59,6 +60,7 @@ int worker_init(struct worker *worker, unsigned index, unsigned connections)
 {
     memset(worker, 0, sizeof *worker);
     worker->index = index;
+    buf_init(&worker->acks);
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     worker->conns = mem_calloc(connections, sizeof *worker->conns);
     worker->queue = mem_calloc(connections, sizeof *worker->queue);
@@ -78,6 +80,7 @@ void worker_deinit(struct worker *worker)
     mem_free(worker->conns);
     mem_free(worker->queue);
     mem_free(worker->input);
+    buf_deinit(&worker->acks);
     if (worker->epoll_fd >= 0)
         close(worker->epoll_fd);
 }
@@ -377,6 +380,20 @@ static int worker_update(struct worker *worker, struct conn *conn, struct conn_r
     return 0;
 }
 
+/* Keep that a write was answered, or (answered 0) that it was not, or refused. */
+static int worker_log(struct worker *worker, const struct conn_request *request, uint64_t answered)
+{
+    const struct phase *phase = worker->phase;
+    unsigned flags = phase->workload->shapes[request->shape]->flags;
+    const struct ack ack = {request->key, request->index, request->sent, answered};
+    if (phase->acks == NULL || !((flags & SHAPE_STORES) != 0 || request->updates))
+        return 0;
+    if (acks_add(phase->acks, &worker->acks, &ack) != 0)
+        return failure_set(&worker->failure, FAILURE_LOCAL, "--ack-log: cannot write to it: %s",
+                           strerror(errno));
+    return 0;
+}
+
 /* Record one reply. */
 static int worker_record(struct worker *worker, struct conn *conn, enum driver_status status,
                          const struct driver_reply *reply, uint64_t now)
@@ -391,7 +408,7 @@ static int worker_record(struct worker *worker, struct conn *conn, enum driver_s
         if (counts->errors == 0)
             worker_keep_error(worker, reply->text);
         worker_count(&counts->errors, 1);
-        return 0;
+        return worker_log(worker, request, 0);
     }
     unsigned flags = worker->phase->workload->shapes[request->shape]->flags;
     if ((flags & SHAPE_FINDS) != 0 && !request->updates)
@@ -399,7 +416,7 @@ static int worker_record(struct worker *worker, struct conn *conn, enum driver_s
     if ((flags & SHAPE_UPDATES) != 0 && !request->updates)
         return worker_update(worker, conn, *request);
     worker_time(worker, conn, request, now);
-    return 0;
+    return worker_log(worker, request, now);
 }
 
 /* Take all whole replies; *out_used is their size. */
@@ -590,6 +607,7 @@ static void worker_abandon(struct worker *worker)
                 continue;
             hist_add(&worker->latency[request->shape], clock_ticks_to_ns(now - request->intended));
             worker_count(&worker->counts.unanswered, 1);
+            (void)worker_log(worker, request, 0); /* there is a failure already */
         }
     }
 }
@@ -635,6 +653,9 @@ void worker_run(struct worker *worker)
     int err = worker->phase->rate > 0 ? worker_run_open(worker) : worker_run_closed(worker);
     if (err != 0)
         worker_abandon(worker);
+    if (worker->phase->acks != NULL && acks_flush(worker->phase->acks, &worker->acks) != 0)
+        (void)failure_set(&worker->failure, FAILURE_LOCAL, "--ack-log: cannot write to it: %s",
+                          strerror(errno));
     if (worker->phase->marks != NULL) /* nobody waits for this thread any more */
         atomic_store(&worker->phase->marks[worker->index].below, UINT64_MAX);
     worker->cpu_ns = worker_cpu_ns() - cpu;

@@ -41,6 +41,7 @@ struct worker {
     uint64_t next_index, end_index; /* of the stream: this thread takes every threads-th */
     uint64_t in_flight;
     struct schedule schedule; /* open loop only */
+    struct buf acks;          /* acknowledgements not written yet */
     uint64_t due_ns;          /* of request next_index, since `started` */
     double ticks_per_ns;
     bool late;           /* the request that is due next has waited for a free connection */

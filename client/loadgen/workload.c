@@ -22,6 +22,7 @@ enum {
     FINDS = SHAPE_FINDS,
     INSERTS = SHAPE_INSERTS,
     UPDATES = SHAPE_UPDATES,
+    STORES = SHAPE_STORES,
 };
 
 #define TEN(text) text text text text text text text text text text

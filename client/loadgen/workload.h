@@ -16,6 +16,7 @@ enum shape_flag {
     SHAPE_FINDS = 1,   /* the reply is a value, or nil: a miss */
     SHAPE_INLINE = 2,  /* RESP: a line of text */
     SHAPE_INSERTS = 4, /* its key is a new one */
+    SHAPE_STORES = 16, /* it writes the whole value of a key */
     SHAPE_UPDATES = 8, /* when it has been answered, its key is written, and only then is it done */
 };
 
