@@ -32,7 +32,8 @@ enum { ACKS_DETAIL_SIZE = 300 };
 MUST_USE int acks_create(struct acks *acks, const char *path, size_t min, size_t max,
                          char out_detail[static ACKS_DETAIL_SIZE]);
 
-/* Add one; it is written when the buffer is full, or by acks_flush. 0, ERR_IO, ERR_OUT_OF_MEMORY. */
+/* Add one; it is written when the buffer is full, or by acks_flush. 0, ERR_IO or
+ * ERR_OUT_OF_MEMORY. */
 MUST_USE int acks_add(const struct acks *acks, struct buf *buffer, const struct ack *ack);
 MUST_USE int acks_flush(const struct acks *acks, struct buf *buffer);
 

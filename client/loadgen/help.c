@@ -61,7 +61,7 @@ static const char help_tail[] =
     "\n"
     "In the words of a COMMAND, __rand_int__ becomes the 12 digits of a key and __data__ a value.\n"
     "To a cairnd in its own protocol the words are an operation and its arguments: kv.put\n"
-    "key:__rand_int__ __data__; [ and ] as words of their own enclose an array.\n"
+    "key:__rand_int__ __data__; [ and ] as words of their own enclose an array, { and } a map.\n"
     "\n"
     "Exit status: 0 all is well; 2 wrong usage; 3 what was measured is not what was asked for: no\n"
     "server, it fell silent or closed connections, requests failed, values were wrong, or "

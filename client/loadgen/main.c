@@ -15,6 +15,7 @@
 #include "build_version.h"
 #include "client/loadgen/compare.h"
 #include "client/loadgen/csv.h"
+#include "client/loadgen/dry_run.h"
 #include "client/loadgen/files.h"
 #include "client/loadgen/help.h"
 #include "client/loadgen/html.h"
@@ -347,6 +348,10 @@ int main(int argc, char **argv)
     if (plan_make(options, cpu_count(), &session.plan, detail) != 0 ||
         address_of_options(options, &session.address, detail) != 0)
         return usage_error(detail);
+    if (options->dry_run) {
+        dry_run_print(stdout, options, &session.address, &session.plan);
+        return 0;
+    }
     if (options->html[0] != 0 && html_check_file(options->html, html_detail) != 0)
         return usage_error(html_detail);
     if (files_open(&session.files, options, &session.plan, html_detail) != 0)

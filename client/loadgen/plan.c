@@ -53,6 +53,11 @@ static const char *const plan_patterns[] = {
     [STREAM_HOTSPOT] = "hotspot", [STREAM_LATEST] = "latest",
 };
 
+const char *plan_pattern_name(enum stream_pattern pattern)
+{
+    return plan_patterns[pattern];
+}
+
 /* "Z", or for writes and reads "Z:Z", as memtier has it. */
 static bool plan_is_letter(const char *name, char letter)
 {

@@ -48,6 +48,9 @@ MUST_USE int plan_make(const struct options *options, unsigned cpus, struct plan
 MUST_USE int plan_use(struct plan *plan, const struct driver *driver,
                       char out_detail[static PLAN_DETAIL_SIZE]);
 
+/* The name of a pattern of keys. */
+const char *plan_pattern_name(enum stream_pattern pattern);
+
 /* Connections of thread number `thread`: as equal as can be, together all. */
 unsigned plan_connections(const struct plan *plan, unsigned thread);
 

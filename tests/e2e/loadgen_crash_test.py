@@ -75,8 +75,8 @@ class CrashTest(unittest.TestCase):
             self.assertTrue(self.verify()[0]["good"], tests)
             self.assertTrue(self.verify(uri=self.resp)[0]["good"], tests)
         # One connection: every write of a key is certainly later than the one before.
-        self.finish("-t", "set", "-r", 10, "-n", 10, "--key-pattern", "sequential", "--verify", "-c",
-                    1, status=0)
+        self.finish("-t", "set", "-r", 10, "-n", 10, "--key-pattern", "sequential", "--verify",
+                    "-c", 1, status=0)
         client = server.connect()
         old = client.call("kv.get", b"key:000000000001")
         self.finish("-t", "set", "-r", 10, "-n", 100, "--key-pattern", "sequential", "--verify",
