@@ -74,6 +74,7 @@ static int phase_init(struct phase *phase, const struct plan *plan, const struct
         .poisson = plan->poisson,
         .batch = plan->batch,
         .drain_ns = plan->drain_ns,
+        .drop = plan->drop,
         .arrival_seed = rng_mix(plan->seed),
         .digest = plan->digest,
         .acks = plan->acks,

@@ -32,6 +32,7 @@ struct phase {
     unsigned threads;
     double rate; /* requests a second, open loop; 0: closed loop */
     bool poisson;
+    bool drop;  /* open loop: do not send later what finds no connection */
     bool batch; /* send only when nothing is in flight on the connection */
     uint64_t drain_ns;
     uint64_t arrival_seed;

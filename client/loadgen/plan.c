@@ -36,6 +36,8 @@ static int plan_check(const struct options *options, char *out_detail)
         wrong = "--verify needs values of at least 34 bytes: -d 34";
     else if (options->ack_log[0] != 0 && !options->verify)
         wrong = "--ack-log needs values that tell what they are: --verify";
+    else if (options->given[OPTIONS_overload] && options->rate <= 0)
+        wrong = "--overload is about requests that are due: give --rate";
     else if (options->rate > 0 && strcmp(options->pipeline_mode, "window") != 0)
         wrong = "--rate sends each request when it is due: give no --pipeline-mode batch";
     else if (!(options->zipf_exponent > 0))
@@ -134,6 +136,8 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
     if (err == 0)
         err = plan_choice("pipeline-mode", options->pipeline_mode, "window", "batch", &plan.batch,
                           out_detail);
+    if (err == 0)
+        err = plan_choice("overload", options->overload, "queue", "drop", &plan.drop, out_detail);
     if (err == 0)
         err = plan_pattern(options->key_pattern, &plan.pattern, out_detail);
     if (err == 0)

@@ -33,6 +33,7 @@ struct plan {
     bool poisson;
     bool batch; /* wait for all replies before sending again */
     uint64_t drain_ns;
+    bool drop;               /* open loop: what finds no connection when it is due is not sent */
     bool digest;             /* of the requests */
     const struct acks *acks; /* where acknowledgements are kept; NULL: nowhere */
 };

@@ -387,6 +387,7 @@ void report_json_test(struct writer *json, const struct report_run *run, bool of
     writer_uint(json, "corrupt", result->counts.corrupt);
     writer_uint(json, "unanswered", result->counts.unanswered);
     writer_uint(json, "unsent", result->counts.unsent);
+    writer_uint(json, "dropped", result->counts.dropped);
     writer_uint(json, "bytes_in", result->counts.bytes_in);
     writer_uint(json, "bytes_out", result->counts.bytes_out);
     writer_uint(json, "elapsed_ns", result->elapsed_ns);

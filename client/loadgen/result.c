@@ -36,6 +36,7 @@ void result_add(struct result *result, const struct worker *worker)
     result->counts.bytes_out += counts->bytes_out;
     result->counts.unanswered += counts->unanswered;
     result->counts.unsent += counts->unsent;
+    result->counts.dropped += counts->dropped;
     hist_merge(&result->service, &worker->service);
     hist_merge(&result->first_byte, &worker->first_byte);
     hist_merge(&result->slip, &worker->slip);

@@ -208,6 +208,28 @@ static bool law_overload(struct selftest_rig *rig)
     return true;
 }
 
+static bool law_drop(struct selftest_rig *rig)
+{
+    const uint64_t time = law_ns(rig, 2000, 10000);
+    const struct fake_law law = {.delay_ns = MS, .serial = true};
+    const struct selftest_load load = {.workload = WORKLOAD_set,
+                                       .connections = 20,
+                                       .rate = 1200,
+                                       .drop = true,
+                                       .duration_ns = time};
+    if (!selftest_measure(rig, &law, &load))
+        return false;
+    const struct result *result = &rig->result;
+    double offered = load.rate * (double)time / 1e9, sent = (double)rig->log->count;
+    selftest_expect(rig, "sent + dropped", "", offered, offered,
+                    sent + (double)result->counts.dropped);
+    /* What the server does meanwhile, and what it still has to do at the end. */
+    selftest_expect_near(rig, "sent", "", (double)time / (double)MS + load.connections, 0.01, sent);
+    selftest_expect(rig, "longest response", "ms", load.connections - 1, load.connections + 5,
+                    law_ms((double)result->latency.max));
+    return true;
+}
+
 static bool law_little(struct selftest_rig *rig)
 {
     const struct fake_law law = {.delay_ns = 5 * MS};

@@ -46,6 +46,7 @@ static void selftest_plan(struct plan *plan, const struct selftest_load *load)
         .verify = load->keys > 1,
         .rate = load->rate,
         .poisson = load->poisson,
+        .drop = load->drop,
         .drain_ns = selftest_timeout_ns,
     };
     if (plan->threads > plan->connections)

@@ -16,6 +16,7 @@ struct selftest_load {
     unsigned threads;     /* 1 */
     double rate;          /* closed loop */
     bool poisson;
+    bool drop;
     uint64_t requests;    /* until duration_ns is over */
     uint64_t duration_ns; /* until all requests are done */
     uint64_t timeout_ns;  /* 10 s */

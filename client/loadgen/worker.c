@@ -267,6 +267,12 @@ static void worker_build_due(struct worker *worker, uint64_t now)
     while (worker->next_index < worker->end_index && worker_due(worker) <= now) {
         uint64_t due = worker_due(worker);
         struct conn *conn = worker_pick(worker);
+        if (conn == NULL && worker->phase->drop) {
+            worker_count(&worker->counts.dropped, 1);
+            worker->next_index += worker->phase->threads;
+            worker_schedule(worker);
+            continue;
+        }
         if (conn == NULL) {
             worker->late = true;
             return;

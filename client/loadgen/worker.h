@@ -22,6 +22,7 @@ struct worker_counts {
     uint64_t bytes_in, bytes_out;
     uint64_t unanswered; /* in flight when the worker gave up; in the latencies with their age */
     uint64_t unsent;     /* due, but not sent within the time to drain; the same */
+    uint64_t dropped;    /* due when no connection was free, and not sent: in no latency */
     uint64_t corrupt;    /* values read that cannot have been written; they are hits as well */
 };
 

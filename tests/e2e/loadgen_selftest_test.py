@@ -55,6 +55,11 @@ class SelftestTest(unittest.TestCase):
         self.near(findings["longest response"], 0.2)
         self.assertEqual(findings["warning rate-not-met"]["verdict"], "ok")
 
+    def test_drop(self):
+        findings = self.findings("--only", "drop")
+        self.assertEqual(findings["sent + dropped"]["verdict"], "ok")
+        self.near(findings["sent"], 0.1)
+
     def test_little(self):
         self.near(self.findings("--only", "little")["throughput x latency"], 0.05)
 

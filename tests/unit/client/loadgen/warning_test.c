@@ -121,6 +121,9 @@ static void others(void **state)
     result.waiting_ns = 0;
     result.counts.errors = 1;
     only(WARNING_errors, WARNING_errors);
+    result.counts.errors = 0;
+    result.counts.dropped = 1;
+    only(WARNING_dropped, WARNING_dropped);
 }
 
 int main(void)

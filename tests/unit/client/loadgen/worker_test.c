@@ -561,6 +561,24 @@ static void backlog_is_given_up(void **state)
     free(rig);
 }
 
+/* What finds no connection is not sent, and what was sent has not waited for one. */
+static void overload_is_dropped(void **state)
+{
+    (void)state;
+    struct rig *rig = open_rig(STALLS, 10000, 6000, 0);
+    rig->phase.drop = true;
+    rig_run(rig);
+    const struct worker *worker = &rig->worker;
+    assert_string_equal(worker->failure.text, "");
+    assert_true(worker->counts.dropped > 100);
+    assert_int_equal(rig_answered(rig) + worker->counts.dropped, 6000);
+    assert_int_equal(worker->service.count, rig_answered(rig));
+    assert_true(count_above(&worker->latency[0], 100000000) <= CONNECTIONS);
+    rig_close(rig);
+    assert_int_equal(rig_received(rig), worker->service.count);
+    free(rig);
+}
+
 /* What was never answered is in the latencies with its age. */
 static void unanswered_are_counted(void **state)
 {
@@ -627,6 +645,7 @@ int main(void)
         cmocka_unit_test(open_duration),
         cmocka_unit_test(stall_is_not_omitted),
         cmocka_unit_test(backlog_is_given_up),
+        cmocka_unit_test(overload_is_dropped),
         cmocka_unit_test(unanswered_are_counted),
         cmocka_unit_test(idle_is_no_silence),
         cmocka_unit_test(batches),
