@@ -35,8 +35,8 @@
  *
  * Segments that a snapshot covers are not read, only their headers are; `cairnd check` reads all.
  *
- * One segment at a time is in memory, read as far as its entries have been understood and a little
- * ahead; nothing that stands in a file decides how much is allocated.
+ * Memory: a window of REPLAY_WINDOW_BYTES, or of the largest entry; and all of the last segment, as
+ * its tail has to be judged. What stands in a file decides on no more than the size of the file.
  *
  * Threads: called by one. Failures: everything is said in the report; nothing is changed on disk.
  */
@@ -53,7 +53,7 @@
 
 enum {
     REPLAY_PROGRESS_BYTES = 1 << 20,
-    REPLAY_AHEAD_BYTES = 1 << 20,
+    REPLAY_WINDOW_BYTES = 1 << 20,
     REPLAY_LSN_UNKNOWN = 0,
 };
 
@@ -72,18 +72,23 @@ struct replay {
     size_t n, capacity, first; /* first: those before it are not needed */
     bool list_failed;          /* out of memory */
     uint8_t *data;             /* of the present segment */
-    uint64_t data_capacity;
+    size_t data_capacity;
     uint64_t told_bytes, all_bytes;
 };
 
-/* Where we are in the entries of a segment. */
+/* Where we are in the entries of a segment.
+ *
+ *   0            base          end           base + data.size     limit
+ *   |------------|=============|=============|--------------------|
+ *                 understood    read          to be read
+ */
 struct cursor {
     const struct part *part;
     int file;
-    struct bytes data; /* read so far */
-    uint64_t limit;    /* how far to read */
-    uint64_t end;      /* of the last good entry */
-    uint32_t crc;
+    bool whole; /* base stays 0 */
+    uint64_t base, end, limit;
+    struct bytes data;
+    uint32_t crc; /* of the last good entry, which ends at `end` */
     uint64_t last_lsn;
     uint64_t until_lsn; /* where to stop; 0: nowhere */
     uint64_t synced;    /* highest watermark seen */
@@ -244,31 +249,57 @@ static int list_parts(struct replay *replay)
     return err;
 }
 
-/* Open a segment, of which `limit` bytes are wanted. The buffer is used for one after the other. */
 static int open_segment(struct replay *replay, struct cursor *at)
 {
     struct dir *dir = replay->options->dir;
     char name[FILE_NAME_MAX + 1];
-    if (at->limit > replay->data_capacity) {
-        mem_free(replay->data);
-        replay->data = mem_alloc((size_t)at->limit);
-        replay->data_capacity = replay->data == NULL ? 0 : at->limit;
-    }
-    if (replay->data == NULL)
-        return out_of_memory(replay, at->limit);
     segment_name(at->part->name_lsn, name);
     at->file = dir->ops->open(dir, name, FILE_READ);
-    at->data.data = replay->data;
     return at->file < 0 ? refuse_io(replay, at->part, at->file) : 0;
 }
 
-/* Read on, up to `more` bytes. *out_end: there was nothing left. */
-static int read_on(struct replay *replay, struct cursor *at, uint64_t more, bool *out_end)
+/* The buffer serves one segment after the other. */
+static int grow_data(struct replay *replay, struct cursor *at, uint64_t capacity)
+{
+    uint8_t *data = mem_realloc(replay->data, (size_t)capacity);
+    if (data == NULL)
+        return out_of_memory(replay, capacity);
+    replay->data = data;
+    replay->data_capacity = (size_t)capacity;
+    at->data.data = data;
+    return 0;
+}
+
+/* Room to read on: in place of what has been understood, or in a larger buffer. */
+static int make_room(struct replay *replay, struct cursor *at)
+{
+    uint64_t capacity = at->whole ? at->limit : REPLAY_WINDOW_BYTES;
+    size_t understood = (size_t)(at->end - at->base);
+    at->data.data = replay->data;
+    if (replay->data_capacity < capacity)
+        return grow_data(replay, at, capacity);
+    if (at->data.size < replay->data_capacity)
+        return 0;
+    if (at->whole || understood == 0)
+        return grow_data(replay, at, 2 * (uint64_t)replay->data_capacity);
+    at->data.size -= understood;
+    at->base = at->end;
+    memmove(replay->data, replay->data + understood, at->data.size);
+    return 0;
+}
+
+/* Read some more. *out_end: there was nothing left. */
+static int read_on(struct replay *replay, struct cursor *at, bool *out_end)
 {
     struct dir *dir = replay->options->dir;
-    uint64_t left = at->limit - at->data.size;
-    ssize_t n = dir->ops->read(dir, at->file, at->data.size, replay->data + at->data.size,
-                               (size_t)(more < left ? more : left));
+    int err = make_room(replay, at);
+    if (err != 0)
+        return err;
+    uint64_t from = at->base + at->data.size, left = at->limit - from;
+    size_t room = replay->data_capacity - at->data.size;
+    room = room < REPLAY_WINDOW_BYTES ? room : REPLAY_WINDOW_BYTES;
+    ssize_t n = dir->ops->read(dir, at->file, from, replay->data + at->data.size,
+                               left < room ? (size_t)left : room);
     if (n < 0)
         return refuse_io(replay, at->part, (int)n);
     at->data.size += (size_t)n;
@@ -393,7 +424,8 @@ static bool is_enough(const struct cursor *at)
 static bool next_entry(const struct cursor *at, struct entry *out_entry, size_t *out_size,
                        uint32_t *out_crc)
 {
-    struct bytes rest = {at->data.data + at->end, at->data.size - (size_t)at->end};
+    size_t skip = (size_t)(at->end - at->base);
+    struct bytes rest = {at->data.data + skip, at->data.size - skip};
     if (at->shutdown || is_enough(at) ||
         entry_read(rest, at->crc, out_entry, out_size, out_crc) != 0)
         return false;
@@ -473,7 +505,7 @@ static int check_end(struct replay *replay, const struct cursor *at,
     return 0;
 }
 
-/* Rows 3 to 5. */
+/* Rows 3 to 5. All of the segment has been read. */
 static int judge_tail(struct replay *replay, const struct cursor *at)
 {
     struct tail tail = {at->data, at->end, at->last_lsn, at->crc};
@@ -488,7 +520,8 @@ static int judge_tail(struct replay *replay, const struct cursor *at)
     return 0;
 }
 
-/* The end of what lies below the highest watermark. The frames are known to be good. */
+/* The end of what lies below the highest watermark. The frames are known to be good, and all are
+ * there. */
 static struct wal_end find_proved(const struct cursor *at)
 {
     const struct part *part = at->part;
@@ -524,8 +557,8 @@ static int read_segment(struct replay *replay, struct cursor *at)
     bool end = false;
     int err = open_segment(replay, at);
     while (err == 0 && !end) {
-        err = read_on(replay, at, REPLAY_AHEAD_BYTES, &end);
-        if (err == 0 && at->data.size > at->end)
+        err = read_on(replay, at, &end);
+        if (err == 0 && at->base + at->data.size > at->end)
             err = read_entries(replay, at);
         end = end || is_enough(at);
     }
@@ -539,6 +572,7 @@ static int replay_part(struct replay *replay, const struct part *part,
 {
     struct cursor at = {.part = part,
                         .file = -1,
+                        .whole = next == NULL && replay->options->until_lsn == 0,
                         .limit = next == NULL ? part->size : next->end_offset,
                         .end = SEGMENT_HEADER_BYTES,
                         .crc = part->header.salt,

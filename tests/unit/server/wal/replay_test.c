@@ -714,7 +714,7 @@ static void test_failing_memory(void **state)
     bool works = memory == NULL;
     mem_free(memory);
     mem_fail_after(0, 0);
-    for (unsigned i = 1; works && i <= 3; i++) {
+    for (unsigned i = 1; works && i <= 2; i++) {
         mem_fail_after(i, 0);
         int err = replay(f);
         mem_fail_after(0, 0);
