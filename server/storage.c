@@ -140,7 +140,7 @@ static int storage_check_file_system(const struct server *server)
 {
     bool syncs;
     const char *name = dir_file_system(server->storage.dir, &syncs);
-    bool strict = config_enum(server->config, OPTION_durability_mode) == DURABILITY_STRICT;
+    bool strict = config_durability(server->config) == DURABILITY_STRICT;
     if (syncs)
         return 0;
     if (!strict || config_bool(server->config, OPTION_durability_any_file_system)) {
@@ -199,7 +199,7 @@ static int storage_start_log(struct server *server)
         .segment_bytes = (uint64_t)config_int(config, OPTION_durability_segment_bytes),
         .staging_bytes = (uint64_t)config_int(config, OPTION_durability_backlog_bytes),
         .n_threads = server->n_loops + 1, /* snapshots append a note */
-        .strict = config_enum(config, OPTION_durability_mode) == DURABILITY_STRICT,
+        .strict = config_durability(config) == DURABILITY_STRICT,
         .sync_interval_ms = (uint64_t)config_int(config, OPTION_durability_sync_interval_ms),
         .sync_entries = (uint64_t)config_int(config, OPTION_durability_sync_writes),
         .durable = storage_on_durable,
@@ -220,10 +220,10 @@ static int storage_start_log(struct server *server)
 int storage_open(struct server *server)
 {
     struct storage *storage = &server->storage;
-    if (config_enum(server->config, OPTION_durability_mode) == DURABILITY_MEMORY)
+    if (config_durability(server->config) == DURABILITY_MEMORY)
         return 0;
     notify_send(&server->notify, "STATUS=Recovery");
-    int status = storage_open_dir(storage, config_text(server->config, OPTION_data_dir));
+    int status = storage_open_dir(storage, config_data_dir(server->config));
     if (status == 0)
         status = storage_check_file_system(server);
     if (status == 0)
