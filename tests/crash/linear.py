@@ -297,6 +297,7 @@ def run_round(args, rng, server, checkers, numbers):
         client.start()
     time.sleep(rng.uniform(0.01, args.longest))
     server.check_log()
+    assert server.process.poll() is None, "cairnd ended by itself:\n" + server.log()
     server.process.kill()
     server.process.wait()
     died = time.monotonic_ns()

@@ -242,7 +242,7 @@ def is_refused(seed, wrong):
     return False
 
 
-def self_test(seed, histories=60):
+def self_test(seed, histories=20):
     """Raises AssertionError, or Violation where a right store is refused."""
     assert NOTHING[0] is None
     for i in range(histories):
