@@ -76,13 +76,14 @@ void report_recovery(void *self, struct reply *reply)
     }
     report_uint(reply, "snapshots_refused", report->n_refused);
     reply_key(reply, "log");
-    reply_map(reply, 8);
+    reply_map(reply, 9);
     report_uint(reply, "segments", replay->segments);
+    report_uint(reply, "segments_covered", replay->covered);
     report_uint(reply, "entries", replay->entries);
     report_uint(reply, "bytes", replay->bytes);
     report_uint(reply, "effects", report->effects);
     report_uint(reply, "first_lsn", replay->first_lsn);
-    report_uint(reply, "last_lsn", replay->last_lsn);
+    report_uint(reply, "last_lsn", replay->end.last_lsn);
     report_uint(reply, "cut_bytes", replay->cut_bytes);
     report_bool(reply, "clean", replay->clean);
 }

@@ -33,7 +33,10 @@
  * (end_offset 0) was begun behind a snapshot that was ahead of the log: what comes before it is not
  * needed and not read. wal-spare and wal-next are no segments.
  *
- * One segment at a time is in memory; nothing that stands in a file decides how much is allocated.
+ * Segments that a snapshot covers are not read, only their headers are; `cairnd check` reads all.
+ *
+ * One segment at a time is in memory, read as far as its entries have been understood and a little
+ * ahead; nothing that stands in a file decides how much is allocated.
  *
  * Threads: called by one. Failures: everything is said in the report; nothing is changed on disk.
  */
@@ -50,6 +53,7 @@
 
 enum {
     REPLAY_PROGRESS_BYTES = 1 << 20,
+    REPLAY_AHEAD_BYTES = 1 << 20,
     REPLAY_LSN_UNKNOWN = 0,
 };
 
@@ -68,14 +72,17 @@ struct replay {
     size_t n, capacity, first; /* first: those before it are not needed */
     bool list_failed;          /* out of memory */
     uint8_t *data;             /* of the present segment */
+    uint64_t data_capacity;
     uint64_t told_bytes, all_bytes;
 };
 
 /* Where we are in the entries of a segment. */
 struct cursor {
     const struct part *part;
-    struct bytes data;
-    uint64_t end; /* of the last good entry */
+    int file;
+    struct bytes data; /* read so far */
+    uint64_t limit;    /* how far to read */
+    uint64_t end;      /* of the last good entry */
     uint32_t crc;
     uint64_t last_lsn;
     uint64_t until_lsn; /* where to stop; 0: nowhere */
@@ -237,19 +244,36 @@ static int list_parts(struct replay *replay)
     return err;
 }
 
-/* Into replay->data; at most `size` bytes. */
-static int read_segment(struct replay *replay, const struct part *part, uint64_t size,
-                        struct bytes *out_data)
+/* Open a segment, of which `limit` bytes are wanted. The buffer is used for one after the other. */
+static int open_segment(struct replay *replay, struct cursor *at)
 {
-    size = size < part->size ? size : part->size;
-    mem_free(replay->data);
-    replay->data = mem_alloc((size_t)size + 1);
+    struct dir *dir = replay->options->dir;
+    char name[FILE_NAME_MAX + 1];
+    if (at->limit > replay->data_capacity) {
+        mem_free(replay->data);
+        replay->data = mem_alloc((size_t)at->limit);
+        replay->data_capacity = replay->data == NULL ? 0 : at->limit;
+    }
     if (replay->data == NULL)
-        return out_of_memory(replay, size);
-    int err = read_file(replay, part, replay->data, &size);
-    if (err == 0)
-        *out_data = (struct bytes){replay->data, (size_t)size};
-    return err;
+        return out_of_memory(replay, at->limit);
+    segment_name(at->part->name_lsn, name);
+    at->file = dir->ops->open(dir, name, FILE_READ);
+    at->data.data = replay->data;
+    return at->file < 0 ? refuse_io(replay, at->part, at->file) : 0;
+}
+
+/* Read on, up to `more` bytes. *out_end: there was nothing left. */
+static int read_on(struct replay *replay, struct cursor *at, uint64_t more, bool *out_end)
+{
+    struct dir *dir = replay->options->dir;
+    uint64_t left = at->limit - at->data.size;
+    ssize_t n = dir->ops->read(dir, at->file, at->data.size, replay->data + at->data.size,
+                               (size_t)(more < left ? more : left));
+    if (n < 0)
+        return refuse_io(replay, at->part, (int)n);
+    at->data.size += (size_t)n;
+    *out_end = n == 0;
+    return 0;
 }
 
 static int settle_part(struct replay *replay, const struct part *part)
@@ -359,12 +383,18 @@ static void tell_progress(struct replay *replay, uint64_t done)
     options->progress(options->context, done, replay->all_bytes);
 }
 
-/* The next entry of the chain below `limit`; false: none. */
-static bool next_entry(const struct cursor *at, uint64_t limit, struct entry *out_entry,
-                       size_t *out_size, uint32_t *out_crc)
+/* Up to where somebody wanted it. */
+static bool is_enough(const struct cursor *at)
 {
-    struct bytes rest = {at->data.data + at->end, (size_t)(limit - at->end)};
-    if (at->shutdown || (at->until_lsn != 0 && at->last_lsn >= at->until_lsn) ||
+    return at->until_lsn != 0 && at->last_lsn >= at->until_lsn;
+}
+
+/* The next entry of the chain in what has been read; false: none. */
+static bool next_entry(const struct cursor *at, struct entry *out_entry, size_t *out_size,
+                       uint32_t *out_crc)
+{
+    struct bytes rest = {at->data.data + at->end, at->data.size - (size_t)at->end};
+    if (at->shutdown || is_enough(at) ||
         entry_read(rest, at->crc, out_entry, out_size, out_crc) != 0)
         return false;
     uint64_t expected = at->last_lsn + (entry_type_counts(out_entry->type) ? 1 : 0);
@@ -387,14 +417,13 @@ static int take_entry(struct replay *replay, const struct entry *entry)
     return options->entry(options->context, entry);
 }
 
-/* All that are good below `limit`. */
-static int read_entries(struct replay *replay, struct cursor *at, uint64_t limit)
+/* All that are good in what has been read. */
+static int read_entries(struct replay *replay, struct cursor *at)
 {
     struct entry entry;
     size_t size;
     uint32_t crc;
-    uint64_t before = replay->report->bytes;
-    while (next_entry(at, limit, &entry, &size, &crc)) {
+    while (next_entry(at, &entry, &size, &crc)) {
         int err = take_entry(replay, &entry);
         if (err != 0)
             return err;
@@ -403,7 +432,7 @@ static int read_entries(struct replay *replay, struct cursor *at, uint64_t limit
         at->last_lsn = entry.lsn;
         at->synced = entry.synced > at->synced ? entry.synced : at->synced;
         at->shutdown = entry.type == ENTRY_SHUTDOWN;
-        replay->report->bytes = before + at->end;
+        replay->report->bytes += size;
         if (replay->report->bytes - replay->told_bytes >= REPLAY_PROGRESS_BYTES)
             tell_progress(replay, replay->report->bytes);
     }
@@ -476,7 +505,7 @@ static struct wal_end find_proved(const struct cursor *at)
 
 static int finish_last(struct replay *replay, const struct cursor *at)
 {
-    if (at->until_lsn != 0 && at->last_lsn >= at->until_lsn)
+    if (is_enough(at))
         return 0;
     if (at->until_lsn != 0)
         return refuse(replay, ERR_DATA_DAMAGED, at->part, at->end, at->last_lsn + 1,
@@ -488,28 +517,66 @@ static int finish_last(struct replay *replay, const struct cursor *at)
     return err;
 }
 
+/* Read a segment and its entries, as far as they are good or wanted. */
+static int read_segment(struct replay *replay, struct cursor *at)
+{
+    struct dir *dir = replay->options->dir;
+    bool end = false;
+    int err = open_segment(replay, at);
+    while (err == 0 && !end) {
+        err = read_on(replay, at, REPLAY_AHEAD_BYTES, &end);
+        if (err == 0 && at->data.size > at->end)
+            err = read_entries(replay, at);
+        end = end || is_enough(at);
+    }
+    if (at->file >= 0)
+        dir->ops->close(dir, at->file);
+    return err;
+}
+
 static int replay_part(struct replay *replay, const struct part *part,
                        const struct segment_header *next)
 {
     struct cursor at = {.part = part,
+                        .file = -1,
+                        .limit = next == NULL ? part->size : next->end_offset,
                         .end = SEGMENT_HEADER_BYTES,
                         .crc = part->header.salt,
                         .last_lsn = part->header.last_lsn,
                         .until_lsn = next == NULL ? replay->options->until_lsn : 0};
-    int err = read_segment(replay, part, next == NULL ? UINT64_MAX : next->end_offset, &at.data);
-    if (err != 0)
-        return err;
-    uint64_t limit = next == NULL ? at.data.size : next->end_offset;
-    if (limit < SEGMENT_HEADER_BYTES || limit > at.data.size)
-        return refuse(replay, ERR_DATA_DAMAGED, part, at.data.size, REPLAY_LSN_UNKNOWN,
-                      "the file was cut short: its entries ended at offset %" PRIu64, limit);
-    err = read_entries(replay, &at, limit);
+    if (at.limit < SEGMENT_HEADER_BYTES || at.limit > part->size)
+        return refuse(replay, ERR_DATA_DAMAGED, part, part->size, REPLAY_LSN_UNKNOWN,
+                      "the file was cut short: its entries ended at offset %" PRIu64, at.limit);
+    replay->report->bytes += SEGMENT_HEADER_BYTES;
+    int err = read_segment(replay, &at);
     replay->report->end = end_at(part, at.end, at.crc, at.last_lsn);
     if (err != 0)
         return err;
     replay->report->segments++;
     err = next == NULL ? finish_last(replay, &at) : check_end(replay, &at, next);
     tell_progress(replay, replay->report->bytes);
+    return err;
+}
+
+/* Whether all entries of a segment are in the snapshot. */
+static bool is_covered(const struct replay *replay, const struct segment_header *next)
+{
+    return next != NULL && next->first_lsn <= replay->options->after_lsn + 1;
+}
+
+static int replay_parts(struct replay *replay)
+{
+    int err = 0;
+    for (size_t i = replay->first; i < replay->n && err == 0; i++) {
+        const struct part *part = &replay->parts[i];
+        const struct segment_header *next = i + 1 < replay->n ? &part[1].header : NULL;
+        if (is_covered(replay, next)) {
+            replay->report->covered++;
+            replay->all_bytes -= part->size;
+        } else {
+            err = replay_part(replay, part, next);
+        }
+    }
     return err;
 }
 
@@ -520,9 +587,8 @@ int replay_run(const struct replay_options *options, struct replay_report *repor
     int err = list_parts(&replay);
     if (err == 0)
         err = check_headers(&replay);
-    for (size_t i = replay.first; i < replay.n && err == 0; i++)
-        err = replay_part(&replay, &replay.parts[i],
-                          i + 1 < replay.n ? &replay.parts[i + 1].header : NULL);
+    if (err == 0)
+        err = replay_parts(&replay);
     mem_free(replay.parts);
     mem_free(replay.data);
     return err;

@@ -255,23 +255,40 @@ static int replay_behind(struct script *s, struct recovery *recovery, uint64_t l
     return err != 0 ? err : recover_finish(recovery);
 }
 
-/* What a start does. 0 or an error. */
-static int recover(struct script *s, struct store *store)
+static void on_begin(void *context, const struct snapshot_info *info)
 {
-    struct recovery recovery;
+    recover_expect(context, info->records);
+}
+
+/* What a start does. 0 or an error. */
+static int recover_all(struct script *s, struct recovery *recovery)
+{
     struct replay_report report;
-    struct snapshot_load load = {
-        .dir = s->logged.dir, .n_threads = 1, .chunk = recover_chunk, .context = &recovery};
+    struct snapshot_load load = {.dir = s->logged.dir,
+                                 .n_threads = 1,
+                                 .begin = on_begin,
+                                 .chunk = recover_chunk,
+                                 .context = recovery};
     struct snapshot_info info;
     char text[512];
     uint64_t lsn = 0;
     int n = snapshot_list(s->logged.dir, &lsn, 1);
-    recover_init(&recovery, store);
     int err = n < 0 ? ERR_OUT_OF_MEMORY : n == 0 ? 0 : snapshot_read(&load, lsn, &info, text);
     if (err == 0)
-        err = replay_behind(s, &recovery, lsn, &report);
+        err = replay_behind(s, recovery, lsn, &report);
     if (err == 0)
-        atomic_store(&store->version, report.end.last_lsn);
+        atomic_store(&recovery->store->version, report.end.last_lsn);
+    return err;
+}
+
+/* The failures are those of the one thread. */
+static int recover(struct script *s, struct store *store)
+{
+    struct recovery recovery;
+    int err = recover_begin(&recovery, store, 0);
+    if (err == 0)
+        err = recover_all(s, &recovery);
+    recover_end(&recovery);
     return err;
 }
 

@@ -32,7 +32,7 @@ static void model(void **state)
         for (int step = 0; step < STEPS; step++)
             some_step(&world);
         logged_end(world.store);
-        struct store *back = logged_recover(&logged, &report);
+        struct store *back = logged_recover(&logged, (unsigned)i % 4, &report);
         assert_true(report.clean);
         assert_same(world.store, back);
         store_destroy(world.store);
@@ -59,7 +59,7 @@ static void twice(void **state)
     struct buf body;
     (void)state;
     buf_init(&body);
-    recover_init(&recovery, store);
+    assert_int_equal(recover_begin(&recovery, store, 0), 0);
     struct entry entry = put_entry(&body, RUN_FIRST, "k", 5);
     assert_int_equal(recover_entry(&recovery, &entry), 0);
     const struct record *record = standing(store, "k");
@@ -71,6 +71,7 @@ static void twice(void **state)
     entry = put_entry(&body, RUN_NOWHERE, "k", 6); /* whole, but nothing we write */
     assert_int_equal(recover_entry(&recovery, &entry), ERR_DATA_DAMAGED);
     assert_non_null(strstr(recovery.problem, "LSN 6"));
+    recover_end(&recovery);
     buf_deinit(&body);
     store_destroy(store);
 }
@@ -103,7 +104,7 @@ static void same_memory(void **state)
     txn_deinit(&txn);
     logged_end(store);
     store_destroy(store);
-    store = logged_recover(&logged, &report);
+    store = logged_recover(&logged, 0, &report);
     assert_value(store, "a", "v2");
     assert_value(store, "b", "v1");
     store_destroy(store);

@@ -39,7 +39,7 @@ static struct store *load(const struct logged *logged, unsigned n_threads, bool 
     char text[512];
     uint64_t lsn;
     assert_int_equal(snapshot_list(logged->dir, &lsn, 1), 1);
-    recover_init(&recovery, store);
+    assert_int_equal(recover_begin(&recovery, store, n_threads), 0);
     if (snapshot_read(&options, lsn, &info, text) != 0)
         fail_msg("%s", text);
     assert_memory_equal(&info.store, &logged_id, sizeof logged_id);
@@ -52,6 +52,7 @@ static struct store *load(const struct logged *logged, unsigned n_threads, bool 
     if (log && replay_run(&replay, &report) != 0)
         fail_msg("%s %s", report.problem, recovery.problem);
     assert_int_equal(recover_finish(&recovery), 0);
+    recover_end(&recovery);
     uint64_t last = log && report.end.last_lsn > lsn ? report.end.last_lsn : lsn;
     atomic_store(&store->version, last);
     return store;
