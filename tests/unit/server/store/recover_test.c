@@ -76,11 +76,47 @@ static void twice(void **state)
     store_destroy(store);
 }
 
+/* Values in a transaction of several effects are made one after the other in the same memory: each
+ * must come back as it was when it was planned. */
+static void same_memory(void **state)
+{
+    struct replay_report report = {0};
+    struct store *store = fixture_open(4, 1);
+    struct txn_set set = {0};
+    struct logged logged;
+    struct txn txn;
+    char value[8] = "";
+    static const char *const keys[] = {"a", "b", "a"};
+    (void)state;
+    logged_open(&logged);
+    logged_begin(&logged, store, &report.end);
+    txn_init(&txn, store, FIXTURE_NOW_MS);
+    txn.many = true;
+    txn_set_all(&set, store);
+    assert_int_equal(txn_lock_set(&txn, store->default_run, &set, 0), 0);
+    for (size_t i = 0; i < LENGTH_OF(keys); i++) {
+        (void)snprintf(value, sizeof value, "v%zu", i);
+        struct record_spec spec = fixture_spec(store, keys[i], bytes_of(value), 0);
+        assert_int_equal(txn_put(&txn, &spec, store_hash(store, &spec.key)), 0);
+    }
+    memset(value, 'x', sizeof value);
+    (void)txn_commit(&txn);
+    txn_deinit(&txn);
+    logged_end(store);
+    store_destroy(store);
+    store = logged_recover(&logged, 0, &report);
+    assert_value(store, "a", "v2");
+    assert_value(store, "b", "v1");
+    store_destroy(store);
+    logged_close(&logged);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(model),
         cmocka_unit_test(twice),
+        cmocka_unit_test(same_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
