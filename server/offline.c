@@ -64,8 +64,9 @@ void offline_progress(void *context, uint64_t done_bytes, uint64_t all_bytes)
         all_bytes == 0)
         return;
     told_ns = now_ns;
-    (void)fprintf(offline->errors, "\r%3.0f %% of %" PRIu64 " MiB", //
-                  100.0 * (double)done_bytes / (double)all_bytes, all_bytes >> 20);
+    double percent = 100.0 * (double)done_bytes / (double)all_bytes;
+    (void)fprintf(offline->errors, "\r%3.0f %% of %" PRIu64 " MiB", percent,
+                  (all_bytes + (1 << 20) - 1) >> 20);
 }
 
 void offline_end_progress(const struct offline *offline)
@@ -91,12 +92,15 @@ void offline_quote(FILE *out, struct bytes bytes)
 
 /* ---- JSON ---- */
 
+/* Bytes that are no UTF-8, as of a strange path, become code points of their own: JSON has no words
+ * for them. */
 static void json_string(FILE *out, struct bytes text)
 {
+    uint8_t last = mp_utf8_valid(text) ? 0xff : 0x7e;
     (void)fputc('"', out);
     for (size_t i = 0; i < text.size; i++) {
         uint8_t c = text.data[i];
-        if (c < 0x20 || c == 0x7f)
+        if (c < 0x20 || c == 0x7f || c > last)
             (void)fprintf(out, "\\u%04x", c);
         else if (c == '"' || c == '\\')
             (void)fprintf(out, "\\%c", c);

@@ -61,6 +61,14 @@ static bool check_snapshots(struct check *check)
     return true;
 }
 
+/* What a refused start advises besides is to run this command. */
+static void check_cut_advice(char *problem)
+{
+    char *advice = strstr(problem, ". Nothing was changed");
+    if (advice != NULL)
+        *advice = '\0';
+}
+
 /* 0 whatever recovery would say. */
 static int check_recovery(struct check *check)
 {
@@ -81,6 +89,7 @@ static int check_recovery(struct check *check)
                        check->replay.end.last_lsn, newest_lsn);
     else if (err != 0 && check->problem[0] == '\0')
         (void)snprintf(check->problem, sizeof check->problem, "%s", check->replay.problem);
+    check_cut_advice(check->problem);
     check->starts = err == 0 && check->problem[0] == '\0';
     return err == ERR_IO || err == ERR_OUT_OF_MEMORY ? err : 0;
 }

@@ -47,7 +47,7 @@ void json_close(struct offline_json *json, char bracket);
 void json_uint(struct offline_json *json, const char *key, uint64_t value);
 void json_int(struct offline_json *json, const char *key, int64_t value);
 void json_bool(struct offline_json *json, const char *key, bool value);
-/* Of UTF-8. NULL: null. */
+/* NULL: null. */
 void json_text(struct offline_json *json, const char *key, const char *value);
 /* As text if it is UTF-8, else as digits under `hex_key`. */
 void json_bytes(struct offline_json *json, const char *key, const char *hex_key,

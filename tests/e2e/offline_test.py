@@ -531,6 +531,18 @@ class RefusalTest(OfflineTest):
             done = run_cairnd("-c", path, "--check-config")
             self.assertNotEqual(done.returncode, 0, done.stdout)
 
+    def test_progress(self):
+        """On a terminal, and wiped out again; nowhere else."""
+        self.make(count=100)
+        ours, theirs = os.openpty()
+        with open(ours, "rb", buffering=0) as terminal:
+            done = subprocess.run([os.environ["CAIRND"], "check", self.data], stderr=theirs,
+                                  stdout=subprocess.PIPE, timeout=30, check=True)
+            os.close(theirs)
+            said = terminal.read(4096)
+        self.assertRegex(said, rb"^\r *\d+ % of 1 MiB.*\r\x1b\[K$")
+        self.assertIn(b"verdict: whole", done.stdout)
+
     def test_output_fails(self):
         self.make(count=10)
         with open("/dev/full", "wb") as full:

@@ -66,13 +66,15 @@ static void json(void **state)
     json_close(&writer, ']');
     json_text(&writer, "text", "a\"\\\n\x7f");
     json_text(&writer, "null", NULL);
+    json_text(&writer, "strange", "a\xff");
     json_bytes(&writer, "key", "key_hex", bytes_of("\xc3\xa9"));
     json_bytes(&writer, "key", "key_hex", bytes_of("\xc3("));
     json_close(&writer, '}');
-    print_same(&printed, "{\"max\": 18446744073709551615, \"min\": -9223372036854775808, "
-                         "\"list\": [true, false], \"none\": [], "
-                         "\"text\": \"a\\\"\\\\\\u000a\\u007f\", \"null\": null, "
-                         "\"key\": \"\xc3\xa9\", \"key_hex\": \"c328\"}");
+    print_same(&printed,
+               "{\"max\": 18446744073709551615, \"min\": -9223372036854775808, "
+               "\"list\": [true, false], \"none\": [], "
+               "\"text\": \"a\\\"\\\\\\u000a\\u007f\", \"null\": null, \"strange\": \"a\\u00ff\", "
+               "\"key\": \"\xc3\xa9\", \"key_hex\": \"c328\"}");
 }
 
 static void effects(void **state)
