@@ -313,9 +313,10 @@ static int server_read_environment(struct server *server)
     return 0;
 }
 
-int server_run(struct config *config, const char *config_path)
+int server_run(struct config *config, const char *config_path, bool accept_loss)
 {
-    struct server server = {.config = config, .config_path = config_path};
+    struct server server = {
+        .config = config, .config_path = config_path, .accept_loss = accept_loss};
     server.started_ns = clock_mono_ns();
     server.started_ms = clock_wall_ms();
     server.group.spare_fd = -1;

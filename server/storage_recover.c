@@ -14,6 +14,8 @@
  *   |                     |                                | before the snapshot was, so a file |
  *   |                     |                                | is missing                         |
  *
+ * What is refused for damage starts all the same with --accept-loss (server/storage_loss.c).
+ *
  * A snapshot that cannot be read (memory, disk, a later format) ends the start: an older one would
  * not be better.
  *
@@ -22,13 +24,11 @@
  * Failures: said in the log, with an exit status; the store is of no use then. Nothing has changed
  * on disk.
  */
-#include "server/storage.h"
+#include "server/storage_impl.h"
 
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
-#include "server/server.h"
-#include "server/store/recover.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,15 +36,7 @@
 
 enum { STORAGE_PROGRESS_NS = 1000000000 };
 
-struct storage_progress {
-    struct server *server;
-    struct recovery recovery;
-    uint64_t told_ns;
-    uint64_t log_bytes;
-    char problem[512];
-};
-
-static int storage_on_entry(void *context, const struct entry *entry)
+int storage_on_entry(void *context, const struct entry *entry)
 {
     struct storage_progress *progress = context;
     progress->log_bytes += entry->body.size + ENTRY_OVERHEAD;
@@ -67,7 +59,7 @@ static void storage_on_begin(void *context, const struct snapshot_info *info)
     recover_expect(&progress->recovery, info->records < most ? info->records : most);
 }
 
-static void storage_on_progress(void *context, uint64_t done_bytes, uint64_t all_bytes)
+void storage_on_progress(void *context, uint64_t done_bytes, uint64_t all_bytes)
 {
     struct storage_progress *progress = context;
     uint64_t now_ns = clock_mono_ns();
@@ -111,7 +103,7 @@ static int storage_check_info(struct storage_progress *progress)
     return ERR_DATA_DAMAGED;
 }
 
-static int storage_load(struct storage_progress *progress, uint64_t lsn)
+int storage_load(struct storage_progress *progress, uint64_t lsn)
 {
     struct server *server = progress->server;
     struct snapshot_load load = {.dir = server->storage.dir,
@@ -124,17 +116,22 @@ static int storage_load(struct storage_progress *progress, uint64_t lsn)
     return err != 0 ? err : storage_check_info(progress);
 }
 
-/* A damaged snapshot may have left anything in the store: begin with an empty one again. */
-static int storage_pass_over(struct storage_progress *progress, uint64_t lsn)
+int storage_begin_again(struct storage_progress *progress)
 {
     struct server *server = progress->server;
-    struct storage_report *report = &server->storage.report;
-    log_warn("storage", "%s. Going on with what is older", progress->problem);
-    report->snapshot = (struct snapshot_info){.final_lsn = 0};
-    report->refused[report->n_refused++] = lsn;
     recover_end(&progress->recovery);
     int err = server_make_store(server);
     return err != 0 ? err : recover_begin(&progress->recovery, server->store, server->n_loops);
+}
+
+/* A damaged snapshot may have left anything in the store: begin with an empty one again. */
+static int storage_pass_over(struct storage_progress *progress, uint64_t lsn)
+{
+    struct storage_report *report = &progress->server->storage.report;
+    log_warn("storage", "%s. Going on with what is older", progress->problem);
+    report->snapshot = (struct snapshot_info){.final_lsn = 0};
+    report->refused[report->n_refused++] = lsn;
+    return storage_begin_again(progress);
 }
 
 static int storage_load_newest(struct storage_progress *progress, const uint64_t *lsns, int n)
@@ -257,10 +254,15 @@ int storage_recover(struct server *server)
     int err = recover_begin(&progress.recovery, server->store, server->n_loops);
     if (err == 0)
         err = storage_recover_all(&progress);
+    if (err == ERR_DATA_DAMAGED && server->accept_loss)
+        err = storage_accept_loss(&progress);
+    else if (err == 0 && server->accept_loss)
+        log_notice("storage", "nothing is damaged: --accept-loss was not needed");
     recover_end(&progress.recovery);
     report->took_ns = clock_mono_ns() - start_ns;
     if (err != 0)
         return storage_refuse(server, err, progress.problem);
-    storage_tell(report);
+    if (report->loss.kept_in[0] == '\0')
+        storage_tell(report);
     return 0;
 }

@@ -35,6 +35,11 @@ _cairnd() {
         return
     fi
     _cairn_by_help "$1"
+    # Commands stand first; behind them directories, which bash completes by default.
+    if ((COMP_CWORD == 1)) && [[ $word != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$("$1" --help 2>/dev/null |
+            sed -nE 's/^       cairnd ([a-z]+) .*/\1/p')" -- "$word")
+    fi
 }
 
 complete -o default -F _cairn cairn

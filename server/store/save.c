@@ -16,7 +16,8 @@
  *      failure could leave a snapshot ahead of the log, and LSNs would be used again.
  *
  * The effects are read from the log, where they are anyway, rather than gathered from those who
- * commit: that costs writers nothing, and no memory. A store without a log cannot be saved.
+ * commit: that costs writers nothing, and no memory. A store without a log can be saved only while
+ * nobody writes to it.
  *
  * Numbers of runs are never used again, also those of runs that are gone: the log may hold records
  * with them. So the first of the runs has no name, and the last number that was given away; one
@@ -267,6 +268,17 @@ static int save_on_entry(void *context, const struct entry *entry)
     return save_flush(save, SNAPSHOT_CHUNK_BYTES);
 }
 
+/* Until the log on the disk reaches this LSN. */
+static int save_wait_log(struct save *save, uint64_t end_lsn)
+{
+    struct wal *wal = save->store->wal;
+    if (wal == NULL)
+        return 0;
+    if (wal_state(wal) == WAL_FULL)
+        return save_fail(save, ERR_DISK_FULL, "the disk is full, so the log cannot be synced");
+    return wal_wait_durable(wal, end_lsn) ? 0 : save_fail(save, ERR_IO, "the log has failed");
+}
+
 static int save_effects(struct save *save, uint64_t end_lsn)
 {
     struct replay_report report;
@@ -276,11 +288,9 @@ static int save_effects(struct save *save, uint64_t end_lsn)
                                      .until_lsn = end_lsn,
                                      .entry = save_on_entry,
                                      .context = save};
-    if (wal_state(save->store->wal) == WAL_FULL)
-        return save_fail(save, ERR_DISK_FULL, "the disk is full, so the log cannot be synced");
-    if (!wal_wait_durable(save->store->wal, end_lsn))
-        return save_fail(save, ERR_IO, "the log has failed");
-    int err = save_begin_section(save, SNAPSHOT_EFFECTS);
+    int err = save_wait_log(save, end_lsn);
+    if (err == 0)
+        err = save_begin_section(save, SNAPSHOT_EFFECTS);
     if (err != 0 || end_lsn == save->begin_lsn)
         return err;
     err = replay_run(&options, &report);
@@ -321,7 +331,6 @@ int save_begin(struct store *store, const struct save_options *options, struct s
                struct save_report *out_report)
 {
     struct save *save = mem_calloc(1, sizeof *save);
-    REQUIRE(store->wal != NULL);
     *out_report = (struct save_report){0};
     if (save == NULL)
         return ERR_OUT_OF_MEMORY;

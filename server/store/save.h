@@ -32,10 +32,10 @@ struct save_report {
     char problem[512]; /* on failure: what, where */
 };
 
-/* The store must have a log and have been made for several threads. Functions return 0;
- * ERR_OUT_OF_MEMORY, ERR_DISK_FULL, ERR_IO, ERR_DATA_DAMAGED (of the log), or ERR_SHUTTING_DOWN
- * (stop), with out_report->problem; the report is used until save_end. After a failure nothing is
- * left of the snapshot. */
+/* The store must have a log and have been made for several threads, or nobody else may use it.
+ * Functions return 0; ERR_OUT_OF_MEMORY, ERR_DISK_FULL, ERR_IO, ERR_DATA_DAMAGED (of the log), or
+ * ERR_SHUTTING_DOWN (stop), with out_report->problem; the report is used until save_end. After a
+ * failure nothing is left of the snapshot. */
 MUST_USE int save_begin(struct store *store, const struct save_options *options,
                         struct save **out_save, struct save_report *out_report);
 /* Walk on by a slice. 0 and *out_done, or an error; then call save_end all the same. */

@@ -15,7 +15,7 @@
  * another place or of another file changes the heads.
  *
  * Written under a temporary name; synced, renamed, and the directory synced, in this order. A file
- * is either whole, with every checksum right, or it is refused.
+ * is either whole, with every checksum right, or it is refused. docs/formats.md has one drawn.
  *
  * A writer belongs to one thread, and a directory has one at a time. Reading hands out chunks to
  * several.

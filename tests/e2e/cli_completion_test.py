@@ -72,6 +72,8 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(self.complete("cairnd", "--set", "listen.unix"), ["listen.unix_mode="])
         self.assertIn("limits.connections=", self.complete("cairnd", "--set", "limits."))
         self.assertEqual(self.complete("cairnd", "x"), [])
+        self.assertEqual(self.complete("cairnd", "wal"), ["waldump"])
+        self.assertIn("check", self.complete("cairnd", ""))
 
     def test_loadgen(self):
         self.assertEqual(self.complete("loadgen", "--thr"), ["--threads"])
