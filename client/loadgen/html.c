@@ -490,7 +490,7 @@ int html_write(FILE *out, const json_t *document)
     html_circumstances(out, document);
     fputs("<footer>Made by loadgen ", out);
     html_escape(out, load_text(document, "tool_version"));
-    fputs(". Latencies are at most 1.6&nbsp;% above the truth. All figures are in this file as "
+    fputs(". Latencies are at most 0.8&nbsp;% above the truth. All figures are in this file as "
           "JSON: element &#8220;results&#8221;.</footer>\n</main>\n",
           out);
     int err = html_data(out, document);

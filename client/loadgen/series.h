@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A phase over time: requests, errors and latencies of each interval of it. The intervals have
- * 0.2 s; whenever there are too many, each two become one. About 3 MiB.
+ * 0.2 s; whenever there are too many, each two become one. About 5 MiB.
  */
 #pragma once
 
