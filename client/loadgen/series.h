@@ -41,6 +41,9 @@ void series_update(struct series *series, uint64_t now_ns, const struct hist *al
 /* Whether series_update would add a row, so that the histograms need only be merged then. */
 bool series_due(const struct series *series, uint64_t now_ns);
 
+/* The rows of another phase, as if it had followed at once. */
+void series_append(struct series *into, const struct series *from);
+
 /* As hist_quantile. */
 uint64_t series_quantile(const struct series_row *row, double q);
 

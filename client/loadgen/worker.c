@@ -27,6 +27,7 @@
  */
 #include "client/loadgen/worker.h"
 
+#include "client/loadgen/cpu.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
@@ -567,7 +568,7 @@ static int worker_run_open(struct worker *worker)
 
 void worker_run(struct worker *worker)
 {
-    uint64_t cpu = worker_cpu_ns();
+    uint64_t cpu = worker_cpu_ns(), waiting = cpu_thread_waiting_ns();
     if (worker->started == 0)
         worker->started = clock_ticks();
     worker->last_reply = worker->quiet_since = worker->started;
@@ -575,4 +576,5 @@ void worker_run(struct worker *worker)
     if (err != 0)
         worker_abandon(worker);
     worker->cpu_ns = worker_cpu_ns() - cpu;
+    worker->waiting_ns = cpu_thread_waiting_ns() - waiting;
 }

@@ -56,8 +56,9 @@ struct worker {
     struct hist latency[WORKLOAD_SHAPES]; /* ns from the intended start to the reply */
     struct hist service;                  /* ns from sending to the reply; open loop only */
     struct hist first_byte;               /* ns from sending to the first byte of the reply */
-    struct hist slip; /* ns from the intended start to sending, where a connection was free */
-    uint64_t cpu_ns;  /* of this thread */
+    struct hist slip;    /* ns from the intended start to sending, where a connection was free */
+    uint64_t cpu_ns;     /* of this thread */
+    uint64_t waiting_ns; /* it was ready to run, but another thread did */
     char first_error[WORKER_ERROR_SIZE];   /* "" if there was none */
     char first_corrupt[WORKER_ERROR_SIZE]; /* the same */
     struct failure failure;
