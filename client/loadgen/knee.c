@@ -73,7 +73,8 @@ struct knee_point knee_point_of(const struct knee_rules *rules, const struct kne
     struct knee_point point = {
         .phase = step->phase,
         .offered = step->rate,
-        .achieved = step->rate > 0 ? result_paced_rate(result) : result_rate(result),
+        .achieved =
+            step->rate > 0 ? fmin(result_paced_rate(result), step->rate) : result_rate(result),
         .chance = rules->poisson && requests > 0 ? 3 / sqrt(requests) : 0,
         .latency_ns = (double)hist_quantile(&result->latency, rules->quantile),
         .median_ns = (double)hist_quantile(&result->latency, 0.5),

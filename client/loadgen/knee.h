@@ -39,7 +39,7 @@ struct knee_step {
 /* What was measured. */
 struct knee_point {
     enum knee_phase phase;
-    double offered, achieved; /* requests a second; offered 0: closed loop */
+    double offered, achieved; /* requests a second; offered 0: closed loop, else the upper bound */
     double chance;            /* share of the rate that may be missing by chance */
     double latency_ns;        /* at the quantile of the objective */
     double median_ns, p99_ns, p999_ns;

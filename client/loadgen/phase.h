@@ -24,7 +24,8 @@ struct phase {
     unsigned threads;
     double rate; /* requests a second, open loop; 0: closed loop */
     bool poisson;
-    bool batch; /* send only when nothing is in flight on the connection */
+    bool batch;     /* send only when nothing is in flight on the connection */
+    bool reconnect; /* and open a new one before that */
     uint64_t drain_ns;
     uint64_t arrival_seed;
 };

@@ -28,8 +28,8 @@ static int plan_check(const struct options *options, char *out_detail)
         wrong = "-c times -P must be at most 16777216";
     else if (options->quiet && options->json)
         wrong = "give -q or --json, not both";
-    else if (options->keepalive == 0)
-        wrong = "-k 0, a new connection for each request, is not offered";
+    else if (options->keepalive == 0 && options->rate > 0)
+        wrong = "-k 0 opens a connection when the last is done with: give no --rate";
     else if (options->csv && options->json)
         wrong = "give --csv or --json, not both";
     else if (options->verify && options->given[OPTIONS_size] && options->size.min < VALUE_HEAD)
@@ -116,6 +116,7 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         .verify = options->verify,
         .rate = options->rate,
         .drain_ns = plan_ns(options->drain),
+        .reconnect = options->keepalive == 0,
     };
     if (plan.verify && !options->given[OPTIONS_size] && options->size.min < VALUE_HEAD)
         plan.value_bytes = plan.value_min = PLAN_VERIFY_BYTES;

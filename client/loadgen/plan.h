@@ -31,7 +31,8 @@ struct plan {
     bool verify;
     double rate; /* requests a second, open loop; 0: closed loop */
     bool poisson;
-    bool batch; /* wait for all replies before sending again */
+    bool batch;     /* wait for all replies before sending again */
+    bool reconnect; /* on a new connection */
     uint64_t drain_ns;
 };
 

@@ -200,9 +200,9 @@ void report_json_name(const struct report_run *run, bool of_b, const struct resu
     char rate[32] = "";
     if (result->offered > 0)
         (void)snprintf(rate, sizeof rate, "/r%.0f", result->offered);
-    (void)snprintf(out_name, REPORT_NAME_SIZE, "%s%s/d%zu/c%u/P%u%s/%s", side,
+    (void)snprintf(out_name, REPORT_NAME_SIZE, "%s%s/d%zu/c%u/P%u%s%s/%s", side,
                    result->workload->name, run->plan->value_bytes, run->plan->connections,
-                   run->plan->pipeline, rate,
+                   run->plan->pipeline, run->plan->reconnect ? "/k0" : "", rate,
                    server->durability[0] != 0 ? server->durability : "unknown");
 }
 

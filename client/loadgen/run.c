@@ -64,6 +64,7 @@ static int run_add_worker(struct run *run, const struct target *target, struct f
     int err = worker_init(worker, index, count);
     if (err != 0)
         return failure_set(failure, FAILURE_LOCAL, "cannot make a worker: %s", err_text(err));
+    worker->target = target;
     return run_add_connections(worker, count, phase_window_max(run->plan), target, failure);
 }
 
