@@ -229,6 +229,7 @@ static const char *session_contradiction(const struct options *o)
          "--knee measures each rate for --knee-window: give no -n and no --duration"},
         {o->knee && strcmp(o->pipeline_mode, "window") != 0,
          "--knee sends each request when it is due: give no --pipeline-mode batch"},
+        {o->knee && o->keepalive == 0, "--knee sends each request when it is due: give no -k 0"},
         {!vs && (o->given[OPTIONS_pairs] || o->given[OPTIONS_threshold]),
          "--pairs and --threshold belong to --vs, which names the second server"},
         {!o->knee && (o->given[OPTIONS_slo] || o->given[OPTIONS_knee_window]),
@@ -269,16 +270,24 @@ static int session_ways(struct session *session)
     return EXIT_USAGE;
 }
 
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} subcommands[] = {
+#define SUBCOMMAND(name, run, arguments, text) {#name, run},
+#include "client/loadgen/subcommands.def"
+#undef SUBCOMMAND
+};
+
 int main(int argc, char **argv)
 {
     static struct session session; /* large: histograms */
     char detail[OPTIONS_DETAIL_SIZE], html_detail[HTML_DETAIL_SIZE];
     uint64_t cpu;
-    if (argc > 1 && strcmp(argv[1], "compare") == 0)
-        return compare_main(argc - 1, argv + 1);
-    if (argc > 1 && strcmp(argv[1], "report") == 0)
-        return html_main(argc - 1, argv + 1);
     clock_init();
+    for (size_t i = 0; argc > 1 && i < LENGTH_OF(subcommands); i++)
+        if (strcmp(argv[1], subcommands[i].name) == 0)
+            return subcommands[i].run(argc - 1, argv + 1);
     struct options *options = &session.options;
     if (options_parse(argc, argv, options, detail) != 0)
         return usage_error(detail);

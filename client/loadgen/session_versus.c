@@ -31,8 +31,8 @@ static int versus_run(struct session *session, unsigned at, size_t pair, struct 
     int err = session_measure(session, side, versus->workload, label);
     if (err != SESSION_PARTIAL)
         return err;
-    all->failure = session->result.failure;
-    fprintf(stderr, "loadgen: %s, %s: ", side->name, side->target.name);
+    (void)failure_set(&all->failure, session->result.failure.kind, "%s, %s: %s", side->name,
+                      side->target.name, session->result.failure.text);
     return session_failed(session, &all->failure);
 }
 
