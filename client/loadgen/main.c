@@ -6,13 +6,14 @@
  *                                                      or: two servers in turn (--vs)
  *                                                      or: rate after rate (--knee)
  *
- * How: one set of connections to a server serves all phases. An interrupt (Ctrl-C) ends the phase, and what was
- * measured until then is reported.
+ * How: one set of connections to a server serves all phases. An interrupt (Ctrl-C) ends the phase,
+ * and what was measured until then is reported.
  *
  * Invariants: results go to standard output, everything else to standard error.
  * Threads: see client/loadgen/run.c.
- * Failures: exit code 1 if --vs finds the second server worse; 2 for wrong usage; 3 if what was measured is not what was asked for: no
- * server, requests that failed, values that are wrong, an interrupt.
+ * Failures: exit code 1 if --vs finds the second server worse; 2 for wrong usage; 3 if what was
+ * measured is not what was asked for: no server, requests that failed, values that are wrong, an
+ * interrupt.
  */
 #include "build_version.h"
 #include "client/loadgen/compare.h"

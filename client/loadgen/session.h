@@ -61,8 +61,8 @@ MUST_USE int session_preload(struct session *session, struct side *side);
 
 enum { SESSION_PARTIAL = -2 };
 
-/* Warm up and measure a test once, into session->result. 0; SESSION_PARTIAL if it ended early, which
- * is not told yet; -1 if nothing was measured, when told. */
+/* Warm up and measure a test once, into session->result. 0; SESSION_PARTIAL if it ended early,
+ * which is not told yet; -1 if nothing was measured, when told. */
 MUST_USE int session_measure(struct session *session, struct side *side,
                              const struct workload *workload, const char *label);
 

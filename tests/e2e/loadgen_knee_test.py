@@ -12,10 +12,9 @@ import time
 import unittest
 
 from lib.fake_server import FakeServer
-from lib.server import environment
+from lib.server import ROOT, environment
 
 LOADGEN = os.environ.get("LOADGEN", "loadgen")
-STEPS = ["maximum", "grid", "bisect", "confirm"]
 
 
 def command(server, *args):
@@ -65,6 +64,10 @@ class KneeTest(unittest.TestCase):
             self.assertEqual(len(confirming), 3)
             self.assertGreaterEqual(sum(point["verdict"] == "kept" for point in confirming), 2)
             self.assertTrue(any("/r" in name for name in document["results"]))
+        with open(os.path.join(ROOT, "docs", "loadgen-json.md"), encoding="utf-8") as file:
+            named = set(re.findall(r"`(\w+)`", file.read()))
+        self.assertFalse((set(document) | set(knee) | set(points[1])) - named,
+                         "not in docs/loadgen-json.md")
         for point in points:
             if point.get("verdict") == "kept":
                 self.assertLessEqual(point["objective_ns"], 60000000)

@@ -14,7 +14,7 @@ import time
 import unittest
 
 from lib.fake_server import FakeServer
-from lib.server import Server, environment
+from lib.server import ROOT, Server, environment
 
 LOADGEN = os.environ.get("LOADGEN", "loadgen")
 
@@ -70,6 +70,10 @@ class CairndTest(unittest.TestCase):
             self.assertEqual(sum(row["ops"] for row in sides[side]["series"]),
                              sides[side]["samples"])
         self.assertEqual(document["target_b"]["address"], self.rpc[1][8:])
+        with open(os.path.join(ROOT, "docs", "loadgen-json.md"), encoding="utf-8") as file:
+            named = set(re.findall(r"`(\w+)`", file.read()))
+        members = set(document) | set(document["versus"]) | set(rows["ops_per_sec"])
+        self.assertFalse(members - named, "not in docs/loadgen-json.md")
 
     def test_two_protocols(self):
         with tempfile.TemporaryDirectory() as folder:
