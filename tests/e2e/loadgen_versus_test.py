@@ -123,7 +123,7 @@ class CairndTest(unittest.TestCase):
 
 
 class FakeTest(unittest.TestCase):
-    """Servers in Python, one of which takes 2 ms longer."""
+    """Servers in Python, one of which takes 10 ms longer: more than they vary on a busy machine."""
 
     def compare(self, a, b, *args):
         with FakeServer(a) as first, FakeServer(b) as second:
@@ -135,24 +135,24 @@ class FakeTest(unittest.TestCase):
 
     @staticmethod
     def slow(*_):
-        time.sleep(0.002)
+        time.sleep(0.01)
         return b"+OK\r\n"
 
     def test_slower(self):
-        done = self.compare(self.fast, self.slow, "-n", 60, "--json")
+        done = self.compare(self.fast, self.slow, "-n", 30, "--json")
         self.assertEqual(done.returncode, 1, done.stderr)
         rows = figures(json.loads(done.stdout))
         self.assertEqual(rows["ops_per_sec"]["verdict"], "worse")
         self.assertEqual(rows["median_ns"]["verdict"], "worse")
-        self.assertGreater(rows["median_ns"]["b"] - rows["median_ns"]["a"], 1.9)
+        self.assertGreater(rows["median_ns"]["b"] - rows["median_ns"]["a"], 5)
 
     def test_faster(self):
-        done = self.compare(self.slow, self.fast, "-n", 60, "-q")
+        done = self.compare(self.slow, self.fast, "-n", 30, "-q")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stdout, r"^SET: B / A throughput \d+\.\d+ \(.* better")
 
     def test_few_pairs_prove_nothing(self):
-        done = self.compare(self.fast, self.slow, "-n", 30, "--pairs", 4)
+        done = self.compare(self.fast, self.slow, "-n", 10, "--pairs", 4)
         self.assertEqual(done.returncode, 3)
         self.assertIn("too few runs", done.stdout)
         self.assertNotIn("worse", done.stdout)
