@@ -42,12 +42,18 @@ def redis_benchmark(server, test, pipeline, requests):
     return ["redis-benchmark", *client_options(server, test, pipeline, requests), "--csv"]
 
 
-def redis_figures(text):
-    """(requests per second, p50 in ms, p99 in ms) out of its report."""
+def redis_row(text):
+    """The only row of its report."""
     rows = list(csv.DictReader(text[text.index('"test"'):].splitlines()))
     if len(rows) != 1:
         raise SystemExit(f"redis-benchmark: expected one row, got\n{text}")
-    return tuple(float(rows[0][name]) for name in ("rps", "p50_latency_ms", "p99_latency_ms"))
+    return rows[0]
+
+
+def redis_figures(text):
+    """(requests per second, p50 in ms, p99 in ms) out of its report."""
+    row = redis_row(text)
+    return tuple(float(row[name]) for name in ("rps", "p50_latency_ms", "p99_latency_ms"))
 
 
 def measure(server, command, requests, cpu, read_figures=redis_figures):

@@ -62,6 +62,19 @@ class CompareRedisTest(unittest.TestCase):
                                        said["redis"]["median"]["cpu_us"], places=4)
             self.assertEqual(row["versus"]["rps"]["verdict"], "too few runs")
 
+    def test_agreement(self):
+        """That it works; two pairs of short runs prove nothing."""
+        done = subprocess.run(["/usr/bin/python3", os.path.join(ROOT, "bench", "agreement.py"),
+                               "--loadgen", LOADGEN, "--quick"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+                              timeout=110, check=False, env=environment())
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        rows = [line for line in done.stdout.splitlines() if line.startswith(("| SET", "| GET"))]
+        self.assertEqual(len(rows), 4, done.stdout + done.stderr)
+        for row in rows:
+            self.assertRegex(row, r"\| (agree|differ: [\w, ]+)( \(.*\))? \|$")
+        self.assertEqual(done.returncode, int(any("differ" in row for row in rows)))
+
     def test_wrong_use(self):
         for args, text in ((["--rounds", "0"], "must be positive"), (["--nope"], "unrecognized"),
                            (["--server-cpu", "9999"], "these CPUs are not there")):
