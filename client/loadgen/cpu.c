@@ -104,6 +104,15 @@ uint64_t cpu_thread_waiting_ns(void)
     return known ? ns : 0;
 }
 
+uint64_t cpu_stolen_ns(void)
+{
+    char text[256];
+    uint64_t ticks;
+    bool known = cpu_read("/proc/stat", text, sizeof text) &&
+                 sscanf(text, "cpu %*u %*u %*u %*u %*u %*u %*u %" SCNu64, &ticks) == 1;
+    return known ? ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK)) : 0;
+}
+
 unsigned cpu_count(void)
 {
     cpu_set_t set;

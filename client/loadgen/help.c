@@ -73,7 +73,7 @@ static const char help_tail[] =
     "\n"
     "In the words of a COMMAND, __rand_int__ becomes the 12 digits of a key and __data__ a value.\n"
     "To a cairnd in its own protocol the words are an operation and its arguments: kv.put\n"
-    "key:__rand_int__ __data__; [ and ] as words of their own enclose an array.\n"
+    "key:__rand_int__ __data__; [ and ] as words of their own enclose an array, { and } a map.\n"
     "\n"
     "Exit status: 0 all is well; 1 --vs: B is worse than A in throughput, median, p99 or CPU time "
     "of\n"

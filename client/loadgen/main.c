@@ -18,10 +18,14 @@
 #include "build_version.h"
 #include "client/loadgen/compare.h"
 #include "client/loadgen/csv.h"
+#include "client/loadgen/dry_run.h"
+#include "client/loadgen/files.h"
 #include "client/loadgen/help.h"
 #include "client/loadgen/html.h"
 #include "client/loadgen/report.h"
+#include "client/loadgen/selftest.h"
 #include "client/loadgen/session.h"
+#include "client/loadgen/verify.h"
 #include "common/clock.h"
 
 #include <signal.h>
@@ -58,12 +62,16 @@ static void raise_file_limit(void)
 
 static void session_report(struct session *session)
 {
+    char detail[FILES_DETAIL_SIZE];
+    if (files_result(&session->files, &session->report, &session->result, detail) != 0)
+        session_lost(session, detail);
     if (session->document != NULL)
         report_json_test(&session->json, &session->report, false, &session->result);
     if (session->options.json)
         return;
     if (session->options.csv)
-        csv_row(stdout, &session->result);
+        csv_row(stdout, &session->result,
+                session->options.csv_ext ? &session->sides[0].plan : NULL);
     else if (session->options.quiet)
         report_line(stdout, &session->result);
     else
@@ -108,7 +116,7 @@ static void session_head(const struct session *session)
 {
     const struct options *options = &session->options;
     if (options->csv)
-        csv_head(stdout);
+        csv_head(stdout, options->csv_ext);
     if (options->csv || options->json || options->quiet)
         return;
     for (unsigned i = 0; i < session->n_sides; i++) {
@@ -121,6 +129,7 @@ static void session_head(const struct session *session)
 
 static void session_tests(struct session *session)
 {
+    char detail[FILES_DETAIL_SIZE];
     int err = 0;
     session_begin_document(session);
     session_head(session);
@@ -131,6 +140,8 @@ static void session_tests(struct session *session)
     while (session->options.loop && err == 0 && !run_interrupted());
     session_end_document(session);
     report_findings_deinit(&session->findings);
+    if (files_close(&session->files, detail) != 0)
+        session_lost(session, detail);
 }
 
 static int usage_error(const char *detail)
@@ -225,6 +236,8 @@ static const char *session_contradiction(const struct options *o)
         {either && o->loop, "--vs and --knee end by themselves: give no -l"},
         {vs && o->server_pid > 0,
          "--vs asks both servers for their CPU time: give no --server-pid"},
+        {either && (o->ndjson[0] != 0 || o->hdr[0] != 0 || o->ack_log[0] != 0),
+         "--vs and --knee write no --ndjson, --hdr and --ack-log; --json has every figure"},
         {o->knee && o->rate > 0, "--knee looks for the rate itself: give no --rate"},
         {o->knee && (o->given[OPTIONS_requests] || o->duration > 0),
          "--knee measures each rate for --knee-window: give no -n and no --duration"},
@@ -292,6 +305,7 @@ int main(int argc, char **argv)
     struct options *options = &session.options;
     if (options_parse(argc, argv, options, detail) != 0)
         return usage_error(detail);
+    options->csv = options->csv || options->csv_ext;
     if (options->help)
         help_print(stdout);
     else if (options->version)
@@ -305,7 +319,13 @@ int main(int argc, char **argv)
     int wrong = session_ways(&session);
     if (wrong != 0)
         return wrong;
+    if (options->dry_run) {
+        dry_run_print(stdout, options, &side->address, &side->plan);
+        return 0;
+    }
     if (options->html[0] != 0 && html_check_file(options->html, html_detail) != 0)
+        return usage_error(html_detail);
+    if (files_open(&session.files, options, &side->plan, html_detail) != 0)
         return usage_error(html_detail);
     if (options->n_words > 0)
         workload_own_init(&session.own, options->words, options->n_words);
@@ -317,6 +337,7 @@ int main(int argc, char **argv)
                                          .argc = argc,
                                          .argv = argv};
     progress_init(&session.progress, options->interval, options->given[OPTIONS_interval]);
+    session.progress.ndjson = &session.files.ndjson;
     raise_file_limit();
     session_run(&session);
     if (run_interrupted()) {

@@ -34,6 +34,9 @@ struct plan {
     bool batch;     /* wait for all replies before sending again */
     bool reconnect; /* on a new connection */
     uint64_t drain_ns;
+    bool drop;               /* open loop: what finds no connection when it is due is not sent */
+    bool digest;             /* of the requests */
+    const struct acks *acks; /* where acknowledgements are kept; NULL: nowhere */
 };
 
 enum { PLAN_DETAIL_SIZE = OPTIONS_DETAIL_SIZE };
@@ -46,6 +49,9 @@ MUST_USE int plan_make(const struct options *options, unsigned cpus, struct plan
  * sentence: none is left. */
 MUST_USE int plan_use(struct plan *plan, const struct driver *driver,
                       char out_detail[static PLAN_DETAIL_SIZE]);
+
+/* The name of a pattern of keys. */
+const char *plan_pattern_name(enum stream_pattern pattern);
 
 /* Connections of thread number `thread`: as equal as can be, together all. */
 unsigned plan_connections(const struct plan *plan, unsigned thread);

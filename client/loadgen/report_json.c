@@ -336,6 +336,7 @@ static void json_cpu(struct writer *json, const struct result *result)
     writer_uint(json, "cpu_system_ns", result->client.system_ns);
     writer_real(json, "us_per_op", result_client_us(result));
     writer_real(json, "busiest_thread", result->busiest);
+    writer_uint(json, "runq_delay_ns", result->waiting_ns);
     writer_close(json, '}');
     if (!result->has_server_cpu)
         return;
@@ -365,6 +366,13 @@ static void json_warnings(struct writer *json, const struct plan *plan, const st
         writer_text(json, "failure", result->failure.text);
 }
 
+static void json_digest(struct writer *json, uint64_t digest)
+{
+    char text[20];
+    (void)snprintf(text, sizeof text, "%016" PRIx64, digest);
+    writer_text(json, "digest", text);
+}
+
 static void json_result(struct writer *json, const struct report_run *run,
                         const struct result *result)
 {
@@ -377,12 +385,15 @@ static void json_result(struct writer *json, const struct report_run *run,
     writer_uint(json, "corrupt", result->counts.corrupt);
     writer_uint(json, "unanswered", result->counts.unanswered);
     writer_uint(json, "unsent", result->counts.unsent);
+    writer_uint(json, "dropped", result->counts.dropped);
     writer_uint(json, "bytes_in", result->counts.bytes_in);
     writer_uint(json, "bytes_out", result->counts.bytes_out);
     writer_uint(json, "elapsed_ns", result->elapsed_ns);
     writer_real(json, "ops_per_sec", result_rate(result));
     if (result->offered > 0)
         writer_real(json, "offered_per_sec", result->offered);
+    if (run->plan->digest)
+        json_digest(json, result->digest);
     json_latencies(json, result);
     json_cpu(json, result);
     json_warnings(json, run->plan, result);

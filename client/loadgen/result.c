@@ -35,6 +35,7 @@ static void result_count(struct worker_counts *into, const struct worker_counts 
     into->bytes_out += from->bytes_out;
     into->unanswered += from->unanswered;
     into->unsent += from->unsent;
+    into->dropped += from->dropped;
     into->corrupt += from->corrupt;
 }
 
@@ -57,6 +58,7 @@ void result_add(struct result *result, const struct worker *worker)
             hist_merge(&result->service, &worker->latency[i]);
     }
     result->waiting_ns += worker->waiting_ns;
+    result->digest += worker->digest;
     double busy = result_per((double)worker->cpu_ns, (double)result->elapsed_ns);
     if (busy > result->busiest)
         result->busiest = busy < 1 ? busy : 1;
@@ -84,6 +86,7 @@ void result_merge(struct result *into, const struct result *from)
     into->server_cpu_ns += from->server_cpu_ns;
     into->busiest = from->busiest > into->busiest ? from->busiest : into->busiest;
     into->waiting_ns += from->waiting_ns;
+    into->digest += from->digest;
     into->offered = from->offered;
     result_keep_first(into->first_error, from->first_error);
     result_keep_first(into->first_corrupt, from->first_corrupt);

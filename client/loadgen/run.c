@@ -153,7 +153,7 @@ static void run_watch(struct run *run, const struct phase *phase, struct progres
         progress_update(progress, phase, run->workers, run->n_workers);
         run_sample(run, series, ended == started);
     }
-    progress_end(progress);
+    progress_end(progress, phase, run->workers, run->n_workers);
 }
 
 /* Start the threads; they wait for run->start. Returns how many there are. */

@@ -30,6 +30,13 @@ void session_invalid(struct session *session)
         session->exit_code = EXIT_INVALID;
 }
 
+void session_lost(struct session *session, const char *detail)
+{
+    struct failure failure = {.kind = FAILURE_NONE};
+    (void)failure_set(&failure, FAILURE_LOCAL, "%s", detail);
+    (void)session_failed(session, &failure);
+}
+
 int session_phase(struct session *session, struct side *side, struct phase *phase,
                   const char *label)
 {
@@ -142,7 +149,12 @@ static void session_describe(struct session *session)
 void session_begin_document(struct session *session)
 {
     const struct options *options = &session->options;
-    if (!options->json && options->html[0] == 0)
+    bool document = options->json || options->html[0] != 0;
+    if (!document && session->files.ndjson.out == NULL)
+        return;
+    session_describe(session);
+    files_begin(&session->files, &session->report);
+    if (!document)
         return;
     int fd = memfd_create("loadgen", MFD_CLOEXEC);
     session->document = fd >= 0 ? fdopen(fd, "w+") : NULL;
@@ -150,7 +162,6 @@ void session_begin_document(struct session *session)
         (void)session_cannot(session, ERR_OUT_OF_MEMORY);
         return;
     }
-    session_describe(session);
     writer_init(&session->json, session->document);
     report_json_begin(&session->json, &session->report);
 }
@@ -167,7 +178,6 @@ static void session_print_document(FILE *document)
 void session_end_document(struct session *session)
 {
     const struct options *options = &session->options;
-    struct failure failure = {.kind = FAILURE_NONE};
     char detail[HTML_DETAIL_SIZE];
     if (session->document == NULL)
         return;
@@ -175,9 +185,7 @@ void session_end_document(struct session *session)
     if (options->json)
         session_print_document(session->document);
     rewind(session->document);
-    if (options->html[0] != 0 && html_write_file(options->html, session->document, detail) != 0) {
-        (void)failure_set(&failure, FAILURE_LOCAL, "%s", detail);
-        (void)session_failed(session, &failure);
-    }
+    if (options->html[0] != 0 && html_write_file(options->html, session->document, detail) != 0)
+        session_lost(session, detail);
     fclose(session->document);
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "client/loadgen/files.h"
 #include "client/loadgen/report_json.h"
 #include "client/loadgen/run.h"
 
@@ -31,6 +32,7 @@ struct session {
     struct writer json;
     FILE *document;           /* in memory, what json writes to; NULL: neither --json nor --html */
     struct report_run report; /* what the report says besides results */
+    struct files files;       /* what is written besides */
     struct report_findings findings;
     struct knee_rules rules; /* of --knee */
     double threshold;        /* of --vs: a change up to this does not matter */
@@ -43,6 +45,9 @@ int session_failed(struct session *session, const struct failure *failure);
 
 /* What was measured is not what was asked for: the exit code, unless there is one already. */
 void session_invalid(struct session *session);
+
+/* A file could not be written: results were lost, which is a failure. */
+void session_lost(struct session *session, const char *detail);
 
 /* A phase could not be made. Returns -1. */
 int session_cannot(struct session *session, int err);

@@ -55,6 +55,12 @@ void stream_set_zipf(struct stream *stream, double s)
     zipf_init(&stream->zipf, stream->keys, s);
 }
 
+void stream_set_latest(struct stream *stream, double s)
+{
+    stream_set_zipf(stream, s);
+    stream->pattern = STREAM_LATEST;
+}
+
 void stream_set_hotspot(struct stream *stream, double keys_share, double requests_share)
 {
     uint64_t hot = (uint64_t)((double)stream->keys * keys_share + 0.5);

@@ -95,6 +95,11 @@ static uint64_t value_read_write(const uint8_t *digits)
     return write;
 }
 
+uint64_t value_write(struct bytes value)
+{
+    return value.size < VALUE_HEAD ? 0 : value_read_write(value.data + VALUE_WRITE_AT);
+}
+
 size_t value_wrong_at(const struct value_source *source, struct bytes value, uint64_t key)
 {
     uint8_t head[VALUE_HEAD];

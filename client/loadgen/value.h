@@ -42,6 +42,9 @@ size_t value_size(const struct value_source *source, uint64_t random);
 void value_put(const struct value_source *source, uint8_t *to, size_t size, uint64_t key,
                uint64_t write);
 
+/* The number of the write a checked value comes from. */
+uint64_t value_write(struct bytes value);
+
 /* Where a value that was read for this key differs from every one that can have been written;
  * SIZE_MAX: nowhere. The value may be anything. */
 size_t value_wrong_at(const struct value_source *source, struct bytes value, uint64_t key);
