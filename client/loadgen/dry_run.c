@@ -42,6 +42,8 @@ static void dry_size(double bytes, char out_text[static TEXT_SIZE])
 
 static double dry_value_mean(const struct plan *plan)
 {
+    if (plan->sizes.kind != SIZES_UNIFORM)
+        return sizes_mean(&plan->sizes);
     return ((double)plan->value_min + (double)plan->value_bytes) / 2;
 }
 
@@ -166,8 +168,13 @@ static void dry_keys(FILE *out, const struct plan *plan)
 
 static void dry_values(FILE *out, const struct plan *plan)
 {
+    char text[SIZES_TEXT_SIZE];
+    sizes_format(&plan->sizes, text);
     dry_label(out, "values");
-    if (plan->value_min == plan->value_bytes)
+    if (plan->sizes.kind != SIZES_UNIFORM)
+        fprintf(out, "%s: %.6g bytes on average, at most %zu", text, sizes_mean(&plan->sizes),
+                plan->value_bytes);
+    else if (plan->value_min == plan->value_bytes)
         fprintf(out, "%zu bytes", plan->value_bytes);
     else
         fprintf(out, "%zu to %zu bytes", plan->value_min, plan->value_bytes);

@@ -83,6 +83,8 @@ static int phase_init(struct phase *phase, const struct plan *plan, const struct
     /* What one run has written another must be able to check. */
     uint64_t seed = plan->verify ? 0 : plan->seed;
     int err = value_init(&phase->values, plan->value_min, plan->value_bytes, plan->verify, seed);
+    if (plan->sizes.kind != SIZES_UNIFORM)
+        phase->values.sizes = &plan->sizes;
     return err != 0 ? err : phase_make_frames(phase);
 }
 

@@ -19,6 +19,13 @@ enum { PLAN_IN_FLIGHT_MAX = 16 * 1024 * 1024 };
 
 enum { PLAN_VERIFY_BYTES = 64 }; /* of values that are checked, unless -d says otherwise */
 
+/* Too small to be checked? Distributions are cut off where values are large enough. */
+static bool plan_too_small(const struct sizes *sizes)
+{
+    bool cut = sizes->kind != SIZES_UNIFORM && sizes->kind != SIZES_LIST;
+    return (cut ? sizes->max : sizes->min) < VALUE_HEAD;
+}
+
 static int plan_check(const struct options *options, char *out_detail)
 {
     const char *wrong = NULL;
@@ -32,7 +39,7 @@ static int plan_check(const struct options *options, char *out_detail)
         wrong = "-k 0 opens a connection when the last is done with: give no --rate";
     else if (options->csv && options->json)
         wrong = "give --csv or --json, not both";
-    else if (options->verify && options->given[OPTIONS_size] && options->size.min < VALUE_HEAD)
+    else if (options->verify && options->given[OPTIONS_size] && plan_too_small(&options->size))
         wrong = "--verify needs values of at least 34 bytes: -d 34";
     else if (options->ack_log[0] != 0 && !options->verify)
         wrong = "--ack-log needs values that tell what they are: --verify";
@@ -120,6 +127,7 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         .ratio = options->ratio,
         .value_bytes = (size_t)options->size.max,
         .value_min = (size_t)options->size.min,
+        .sizes = options->size,
         .zipf_exponent = options->zipf_exponent,
         .hotspot = options->hotspot,
         .verify = options->verify,
@@ -128,8 +136,10 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         .reconnect = options->keepalive == 0,
         .digest = options->digest,
     };
-    if (plan.verify && !options->given[OPTIONS_size] && options->size.min < VALUE_HEAD)
+    if (plan.verify && !options->given[OPTIONS_size] && plan_too_small(&options->size))
         plan.value_bytes = plan.value_min = PLAN_VERIFY_BYTES;
+    else if (plan.verify && plan.value_min < VALUE_HEAD)
+        plan.value_min = VALUE_HEAD;
     int err = plan_check(options, out_detail);
     if (err == 0)
         err = plan_choice("arrival", options->arrival, "constant", "poisson", &plan.poisson,

@@ -25,6 +25,7 @@ struct plan {
     struct ratio ratio;
     size_t value_bytes; /* of the largest value */
     size_t value_min;   /* of the smallest */
+    struct sizes sizes; /* how often values have which size, if of more than one */
     enum stream_pattern pattern;
     double zipf_exponent;
     struct ratio hotspot; /* percent of the keys, percent of the requests */

@@ -31,8 +31,11 @@ static const char *report_plural(uint64_t n)
 
 void report_head(FILE *out, const struct plan *plan, const char *target)
 {
-    char size[NUM_TEXT_SIZE], keys[TEXT_SIZE];
-    num_format_bytes((int64_t)plan->value_bytes, size);
+    char size[SIZES_TEXT_SIZE], keys[TEXT_SIZE];
+    if (plan->sizes.kind != SIZES_UNIFORM)
+        sizes_format(&plan->sizes, size);
+    else
+        num_format_bytes((int64_t)plan->value_bytes, size);
     text_count(plan->keys, keys);
     fprintf(out, "%s  %s, %u connection%s, %u thread%s, pipeline %u, values of %s%s, %s key%s\n",
             target, plan->driver->name, plan->connections, report_plural(plan->connections),

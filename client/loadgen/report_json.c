@@ -90,11 +90,11 @@ static void json_command(struct writer *json, const struct report_run *run)
     json_known(json, "command", text);
 }
 
-/* A number, or "64-4096". */
+/* A number, or what is written: "64-4096". */
 static void json_sizes(struct writer *json, const char *key, const struct sizes *sizes)
 {
-    char text[64];
-    (void)snprintf(text, sizeof text, "%" PRId64 "-%" PRId64, sizes->min, sizes->max);
+    char text[SIZES_TEXT_SIZE];
+    sizes_format(sizes, text);
     if (sizes->min == sizes->max)
         writer_uint(json, key, (uint64_t)sizes->min);
     else

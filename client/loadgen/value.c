@@ -48,6 +48,10 @@ void value_deinit(struct value_source *source)
 
 size_t value_size(const struct value_source *source, uint64_t random)
 {
+    if (source->sizes != NULL) {
+        size_t size = sizes_draw(source->sizes, random);
+        return size < source->min ? source->min : size; /* there must be room for the head */
+    }
     return source->min + (size_t)wide_mul_shift(random, source->max - source->min + 1, 64);
 }
 

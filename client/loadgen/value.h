@@ -11,14 +11,16 @@
  */
 #pragma once
 
+#include "client/loadgen/sizes.h"
 #include "common/bytes.h"
 #include "common/check.h"
 
 enum { VALUE_HEAD = 34 }; /* the least size of a checked value */
 
 struct value_source {
-    const uint8_t *pool; /* max + VALUE_SLICES bytes */
-    size_t min, max;     /* bytes of a value; equal if all are of one size */
+    const uint8_t *pool;       /* max + VALUE_SLICES bytes */
+    size_t min, max;           /* bytes of a value; equal if all are of one size */
+    const struct sizes *sizes; /* how often each is; NULL: all as often */
     bool checked;
 };
 

@@ -131,7 +131,8 @@ class OutputsTest(unittest.TestCase):
         for text in ("nowhere.invalid:1, protocol resp2", "MIXED",
                      "100,000 keys with their values: 96.9 MiB",
                      "30 s, after 5 s of warm-up: 35 s in all",
-                     "600 connections over 512 threads (2 or 1 each)", "open loop: 5,000 requests/s",
+                     "600 connections over 512 threads (2 or 1 each)",
+                     "open loop: 5,000 requests/s",
                      "zipf 0.99: the most frequent one gets 7.8 %", "MiB here",
                      "512 threads, but"):
             self.assertIn(text, done.stdout)
