@@ -94,8 +94,10 @@ enum versus_outcome versus_outcome(const struct versus *versus)
 
 void versus_print(FILE *out, const struct versus *versus, const char *a, const char *b)
 {
-    fprintf(out, "\n%s, %zu pair%s, A: %s, B: %s\n", versus->workload->title, versus->n,
-            versus->n == 1 ? "" : "s", a, b);
+    fprintf(out, "\n%s, %zu", versus->workload->title, versus->n);
+    if (versus->n < versus->asked)
+        fprintf(out, " of %zu", versus->asked);
+    fprintf(out, " pair%s, A: %s, B: %s\n", versus->asked == 1 ? "" : "s", a, b);
     comparison_print_head(out, "A", "B");
     for (enum metric_id i = 0; i < METRIC_COUNT; i++) {
         struct comparison comparison;

@@ -216,6 +216,12 @@ static void printed(void **state)
     assert_non_null(strstr(text, "0.800  0.800 to 0.800    worse"));
     assert_null(strstr(text, "server CPU"));
     versus_deinit(&versus);
+    out = fmemopen(text, sizeof text, "w");
+    measure(PAIRS - 1, 125); /* it ended early */
+    versus_print(out, &versus, "redis", "cairn");
+    fclose(out);
+    assert_non_null(strstr(text, "GET, 7 of 8 pairs, A: redis"));
+    versus_deinit(&versus);
 }
 
 int main(void)
