@@ -58,8 +58,9 @@ static int plan_check(const struct options *options, char *out_detail)
 }
 
 static const char *const plan_patterns[] = {
-    [STREAM_UNIFORM] = "uniform", [STREAM_SEQUENTIAL] = "sequential", [STREAM_ZIPF] = "zipf",
-    [STREAM_HOTSPOT] = "hotspot", [STREAM_LATEST] = "latest",
+    [STREAM_UNIFORM] = "uniform", [STREAM_SEQUENTIAL] = "sequential",
+    [STREAM_ZIPF] = "zipf",       [STREAM_HOTSPOT] = "hotspot",
+    [STREAM_LATEST] = "latest",   [STREAM_GAUSSIAN] = "gaussian",
 };
 
 const char *plan_pattern_name(enum stream_pattern pattern)
@@ -74,20 +75,19 @@ static bool plan_is_letter(const char *name, char letter)
     return strcmp(name, both) == 0 || (name[0] == letter && name[1] == 0);
 }
 
-/* A pattern by its name, or by memtier's letter R S Z H, or L. */
+/* A pattern by its name, or by a letter, most of them memtier's. */
 static int plan_pattern(const char *name, enum stream_pattern *out, char *out_detail)
 {
-    static const char letters[] = {'R', 'S', 'Z', 'H', 'L'};
+    static const char letters[] = {'R', 'S', 'Z', 'H', 'L', 'G'};
     for (size_t i = 0; i < LENGTH_OF(plan_patterns); i++)
         if (strcmp(name, plan_patterns[i]) == 0 || plan_is_letter(name, letters[i])) {
             *out = (enum stream_pattern)i;
             return 0;
         }
-    (void)snprintf(
-        out_detail, PLAN_DETAIL_SIZE,
-        "unknown --key-pattern '%.32s'; there are uniform, sequential, zipf, hotspot and "
-        "latest",
-        name);
+    (void)snprintf(out_detail, PLAN_DETAIL_SIZE,
+                   "unknown --key-pattern '%.32s'; there are uniform, sequential, zipf, hotspot, "
+                   "latest and gaussian",
+                   name);
     return ERR_BAD_ARGUMENT;
 }
 
@@ -130,12 +130,18 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         .sizes = options->size,
         .zipf_exponent = options->zipf_exponent,
         .hotspot = options->hotspot,
+        .key_median = options->key_median,
+        .key_deviation = options->key_stddev,
         .verify = options->verify,
         .rate = options->rate,
         .drain_ns = plan_ns(options->drain),
         .reconnect = options->keepalive == 0,
         .digest = options->digest,
     };
+    if (!options->given[OPTIONS_key_median])
+        plan.key_median = (double)plan.keys / 2;
+    if (!(plan.key_deviation > 0))
+        plan.key_deviation = (double)plan.keys / 6;
     if (plan.verify && !options->given[OPTIONS_size] && plan_too_small(&options->size))
         plan.value_bytes = plan.value_min = PLAN_VERIFY_BYTES;
     else if (plan.verify && plan.value_min < VALUE_HEAD)
@@ -201,6 +207,8 @@ static void plan_set_pattern(const struct plan *plan, struct stream *stream)
         stream_set_hotspot(stream, plan->hotspot.write / 100.0, plan->hotspot.read / 100.0);
     else if (plan->pattern == STREAM_LATEST)
         stream_set_latest(stream, plan->zipf_exponent);
+    else if (plan->pattern == STREAM_GAUSSIAN)
+        stream_set_gaussian(stream, plan->key_median, plan->key_deviation);
 }
 
 /* New keys come behind those of the keyspace; those of a warm-up are no concern of the test. */

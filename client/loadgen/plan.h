@@ -28,7 +28,8 @@ struct plan {
     struct sizes sizes; /* how often values have which size, if of more than one */
     enum stream_pattern pattern;
     double zipf_exponent;
-    struct ratio hotspot; /* percent of the keys, percent of the requests */
+    struct ratio hotspot;             /* percent of the keys, percent of the requests */
+    double key_median, key_deviation; /* Gaussian */
     bool verify;
     double rate; /* requests a second, open loop; 0: closed loop */
     bool poisson;

@@ -16,6 +16,7 @@ enum stream_pattern {
     STREAM_ZIPF,       /* few keys often, most rarely */
     STREAM_HOTSPOT,    /* a share of the requests goes to a share of the keys */
     STREAM_LATEST,     /* the newer a key, the more often */
+    STREAM_GAUSSIAN,   /* those around one key often, those far from it rarely */
 };
 
 struct stream {
@@ -25,10 +26,11 @@ struct stream {
     enum stream_pattern pattern;
     uint64_t spread; /* rank r is key r * spread modulo keys: coprime to keys, at least 1 */
     struct zipf zipf;
-    uint64_t hot_keys;      /* ranks below are hot; 1 .. keys */
-    uint64_t hot, hot_each; /* `hot` of `hot_each` requests go there; hot_each > 0 */
-    bool grows;             /* requests of the writing shape write a new key each ... */
-    uint64_t first_insert;  /* ... from this one on */
+    uint64_t hot_keys;        /* ranks below are hot; 1 .. keys */
+    uint64_t hot, hot_each;   /* `hot` of `hot_each` requests go there; hot_each > 0 */
+    double median, deviation; /* Gaussian: a key, and keys */
+    bool grows;               /* requests of the writing shape write a new key each ... */
+    uint64_t first_insert;    /* ... from this one on */
 };
 
 /* A request, and the state from which its keys are drawn. */
@@ -47,6 +49,10 @@ void stream_init(struct stream *stream, uint64_t seed, uint64_t keys);
 void stream_set_zipf(struct stream *stream, double s);
 void stream_set_hotspot(struct stream *stream, double keys_share, double requests_share);
 void stream_set_latest(struct stream *stream, double s); /* Zipf, the newest key first */
+void stream_set_gaussian(struct stream *stream, double median, double deviation); /* above 0 */
+
+/* A key of the normal distribution. */
+uint64_t stream_gaussian_key(const struct stream *stream, struct rng *rng);
 
 /* Key of a rank: neighbours in frequency are not neighbours in order. One to one. */
 static inline uint64_t stream_spread(const struct stream *stream, uint64_t rank)
@@ -107,6 +113,8 @@ static inline uint64_t stream_key(const struct stream *stream, struct stream_op 
     }
     case STREAM_LATEST:
         return stream_latest_key(stream, op);
+    case STREAM_GAUSSIAN:
+        return stream_gaussian_key(stream, &op->rng);
     case STREAM_UNIFORM:
         break;
     }

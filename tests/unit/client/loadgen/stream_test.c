@@ -155,6 +155,30 @@ static void sequential(void **state)
     }
 }
 
+/* The shares are those of the normal distribution, cut off at the ends. */
+static void gaussian(void **state)
+{
+    (void)state;
+    static unsigned counts[KEYS];
+    static double shares[KEYS];
+    struct stream stream;
+    const double median = 300, deviation = 200;
+    stream_init(&stream, 4, KEYS);
+    stream_set_gaussian(&stream, median, deviation);
+    double all = 0;
+    for (unsigned key = 0; key < KEYS; key++) {
+        double from = (key - median) / (deviation * sqrt(2)), to = from + 1 / (deviation * sqrt(2));
+        shares[key] = erf(to) - erf(from);
+        all += shares[key];
+    }
+    for (unsigned key = 0; key < KEYS; key++)
+        shares[key] /= all;
+    count(&stream, counts);
+    assert_fits(counts, shares);
+    stream_set_gaussian(&stream, 1e12, 1);
+    assert_int_equal(key_of(&stream, 0), KEYS - 1);
+}
+
 /* Inserts write each new key once, whatever the proportion; reads find none that is not there. */
 static void grows(void **state)
 {
@@ -242,6 +266,7 @@ int main(void)
         cmocka_unit_test(spread_is_one_to_one),
         cmocka_unit_test(sequential),
         cmocka_unit_test(pure),
+        cmocka_unit_test(gaussian),
         cmocka_unit_test(grows),
         cmocka_unit_test(latest),
     };
