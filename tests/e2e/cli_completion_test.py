@@ -76,8 +76,15 @@ class CompletionTest(unittest.TestCase):
         self.assertIn("check", self.complete("cairnd", ""))
 
     def test_loadgen(self):
-        self.assertEqual(self.complete("loadgen", "--thr"), ["--threads"])
+        self.assertEqual(self.complete("loadgen", "--threa"), ["--threads"])
         self.assertIn("--json", self.complete("loadgen", "--"))
+        self.assertIn("--vs", self.complete("loadgen", "-t", "get", "--"))
+        self.assertEqual(self.complete("loadgen", "comp"), ["compare"])
+        self.assertIn("report", self.complete("loadgen", ""))
+        self.assertIn("--gates", self.complete("loadgen", "compare", "--"))
+        self.assertEqual(self.complete("loadgen", "compare", "--thr"), ["--threshold"])
+        self.assertNotIn("--vs", self.complete("loadgen", "compare", "--"))
+        self.assertEqual(self.complete("loadgen", "-t", "comp"), [])
 
     def test_without_the_program(self):
         env = dict(os.environ, PATH="/usr/bin:/bin")
