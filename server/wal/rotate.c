@@ -54,9 +54,10 @@ static void rotate_spare_missing(struct wal *wal, int err)
     wal_note_room(wal);
     pthread_mutex_unlock(&wal->lock);
     if (first)
-        log_warn("wal", "no next segment of %llu bytes can be made in %s: %s; free space there",
+        log_warn("wal", "no next segment of %llu bytes can be made in %s: %s; %s",
                  (unsigned long long)wal->options.segment_bytes, wal->options.dir->path,
-                 strerrordesc_np(-err));
+                 strerrordesc_np(-err),
+                 err == -ENOSPC || err == -EDQUOT ? "free space there" : "it will be tried again");
 }
 
 static void rotate_spare_ready(struct wal *wal, int file)

@@ -120,6 +120,8 @@ static int layout_header(struct reading *reading, uint64_t lsn)
         return err;
     if (memcmp(header, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_BYTES) != 0)
         return reading_fail_damaged(reading, 0, "this is not a snapshot");
+    if (little_read_u32(header + SNAPSHOT_AT_FORMAT) == 0) /* nothing ever wrote that */
+        return reading_fail_damaged(reading, SNAPSHOT_AT_FORMAT, "no number of a format");
     if (little_read_u32(header + SNAPSHOT_AT_FORMAT) != SNAPSHOT_FORMAT)
         return reading_fail(reading, ERR_DATA_FORMAT, SNAPSHOT_AT_FORMAT, "a format unknown here");
     if (little_read_u64(header + SNAPSHOT_AT_LSN) != lsn)
