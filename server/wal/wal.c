@@ -156,10 +156,11 @@ void wal_want_sync(struct wal *wal, uint64_t lsn)
     if (wal_durable_lsn(wal) >= lsn)
         return;
     pthread_mutex_lock(&wal->lock);
-    if (wal->want_lsn < lsn) {
-        wal->want_lsn = lsn;
+    bool waits = wal->want_lsn > wal_durable_lsn(wal); /* perhaps only for more to come */
+    bool more = wal->want_lsn < lsn;
+    wal->want_lsn = more ? lsn : wal->want_lsn;
+    if (more && (!waits || gather_enough(&wal->gather, wal_unsynced_entries(wal))))
         pthread_cond_signal(&wal->work);
-    }
     pthread_mutex_unlock(&wal->lock);
 }
 

@@ -20,6 +20,7 @@
  */
 #pragma once
 
+#include "server/wal/gather.h"
 #include "server/wal/staging.h"
 #include "server/wal/wal.h"
 
@@ -73,6 +74,7 @@ struct wal {
     uint64_t unsynced_ticks; /* since when there is something written but not synced; 0: no */
     uint64_t syncing_ticks;  /* the same for what is being synced */
     uint64_t synced_ticks;   /* when the last sync ended */
+    struct gather gather;    /* whom syncs serve */
     uint64_t blocked_ticks;  /* when writing found no room; 0: there may be some now */
     bool blocked;            /* no room: the log thread tries again after WAL_RETRY_MS */
     bool behind;             /* as of wal_note_room */
