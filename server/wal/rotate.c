@@ -76,7 +76,7 @@ static void rotate_spare_ready(struct wal *wal, int file)
 }
 
 /* Nobody reads the segment before soon: its memory serves better for the spare. */
-static void rotate_forget_past(struct wal *wal)
+void rotate_forget_past(struct wal *wal)
 {
     struct dir *dir = wal->options.dir;
     pthread_mutex_lock(&wal->lock);
@@ -92,7 +92,6 @@ static void rotate_forget_past(struct wal *wal)
 void rotate_make_spare(struct wal *wal)
 {
     struct dir *dir = wal->options.dir;
-    rotate_forget_past(wal);
     if (wal->spare_err != 0) /* what the last attempt left, if it could not clean up */
         (void)!dir->ops->remove(dir, SEGMENT_SPARE);
     int file = rotate_make_file(dir, SEGMENT_SPARE, wal->options.segment_bytes);

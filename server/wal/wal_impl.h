@@ -133,7 +133,8 @@ MUST_USE int commit_sync_held(struct wal *wal);
 
 /* Go on in a new segment with room for an entry of this size. As commit_write. Under `writing`. */
 MUST_USE int rotate_to_next(struct wal *wal, size_t entry_size);
-/* Make a spare. Without locks. */
+/* Close the segment before, and make a spare. Without locks. */
+void rotate_forget_past(struct wal *wal);
 void rotate_make_spare(struct wal *wal);
 static inline bool rotate_wants_spare(const struct wal *wal) /* under `lock` */
 {

@@ -157,6 +157,18 @@ static void *writer_main(void *arg)
 
 /* ---- the thread that makes spares ---- */
 
+/* Under `lock`, which is let go meanwhile. */
+static void writer_tidy(struct wal *wal)
+{
+    bool past = wal->past >= 0, spare = rotate_wants_spare(wal);
+    pthread_mutex_unlock(&wal->lock);
+    if (past)
+        rotate_forget_past(wal);
+    if (spare)
+        rotate_make_spare(wal);
+    pthread_mutex_lock(&wal->lock);
+}
+
 static void *writer_spare_main(void *arg)
 {
     struct wal *wal = arg;
@@ -164,17 +176,12 @@ static void *writer_spare_main(void *arg)
     thread_leave_signals();
     pthread_mutex_lock(&wal->lock);
     while (!wal->stop) {
-        if (rotate_wants_spare(wal)) {
-            pthread_mutex_unlock(&wal->lock);
-            rotate_make_spare(wal);
-            pthread_mutex_lock(&wal->lock);
-        }
-        if (wal->stop)
-            break;
         bool again = wal->spare_err != 0 && rotate_wants_spare(wal);
-        if (again || !rotate_wants_spare(wal))
+        if (wal->past < 0 && (again || !rotate_wants_spare(wal)))
             writer_sleep(wal, &wal->spare_work,
                          again ? (uint64_t)WAL_RETRY_MS * 1000000 : WRITER_NEVER);
+        if (!wal->stop)
+            writer_tidy(wal);
     }
     pthread_mutex_unlock(&wal->lock);
     return NULL;
@@ -222,6 +229,7 @@ void wal_step(struct wal *wal)
     pthread_mutex_unlock(&wal->lock);
     if ((unsynced || prove) && !wal_has_failed(wal))
         writer_commit(wal, unsynced ? WRITER_COMMIT : WRITER_PROVE);
+    rotate_forget_past(wal);
     if (spare && !wal_has_failed(wal))
         rotate_make_spare(wal);
     writer_tell(wal);
