@@ -36,6 +36,7 @@ struct conn {
     struct buf unsent;       /* requests that are built, and bytes the socket did not take */
     struct buf unparsed;     /* the beginning of a reply */
     uint64_t unparsed_since; /* clock_ticks when it came */
+    unsigned greetings;      /* replies that come first, to what a connection begins with */
 };
 
 /* Take over the socket; room for `window` requests in flight. 0 or ERR_OUT_OF_MEMORY (the socket

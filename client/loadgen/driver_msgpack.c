@@ -43,7 +43,9 @@ static int msgpack_begin(const struct driver_login *login, struct buf *out, unsi
         err = msgpack_say(out, out_replies, OP_server_auth, login->password);
     if (err == 0 && login->space[0] != 0)
         err = msgpack_say(out, out_replies, OP_run_use, login->space);
-    return err != 0 ? err : msgpack_say(out, out_replies, OP_server_ping, NULL);
+    if (err != 0 || login->brief)
+        return err;
+    return msgpack_say(out, out_replies, OP_server_ping, NULL);
 }
 
 static size_t msgpack_put_value_head(uint8_t *to, size_t size)

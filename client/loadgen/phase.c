@@ -72,7 +72,8 @@ static int phase_init(struct phase *phase, const struct plan *plan, const struct
         .threads = plan->threads,
         .rate = plan->rate,
         .poisson = plan->poisson,
-        .batch = plan->batch,
+        .batch = plan->batch || plan->reconnect,
+        .reconnect = plan->reconnect,
         .drain_ns = plan->drain_ns,
         .drop = plan->drop,
         .arrival_seed = rng_mix(plan->seed),
@@ -112,7 +113,7 @@ int phase_init_preload(struct phase *phase, const struct plan *plan)
         phase->requests = plan->keys;
         phase->duration_ns = 0;
         phase->rate = 0;
-        phase->batch = false;
+        phase->batch = phase->reconnect = false;
         phase->window = phase_window_max(plan);
     }
     return err;

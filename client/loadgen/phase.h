@@ -32,8 +32,9 @@ struct phase {
     unsigned threads;
     double rate; /* requests a second, open loop; 0: closed loop */
     bool poisson;
-    bool drop;  /* open loop: do not send later what finds no connection */
-    bool batch; /* send only when nothing is in flight on the connection */
+    bool drop;      /* open loop: do not send later what finds no connection */
+    bool batch;     /* send only when nothing is in flight on the connection */
+    bool reconnect; /* and open a new one before that */
     uint64_t drain_ns;
     uint64_t arrival_seed;
     bool digest;              /* add up phase_digest of all requests */

@@ -35,8 +35,8 @@ static int plan_check(const struct options *options, char *out_detail)
         wrong = "-c times -P must be at most 16777216";
     else if (options->quiet && options->json)
         wrong = "give -q or --json, not both";
-    else if (options->keepalive == 0)
-        wrong = "-k 0, a new connection for each request, is not offered";
+    else if (options->keepalive == 0 && options->rate > 0)
+        wrong = "-k 0 opens a connection when the last is done with: give no --rate";
     else if (options->csv && options->json)
         wrong = "give --csv or --json, not both";
     else if (options->verify && options->given[OPTIONS_size] && plan_too_small(&options->size))
@@ -135,6 +135,7 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         .verify = options->verify,
         .rate = options->rate,
         .drain_ns = plan_ns(options->drain),
+        .reconnect = options->keepalive == 0,
         .digest = options->digest,
     };
     if (!options->given[OPTIONS_key_median])

@@ -33,7 +33,8 @@ struct plan {
     bool verify;
     double rate; /* requests a second, open loop; 0: closed loop */
     bool poisson;
-    bool batch; /* wait for all replies before sending again */
+    bool batch;     /* wait for all replies before sending again */
+    bool reconnect; /* on a new connection */
     uint64_t drain_ns;
     bool drop;               /* open loop: what finds no connection when it is due is not sent */
     bool digest;             /* of the requests */

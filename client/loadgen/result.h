@@ -36,11 +36,18 @@ void result_init(struct result *result, const struct workload *workload);
 /* Add what a worker has done that has returned. elapsed_ns must be known. */
 void result_add(struct result *result, const struct worker *worker);
 
+/* Add another run of the same workload: it counts as if it had followed. */
+void result_merge(struct result *into, const struct result *from);
+
 /* Replies in all, errors included; requests that were never answered are not. */
 uint64_t result_requests(const struct result *result);
 
 /* Successful requests per second. */
 double result_rate(const struct result *result);
+
+/* The same of an open loop, without the time for which only the last replies were waited for: that
+ * is no lack of speed. */
+double result_paced_rate(const struct result *result);
 
 /* CPU time per request in us: of this process, of the server (0 if unknown). */
 double result_client_us(const struct result *result);

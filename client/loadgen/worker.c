@@ -214,6 +214,25 @@ static int worker_fill(struct worker *worker, struct conn *conn, uint64_t now)
     return 0;
 }
 
+/* Closed loop with -k 0: all that was asked on this connection has been answered, and there is more
+ * to ask. The time it takes to connect is in the latencies. */
+static int worker_reconnect(struct worker *worker, struct conn *conn)
+{
+    int fd;
+    if (worker->next_index >= worker->end_index)
+        return 0;
+    int err = target_begin(worker->target, &fd, &conn->unsent, &conn->greetings, &worker->failure);
+    if (err != 0)
+        return err;
+    close(conn->fd);
+    conn->fd = fd;
+    conn->blocked = false;
+    buf_consume(&conn->unparsed, conn->unparsed.size);
+    if (worker_watch(worker, EPOLL_CTL_ADD, conn, EPOLLIN) != 0)
+        return failure_set(&worker->failure, FAILURE_LOCAL, "epoll_ctl: %s", strerror(errno));
+    return 0;
+}
+
 /* The socket takes more: go on with what is left. */
 static int worker_resume(struct worker *worker, struct conn *conn)
 {
@@ -425,6 +444,17 @@ static int worker_record(struct worker *worker, struct conn *conn, enum driver_s
     return worker_log(worker, request, now);
 }
 
+/* A reply to what the connection began with. */
+static int worker_welcome(struct worker *worker, struct conn *conn, enum driver_status status,
+                          const struct driver_reply *reply)
+{
+    conn->greetings--;
+    if (status != DRIVER_ERROR)
+        return 0;
+    return failure_set(&worker->failure, FAILURE_CONNECT, "%s refuses: %.*s", worker->target->name,
+                       (int)reply->text.size, (const char *)reply->text.data);
+}
+
 /* Take all whole replies; *out_used is their size. */
 static int worker_parse(struct worker *worker, struct conn *conn, struct bytes data, uint64_t now,
                         size_t *out_used)
@@ -440,7 +470,8 @@ static int worker_parse(struct worker *worker, struct conn *conn, struct bytes d
             return failure_set(&worker->failure, FAILURE_REPLY,
                                "the server sent something that is not a %s reply",
                                worker->phase->driver->name);
-        int err = worker_record(worker, conn, status, &reply, now);
+        int err = conn->greetings > 0 ? worker_welcome(worker, conn, status, &reply)
+                                      : worker_record(worker, conn, status, &reply, now);
         if (err != 0)
             return err;
         used += reply.size;
@@ -508,6 +539,8 @@ static int worker_read(struct worker *worker, struct conn *conn)
         err = worker_keep(worker, conn, data, used, now);
     if (err == 0 && conn->unsent.size > 0 && !conn->blocked) /* updates: before what is new */
         err = worker_flush(worker, conn, now);
+    if (err == 0 && worker->phase->reconnect && conn->in_flight == 0)
+        err = worker_reconnect(worker, conn);
     return err != 0 || worker->phase->rate > 0 ? err : worker_fill(worker, conn, now);
 }
 

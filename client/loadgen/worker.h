@@ -11,6 +11,7 @@
 #include "client/loadgen/failure.h"
 #include "client/loadgen/phase.h"
 #include "client/loadgen/schedule.h"
+#include "client/loadgen/target.h"
 #include "common/hist.h"
 
 #include <stdatomic.h>
@@ -35,7 +36,8 @@ struct worker {
     unsigned n_conns, conns_capacity;
     struct conn **queue; /* connections with requests to be sent this turn */
     unsigned n_queue, next_conn;
-    uint8_t *input; /* what one recv takes */
+    uint8_t *input;              /* what one recv takes */
+    const struct target *target; /* for phases that reconnect */
 
     const struct phase *phase;
     const atomic_bool *stop;

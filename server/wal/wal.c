@@ -156,10 +156,11 @@ void wal_want_sync(struct wal *wal, uint64_t lsn)
     if (wal_durable_lsn(wal) >= lsn)
         return;
     pthread_mutex_lock(&wal->lock);
-    if (wal->want_lsn < lsn) {
-        wal->want_lsn = lsn;
+    bool waits = wal->want_lsn > wal_durable_lsn(wal); /* perhaps only for more to come */
+    bool more = wal->want_lsn < lsn;
+    wal->want_lsn = more ? lsn : wal->want_lsn;
+    if (more && (!waits || gather_enough(&wal->gather, wal_unsynced_entries(wal))))
         pthread_cond_signal(&wal->work);
-    }
     pthread_mutex_unlock(&wal->lock);
 }
 
@@ -252,6 +253,7 @@ static void wal_destroy(struct wal *wal)
     wal_close_file(wal, wal->current.file);
     wal_close_file(wal, wal->spare.file);
     wal_close_file(wal, wal->next.file);
+    wal_close_file(wal, wal->past);
     staging_deinit(&wal->staging);
     pthread_cond_destroy(&wal->moved);
     pthread_cond_destroy(&wal->spare_work);
@@ -291,7 +293,7 @@ static struct wal *wal_create(const struct wal_options *options, const struct wa
     wal->reserve_bytes = wal_max(wal->options.segment_bytes / 8, WAL_RESERVE_MIN);
     uint64_t interval_ms = options->strict ? WAL_STRICT_MS : options->sync_interval_ms;
     wal->interval_ns = wal_max(interval_ms, 1) * 1000000;
-    wal->current.file = wal->next.file = wal->spare.file = -1;
+    wal->current.file = wal->next.file = wal->spare.file = wal->past = -1;
     wal->written_offset = end->end_offset;
     wal->crc = end->end_crc;
     atomic_init(&wal->appended_lsn, end->last_lsn);

@@ -20,6 +20,7 @@
  */
 #pragma once
 
+#include "server/wal/gather.h"
 #include "server/wal/staging.h"
 #include "server/wal/wal.h"
 
@@ -73,10 +74,12 @@ struct wal {
     uint64_t unsynced_ticks; /* since when there is something written but not synced; 0: no */
     uint64_t syncing_ticks;  /* the same for what is being synced */
     uint64_t synced_ticks;   /* when the last sync ended */
+    struct gather gather;    /* whom syncs serve */
     uint64_t blocked_ticks;  /* when writing found no room; 0: there may be some now */
     bool blocked;            /* no room: the log thread tries again after WAL_RETRY_MS */
     bool behind;             /* as of wal_note_room */
     bool stop;
+    int past; /* the segment before, synced, to be dropped from the caches; < 0: none */
     struct wal_file spare;
     bool spare_taken; /* its name is in use until it has been renamed */
     int spare_err;    /* why there is none; 0: it will come */
@@ -130,7 +133,8 @@ MUST_USE int commit_sync_held(struct wal *wal);
 
 /* Go on in a new segment with room for an entry of this size. As commit_write. Under `writing`. */
 MUST_USE int rotate_to_next(struct wal *wal, size_t entry_size);
-/* Make a spare. Without locks. */
+/* Close the segment before, and make a spare. Without locks. */
+void rotate_forget_past(struct wal *wal);
 void rotate_make_spare(struct wal *wal);
 static inline bool rotate_wants_spare(const struct wal *wal) /* under `lock` */
 {

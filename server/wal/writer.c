@@ -3,12 +3,13 @@
  * The log thread: decides when to commit, and tells those who wait. And the thread beside it that
  * makes spare segments, so that no commit waits for zeros.
  *
- *   due        wanted (strict) | oldest unsynced entry older than the interval | too many unsynced
+ *   due        wanted (strict), by as many as may be expected (gather.h) | oldest unsynced entry
+ *              older than the interval | too many unsynced
  *   idle       some time after a sync: a watermark, synced, proves on disk that the sync happened;
  *              damage of what was promised can then be told from a torn tail
  *   no room    again after a while
  *
- * There is no other wait: while a commit runs, what comes is staged, and is the next commit.
+ * While a commit runs, what comes is staged, and is the next commit.
  *
  * Invariant: callbacks are made here, in order, with no lock held.
  *
@@ -90,11 +91,14 @@ static enum writer_work writer_due(struct wal *wal, uint64_t *out_wait_ns) /* un
                        writer_past(wal->synced_ticks, (uint64_t)WAL_IDLE_MS * 1000000, out_wait_ns)
                    ? WRITER_PROVE
                    : WRITER_WAIT;
-    bool enough = !wal->options.strict && wal_unsynced_entries(wal) >= wal->options.sync_entries;
-    return wal->want_lsn > wal_durable_lsn(wal) || enough ||
-                   writer_past(oldest, wal->interval_ns, out_wait_ns)
-               ? WRITER_COMMIT
-               : WRITER_WAIT;
+    if (!wal->options.strict && wal_unsynced_entries(wal) >= wal->options.sync_entries)
+        return WRITER_COMMIT;
+    if (wal->want_lsn > wal_durable_lsn(wal)) {
+        *out_wait_ns =
+            gather_wait_ns(&wal->gather, wal_unsynced_entries(wal), wal_age_ns(wal->synced_ticks));
+        return *out_wait_ns == 0 ? WRITER_COMMIT : WRITER_WAIT;
+    }
+    return writer_past(oldest, wal->interval_ns, out_wait_ns) ? WRITER_COMMIT : WRITER_WAIT;
 }
 
 static void writer_commit(struct wal *wal, enum writer_work work)
@@ -153,6 +157,18 @@ static void *writer_main(void *arg)
 
 /* ---- the thread that makes spares ---- */
 
+/* Under `lock`, which is let go meanwhile. */
+static void writer_tidy(struct wal *wal)
+{
+    bool past = wal->past >= 0, spare = rotate_wants_spare(wal);
+    pthread_mutex_unlock(&wal->lock);
+    if (past)
+        rotate_forget_past(wal);
+    if (spare)
+        rotate_make_spare(wal);
+    pthread_mutex_lock(&wal->lock);
+}
+
 static void *writer_spare_main(void *arg)
 {
     struct wal *wal = arg;
@@ -160,17 +176,12 @@ static void *writer_spare_main(void *arg)
     thread_leave_signals();
     pthread_mutex_lock(&wal->lock);
     while (!wal->stop) {
-        if (rotate_wants_spare(wal)) {
-            pthread_mutex_unlock(&wal->lock);
-            rotate_make_spare(wal);
-            pthread_mutex_lock(&wal->lock);
-        }
-        if (wal->stop)
-            break;
         bool again = wal->spare_err != 0 && rotate_wants_spare(wal);
-        if (again || !rotate_wants_spare(wal))
+        if (wal->past < 0 && (again || !rotate_wants_spare(wal)))
             writer_sleep(wal, &wal->spare_work,
                          again ? (uint64_t)WAL_RETRY_MS * 1000000 : WRITER_NEVER);
+        if (!wal->stop)
+            writer_tidy(wal);
     }
     pthread_mutex_unlock(&wal->lock);
     return NULL;
@@ -218,6 +229,7 @@ void wal_step(struct wal *wal)
     pthread_mutex_unlock(&wal->lock);
     if ((unsynced || prove) && !wal_has_failed(wal))
         writer_commit(wal, unsynced ? WRITER_COMMIT : WRITER_PROVE);
+    rotate_forget_past(wal);
     if (spare && !wal_has_failed(wal))
         rotate_make_spare(wal);
     writer_tell(wal);
