@@ -39,7 +39,8 @@ struct selftest {
 };
 
 static const char selftest_usage[] =
-    "Usage: loadgen selftest [--quick] [--rate N]... [--threads N] [--only TEST] [--json]\n"
+    "Usage: loadgen selftest [--quick] [--rate N]... [--threads N] [--only TEST]\n"
+    "                        [--tries N] [--json]\n"
     "\n"
     "Measures servers, built in, whose latencies are known beforehand, and says whether loadgen "
     "can\n"
