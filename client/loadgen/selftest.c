@@ -46,7 +46,7 @@ static const char selftest_usage[] =
     "can\n"
     "be believed on this machine, as busy as it is now, and at which rates.\n"
     "\n"
-    "  --quick       about 20 seconds instead of two minutes\n"
+    "  --quick       about 25 seconds instead of three minutes\n"
     "  --rate N      a rate you mean to use; default: 100, 1000, 10000, 50000\n"
     "  --threads N   threads for the rates; default: 1\n"
     "  --only TEST   one test alone, or rate\n"
