@@ -24,7 +24,9 @@ double arrivals_dispersion(const uint64_t *at, size_t n, uint64_t window_ns)
     size_t windows = 0, i = 0;
     if (n == 0)
         return 0;
-    for (uint64_t end = at[0] + window_ns; end <= at[n - 1]; end += window_ns) {
+    /* Windows begin between arrivals: even ones do not fall on this side or that by chance. */
+    uint64_t half_gap = n > 1 ? (at[n - 1] - at[0]) / (n - 1) / 2 : 0;
+    for (uint64_t end = at[0] - half_gap + window_ns; end <= at[n - 1]; end += window_ns) {
         size_t begin = i;
         while (i < n && at[i] < end)
             i++;
