@@ -19,6 +19,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "common/mutant.h"
 #include "server/wal/wal.h"
 
 typedef int (*dispatch_handler_fn)(struct op_ctx *ctx, const struct arg *args);
@@ -114,6 +115,8 @@ static void dispatch_rest_on(struct op_env *env, const struct op *op, const stru
         return;
     if (lsn > env->written_first)
         env->written_first = lsn;
+    if (MUTANT(show_unsynced) && !(op->flags & OP_WRITE))
+        return;
     if (env->level == DURABILITY_LEVEL_STRICT && lsn > env->synced_first)
         env->synced_first = lsn;
 }

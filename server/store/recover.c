@@ -14,6 +14,7 @@
 #include "server/store/recover.h"
 
 #include "common/err.h"
+#include "common/mutant.h"
 #include "server/store/clear.h"
 #include "server/store/codec.h"
 
@@ -54,6 +55,9 @@ static int recover_locked(struct store *store, struct partition *partition, stru
     int err = 0;
     effect->old = partition_find(partition, effect->hash, &effect->spec.key);
     if (effect->old != NULL && record_version(effect->old) >= effect->version)
+        return 0;
+    if (MUTANT(recovery_skips_deletes) && effect->type == EFFECT_DEL &&
+        partition == store->partitions)
         return 0;
     if (effect->type == EFFECT_DEL)
         partition_apply(partition, effect);

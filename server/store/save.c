@@ -31,6 +31,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
+#include "common/mutant.h"
 #include "server/store/codec.h"
 #include "server/wal/replay.h"
 
@@ -281,7 +282,7 @@ static int save_effects(struct save *save, uint64_t end_lsn)
     if (!wal_wait_durable(save->store->wal, end_lsn))
         return save_fail(save, ERR_IO, "the log has failed");
     int err = save_begin_section(save, SNAPSHOT_EFFECTS);
-    if (err != 0 || end_lsn == save->begin_lsn)
+    if (err != 0 || end_lsn == save->begin_lsn || MUTANT(snapshot_skips_effects))
         return err;
     err = replay_run(&options, &report);
     if (err != 0 && save->err == 0)
@@ -351,6 +352,8 @@ int save_end(struct save *save)
     report->records = save->records;
     report->effects = save->effects;
     report->bytes = snapshot_bytes(save->writer);
+    if (MUTANT(snapshot_trims_early))
+        (void)!wal_trim(save->store->wal, end_lsn, end_lsn);
     if (err == 0)
         err = save_wrote(save, snapshot_commit(save->writer, end_lsn, save->records));
     else

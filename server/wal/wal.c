@@ -21,6 +21,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
+#include "common/mutant.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -66,7 +67,8 @@ static uint64_t wal_first_of(const uint64_t *ticks, size_t n)
 
 static void wal_set_state(struct wal *wal, uint64_t rest, uint64_t staged)
 {
-    bool full = wal->blocked || (wal->spare_err != 0 && rest < wal->reserve_bytes);
+    bool full = wal->blocked || (wal->spare_err != 0 && rest < wal->reserve_bytes) ||
+                (MUTANT(full_stays_full) && wal_state(wal) == WAL_FULL);
     bool exhausted = wal->blocked || (full && rest < wal->reserve_bytes / 4);
     bool behind = exhausted || staged > wal->options.staging_bytes;
     if (!wal_has_failed(wal))
@@ -294,9 +296,10 @@ static struct wal *wal_create(const struct wal_options *options, const struct wa
     wal->current.file = wal->next.file = wal->spare.file = -1;
     wal->written_offset = end->end_offset;
     wal->crc = end->end_crc;
-    atomic_init(&wal->appended_lsn, end->last_lsn);
-    atomic_init(&wal->written_lsn, end->last_lsn);
-    atomic_init(&wal->durable_lsn, end->last_lsn);
+    uint64_t lsn = end->last_lsn - (MUTANT(recovery_reuses_version) && end->last_lsn > 0);
+    atomic_init(&wal->appended_lsn, lsn);
+    atomic_init(&wal->written_lsn, lsn);
+    atomic_init(&wal->durable_lsn, lsn);
     hist_init(&wal->write_ns);
     hist_init(&wal->sync_ns);
     wal_init_locks(wal);
