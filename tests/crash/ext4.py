@@ -25,8 +25,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from lib import Server  # noqa: E402
-from oracle import GONE, Crowd  # noqa: E402
+from lib import NotReady, Server  # noqa: E402
+from oracle import GONE, Crowd, snapshots_of  # noqa: E402
 import mounts  # noqa: E402
 
 IMAGE_MIB, INTERVAL_MS = 192, 100
@@ -53,7 +53,7 @@ class Rig:
         options = {"durability.mode": self.args.mode, "data.dir": os.path.join(self.disk.path, "d"),
                    "durability.segment_bytes": "256KiB", "server.loops": 2,
                    "durability.sync_interval_ms": f"{INTERVAL_MS}ms",
-                   "snapshot.wal_bytes": "128KiB"}
+                   **snapshots_of(self.rng)}
         return Server(options, expect_log=EXPECTED, preexec=mounts.die_with_parent)
 
     def crash(self):
@@ -71,9 +71,7 @@ class Rig:
 
     def check(self, server):
         """Everything is there that must be."""
-        with server.connect() as client:
-            loss = self.crowd.check(client, None if self.strict else 2 * INTERVAL_MS / 1000)
-            report = client.call("server.recovery_report")
+        loss, report = self.crowd.check(server, None if self.strict else 2 * INTERVAL_MS / 1000)
         assert report["snapshots_refused"] == 0, "a snapshot has its name but is damaged"
         self.counts["starts from a snapshot"] += report["snapshot"] is not None
         self.counts["acknowledged and lost"] += loss.count
@@ -98,8 +96,9 @@ class Rig:
         timer.start()
         try:
             server = self.server()
-        except AssertionError:  # not ready: it has ended
+        except NotReady as error:
             timer.join()
+            assert error.status == EX_IOERR, f"exit status {error.status}: {error}"
             self.counts["while starting"] += 1
             return
         timer.join()

@@ -19,22 +19,21 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 from lib import Server  # noqa: E402
-from oracle import Crowd  # noqa: E402
+from oracle import Crowd, snapshots_of  # noqa: E402
 
 
-def options_of(args, folder):
+def options_of(args, folder, rng):
     return {"durability.mode": args.mode, "data.dir": os.path.join(folder, "data"),
             "durability.any_file_system": "true", "durability.segment_bytes": "256KiB",
-            "server.loops": 2, "snapshot.wal_bytes": args.snapshots}
+            "server.loops": 2, **snapshots_of(rng, args.snapshots)}
 
 
-def start(args, folder, crowd):
+def start(args, folder, crowd, rng):
     """The next server, which has everything; was there a snapshot?"""
-    server = Server(options_of(args, folder), expect_log="were cut off")
+    server = Server(options_of(args, folder, rng), expect_log="were cut off")
     try:
-        with server.connect() as client:
-            crowd.check(client)
-            return server, client.call("server.recovery_report")["snapshot"] is not None
+        _, report = crowd.check(server)
+        return server, report["snapshot"] is not None
     except BaseException:
         server.kill()
         raise
@@ -46,7 +45,7 @@ def run(args, folder):
     started = time.monotonic()
     loaded = 0
     for kill in range(1, args.kills + 1):
-        server, snapshot = start(args, folder, crowd)
+        server, snapshot = start(args, folder, crowd, rng)
         loaded += snapshot
         crowd.start(server)
         time.sleep(rng.uniform(0.001, args.longest))
@@ -55,7 +54,7 @@ def run(args, folder):
         crowd.join()
         if kill % 50 == 0:
             print(f"{kill} kills", flush=True)
-    start(args, folder, crowd)[0].stop()
+    start(args, folder, crowd, rng)[0].stop()
     print(f"kills: {args.kills}, mode {args.mode}, seed {args.seed}, acknowledged writes: "
           f"{crowd.acks}, starts from a snapshot: {loaded}, lost: 0, "
           f"{time.monotonic() - started:.0f} s")

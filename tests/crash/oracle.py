@@ -25,6 +25,13 @@ SIZES = (0, 1, 50, 50, 50, 300, 5000, 200000)
 GONE = (OSError, EOFError)  # what a connection says of a server that is no more
 
 
+def snapshots_of(rng, wal_bytes="128KiB"):
+    """Options: snapshots by the size of the log, from those that take no time to those during which
+    much is written."""
+    return {"snapshot.wal_bytes": wal_bytes, "snapshot.compression": "false",
+            "snapshot.bytes_per_s": rng.choice(("0", "40MiB", "160MiB"))}
+
+
 def body(owner, number, size):
     """A value that says what it is, and whether all of it is there."""
     digest = hashlib.sha256(f"{owner}/{number}".encode()).digest()
@@ -53,8 +60,8 @@ class Owner:
     """A client with keys of its own. `base`: what was there at the last start; `calls`: what it has
     sent since, but for what was refused."""
 
-    def __init__(self, name, rng, refusals=()):
-        self.name, self.rng, self.refusals = name, rng, refusals
+    def __init__(self, name, rng, refusals, sizes):
+        self.name, self.rng, self.refusals, self.sizes = name, rng, refusals, sizes
         self.number = self.acks = self.refused = self.version = 0
         self.base, self.calls = {}, []
         self.problem = None
@@ -84,7 +91,7 @@ class Owner:
                     [(k, self.number) for k in pair])
         if kind == 2:
             return "kv.incr", [f"{self.name}-counter"], [(f"{self.name}-counter", None)]
-        return ("kv.put", [key, body(self.name, self.number, self.rng.choice(SIZES))],
+        return ("kv.put", [key, body(self.name, self.number, self.rng.choice(self.sizes))],
                 [(key, self.number)])
 
     def _round(self, client):
@@ -195,8 +202,10 @@ class Loss:
 class Crowd:
     """Owners and readers at work on one server after the other."""
 
-    def __init__(self, seed, owners=4, readers=0, refusals=()):
-        self.owners = [Owner(f"c{i}", random.Random(seed * 1000 + i), refusals)
+    """refusals: errors that may answer a write, which is then not done. sizes: of values."""
+
+    def __init__(self, seed, owners=4, readers=0, refusals=(), sizes=SIZES):
+        self.owners = [Owner(f"c{i}", random.Random(seed * 1000 + i), refusals, sizes)
                        for i in range(owners)]
         self.readers = [Reader(self.owners, random.Random(seed * 1000 + 500 + i))
                         for i in range(readers)]
@@ -215,19 +224,32 @@ class Crowd:
         for thread in self.threads:
             thread.start()
 
-    def join(self, seconds=60):
-        """Wait for all to end, as they do when the server is gone."""
+    def ends_in(self, seconds):
+        """Have all ended within so many seconds?"""
         deadline = time.monotonic() + seconds
         for thread in self.threads:
             thread.join(max(0, deadline - time.monotonic()))
-            assert not thread.is_alive(), f"a client still waits after {seconds} s"
+        return not any(thread.is_alive() for thread in self.threads)
+
+    def join(self, seconds=60):
+        """Wait for all to end, as they do when the server is gone."""
+        assert self.ends_in(seconds), f"a client still waits after {seconds} s"
+        self.threads = []
         for one in self.owners + self.readers:
             if one.problem is not None:
                 raise one.problem
 
-    def check(self, client, may_lose_s=None):
+    def check(self, server, may_lose_s=None):
         """Compare, after a start. may_lose_s: acknowledged calls may be lost, a suffix of them all
-        that was sent within so many seconds; None: nothing, and nothing that was shown."""
+        that was sent within so many seconds; None: nothing, and nothing that was shown. Returns the
+        Loss, and what the server says of its recovery."""
+        try:
+            with server.connect() as client:
+                return self._compare(client, may_lose_s), client.call("server.recovery_report")
+        except GONE as error:
+            raise AssertionError(f"it does not answer, {error}:\n{server.log()}") from error
+
+    def _compare(self, client, may_lose_s):
         end = client.call("server.stats")["counters"]["wal_appended_lsn"]
         shown = max((one.shown for one in self.readers), default=0)
         lost = [call for one in self.owners for call in one.check(client, end)]
