@@ -13,6 +13,7 @@
  */
 #include "server/storage.h"
 
+#include "common/err.h"
 #include "common/log.h"
 #include "server/server.h"
 #include "server/wal/wal.h"
@@ -237,10 +238,20 @@ int storage_open(struct server *server)
     return status;
 }
 
+void storage_stop_waiting(struct server *server)
+{
+    if (server->store->wal != NULL)
+        wal_stop_waiting(server->store->wal);
+}
+
 int storage_close(struct server *server)
 {
     struct wal *wal = server->store == NULL ? NULL : server->store->wal;
     int err = wal == NULL ? 0 : wal_close(wal);
+    if (err == ERR_DISK_FULL) {
+        log_warn("storage", "the disk is full: writes that were not acknowledged are lost");
+        err = 0;
+    }
     if (wal != NULL)
         server->store->wal = NULL;
     dir_close(server->storage.dir);

@@ -137,10 +137,19 @@ static bool wal_wait_room(struct wal *wal, uint64_t lsn)
     if (wal->options.no_thread)
         return false;
     pthread_mutex_lock(&wal->lock);
-    while (wal->blocked && wal_written_lsn(wal) < lsn && !wal_has_failed(wal))
+    while (wal->blocked && wal_written_lsn(wal) < lsn && !wal_has_failed(wal) && !wal->ending)
         pthread_cond_wait(&wal->moved, &wal->lock);
+    bool ending = wal->ending;
     pthread_mutex_unlock(&wal->lock);
-    return !wal_has_failed(wal);
+    return !ending && !wal_has_failed(wal);
+}
+
+void wal_stop_waiting(struct wal *wal)
+{
+    pthread_mutex_lock(&wal->lock);
+    wal->ending = true;
+    pthread_cond_broadcast(&wal->moved);
+    pthread_mutex_unlock(&wal->lock);
 }
 
 bool wal_write(struct wal *wal, uint64_t lsn)
@@ -172,7 +181,8 @@ bool wal_wait_durable(struct wal *wal, uint64_t lsn)
     if (wal->options.no_thread)
         wal_step(wal);
     pthread_mutex_lock(&wal->lock);
-    while (wal_durable_lsn(wal) < lsn && !wal_has_failed(wal) && !wal->options.no_thread)
+    while (wal_durable_lsn(wal) < lsn && !wal_has_failed(wal) && !wal->options.no_thread &&
+           !(wal->ending && wal->blocked))
         pthread_cond_wait(&wal->moved, &wal->lock);
     pthread_mutex_unlock(&wal->lock);
     return wal_durable_lsn(wal) >= lsn;
@@ -422,8 +432,8 @@ int wal_open(const struct wal_options *options, const struct wal_end *end, struc
 static int wal_finish(struct wal *wal)
 {
     int err = commit_write(wal, UINT64_MAX);
-    if (err == 0)
-        err = commit_sync(wal);
+    if (err != ERR_IO && commit_sync(wal) != 0)
+        err = ERR_IO;
     if (err != 0)
         return err;
     wal_note(wal, ENTRY_SHUTDOWN, (struct bytes){NULL, 0});

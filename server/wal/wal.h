@@ -72,7 +72,7 @@ MUST_USE int wal_open(const struct wal_options *options, const struct wal_end *e
                       struct wal **out_wal, char out_text[static 256]);
 
 /* Write, sync, note a clean shutdown, stop the thread. 0 or the error; the log is gone either way.
- * */
+ * ERR_DISK_FULL: everything that was written is synced, but something found no room. */
 int wal_close(struct wal *wal);
 
 /* Append an entry of this type with a body of exactly `size` bytes (<= ENTRY_BODY_MAX): returns
@@ -84,8 +84,12 @@ void wal_end(struct wal *wal);
 
 /* Write all that is staged, if anything up to `lsn` is. Returns when it is written (perhaps by
  * somebody else); waits while a full disk leaves no room for it. False: the log has failed (with
- * no_thread: or there is no room). */
+ * no_thread, or after wal_stop_waiting: or there is no room). */
 bool wal_write(struct wal *wal, uint64_t lsn);
+
+/* The process is about to end: whoever waits for room on a full disk waits no more, and what did not
+ * find any is not written; nobody was told that it was. */
+void wal_stop_waiting(struct wal *wal);
 
 /* Have everything up to `lsn` synced soon; `durable` will tell. Does not wait. */
 void wal_want_sync(struct wal *wal, uint64_t lsn);

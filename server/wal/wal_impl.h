@@ -77,6 +77,7 @@ struct wal {
     bool blocked;            /* no room: the log thread tries again after WAL_RETRY_MS */
     bool behind;             /* as of wal_note_room */
     bool stop;
+    bool ending; /* nobody waits for room any more */
     struct wal_file spare;
     bool spare_taken; /* its name is in use until it has been renamed */
     int spare_err;    /* why there is none; 0: it will come */

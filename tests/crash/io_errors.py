@@ -44,8 +44,8 @@ CALLS = {
 # Tried again a moment later, without a word: what only makes the next segment, or looks at a file
 # that is about to go.
 MAY_BE_SILENT = ("open:EMFILE", "allocate:ENOSPC")
-ROUNDS = 8
-SIZES = (0, 50, 300, 5000, 70000)  # the last takes a segment of its own
+ROUNDS = 6
+SIZES = (0, 50, 300, 300, 5000)
 LOUD = re.compile(r" (warn|error) (?!fault)")
 READY = re.compile(r" ready: \d+ loops")
 FIRED = re.compile(r" fault: ")
@@ -69,14 +69,14 @@ class Rig:
         """Write, take a snapshot, write. False: it has ended meanwhile, or waits for room."""
         crowd.start(server, count)
         try:
-            with server.connect() as client:
+            with server.connect(timeout=2) as client:
                 time.sleep(0.01)
                 client.call("server.snapshot")
                 while client.call("server.snapshots")["running"]:
                     time.sleep(0.005)
         except GONE:
             pass
-        return crowd.ends_in(5)
+        return crowd.ends_in(1)
 
     def make(self):
         """The store that all runs begin with: two snapshots, log behind them, and no clean end."""
