@@ -102,14 +102,14 @@ class Rig:
             self.crowd.start(server)
             time.sleep(self.rng.uniform(0, 0.1))
             self.fill(self.rng.choice((0, 0, 4096, 100000, 900000)))
-            until(lambda: self.refused(client), "a full disk refuses writes", 30)
+            until(lambda: self.refused(client), "a full disk refuses writes")
             self.while_full(client)
             self.counts["times full"] += 1
             end = self.rng.choice(ENDS)
             self.counts[f"then {end}"] += 1
             if end == "go on":
                 self.free()
-                until(lambda: not self.refused(client), "writes are taken again", 30)
+                until(lambda: not self.refused(client), "writes are taken again")
                 assert self.snapshot(client) is None, "the next snapshot works"
         return end
 

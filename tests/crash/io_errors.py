@@ -27,7 +27,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from lib import CAIRND, NotReady, Server  # noqa: E402
 from oracle import GONE, Crowd  # noqa: E402
 
-EX_NOINPUT, EX_CANTCREAT, EX_IOERR, SKIPPED = 66, 73, 74, 77
+SKIPPED = 77
 # What can come of each operation of server/wal/file.h.
 CALLS = {
     "open": ("EIO", "EMFILE"),
@@ -109,8 +109,8 @@ class Rig:
 
     def judge(self, fault, status, log):
         started = READY.search(log)
-        assert status in (0, EX_IOERR) or (not started and status in (EX_NOINPUT, EX_CANTCREAT)), \
-            f"exit status {status}:\n{log}"
+        assert status in (0, os.EX_IOERR) or (
+            not started and status in (os.EX_NOINPUT, os.EX_CANTCREAT)), f"exit status {status}:\n{log}"
         call, _, error = fault.split(":")
         silent = not LOUD.search(log)
         assert not silent or (status == 0 and f"{call}:{error}" in MAY_BE_SILENT), \

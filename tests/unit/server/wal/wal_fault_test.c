@@ -334,33 +334,66 @@ static void *write_one(void *arg)
     return NULL;
 }
 
-/* With threads: who writes waits until there is room. */
+static void *write_in_vain(void *arg)
+{
+    struct harness *h = arg;
+    uint64_t lsn = harness_fill(h->wal, FULL_SEGMENT);
+    assert_false(wal_write(h->wal, lsn));
+    assert_false(wal_wait_durable(h->wal, lsn));
+    return NULL;
+}
+
+/* With threads: the disk is full, and another one, started here, waits for room. Returns the last
+ * LSN that found some. */
+static uint64_t wait_on_full(struct harness *h, pthread_t *thread, void *(*run)(void *))
+{
+    struct wal_figures figures;
+    harness_init(h);
+    h->options.no_thread = false;
+    h->options.segment_bytes = FULL_SEGMENT;
+    set_full(h->watch, 3, true);
+    assert_int_equal(harness_try_open(h), 0);
+    HARNESS_AWAIT(h->watch->refused > 0); /* else the first segment is full before that is known */
+    set_full(h->watch, 0, true);
+    uint64_t lsn = put_until_full(h);
+    HARNESS_AWAIT(h->state == WAL_FULL);
+    assert_int_equal(pthread_create(thread, NULL, run, h), 0);
+    do
+        wal_figures(h->wal, &figures);
+    while (figures.staged_bytes < FULL_SEGMENT);
+    assert_true(wal_is_behind(h->wal));
+    return lsn;
+}
+
+/* Who writes waits until there is room. */
 static void full_and_back_by_thread(void **state)
 {
     struct harness h;
     pthread_t thread;
     (void)state;
-    harness_init(&h);
-    h.options.no_thread = false;
-    h.options.segment_bytes = FULL_SEGMENT;
-    set_full(h.watch, 3, true);
-    assert_int_equal(harness_try_open(&h), 0);
-    HARNESS_AWAIT(h.watch->refused > 0); /* else the first segment is full before that is known */
-    set_full(h.watch, 0, true);
-    put_until_full(&h);
-    HARNESS_AWAIT(h.state == WAL_FULL);
-    assert_int_equal(pthread_create(&thread, NULL, write_one, &h), 0);
-    struct wal_figures figures;
-    do
-        wal_figures(h.wal, &figures);
-    while (figures.staged_bytes < FULL_SEGMENT);
-    assert_true(wal_is_behind(h.wal));
+    (void)wait_on_full(&h, &thread, write_one);
     set_full(h.watch, 0, false);
     pthread_join(thread, NULL);
     HARNESS_AWAIT(h.state == WAL_OPEN && !wal_is_behind(h.wal));
     assert_int_equal(wal_close(h.wal), 0);
     assert_int_equal(h.failed, 0);
     assert_true(harness_read(&h).clean);
+    harness_deinit(&h);
+}
+
+/* Or until the process is to end. What was written before is durable then. */
+static void full_to_the_end(void **state)
+{
+    struct harness h;
+    pthread_t thread;
+    (void)state;
+    uint64_t lsn = wait_on_full(&h, &thread, write_in_vain);
+    wal_stop_waiting(h.wal);
+    pthread_join(thread, NULL);
+    assert_int_equal(wal_close(h.wal), ERR_DISK_FULL);
+    check_promise(&h, lsn);
+    assert_int_equal(harness_read(&h).lsn, lsn);
+    assert_int_equal(h.failed, 0);
     harness_deinit(&h);
 }
 
@@ -410,7 +443,7 @@ int main(void)
         cmocka_unit_test(sync_covers_the_past), cmocka_unit_test(waiters_learn),
         cmocka_unit_test(full_and_back_all),    cmocka_unit_test(full_and_back_by_thread),
         cmocka_unit_test(full_at_start),        cmocka_unit_test(full_by_surprise),
-        cmocka_unit_test(full_at_close),
+        cmocka_unit_test(full_at_close),        cmocka_unit_test(full_to_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
