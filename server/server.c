@@ -125,7 +125,6 @@ static void server_on_stop(uv_signal_t *handle, int number)
     notify_send(&server->notify,
                 "STOPPING=1\nSTATUS=Stopping: clients have %.1f s to take their replies",
                 (double)drain_ms / 1000);
-    storage_stop_waiting(server);
     for (unsigned i = 0; i < server->n_loops; i++)
         loop_stop(server->loops[i], drain_ms);
 }

@@ -238,12 +238,6 @@ int storage_open(struct server *server)
     return status;
 }
 
-void storage_stop_waiting(struct server *server)
-{
-    if (server->store->wal != NULL)
-        wal_stop_waiting(server->store->wal);
-}
-
 int storage_close(struct server *server)
 {
     struct wal *wal = server->store == NULL ? NULL : server->store->wal;

@@ -43,8 +43,5 @@ MUST_USE int storage_open(struct server *server);
 MUST_USE int storage_recover(struct server *server);
 void storage_set_aside(struct server *server);
 
-/* The process is about to end: no loop waits for room on a full disk any more. */
-void storage_stop_waiting(struct server *server);
-
 /* Everything has been answered: end the log cleanly. 0, or an exit status. */
 MUST_USE int storage_close(struct server *server);

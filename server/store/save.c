@@ -277,10 +277,10 @@ static int save_effects(struct save *save, uint64_t end_lsn)
                                      .until_lsn = end_lsn,
                                      .entry = save_on_entry,
                                      .context = save};
-    if (wal_state(save->store->wal) == WAL_FULL)
-        return save_fail(save, ERR_DISK_FULL, "the disk is full, so the log cannot be synced");
-    if (!wal_wait_durable(save->store->wal, end_lsn))
+    if (!wal_wait_durable(save->store->wal, end_lsn) && wal_state(save->store->wal) == WAL_FAILED)
         return save_fail(save, ERR_IO, "the log has failed");
+    if (wal_state(save->store->wal) == WAL_FULL || wal_durable_lsn(save->store->wal) < end_lsn)
+        return save_fail(save, ERR_DISK_FULL, "the disk is full, so the log cannot be synced");
     int err = save_begin_section(save, SNAPSHOT_EFFECTS);
     if (err != 0 || end_lsn == save->begin_lsn || MUTANT(snapshot_skips_effects))
         return err;

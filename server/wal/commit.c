@@ -66,7 +66,7 @@ static void commit_written(struct wal *wal, struct staging_half *half, const str
     half->done += run->bytes;
     if (all)
         staging_empty(half);
-    wal->blocked = false;
+    atomic_store_explicit(&wal->blocked, false, memory_order_relaxed);
     wal->written_offset += run->bytes;
     wal->proved_offset = run->synced;
     if (run->data_end != 0)
@@ -136,9 +136,10 @@ int commit_write(struct wal *wal, uint64_t lsn)
         err = commit_write_held(wal);
     if (err == ERR_DISK_FULL) {
         pthread_mutex_lock(&wal->lock);
-        wal->blocked = true;
+        atomic_store_explicit(&wal->blocked, true, memory_order_relaxed);
         wal->blocked_ticks = clock_ticks();
         wal_note_room(wal);
+        pthread_cond_broadcast(&wal->moved);
         pthread_mutex_unlock(&wal->lock);
     }
     pthread_mutex_unlock(&wal->writing);

@@ -74,10 +74,8 @@ struct wal {
     uint64_t syncing_ticks;  /* the same for what is being synced */
     uint64_t synced_ticks;   /* when the last sync ended */
     uint64_t blocked_ticks;  /* when writing found no room; 0: there may be some now */
-    bool blocked;            /* no room: the log thread tries again after WAL_RETRY_MS */
     bool behind;             /* as of wal_note_room */
     bool stop;
-    bool ending; /* nobody waits for room any more */
     struct wal_file spare;
     bool spare_taken; /* its name is in use until it has been renamed */
     int spare_err;    /* why there is none; 0: it will come */
@@ -93,7 +91,9 @@ struct wal {
     _Atomic uint64_t staged_bytes;
     _Atomic uint64_t oldest_ticks; /* of the oldest entry not synced; 0: none */
     _Atomic int state;
+    _Atomic bool blocked;   /* no room: the log thread tries again after WAL_RETRY_MS */
     _Atomic bool exhausted; /* even of the reserve little is left */
+    _Atomic uint64_t room;  /* what grows must be smaller than that */
 };
 
 /* ---- wal.c ---- */

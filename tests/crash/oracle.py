@@ -64,13 +64,14 @@ class Owner:
         self.name, self.rng, self.refusals, self.sizes = name, rng, refusals, sizes
         self.number = self.acks = self.refused = self.version = 0
         self.base, self.calls = {}, []
+        self.stopping = False
         self.problem = None
 
     def write(self, server, count=None):
-        """Until the server is gone, or so many rounds."""
+        """Until the server is gone, or so many rounds, or told to stop."""
         try:
             with server.connect() as client:
-                while count is None or count > 0:
+                while not self.stopping and (count is None or count > 0):
                     self._round(client)
                     count = None if count is None else count - 1
         except GONE:
@@ -149,12 +150,25 @@ class Owner:
                 cuts.append(n)
         return cuts
 
+    def _refused_unheard(self, found):
+        """As _cuts, where calls may have been refused and the server died before it said so: each of
+        those that were not answered has been done or not."""
+        done = [call for call in self.calls if call.acked_at]
+        state = {key: [self.base.get(key, 0)] for key in found}
+        for call in self.calls:
+            for key, number in call.effects:
+                new = state[key][-1] + 1 if number is None else number
+                state[key] = [new] if call.acked_at else state[key] + [new]
+        pairs = {found[key] for key in found if "-pair-" in key}
+        fits = all(found[key] in state[key] for key in found) and len(pairs) <= 1
+        return [len(done)] if fits else []
+
     def check(self, client, end):
         """What is there is what may be there, in a log that ends at the version `end`; it is what
         is known from now on. Returns the calls that were acknowledged and are lost."""
         found, highest = self._find(client)
         assert highest <= end, f"{self.name}: version {highest} is behind the end of the log, {end}"
-        cuts = self._cuts(found)
+        cuts = self._cuts(found) or (self._refused_unheard(found) if self.refusals else [])
         assert cuts, f"{self.name}: no beginning of what it sent leads to what is there"
         known = [(n, call.version) for n, call in enumerate(self.calls, 1) if call.version]
         least = max([n for n, version in known if version <= end], default=0)
@@ -221,8 +235,15 @@ class Crowd:
         work += [(one.read, (server,)) for one in self.readers]
         self.threads = [threading.Thread(target=what, args=args, daemon=True)
                         for what, args in work]
+        for one in self.owners:
+            one.stopping = False
         for thread in self.threads:
             thread.start()
+
+    def stop(self):
+        """Owners begin no other round."""
+        for one in self.owners:
+            one.stopping = True
 
     def ends_in(self, seconds):
         """Have all ended within so many seconds?"""
