@@ -3,8 +3,8 @@
 #
 # Everything that must hold before a change goes in. Installs what is missing, then
 #
-#   build-test     all tests, with address and undefined-behaviour sanitizer, failing allocations and
-#                  file operations, and mutants that rigs must catch
+#   build-test     all tests, with address and undefined-behaviour sanitizer; allocations and file
+#                  operations fail, and rigs must catch mutants
 #   build-tsan     suites unit, model and e2e, with thread sanitizer
 #   build-fuzz     every fuzz target for FUZZ_SECONDS (20)
 #   build-release  must build without a warning, and run under the system call filter of the unit

@@ -82,9 +82,9 @@ int wal_close(struct wal *wal);
 uint8_t *wal_begin(struct wal *wal, uint8_t type, size_t size, uint64_t *out_lsn);
 void wal_end(struct wal *wal);
 
-/* Write all that is staged, if anything up to `lsn` is. True: it is written, perhaps by somebody else.
- * False: the log has failed, or a full disk leaves no room (wal_has_room); then the log thread tries
- * again, and `durable` will tell. */
+/* Write all that is staged, if anything up to `lsn` is. True: it is written, perhaps by somebody
+ * else. False: the log has failed, or a full disk leaves no room (wal_has_room); then the log
+ * thread tries again, and `durable` will tell. */
 bool wal_write(struct wal *wal, uint64_t lsn);
 
 /* Have everything up to `lsn` synced soon; `durable` will tell. Does not wait. */
@@ -105,9 +105,9 @@ bool wal_has_room(const struct wal *wal);
  * not for it; else even the reserve is about to be used up. */
 bool wal_refuses(const struct wal *wal, bool grows, size_t size);
 
-/* Too much is staged, or the oldest unsynced entry is older than twice the interval (buffered): take
- * no more requests until `durable` was called. Never while there is no room: nothing is appended
- * then, and reads go on. */
+/* Too much is staged, or the oldest unsynced entry is older than twice the interval (buffered):
+ * take no more requests until `durable` was called. Never while there is no room: nothing is
+ * appended then, and reads go on. */
 bool wal_is_behind(const struct wal *wal);
 
 void wal_figures(const struct wal *wal, struct wal_figures *out_figures);

@@ -8,9 +8,9 @@ else and freed again, below a daemon that works.
 In each cycle the disk is filled while clients write, until writes are answered with DISK_FULL. Then
 reads and deletes must go on, and a snapshot must fail, say so, and leave the older ones and no file
 of its own. When there is space again, who waited is answered and writes are taken again, without
-help, and the next snapshot works. Some cycles stop the daemon while the disk is full, or kill it. A start then finds what was
-acknowledged (oracle.py). Needs root and loop devices; else prints what was SKIPped, and ends with
-77. Prints counts; the exit status is 1 if anything was wrong."""
+help, and the next snapshot works. Some cycles stop the daemon while the disk is full, or kill it. A
+start then finds what was acknowledged (oracle.py). Needs root and loop devices; else prints what
+was SKIPped, and ends with 77. Prints counts; the exit status is 1 if anything was wrong."""
 
 import argparse
 import collections
@@ -28,8 +28,8 @@ import mounts  # noqa: E402
 
 DISK_MIB, BALLAST = 96, "ballast"
 EXPECTED = r"is full: writes are refused|snapshot: failed|No space left"
-# Of values: with the small ones deletes must go on, as there is a reserve for them. Some of the large
-# ones are taken before it is known that there is no room for them, and then it is used up.
+# Of values: with the small ones deletes must go on, as there is a reserve for them. Some of the
+# large ones are taken before it is known that there is no room for them; then it is used up.
 SMALL, LARGE = (0, 50, 300, 5000), (0, 50, 300, 5000, 200000)
 ENDS = ("go on", "go on", "stop", "kill")
 

@@ -109,8 +109,8 @@ class Rig:
 
     def judge(self, fault, status, log):
         started = READY.search(log)
-        assert status in (0, os.EX_IOERR) or (
-            not started and status in (os.EX_NOINPUT, os.EX_CANTCREAT)), f"exit status {status}:\n{log}"
+        expected = (0, os.EX_IOERR) if started else (os.EX_NOINPUT, os.EX_CANTCREAT, os.EX_IOERR)
+        assert status in expected, f"exit status {status}:\n{log}"
         call, _, error = fault.split(":")
         silent = not LOUD.search(log)
         assert not silent or (status == 0 and f"{call}:{error}" in MAY_BE_SILENT), \
@@ -156,7 +156,8 @@ class Rig:
         for call in self.args.calls.split(","):
             before = self.counts["faults"]
             for error in CALLS[call]:
-                for form in ("{0}:{1}:{2}", "{0}:{1}-:{2}") if error != "KILL" else ("{0}:{1}:{2}",):
+                forms = ("{0}:{1}:{2}", "{0}:{1}-:{2}")  # that one; or from it on
+                for form in forms[:1] if error == "KILL" else forms:
                     n = 1 + rng.randrange(self.args.every)
                     while self.one(form.format(call, n, error)):
                         n += self.args.every

@@ -56,7 +56,9 @@ def run(rig, mutant, seed):
         return "SKIP", done.stdout.strip().split("\n")[-1]
     if done.returncode == 0:
         return "NOT CAUGHT", done.stdout.strip().split("\n")[-1]
-    return ("caught", found[1]) if found else (f"exit status {done.returncode}", done.stdout[-2000:])
+    if found:
+        return "caught", found[1]
+    return f"exit status {done.returncode}", done.stdout[-2000:]
 
 
 def rows():

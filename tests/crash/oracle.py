@@ -2,8 +2,8 @@
 """What clients know of what they wrote: the judge of everything that may happen to a server.
 
 Each owner has keys of its own and one connection, so what it sends is committed in the order it was
-sent. It remembers every call since the last start, whether it was acknowledged, when, and with which
-version. After a start
+sent. It remembers every call since the last start, whether and when it was acknowledged, and with
+which version. After a start
 
     what is there now  =  what was there then + the first n of its calls
 
@@ -151,8 +151,8 @@ class Owner:
         return cuts
 
     def _refused_unheard(self, found):
-        """As _cuts, where calls may have been refused and the server died before it said so: each of
-        those that were not answered has been done or not."""
+        """As _cuts, where calls may have been refused and the server died before it said so: each
+        of those that were not answered has been done or not."""
         done = [call for call in self.calls if call.acked_at]
         state = {key: [self.base.get(key, 0)] for key in found}
         for call in self.calls:
