@@ -43,6 +43,21 @@ def read_exactly(sock, size):
     return data
 
 
+def read_reply(replies):
+    """One RESP2 reply from a file."""
+    line = replies.readline().rstrip(b"\r\n")
+    kind, rest = line[:1], line[1:]
+    if kind == b"-" or not line:
+        raise SystemExit(f"refused: {rest.decode()}" if line else "the server closed a connection")
+    if kind == b":":
+        return int(rest)
+    if kind == b"$":
+        return replies.read(int(rest) + 2)[:-2] if int(rest) >= 0 else None
+    if kind == b"*":
+        return [read_reply(replies) for _ in range(int(rest))]
+    return rest
+
+
 class Server:
     """A server process; `kind` is cairnd or redis, `protocol` what its port speaks: rpc or resp."""
 
@@ -81,6 +96,15 @@ class Server:
         """A connected socket."""
         return socket.create_connection((HOST, self.port), timeout=30)
 
+    def resp(self, *words):
+        """A RESP command; its reply: bytes, int, or a list of them."""
+        with self.connect() as sock, sock.makefile("rb") as replies:
+            sock.sendall(b"*%d\r\n" % len(words))
+            for word in words:
+                word = str(word).encode()
+                sock.sendall(b"$%d\r\n%s\r\n" % (len(word), word))
+            return read_reply(replies)
+
     def cpu_ns(self):
         """CPU time of all threads so far, user and system."""
         total = 0
@@ -93,6 +117,11 @@ class Server:
         """Resident memory."""
         with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
             return int(re.search(r"VmRSS:\s+(\d+) kB", file.read())[1])
+
+    def kill(self):
+        """End the process as a crash would."""
+        self.process.kill()
+        self.process.wait()
 
     def stop(self):
         """End the process, politely first."""
@@ -123,12 +152,12 @@ def cairnd(path, cpu=None, loops=1, protocol="rpc", settings=()):
     return Server("cairnd", command, port, cpu, protocol)
 
 
-def redis(cpu=None):
-    """Debian's redis-server, in memory."""
+def redis(cpu=None, settings=()):
+    """Debian's redis-server, in memory unless the settings, further words, say otherwise."""
     port = free_port()
     path = shutil.which("redis-server") or "/usr/bin/redis-server"
     options = ["--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no",
-               "--maxclients", "10000", "--dir", tempfile.gettempdir()]
+               "--maxclients", "10000", "--dir", tempfile.gettempdir(), *settings]
     return Server("redis", [path, *options], port, cpu, "resp")
 
 

@@ -3,9 +3,9 @@
  * Log-linear histogram.
  *
  *   value        bucket
- *   0..127       itself                         (two octaves at width 1)
- *   128..255     64 buckets of width 2
- *   256..511     64 buckets of width 4  ...
+ *   0..255       itself                         (two octaves at width 1)
+ *   256..511     128 buckets of width 2
+ *   512..1023    128 buckets of width 4  ...
  *
  * Counts are read by other threads while the owner adds (statistics); they are therefore stored and
  * loaded as relaxed atomics, which cost nothing on the owner's side. A reader may miss the newest.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What every thread does that is not the main one.
+ * What every thread does that is not the main one, and work that several do at once.
  */
 #pragma once
 
@@ -15,3 +15,8 @@ static inline void thread_leave_signals(void)
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_BLOCK, &all, NULL);
 }
+
+/* Call work(context, i) for each i below n (at least 1), all at the same time: 0 by the caller,
+ * each other by a thread made for it. Returns when all have ended. Threads that cannot be made are
+ * left out, so work must be such that whoever is there does all of it. */
+void thread_share(unsigned n, void (*work)(void *context, unsigned i), void *context);

@@ -12,7 +12,8 @@ struct request {
     uint32_t msgid;
     bool notification; /* no reply is wanted */
     size_t size;       /* bytes of the message; not set for a call inside a batch */
-    uint64_t hash;     /* KEYED operations: hash of the key, once `hashed` */
+    uint64_t hash;     /* KEYED operations: hash of the key in this run, once `hashed` */
+    uint32_t hashed_run;
     bool hashed;
     struct args_of_all all;           /* run, durability */
     struct arg args[OP_ARGS_MAX + 1]; /* struct args_<id> */

@@ -5,7 +5,7 @@
 #
 #   build-test     all tests, with address and undefined-behaviour sanitizer; allocations and file
 #                  operations fail, and rigs must catch mutants
-#   build-tsan     suites unit, model and e2e, with thread sanitizer
+#   build-tsan     suites unit, model, e2e and daemon, with thread sanitizer
 #   build-fuzz     every fuzz target for FUZZ_SECONDS (20)
 #   build-release  must build without a warning, and run under the system call filter of the unit
 #
@@ -102,7 +102,7 @@ address() {
 
 threads() {
     build build-tsan "${sanitized[@]}" -Db_sanitize=thread &&
-        run build-tsan --suite unit --suite model --suite e2e
+        run build-tsan --suite unit --suite model --suite e2e --suite daemon
 }
 
 fuzz() {
@@ -117,7 +117,7 @@ release() {
 
 part "packages" packages_install build test || exit 1
 part "all tests, address and undefined-behaviour sanitizer" address
-part "unit, model and e2e, thread sanitizer" threads
+part "unit, model, e2e and crash with the daemon, thread sanitizer" threads
 part "fuzz targets, $FUZZ_SECONDS s each" fuzz
 part "release build" release
 

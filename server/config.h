@@ -42,7 +42,7 @@ enum option_type {
 };
 
 /* Values of ENUM options, in the order of their words. Those of log.level are enum log_level. */
-enum durability_mode { DURABILITY_MEMORY, DURABILITY_BUFFERED, DURABILITY_STRICT };
+enum durability_mode { DURABILITY_AUTO, DURABILITY_MEMORY, DURABILITY_BUFFERED, DURABILITY_STRICT };
 enum memory_policy { MEMORY_POLICY_REFUSE, MEMORY_POLICY_EVICT };
 
 enum {
@@ -138,6 +138,10 @@ int64_t config_int(const struct config *config, enum option_id id);
 const char *config_text(const struct config *config, enum option_id id);
 bool config_bool(const struct config *config, enum option_id id);
 unsigned config_enum(const struct config *config, enum option_id id);
+
+/* What is in force: durability.mode, never DURABILITY_AUTO; and where data is, "" if nowhere. */
+enum durability_mode config_durability(const struct config *config);
+const char *config_data_dir(const struct config *config);
 
 /* All options limits.* as the struct the event loops own. */
 struct limits config_limits(const struct config *config);

@@ -15,6 +15,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int parse_port(const char *text, in_port_t *out_port)
@@ -122,10 +123,26 @@ bool config_address_is_local(const struct config_address *address)
     return false;
 }
 
+const char *config_data_dir(const struct config *config)
+{
+    const char *given = config_text(config, OPTION_data_dir);
+    const char *state = getenv("STATE_DIRECTORY"); /* man systemd.exec */
+    bool wanted = config_enum(config, OPTION_durability_mode) != DURABILITY_MEMORY;
+    return *given == '\0' && wanted && state != NULL ? state : given;
+}
+
+enum durability_mode config_durability(const struct config *config)
+{
+    enum durability_mode mode = config_enum(config, OPTION_durability_mode);
+    if (mode != DURABILITY_AUTO)
+        return mode;
+    return *config_data_dir(config) == '\0' ? DURABILITY_MEMORY : DURABILITY_BUFFERED;
+}
+
 static int check_durability(const struct config *config, struct err_detail *out_detail)
 {
-    bool logs = config_enum(config, OPTION_durability_mode) != DURABILITY_MEMORY;
-    bool has_dir = *config_text(config, OPTION_data_dir) != '\0';
+    bool logs = config_durability(config) != DURABILITY_MEMORY;
+    bool has_dir = *config_data_dir(config) != '\0';
     if (logs && !has_dir)
         return config_fail(out_detail, ERR_BAD_ARGUMENT,
                            "durability.mode: buffered and strict keep a log; say where with "
@@ -133,7 +150,7 @@ static int check_durability(const struct config *config, struct err_detail *out_
     if (!logs && has_dir)
         return config_fail(out_detail, ERR_BAD_ARGUMENT,
                            "data.dir: durability.mode: memory keeps nothing there; set "
-                           "durability.mode: buffered or strict, or leave data.dir empty");
+                           "durability.mode: auto, buffered or strict, or leave data.dir empty");
     return 0;
 }
 
@@ -141,7 +158,7 @@ static int check_memory(const struct config *config, struct err_detail *out_deta
 {
     if (config_enum(config, OPTION_memory_policy) != MEMORY_POLICY_EVICT)
         return 0;
-    if (config_enum(config, OPTION_durability_mode) != DURABILITY_MEMORY)
+    if (config_durability(config) != DURABILITY_MEMORY)
         return config_fail(out_detail, ERR_BAD_ARGUMENT,
                            "memory.policy: evict deletes records, which durability.mode promises "
                            "to keep; set memory.policy: refuse or durability.mode: memory");

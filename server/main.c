@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * cairnd: command line, then server_run.
+ * cairnd: command line, then server_run; or a command that looks at a data directory
+ * (server/offline.h).
  *
  * Exit statuses are those of sysexits.h: 0 after a clean stop, 64 (usage), 65 (--hash-token: too
- * short; damaged data), 66 (data cannot be read), 69 (cannot listen), 71 (system), 73 (data.dir
- * cannot be made or is in use), 74 (cannot print; the log or its disk failed), 75 (a second signal
- * ended the stop), 77 (data.dir may not be opened), 78 (configuration, inherited sockets).
+ * short; damaged data), 66 (data cannot be read; no data there), 69 (cannot listen), 71 (system),
+ * 73 (data.dir cannot be made or is in use), 74 (cannot print; the log or its disk failed), 75 (a
+ * second signal ended the stop), 77 (data.dir may not be opened), 78 (configuration, inherited
+ * sockets).
  */
 #include "build_version.h"
 #include "common/clock.h"
@@ -13,6 +15,7 @@
 #include "common/log.h"
 #include "proto/resp_command.h"
 #include "server/auth.h"
+#include "server/offline.h"
 #include "server/print.h"
 #include "server/server.h"
 
@@ -27,11 +30,14 @@ __attribute__((used, visibility("default"))) const char *malloc_conf =
 
 static const char main_usage[] =
     "usage: cairnd [--config FILE] [--set OPTION=VALUE]...\n"
+    "       cairnd check [--json] DIR\n"
+    "       cairnd waldump [--from LSN] [--to LSN] [--limit N] [--keys] [--json] DIR\n"
     "\n"
     "Serve Cairn until SIGTERM or SIGINT. SIGHUP reads FILE again.\n"
     "\n"
     "  -c, --config FILE      configuration (YAML); without it, all defaults\n"
     "  -s, --set OPTION=VALUE set an option, over the file; may be repeated\n"
+    "      --accept-loss      start with what can be proved of damaged data, for this time\n"
     "      --check-config     check the configuration and exit\n"
     "      --hash-token       read a token from standard input, print its line for auth.file\n"
     "      --print-config     print the configuration in force, with comments\n"
@@ -44,13 +50,24 @@ static const char main_usage[] =
     "      --print-errors     print all errors (docs/errors.md)\n"
     "      --print-metrics    print all metrics (docs/metrics.md)\n"
     "  -V, --version\n"
-    "  -h, --help\n";
+    "  -h, --help\n"
+    "\n"
+    "Of a data directory that no server uses, without changing it:\n"
+    "\n"
+    "  check DIR              prove that it is whole, or say what is damaged\n"
+    "  waldump DIR            print the entries of its log\n"
+    "      --from LSN         the first of them\n"
+    "      --to LSN           the last\n"
+    "      --limit N          at most so many (1000)\n"
+    "      --keys             with their keys\n"
+    "      --json             for programs\n";
 
 enum { MAIN_SETS_MAX = 256 };
 
 enum main_action {
     ACTION_RUN,
     ACTION_CHECK = 256,
+    ACTION_ACCEPT_LOSS,
     ACTION_HASH_TOKEN,
     ACTION_PRINT_CONFIG,
     ACTION_PRINT_CONFIG_DOC,
@@ -65,6 +82,7 @@ enum main_action {
 static const struct option main_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"set", required_argument, NULL, 's'},
+    {"accept-loss", no_argument, NULL, ACTION_ACCEPT_LOSS},
     {"check-config", no_argument, NULL, ACTION_CHECK},
     {"hash-token", no_argument, NULL, ACTION_HASH_TOKEN},
     {"print-config", no_argument, NULL, ACTION_PRINT_CONFIG},
@@ -142,12 +160,15 @@ int main(int argc, char **argv)
 {
     enum main_action action = ACTION_RUN;
     const char *path = NULL;
+    bool accept_loss = false;
     char *sets[MAIN_SETS_MAX];
     int n_sets = 0, c;
     clock_init();
     op_init();
     resp_init();
     log_init();
+    if (argc > 1 && offline_knows(argv[1]))
+        return offline_main(argc - 1, argv + 1);
     while ((c = getopt_long(argc, argv, "c:s:Vh", main_options, NULL)) != -1) {
         if (c == 'c')
             path = optarg;
@@ -160,6 +181,8 @@ int main(int argc, char **argv)
             return printf("cairnd %s\n", CAIRN_VERSION) < 0;
         else if (c == 'h')
             return fputs(main_usage, stdout) < 0;
+        else if (c == ACTION_ACCEPT_LOSS)
+            accept_loss = true;
         else if (c == '?')
             return fprintf(stderr, "Try 'cairnd --help'.\n"), EX_USAGE;
         else
@@ -175,7 +198,7 @@ int main(int argc, char **argv)
         return EX_OSERR;
     int status = main_load(config, path, sets, n_sets);
     if (status == 0 && action == ACTION_RUN)
-        return server_run(config, path);
+        return server_run(config, path, accept_loss);
     if (status == 0 && action == ACTION_CHECK)
         printf("cairnd: the configuration is good\n");
     else if (status == 0)

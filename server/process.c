@@ -27,7 +27,7 @@ static void process_memory(uint64_t *out_virtual, uint64_t *out_resident)
     *out_resident = resident * page;
 }
 
-static uint64_t process_cpu_us(void)
+uint64_t process_cpu_us(void)
 {
     struct rusage usage;
     if (getrusage(RUSAGE_SELF, &usage) != 0)

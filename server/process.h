@@ -18,3 +18,6 @@ void process_figures(struct process_figures *out_figures);
 
 /* Resident memory in bytes by itself; 0 if the system does not tell. */
 uint64_t process_resident_bytes(void);
+
+/* CPU time so far, user and system, likewise. */
+uint64_t process_cpu_us(void);

@@ -52,10 +52,11 @@ static uint64_t report_uptime_s(const struct server *server)
 
 static void report_server(struct server *server, struct reply *reply)
 {
-    reply_map(reply, 6);
+    reply_map(reply, 7);
     report_text(reply, "version", CAIRN_VERSION);
     report_uint(reply, "pid", (uint64_t)getpid());
     report_uint(reply, "uptime_seconds", report_uptime_s(server));
+    report_uint(reply, "cpu_us", process_cpu_us());
     report_uint(reply, "loops", server->n_loops);
     report_uint(reply, "partitions", server->store->n_partitions);
     report_text(reply, "durability", durability_name(server->store->durability));

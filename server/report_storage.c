@@ -57,12 +57,29 @@ void report_snapshots(void *self, struct reply *reply)
     report_last(reply, &figures);
 }
 
+static void report_loss(struct reply *reply, const struct storage_loss *loss)
+{
+    if (loss->kept_in[0] == '\0') {
+        reply_nil(reply);
+        return;
+    }
+    reply_map(reply, 7);
+    reply_key(reply, "kept_in");
+    reply_text(reply, loss->kept_in);
+    report_uint(reply, "first_lsn", loss->first_lsn);
+    report_uint(reply, "last_lsn", loss->last_lsn);
+    report_uint(reply, "next_lsn", loss->next_lsn);
+    report_uint(reply, "files", loss->files);
+    report_uint(reply, "entries", loss->entries);
+    report_uint(reply, "bytes", loss->bytes);
+}
+
 void report_recovery(void *self, struct reply *reply)
 {
     const struct storage_report *report = &((struct server *)self)->storage.report;
     const struct snapshot_info *snapshot = &report->snapshot;
     const struct replay_report *replay = &report->replay;
-    reply_map(reply, 4);
+    reply_map(reply, 5);
     report_uint(reply, "took_ms", report->took_ns / 1000000);
     reply_key(reply, "snapshot");
     if (snapshot->final_lsn == 0) {
@@ -76,15 +93,18 @@ void report_recovery(void *self, struct reply *reply)
     }
     report_uint(reply, "snapshots_refused", report->n_refused);
     reply_key(reply, "log");
-    reply_map(reply, 8);
+    reply_map(reply, 9);
     report_uint(reply, "segments", replay->segments);
+    report_uint(reply, "segments_covered", replay->covered);
     report_uint(reply, "entries", replay->entries);
     report_uint(reply, "bytes", replay->bytes);
     report_uint(reply, "effects", report->effects);
     report_uint(reply, "first_lsn", replay->first_lsn);
-    report_uint(reply, "last_lsn", replay->last_lsn);
+    report_uint(reply, "last_lsn", replay->end.last_lsn);
     report_uint(reply, "cut_bytes", replay->cut_bytes);
     report_bool(reply, "clean", replay->clean);
+    reply_key(reply, "lost");
+    report_loss(reply, &report->loss);
 }
 
 static void report_log_stats(const struct wal *wal, uint64_t *counter)

@@ -196,7 +196,7 @@ static void server_watch_signals(struct server *server)
 
 int server_make_store(struct server *server)
 {
-    bool logs = config_enum(server->config, OPTION_durability_mode) != DURABILITY_MEMORY;
+    bool logs = config_durability(server->config) != DURABILITY_MEMORY;
     struct store_options options = {
         .n_partitions = server_count_partitions(server->n_loops),
         .n_threads = server->n_loops + logs, /* snapshots */
@@ -313,9 +313,10 @@ static int server_read_environment(struct server *server)
     return 0;
 }
 
-int server_run(struct config *config, const char *config_path)
+int server_run(struct config *config, const char *config_path, bool accept_loss)
 {
-    struct server server = {.config = config, .config_path = config_path};
+    struct server server = {
+        .config = config, .config_path = config_path, .accept_loss = accept_loss};
     server.started_ns = clock_mono_ns();
     server.started_ms = clock_wall_ms();
     server.group.spare_fd = -1;
@@ -332,8 +333,10 @@ int server_run(struct config *config, const char *config_path)
     status = server_start(&server);
     if (status == 0) {
         server.phase = SERVER_READY;
-        log_notice("server", "cairnd %s ready: %u loops, durability %s", CAIRN_VERSION,
-                   server.n_loops, durability_name(server.store->durability));
+        log_notice("server", "cairnd %s ready: %u loops, durability %s%s", CAIRN_VERSION,
+                   server.n_loops, durability_name(server.store->durability),
+                   server.store->wal == NULL ? ": without data.dir nothing outlives the process"
+                                             : "");
         server_notify_ready(&server);
         (void)uv_run(&server.uv, UV_RUN_DEFAULT);
     } else {

@@ -29,6 +29,7 @@ struct server {
     uv_mutex_t config_lock;
     const char *config_path; /* NULL: none */
     struct auth *auth;       /* NULL: no login needed */
+    bool accept_loss;        /* start with what can be proved of damaged data */
     struct store *store;
     struct storage storage;      /* what the store stands on */
     struct snapshots *snapshots; /* NULL: there are none */
@@ -51,8 +52,9 @@ struct server {
 };
 
 /* Run until told to stop (SIGTERM, SIGINT); reload on SIGHUP. Takes over the configuration, which
- * must have passed config_check. Returns the exit status of the process (sysexits.h). */
-int server_run(struct config *config, const char *config_path);
+ * must have passed config_check. accept_loss: see storage_loss.c. Returns the exit status of the
+ * process (sysexits.h). */
+int server_run(struct config *config, const char *config_path, bool accept_loss);
 
 /* The services for handlers (server/report.c). */
 void server_init_host(struct server *server);

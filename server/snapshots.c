@@ -117,6 +117,7 @@ static void snapshots_take(struct snapshots *snapshots, const struct snapshots_r
                                    .id = server->storage.id,
                                    .compress = rules->compress,
                                    .bytes_per_s = last ? 0 : rules->bytes_per_s,
+                                   .give_way = !last,
                                    .stop = last ? NULL : &snapshots->give_up};
     struct save_report report;
     uint64_t bytes = snapshots_log_bytes(snapshots), now_ns = clock_mono_ns();

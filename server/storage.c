@@ -16,65 +16,21 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "server/server.h"
+#include "server/storage_id.h"
 #include "server/wal/wal.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <sys/random.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#define STORAGE_ID_FILE "STORE"
-#define STORAGE_ID_TEMP "STORE.tmp"
-
-enum { STORAGE_ID_TEXT = 64 };
-
 /* ---- the id ---- */
-
-static int storage_write_id(struct dir *dir, const struct store_id *id)
-{
-    char text[STORAGE_ID_TEXT];
-    int n = snprintf(text, sizeof text, "cairn store 1 ");
-    for (size_t i = 0; i < sizeof id->bytes; i++)
-        n += snprintf(text + n, sizeof text - (size_t)n, "%02x", id->bytes[i]);
-    n += snprintf(text + n, sizeof text - (size_t)n, "\n");
-    struct iovec part = {text, (size_t)n};
-    (void)!dir->ops->remove(dir, STORAGE_ID_TEMP);
-    int file = dir->ops->open(dir, STORAGE_ID_TEMP, FILE_WRITE | FILE_CREATE);
-    int err = file < 0 ? file : dir->ops->write(dir, file, 0, &part, 1);
-    if (err == 0)
-        err = dir->ops->sync(dir, file);
-    if (file >= 0)
-        dir->ops->close(dir, file);
-    if (err == 0)
-        err = dir->ops->rename(dir, STORAGE_ID_TEMP, STORAGE_ID_FILE);
-    return err != 0 ? err : dir->ops->sync_names(dir);
-}
-
-static bool storage_parse_id(const char *text, struct store_id *out_id)
-{
-    int version, at;
-    if (sscanf(text, "cairn store %d %n", &version, &at) != 1 || version != 1)
-        return false;
-    for (size_t i = 0; i < sizeof out_id->bytes; i++, at += 2)
-        if (sscanf(text + at, "%2hhx", &out_id->bytes[i]) != 1)
-            return false;
-    return strcmp(text + at, "\n") == 0;
-}
-
-/* Is there anything of ours? */
-static bool storage_visit(void *context, const char *name)
-{
-    uint64_t lsn;
-    *(bool *)context = segment_parse_name(name, &lsn) || strncmp(name, "snap-", 5) == 0;
-    return !*(bool *)context;
-}
 
 static int storage_make_id(struct storage *storage)
 {
     struct dir *dir = storage->dir;
-    bool used = false;
-    int err = dir->ops->list(dir, storage_visit, &used);
+    bool used;
+    int err = storage_id_used(dir, &used);
     if (err == 0 && used) {
         log_error("storage",
                   "%s has files of a store, but not " STORAGE_ID_FILE
@@ -86,7 +42,7 @@ static int storage_make_id(struct storage *storage)
     REQUIRE(getrandom(storage->id.bytes, sizeof storage->id.bytes, 0) ==
             (ssize_t)sizeof storage->id.bytes);
     if (err == 0)
-        err = storage_write_id(dir, &storage->id);
+        err = storage_id_write(dir, &storage->id);
     if (err == 0)
         return 0;
     log_error("storage", "%s/" STORAGE_ID_FILE " cannot be written: %s", dir->path, strerror(-err));
@@ -96,20 +52,16 @@ static int storage_make_id(struct storage *storage)
 static int storage_read_id(struct storage *storage)
 {
     struct dir *dir = storage->dir;
-    char text[STORAGE_ID_TEXT + 1] = "";
-    int file = dir->ops->open(dir, STORAGE_ID_FILE, FILE_READ);
-    if (file == -ENOENT)
+    int err = storage_id_read(dir, &storage->id);
+    if (err == 0)
+        return 0;
+    if (err == -ENOENT)
         return storage_make_id(storage);
-    ssize_t n = file < 0 ? file : dir->ops->read(dir, file, 0, text, STORAGE_ID_TEXT);
-    if (file >= 0)
-        dir->ops->close(dir, file);
-    if (n < 0) {
+    if (err != -EBADMSG) {
         log_error("storage", "%s/" STORAGE_ID_FILE " cannot be read: %s", dir->path,
-                  strerror((int)-n));
+                  strerror(-err));
         return EX_NOINPUT;
     }
-    if (storage_parse_id(text, &storage->id))
-        return 0;
     log_error("storage",
               "%s/" STORAGE_ID_FILE " is damaged or of a later version; put it back from a copy",
               dir->path);
@@ -129,8 +81,10 @@ static int storage_open_dir(struct storage *storage, const char *path)
     if (err == 0)
         return 0;
     if (err == -EWOULDBLOCK)
-        log_error("storage", "data.dir: another process uses %s; stop it, or use another directory",
-                  path);
+        log_error(
+            "storage",
+            "data.dir: another process uses %s (process %d); stop it, or use another directory",
+            path, dir_lock_holder(storage->dir));
     else
         log_error("storage", "data.dir: %s/LOCK cannot be made: %s", path, strerror(-err));
     return EX_CANTCREAT;
@@ -141,7 +95,7 @@ static int storage_check_file_system(const struct server *server)
 {
     bool syncs;
     const char *name = dir_file_system(server->storage.dir, &syncs);
-    bool strict = config_enum(server->config, OPTION_durability_mode) == DURABILITY_STRICT;
+    bool strict = config_durability(server->config) == DURABILITY_STRICT;
     if (syncs)
         return 0;
     if (!strict || config_bool(server->config, OPTION_durability_any_file_system)) {
@@ -200,7 +154,7 @@ static int storage_start_log(struct server *server)
         .segment_bytes = (uint64_t)config_int(config, OPTION_durability_segment_bytes),
         .staging_bytes = (uint64_t)config_int(config, OPTION_durability_backlog_bytes),
         .n_threads = server->n_loops + 1, /* snapshots append a note */
-        .strict = config_enum(config, OPTION_durability_mode) == DURABILITY_STRICT,
+        .strict = config_durability(config) == DURABILITY_STRICT,
         .sync_interval_ms = (uint64_t)config_int(config, OPTION_durability_sync_interval_ms),
         .sync_entries = (uint64_t)config_int(config, OPTION_durability_sync_writes),
         .durable = storage_on_durable,
@@ -221,10 +175,10 @@ static int storage_start_log(struct server *server)
 int storage_open(struct server *server)
 {
     struct storage *storage = &server->storage;
-    if (config_enum(server->config, OPTION_durability_mode) == DURABILITY_MEMORY)
+    if (config_durability(server->config) == DURABILITY_MEMORY)
         return 0;
     notify_send(&server->notify, "STATUS=Recovery");
-    int status = storage_open_dir(storage, config_text(server->config, OPTION_data_dir));
+    int status = storage_open_dir(storage, config_data_dir(server->config));
     if (status == 0)
         status = storage_check_file_system(server);
     if (status == 0)

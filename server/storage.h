@@ -6,6 +6,9 @@
  *   data.dir/STORE    the id that every other file of it carries
  *   data.dir/wal-*    the log (server/wal)
  *   data.dir/snap-*   snapshots; those that were found damaged end in .damaged
+ *   data.dir/lost-... files that were given up (--accept-loss)
+ *
+ * docs/formats.md has all of them byte by byte.
  */
 #pragma once
 
@@ -16,6 +19,16 @@ struct server;
 
 enum { STORAGE_SNAPSHOTS = 16 }; /* that are looked at */
 
+/* What a start gave up, where loss was accepted (server/storage_loss.c). */
+struct storage_loss {
+    char kept_in[FILE_NAME_MAX + 1]; /* the directory that its files were moved to; "": nothing was
+                                        given up */
+    uint64_t first_lsn, last_lsn;    /* transactions that may be lost; 0: none */
+    uint64_t files, entries, bytes;  /* moved; in them, behind what was proved: entries that could
+                                        be read all the same, and bytes */
+    uint64_t next_lsn; /* of the next transaction: above all that were ever given away */
+};
+
 /* How the last start went, for server.recovery_report. */
 struct storage_report {
     struct snapshot_info snapshot; /* final_lsn 0: there was none */
@@ -25,6 +38,7 @@ struct storage_report {
     uint64_t log_bytes; /* of entries behind the snapshot */
     uint64_t effects;   /* of them */
     uint64_t snapshot_ns, took_ns;
+    struct storage_loss loss;
 };
 
 struct storage {

@@ -14,21 +14,21 @@
  *   |                     |                                | before the snapshot was, so a file |
  *   |                     |                                | is missing                         |
  *
+ * What is refused for damage starts all the same with --accept-loss (server/storage_loss.c).
+ *
  * A snapshot that cannot be read (memory, disk, a later format) ends the start: an older one would
  * not be better.
  *
- * Threads: the main thread; records of a snapshot are loaded by as many threads as there will be
- * loops.
+ * Threads: the main thread; as many threads as there will be loops load records of a snapshot, and
+ * apply the effects of the log that the main thread reads.
  * Failures: said in the log, with an exit status; the store is of no use then. Nothing has changed
  * on disk.
  */
-#include "server/storage.h"
+#include "server/storage_impl.h"
 
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
-#include "server/server.h"
-#include "server/store/recover.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,15 +36,7 @@
 
 enum { STORAGE_PROGRESS_NS = 1000000000 };
 
-struct storage_progress {
-    struct server *server;
-    struct recovery recovery;
-    uint64_t told_ns;
-    uint64_t log_bytes;
-    char problem[512];
-};
-
-static int storage_on_entry(void *context, const struct entry *entry)
+int storage_on_entry(void *context, const struct entry *entry)
 {
     struct storage_progress *progress = context;
     progress->log_bytes += entry->body.size + ENTRY_OVERHEAD;
@@ -58,7 +50,16 @@ static int storage_on_chunk(void *context, unsigned thread, enum snapshot_sectio
     return recover_chunk(&progress->recovery, thread, section, data);
 }
 
-static void storage_on_progress(void *context, uint64_t done_bytes, uint64_t all_bytes)
+/* What a damaged file says of itself must not take more memory than its records would. */
+static void storage_on_begin(void *context, const struct snapshot_info *info)
+{
+    enum { RECORD_BYTES_LEAST = 4 }; /* on disk, if it compresses very well */
+    struct storage_progress *progress = context;
+    uint64_t most = info->bytes / RECORD_BYTES_LEAST;
+    recover_expect(&progress->recovery, info->records < most ? info->records : most);
+}
+
+void storage_on_progress(void *context, uint64_t done_bytes, uint64_t all_bytes)
 {
     struct storage_progress *progress = context;
     uint64_t now_ns = clock_mono_ns();
@@ -102,11 +103,12 @@ static int storage_check_info(struct storage_progress *progress)
     return ERR_DATA_DAMAGED;
 }
 
-static int storage_load(struct storage_progress *progress, uint64_t lsn)
+int storage_load(struct storage_progress *progress, uint64_t lsn)
 {
     struct server *server = progress->server;
     struct snapshot_load load = {.dir = server->storage.dir,
                                  .n_threads = server->n_loops,
+                                 .begin = storage_on_begin,
                                  .chunk = storage_on_chunk,
                                  .progress = storage_on_progress,
                                  .context = progress};
@@ -114,18 +116,22 @@ static int storage_load(struct storage_progress *progress, uint64_t lsn)
     return err != 0 ? err : storage_check_info(progress);
 }
 
+int storage_begin_again(struct storage_progress *progress)
+{
+    struct server *server = progress->server;
+    recover_end(&progress->recovery);
+    int err = server_make_store(server);
+    return err != 0 ? err : recover_begin(&progress->recovery, server->store, server->n_loops);
+}
+
 /* A damaged snapshot may have left anything in the store: begin with an empty one again. */
 static int storage_pass_over(struct storage_progress *progress, uint64_t lsn)
 {
-    struct server *server = progress->server;
-    struct storage_report *report = &server->storage.report;
+    struct storage_report *report = &progress->server->storage.report;
     log_warn("storage", "%s. Going on with what is older", progress->problem);
     report->snapshot = (struct snapshot_info){.final_lsn = 0};
     report->refused[report->n_refused++] = lsn;
-    int err = server_make_store(server);
-    if (err == 0)
-        recover_init(&progress->recovery, server->store);
-    return err;
+    return storage_begin_again(progress);
 }
 
 static int storage_load_newest(struct storage_progress *progress, const uint64_t *lsns, int n)
@@ -205,14 +211,14 @@ static void storage_tell(const struct storage_report *report)
     if (report->snapshot.final_lsn != 0)
         log_notice("storage", "%s: %llu records in %.3f s", report->snapshot.name,
                    (unsigned long long)report->snapshot.records, (double)report->snapshot_ns / 1e9);
-    if (replay->segments == 0) {
+    if (replay->segments + replay->covered == 0) {
         log_notice("storage", "a new store");
         return;
     }
     log_notice("storage",
                "recovered up to LSN %llu in %.3f s: %llu entries of %llu segments, %llu effects; "
                "stopped %s",
-               (unsigned long long)replay->last_lsn, (double)report->took_ns / 1e9,
+               (unsigned long long)replay->end.last_lsn, (double)report->took_ns / 1e9,
                (unsigned long long)replay->entries, (unsigned long long)replay->segments,
                (unsigned long long)report->effects, replay->clean ? "cleanly" : "by a crash");
     if (replay->cut_bytes > 0)
@@ -245,11 +251,18 @@ int storage_recover(struct server *server)
     struct storage_report *report = &server->storage.report;
     struct storage_progress progress = {.server = server, .told_ns = clock_mono_ns()};
     uint64_t start_ns = clock_mono_ns();
-    recover_init(&progress.recovery, server->store);
-    int err = storage_recover_all(&progress);
+    int err = recover_begin(&progress.recovery, server->store, server->n_loops);
+    if (err == 0)
+        err = storage_recover_all(&progress);
+    if (err == ERR_DATA_DAMAGED && server->accept_loss)
+        err = storage_accept_loss(&progress);
+    else if (err == 0 && server->accept_loss)
+        log_notice("storage", "nothing is damaged: --accept-loss was not needed");
+    recover_end(&progress.recovery);
     report->took_ns = clock_mono_ns() - start_ns;
     if (err != 0)
         return storage_refuse(server, err, progress.problem);
-    storage_tell(report);
+    if (report->loss.kept_in[0] == '\0')
+        storage_tell(report);
     return 0;
 }

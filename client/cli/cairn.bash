@@ -14,13 +14,26 @@ _cairn() {
     fi
 }
 
-# Options as they stand at the beginning of the lines of --help.
+# Options as they stand at the beginning of the lines of what a command prints as help.
 _cairn_by_help() {
     local word=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
     if [[ $word == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$("$1" --help 2>/dev/null |
+        mapfile -t COMPREPLY < <(compgen -W "$("$@" --help 2>/dev/null |
             sed -nE 's/^ +((-[A-Za-z], )?(--[a-z-]+)).*/\3/p')" -- "$word")
+    fi
+}
+
+# Behind loadgen: a subcommand, which --help names as "  loadgen NAME ...", and then its options.
+_loadgen() {
+    local word=${COMP_WORDS[COMP_CWORD]} names
+    names=$("$1" --help 2>/dev/null | sed -nE '/^Subcommands/,/^$/s/^  loadgen ([a-z]+).*/\1/p')
+    if ((COMP_CWORD == 1)) && [[ $word != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$names" -- "$word")
+    elif [[ " ${names//$'\n'/ } " == *" ${COMP_WORDS[1]} "* ]]; then
+        _cairn_by_help "$1" "${COMP_WORDS[1]}"
+    else
+        _cairn_by_help "$1"
     fi
 }
 
@@ -35,8 +48,13 @@ _cairnd() {
         return
     fi
     _cairn_by_help "$1"
+    # Commands stand first; behind them directories, which bash completes by default.
+    if ((COMP_CWORD == 1)) && [[ $word != -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$("$1" --help 2>/dev/null |
+            sed -nE 's/^       cairnd ([a-z]+) .*/\1/p')" -- "$word")
+    fi
 }
 
 complete -o default -F _cairn cairn
 complete -o default -F _cairnd cairnd
-complete -o default -F _cairn_by_help loadgen
+complete -o default -F _loadgen loadgen

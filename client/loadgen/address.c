@@ -232,5 +232,5 @@ int address_of_options(const struct options *options, struct address *out,
 
 struct driver_login address_login(const struct address *address)
 {
-    return (struct driver_login){address->user, address->password, address->space};
+    return (struct driver_login){address->user, address->password, address->space, false};
 }

@@ -7,7 +7,8 @@
  *
  * __rand_int__  anywhere in a word: the 12 digits of a key; each occurrence is drawn anew.
  * __data__      a word of its own: a value of --size bytes.
- * [ ]           MessagePack-RPC only, words of their own: an array. Whole numbers are sent as such.
+ * [ ]   { }     MessagePack-RPC only, words of their own: an array; a map of keys and values in
+ *               turn, as options of an operation are. Whole numbers are sent as such.
  */
 #pragma once
 

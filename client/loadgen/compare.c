@@ -130,7 +130,7 @@ static int compare_figure(struct compare *compare, const json_t *a, const json_t
     }
     if (err == 0)
         *out = comparison_make(id, &ratio, compare->threshold);
-    if (err == 0 && (interval_a || interval_b) && comparison_is_unstable(out))
+    if (err == 0 && (interval_a || interval_b) && stats_is_unstable(&out->ratio))
         out->verdict = STATS_TOO_FEW; /* who knows what a second run would have been */
     mem_free(of_a.values);
     mem_free(of_b.values);
@@ -158,7 +158,7 @@ static void compare_result(struct compare *compare, const char *name, const json
         if (compare_figure(compare, a, b, id, &comparison) != 0)
             continue;
         comparison_print(stdout, &comparison);
-        compare->judged += comparison.verdict != STATS_TOO_FEW;
+        compare->judged += comparison_is_judged(&comparison);
         compare->regressions += comparison_is_regression(&comparison);
         compare->improvements += comparison.verdict == STATS_BETTER;
     }

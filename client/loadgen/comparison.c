@@ -24,10 +24,9 @@ struct comparison comparison_make(enum metric_id metric, const struct stats_rati
     };
 }
 
-bool comparison_is_unstable(const struct comparison *comparison)
+bool comparison_is_judged(const struct comparison *comparison)
 {
-    return comparison->ratio.a_cv > COMPARISON_UNSTABLE ||
-           comparison->ratio.b_cv > COMPARISON_UNSTABLE;
+    return comparison->verdict != STATS_TOO_FEW && comparison->verdict != STATS_UNSTABLE;
 }
 
 bool comparison_is_regression(const struct comparison *comparison)
@@ -48,12 +47,17 @@ static void comparison_value(const struct metric *metric, double value, char out
 void comparison_text(const struct comparison *comparison,
                      char out_text[static COMPARISON_TEXT_SIZE])
 {
-    const char *verdict = stats_verdict_text(comparison->verdict);
-    char seen[48] = "";
+    const struct stats_ratio *ratio = &comparison->ratio;
+    char seen[48] = "", varies[48] = "";
     if (comparison->verdict == STATS_NO_DIFFERENCE)
-        (void)snprintf(seen, sizeof seen, " (%.0f %% would have been)", 100 * comparison->visible);
-    (void)snprintf(out_text, COMPARISON_TEXT_SIZE, "%s%s%s", verdict, seen,
-                   comparison_is_unstable(comparison) ? ", unstable" : "");
+        (void)snprintf(seen, sizeof seen, " (could have seen >= %.0f %%)",
+                       100 * comparison->visible);
+    if (stats_is_unstable(ratio))
+        (void)snprintf(varies, sizeof varies, "%s (runs vary by %.0f %%)",
+                       comparison->verdict == STATS_UNSTABLE ? "" : ", unstable",
+                       100 * (ratio->a_cv > ratio->b_cv ? ratio->a_cv : ratio->b_cv));
+    (void)snprintf(out_text, COMPARISON_TEXT_SIZE, "%s%s%s",
+                   stats_verdict_text(comparison->verdict), seen, varies);
 }
 
 void comparison_print_head(FILE *out, const char *a, const char *b)

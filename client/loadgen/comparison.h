@@ -10,7 +10,6 @@
 #include "client/loadgen/writer.h"
 
 #define COMPARISON_THRESHOLD 0.05  /* a change that matters */
-#define COMPARISON_UNSTABLE  0.1   /* coefficient of variation of a side that should be told */
 #define COMPARISON_SEED      20240 /* of the resampling: the same files give the same table */
 
 struct comparison {
@@ -24,8 +23,8 @@ struct comparison {
 struct comparison comparison_make(enum metric_id metric, const struct stats_ratio *ratio,
                                   double threshold);
 
-/* Does a side vary more than it should from sample to sample? */
-bool comparison_is_unstable(const struct comparison *comparison);
+/* Does the verdict say anything? */
+bool comparison_is_judged(const struct comparison *comparison);
 
 /* Does it count for the exit code? */
 bool comparison_is_regression(const struct comparison *comparison);
@@ -37,7 +36,7 @@ void comparison_print(FILE *out, const struct comparison *comparison);
 /* The members of an object; open and close it around. */
 void comparison_write(struct writer *json, const struct comparison *comparison);
 
-/* The verdict with what it takes to read it: "no difference shown (6 % would have been)". */
+/* The verdict with what it takes to read it: "no difference shown (could have seen >= 6 %)". */
 enum { COMPARISON_TEXT_SIZE = 96 };
 void comparison_text(const struct comparison *comparison,
                      char out_text[static COMPARISON_TEXT_SIZE]);

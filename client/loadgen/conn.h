@@ -15,11 +15,13 @@
 /* A request in flight. Stamps are clock_ticks. */
 struct conn_request {
     uint64_t intended; /* when it should have been sent: now, in a closed loop */
-    uint64_t sent;     /* when it was */
+    uint64_t sent;     /* when it was; 0: not yet */
     uint64_t key;      /* the first; 0 if it has none */
+    uint64_t index;    /* in the stream */
     uint32_t id;
     uint16_t shape; /* index into workload->shapes */
     bool busy;
+    bool updates; /* it has been read, and is being written */
 };
 
 struct conn {
@@ -34,6 +36,7 @@ struct conn {
     struct buf unsent;       /* requests that are built, and bytes the socket did not take */
     struct buf unparsed;     /* the beginning of a reply */
     uint64_t unparsed_since; /* clock_ticks when it came */
+    unsigned greetings;      /* replies that come first, to what a connection begins with */
 };
 
 /* Take over the socket; room for `window` requests in flight. 0 or ERR_OUT_OF_MEMORY (the socket
@@ -48,7 +51,7 @@ static inline void conn_stamp(struct conn *conn, uint64_t now)
 {
     for (uint32_t id = conn->unstamped_id; id != conn->next_id; id++) {
         struct conn_request *request = &conn->ring[id & conn->mask];
-        if (request->busy && request->id == id)
+        if (request->busy && request->id == id && request->sent == 0)
             request->sent = now;
     }
     conn->unstamped_id = conn->next_id;
@@ -62,6 +65,8 @@ static inline struct conn_request *conn_add(struct conn *conn)
     struct conn_request *request = &conn->ring[conn->next_id & conn->mask];
     request->id = conn->next_id++;
     request->busy = true;
+    request->updates = false;
+    request->sent = 0;
     conn->in_flight++;
     return request;
 }

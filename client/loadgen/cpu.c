@@ -95,6 +95,24 @@ int cpu_time_of(int64_t pid, uint64_t *out_ns)
     return cpu_from_schedstat(pid, out_ns) || cpu_from_stat(pid, out_ns) ? 0 : ERR_NOT_FOUND;
 }
 
+uint64_t cpu_thread_waiting_ns(void)
+{
+    char text[128];
+    uint64_t ns;
+    bool known = cpu_read("/proc/thread-self/schedstat", text, sizeof text) &&
+                 sscanf(text, "%*u %" SCNu64, &ns) == 1;
+    return known ? ns : 0;
+}
+
+uint64_t cpu_stolen_ns(void)
+{
+    char text[256];
+    uint64_t ticks;
+    bool known = cpu_read("/proc/stat", text, sizeof text) &&
+                 sscanf(text, "cpu %*u %*u %*u %*u %*u %*u %*u %" SCNu64, &ticks) == 1;
+    return known ? ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK)) : 0;
+}
+
 unsigned cpu_count(void)
 {
     cpu_set_t set;

@@ -19,5 +19,12 @@ struct cpu_time cpu_time_self(void);
  * only where the kernel has no scheduler statistics. 0 or ERR_NOT_FOUND. */
 MUST_USE int cpu_time_of(int64_t pid, uint64_t *out_ns);
 
+/* How long this thread has been ready to run while others ran; 0 where the kernel does not tell. */
+uint64_t cpu_thread_waiting_ns(void);
+
+/* How long the host ran others while processors of this (virtual) machine were ready, all together;
+ * 0 where it does not tell. */
+uint64_t cpu_stolen_ns(void);
+
 /* Processors this process may run on; at least 1. */
 unsigned cpu_count(void);

@@ -9,11 +9,21 @@
  */
 #include "client/loadgen/csv.h"
 
-void csv_head(FILE *out)
+#include "client/loadgen/warning.h"
+
+#include <inttypes.h>
+
+void csv_head(FILE *out, bool extended)
 {
     fputs("\"test\",\"rps\",\"avg_latency_ms\",\"min_latency_ms\",\"p50_latency_ms\","
-          "\"p95_latency_ms\",\"p99_latency_ms\",\"max_latency_ms\"\n",
+          "\"p95_latency_ms\",\"p99_latency_ms\",\"max_latency_ms\"",
           out);
+    if (extended)
+        fputs(
+            ",\"p90_latency_ms\",\"p99.9_latency_ms\",\"p99.99_latency_ms\",\"offered_rps\","
+            "\"errors\",\"hits\",\"misses\",\"client_us_per_op\",\"server_us_per_op\",\"warnings\"",
+            out);
+    fputc('\n', out);
 }
 
 static void csv_ms(FILE *out, double ns)
@@ -21,7 +31,46 @@ static void csv_ms(FILE *out, double ns)
     fprintf(out, ",\"%.3f\"", ns / 1e6);
 }
 
-void csv_row(FILE *out, const struct result *result)
+static void csv_count(FILE *out, uint64_t count)
+{
+    fprintf(out, ",\"%" PRIu64 "\"", count);
+}
+
+/* Names of warnings, separated by spaces. */
+static void csv_warnings(FILE *out, const struct plan *plan, const struct result *result)
+{
+    bool holds[WARNING_COUNT];
+    const char *space = "";
+    warning_check(plan, result, holds);
+    fputs(",\"", out);
+    for (unsigned i = 0; i < WARNING_COUNT; i++) {
+        if (!holds[i])
+            continue;
+        fprintf(out, "%s%s", space, warning_table[i].name);
+        space = " ";
+    }
+    fputc('"', out);
+}
+
+static void csv_more(FILE *out, const struct result *result, const struct plan *plan)
+{
+    const struct hist *latency = &result->latency;
+    csv_ms(out, (double)hist_quantile(latency, 0.9));
+    csv_ms(out, (double)hist_quantile(latency, 0.999));
+    csv_ms(out, (double)hist_quantile(latency, 0.9999));
+    fprintf(out, ",\"%.2f\"", result->offered);
+    csv_count(out, result->counts.errors);
+    csv_count(out, result->counts.hits);
+    csv_count(out, result->counts.misses);
+    fprintf(out, ",\"%.3f\"", result_client_us(result));
+    if (result->has_server_cpu)
+        fprintf(out, ",\"%.3f\"", result_server_us(result));
+    else
+        fputs(",\"\"", out); /* not known */
+    csv_warnings(out, plan, result);
+}
+
+void csv_row(FILE *out, const struct result *result, const struct plan *extended)
 {
     const struct hist *latency = &result->latency;
     fputc('"', out);
@@ -34,6 +83,8 @@ void csv_row(FILE *out, const struct result *result)
     csv_ms(out, (double)hist_quantile(latency, 0.95));
     csv_ms(out, (double)hist_quantile(latency, 0.99));
     csv_ms(out, (double)latency->max);
+    if (extended != NULL)
+        csv_more(out, result, extended);
     fputc('\n', out);
     fflush(out);
 }

@@ -30,6 +30,7 @@ struct driver_reply {
 struct driver_login {
     const char *user, *password; /* password: a token for msgpack, which has no users */
     const char *space;           /* RESP: number of the database; msgpack: the run */
+    bool brief;                  /* only what must be said: nothing, if nothing is asked for */
 };
 
 struct driver {

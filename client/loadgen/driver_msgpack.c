@@ -43,7 +43,9 @@ static int msgpack_begin(const struct driver_login *login, struct buf *out, unsi
         err = msgpack_say(out, out_replies, OP_server_auth, login->password);
     if (err == 0 && login->space[0] != 0)
         err = msgpack_say(out, out_replies, OP_run_use, login->space);
-    return err != 0 ? err : msgpack_say(out, out_replies, OP_server_ping, NULL);
+    if (err != 0 || login->brief)
+        return err;
+    return msgpack_say(out, out_replies, OP_server_ping, NULL);
 }
 
 static size_t msgpack_put_value_head(uint8_t *to, size_t size)
@@ -70,20 +72,31 @@ static bool msgpack_is_word(const struct command *command, unsigned i, char c)
     return command->words[i].size == 1 && command->words[i].data[0] == c;
 }
 
+/* [ begins an array, { a map. */
+static bool msgpack_opens(const struct command *command, unsigned i)
+{
+    return msgpack_is_word(command, i, '[') || msgpack_is_word(command, i, '{');
+}
+
+static bool msgpack_closes(const struct command *command, unsigned i)
+{
+    return msgpack_is_word(command, i, ']') || msgpack_is_word(command, i, '}');
+}
+
 /* How many elements there are from word `i` on, up to the bracket that ends them, or the end. */
 static size_t msgpack_count(const struct command *command, unsigned i)
 {
     size_t count = 0;
     unsigned depth = 0;
     for (; i < command->count; i++) {
-        if (msgpack_is_word(command, i, ']')) {
+        if (msgpack_closes(command, i)) {
             if (depth == 0)
                 break;
             depth--;
             continue;
         }
         count += depth == 0;
-        depth += msgpack_is_word(command, i, '[');
+        depth += msgpack_opens(command, i);
     }
     return count;
 }
@@ -109,20 +122,27 @@ static int msgpack_add_argument(struct frame *out, const struct command *command
     struct bytes word = command->words[i];
     if (msgpack_is_word(command, i, '['))
         return pack_array(&out->bytes, msgpack_count(command, i + 1));
-    if (msgpack_is_word(command, i, ']'))
+    if (msgpack_is_word(command, i, '{'))
+        return pack_map(&out->bytes, msgpack_count(command, i + 1) / 2);
+    if (msgpack_closes(command, i))
         return 0;
     if (!command_is_data(word))
         return msgpack_add_text(out, word);
     return value.data != NULL ? pack_bin(&out->bytes, value) : driver_add_value(out);
 }
 
-/* Does every bracket have its match? */
+/* Does every bracket have its match, and every key of a map its value? */
 static bool msgpack_balanced(const struct command *command)
 {
+    char open[COMMAND_WORDS_MAX]; /* brackets that enclose the present word */
     unsigned depth = 0;
     for (unsigned i = 1; i < command->count; i++) {
-        depth += msgpack_is_word(command, i, '[');
-        if (msgpack_is_word(command, i, ']') && depth-- == 0)
+        if (msgpack_is_word(command, i, '{') && msgpack_count(command, i + 1) % 2 != 0)
+            return false;
+        if (msgpack_opens(command, i))
+            open[depth++] = (char)command->words[i].data[0];
+        else if (msgpack_closes(command, i) &&
+                 (depth == 0 || !msgpack_is_word(command, i, open[--depth] == '[' ? ']' : '}')))
             return false;
     }
     return depth == 0;

@@ -111,7 +111,9 @@ static int resp_begin(const struct driver_login *login, unsigned version, struct
         err = resp_say(out, out_replies, 2, (const char *[]){"AUTH", login->password});
     if (err == 0 && login->space[0] != 0)
         err = resp_say(out, out_replies, 2, (const char *[]){"SELECT", login->space});
-    return err != 0 ? err : resp_say(out, out_replies, 1, (const char *[]){"PING"});
+    if (err != 0 || login->brief)
+        return err;
+    return resp_say(out, out_replies, 1, (const char *[]){"PING"});
 }
 
 static int resp2_begin(const struct driver_login *login, struct buf *out, unsigned *out_replies)

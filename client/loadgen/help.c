@@ -35,6 +35,7 @@ static const struct help_line help_lines[] = {
 
 static const char help_head[] =
     "Usage: loadgen [options] [COMMAND [ARGUMENT...]]\n"
+    "       loadgen SUBCOMMAND [--help]\n"
     "\n"
     "Sends requests to a running cairnd, Redis or Valkey over many connections and prints "
     "throughput\n"
@@ -49,7 +50,18 @@ static const char help_head[] =
     "  loadgen -s /run/cairnd/cairnd.sock --json >result.json\n"
     "  loadgen -u redis://127.0.0.1:6379 -t set,get -n 1000000 -P 16 -q\n"
     "  loadgen -t get -r 100000 --preload --rate 5000 --arrival poisson --duration 30\n"
-    "  loadgen -u redis://:secret@db/1 HSET user:__rand_int__ name __data__\n";
+    "  loadgen -u redis://:secret@db/1 HSET user:__rand_int__ name __data__\n"
+    "  loadgen --vs redis://127.0.0.1:6379 -t set,get --duration 5     which of two is faster\n"
+    "  loadgen --knee --slo p99=5ms -t get -r 100000 --preload       the most it can do in time\n";
+
+/* What is done besides measuring. */
+static const struct {
+    const char *name, *arguments, *text;
+} help_subcommands[] = {
+#define SUBCOMMAND(name, run, arguments, text) {#name, arguments, text},
+#include "client/loadgen/subcommands.def"
+#undef SUBCOMMAND
+};
 
 static const char help_tail[] =
     "\n"
@@ -61,11 +73,13 @@ static const char help_tail[] =
     "\n"
     "In the words of a COMMAND, __rand_int__ becomes the 12 digits of a key and __data__ a value.\n"
     "To a cairnd in its own protocol the words are an operation and its arguments: kv.put\n"
-    "key:__rand_int__ __data__; [ and ] as words of their own enclose an array.\n"
+    "key:__rand_int__ __data__; [ and ] as words of their own enclose an array, { and } a map.\n"
     "\n"
-    "Exit status: 0 all is well; 2 wrong usage; 3 what was measured is not what was asked for: no\n"
-    "server, it fell silent or closed connections, requests failed, values were wrong, or "
-    "Ctrl-C.\n";
+    "Exit status: 0 all is well; 1 --vs: B is worse than A in throughput, median, p99 or CPU time "
+    "of\n"
+    "the server; 2 wrong usage; 3 what was measured is not what was asked for: no server, it fell\n"
+    "silent or closed connections, requests failed, values were wrong, --vs or --knee came to no\n"
+    "end, or Ctrl-C.\n";
 
 /* Print words in the column behind `at` (where the cursor stands now), then end the line. */
 static void help_wrap(FILE *out, const char *text, size_t at)
@@ -118,6 +132,16 @@ static void help_preset(FILE *out, const struct options_preset *preset)
     help_row(out, left, text);
 }
 
+static void help_print_subcommands(FILE *out)
+{
+    fputs("\nSubcommands\n", out);
+    for (size_t i = 0; i < LENGTH_OF(help_subcommands); i++) {
+        fprintf(out, "  loadgen %s %s\n%*s", help_subcommands[i].name,
+                help_subcommands[i].arguments, HELP_LEFT, "");
+        help_wrap(out, help_subcommands[i].text, HELP_LEFT);
+    }
+}
+
 void help_print(FILE *out)
 {
     fputs(help_head, out);
@@ -136,5 +160,6 @@ void help_print(FILE *out)
     fputs("\nWorkloads\n", out);
     for (const struct options_preset *preset = options_presets; preset->name != NULL; preset++)
         help_preset(out, preset);
+    help_print_subcommands(out);
     fputs(help_tail, out);
 }

@@ -4,7 +4,7 @@
  *
  *   what was measured, and may it be believed
  *   all tests at a glance
- *   comparison of two servers, if there is one
+ *   comparison of two servers, or the search for the knee, if there is one
  *   each test: figures, warnings, table
  *   the machine, the options, the command; the JSON
  *
@@ -84,13 +84,22 @@ static size_t html_warnings_of(json_t *results)
 
 /* ---- head ---- */
 
-static void html_title(FILE *out, const json_t *document)
+static void html_software(FILE *out, const json_t *target)
 {
-    const json_t *target = json_object_get(document, "target");
     const char *software = load_text(target, "software");
     html_escape(out, software[0] != 0 ? software : "server");
     fputs(" ", out);
     html_escape(out, load_text(target, "version"));
+}
+
+static void html_title(FILE *out, const json_t *document)
+{
+    const json_t *other = json_object_get(document, "target_b");
+    html_software(out, json_object_get(document, "target"));
+    if (other == NULL)
+        return;
+    fputs(" and ", out);
+    html_software(out, other);
 }
 
 static void html_load(FILE *out, const json_t *document)
@@ -167,7 +176,22 @@ static void html_rate_cell(FILE *out, double rate, double highest)
             highest > 0 ? 100 * rate / highest : 0, text);
 }
 
-static void html_summary_row(FILE *out, unsigned index, const json_t *result, double highest)
+/* The title of a test, of which side, and at which rate. */
+static void html_result_title(FILE *out, const char *name, const json_t *result)
+{
+    char rate[HTML_NUMBER_SIZE];
+    double offered = load_number(result, "offered_per_sec");
+    html_escape(out, load_text(result, "title"));
+    if (strncmp(name, "A/", 2) == 0 || strncmp(name, "B/", 2) == 0)
+        fprintf(out, ", %c", name[0]);
+    if (offered <= 0)
+        return;
+    html_number(offered, rate);
+    fprintf(out, " at %s/s", rate);
+}
+
+static void html_summary_row(FILE *out, unsigned index, const char *name, const json_t *result,
+                             double highest)
 {
     static const struct {
         const char *key, *kind;
@@ -179,7 +203,7 @@ static void html_summary_row(FILE *out, unsigned index, const json_t *result, do
     char errors[HTML_NUMBER_SIZE];
     double n_errors = load_number(result, "errors");
     fprintf(out, "<tr><th><a href=\"#t%u\">", index);
-    html_escape(out, load_text(result, "title"));
+    html_result_title(out, name, result);
     fputs("</a></th>", out);
     html_rate_cell(out, load_number(result, "ops_per_sec"), highest);
     for (size_t i = 0; i < LENGTH_OF(cells); i++)
@@ -199,93 +223,8 @@ static void html_summary(FILE *out, json_t *results)
           "<th" HTML_MINOR ">p99.9</th><th" HTML_MINOR ">max</th>"
           "<th>errors</th></tr></thead><tbody>\n",
           out);
-    json_object_foreach(results, name, result) html_summary_row(out, index++, result, highest);
-    fputs("</tbody></table></div></section>\n", out);
-}
-
-/* ---- comparison ---- */
-
-#define HTML_FOREST_RANGE 2.0 /* the scale goes from 1 / this to this */
-
-static double html_forest_at(double ratio)
-{
-    double share = 0.5 + log(fmax(ratio, 1e-9)) / (2 * log(HTML_FOREST_RANGE));
-    return 100 * fmin(fmax(share, 0), 1);
-}
-
-/* The interval as a bar on a scale of ratios, 1 in the middle. */
-static void html_forest(FILE *out, const json_t *row)
-{
-    double low = html_forest_at(load_number(row, "low"));
-    double high = html_forest_at(load_number(row, "high"));
-    fprintf(out,
-            "<td class=\"forest\"><div><i style=\"left:%.1f%%;width:%.1f%%\"></i>"
-            "<b style=\"left:%.1f%%\"></b></div></td>",
-            low, fmax(high - low, 0), html_forest_at(load_number(row, "ratio")));
-}
-
-static void html_comparison_row(FILE *out, const json_t *row)
-{
-    const char *verdict = load_text(row, "verdict");
-    char a[HTML_NUMBER_SIZE], b[HTML_NUMBER_SIZE];
-    bool better = strcmp(verdict, "better") == 0, worse = strcmp(verdict, "worse") == 0;
-    html_number(load_number(row, "a"), a);
-    html_number(load_number(row, "b"), b);
-    fputs("<tr><th>", out);
-    html_escape(out, load_text(row, "test"));
-    fputs(" ", out);
-    html_escape(out, load_text(row, "title"));
-    fputs(" <small>", out);
-    html_escape(out, load_text(row, "unit"));
-    fprintf(out,
-            "</small></th><td data-is=\"A\">%s</td><td data-is=\"B\">%s</td>"
-            "<td data-is=\"B / A\"><b>%.3f</b></td>",
-            a, b, load_number(row, "ratio"));
-    html_forest(out, row);
-    fprintf(out, "<td class=\"minor\">%.3f to %.3f</td><td class=\"verdict %s\">%s",
-            load_number(row, "low"), load_number(row, "high"),
-            better  ? "better"
-            : worse ? "worse"
-                    : "",
-            better  ? "&#9650; "
-            : worse ? "&#9660; "
-                    : "");
-    html_escape(out, load_text(row, "text"));
-    fputs("</td></tr>\n", out);
-}
-
-/* "A: redis 7.0.15 at 127.0.0.1:6379" */
-static void html_side(FILE *out, const char *side, const json_t *target)
-{
-    if (target == NULL)
-        return;
-    fprintf(out, "<b>%s</b>: ", side);
-    html_escape(out, load_text(target, "software"));
-    fputs(" ", out);
-    html_escape(out, load_text(target, "version"));
-    fputs(" at ", out);
-    html_escape(out, load_text(target, "address"));
-    fputs("<br>\n", out);
-}
-
-static void html_comparison(FILE *out, const json_t *document)
-{
-    const json_t *rows = json_object_get(document, "comparison");
-    size_t i;
-    json_t *row;
-    if (json_array_size(rows) == 0)
-        return;
-    fputs("<section><h2>A against B</h2>\n<p class=\"note\">", out);
-    html_side(out, "A", json_object_get(document, "target"));
-    html_side(out, "B", json_object_get(document, "target_b"));
-    fputs("Medians of runs in turn. The bar is "
-          "the 95&nbsp;% confidence interval of the ratio; a bar that touches the line in the "
-          "middle shows no difference.</p>\n<div class=\"scroll\"><table "
-          "class=\"ab\"><thead><tr><th></th>"
-          "<th>A</th><th>B</th><th>B / A</th><th class=\"forest\">0.5 &#183; 1 &#183; 2</th>"
-          "<th" HTML_MINOR ">interval</th><th class=\"verdict\">verdict</th></tr></thead><tbody>\n",
-          out);
-    json_array_foreach(rows, i, row) html_comparison_row(out, row);
+    json_object_foreach(results, name, result)
+        html_summary_row(out, index++, name, result, highest);
     fputs("</tbody></table></div></section>\n", out);
 }
 
@@ -384,7 +323,7 @@ static void html_efficiency(FILE *out, const json_t *result)
 static void html_test(FILE *out, unsigned index, const char *name, const json_t *result)
 {
     fprintf(out, "<section class=\"test\" id=\"t%u\"><h2>", index);
-    html_escape(out, load_text(result, "title"));
+    html_result_title(out, name, result);
     fputs(" <small>", out);
     html_escape(out, name);
     fputs("</small></h2>\n", out);
@@ -485,12 +424,13 @@ int html_write(FILE *out, const json_t *document)
     html_begin(out, document);
     html_head(out, document);
     html_summary(out, results);
-    html_comparison(out, document);
+    html_versus(out, document);
+    html_knees(out, document);
     json_object_foreach(results, name, result) html_test(out, index++, name, result);
     html_circumstances(out, document);
     fputs("<footer>Made by loadgen ", out);
     html_escape(out, load_text(document, "tool_version"));
-    fputs(". Latencies are at most 1.6&nbsp;% above the truth. All figures are in this file as "
+    fputs(". Latencies are at most 0.8&nbsp;% above the truth. All figures are in this file as "
           "JSON: element &#8220;results&#8221;.</footer>\n</main>\n",
           out);
     int err = html_data(out, document);

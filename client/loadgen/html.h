@@ -13,6 +13,11 @@
 /* `document` is one that load_check accepts. 0, or ERR_OUT_OF_MEMORY (the page is not complete). */
 MUST_USE int html_write(FILE *out, const json_t *document);
 
+/* Sections for html.c, if the document has something for them: two servers compared (--vs), and how
+ * latency grows with the rate (--knee). */
+void html_versus(FILE *out, const json_t *document);
+void html_knees(FILE *out, const json_t *document);
+
 /* The sheet of styles, for html.c. */
 void html_style(FILE *out);
 

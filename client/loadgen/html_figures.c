@@ -161,17 +161,18 @@ static void figure_percentile_note(FILE *out, const json_t *result, const json_t
     fputs("Shaded: fewer than ten samples lie beyond.</p>\n", out);
 }
 
-static void figure_percentile_plot(FILE *out, const json_t *result,
-                                   const struct figure_curve *curves, size_t n)
+static void figure_percentile_plot(FILE *out, const struct figure_curve *curves, size_t n)
 {
-    double samples = load_number(result, "samples"), low = load_number(result, "min_ns");
+    double samples = 0, low = load_number(curves[0].latency, "min_ns"), high = 0;
     for (size_t i = 0; i < n; i++) {
         double least = load_number(curves[i].latency, "min_ns");
         low = least > 0 && least < low ? least : low;
+        high = fmax(high, load_number(curves[i].latency, "max_ns"));
+        samples = fmax(samples, load_number(curves[i].latency, "samples"));
     }
     struct plot plot = {.out = out,
                         .x = {.low = 1, .high = fmax(samples, 100), .log = true},
-                        .y = plot_axis_log(low, load_number(result, "max_ns"))};
+                        .y = plot_axis_log(low, high)};
     plot_open(&plot, "tall", "Latency by percentile");
     figure_shade(&plot, samples);
     plot_grid_y(&plot);
@@ -202,7 +203,23 @@ void figure_percentiles(FILE *out, const json_t *result)
     figure_percentile_note(out, result, service);
     for (size_t i = 0; i < n; i++)
         figure_legend(out, curves[i].kind, curves[i].text);
-    figure_percentile_plot(out, result, curves, n);
+    figure_percentile_plot(out, curves, n);
+    figure_close(out);
+}
+
+void figure_versus(FILE *out, const char *title, const json_t *a, const json_t *b)
+{
+    const struct figure_curve curves[] = {{"response", "A", a}, {"service", "B", b}};
+    if (load_number(a, "samples") <= 0 || load_number(b, "samples") <= 0)
+        return;
+    fputs("<figure><h3>Latency by percentile: ", out);
+    html_escape(out, title);
+    fputs("</h3>\n<p class=\"note\">All runs of a side together. Where one line is lower, its "
+          "server is faster.</p>\n",
+          out);
+    for (size_t i = 0; i < LENGTH_OF(curves); i++)
+        figure_legend(out, curves[i].kind, curves[i].text);
+    figure_percentile_plot(out, curves, LENGTH_OF(curves));
     figure_close(out);
 }
 

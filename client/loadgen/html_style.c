@@ -68,7 +68,8 @@ static const char *const html_sheet[] = {
     "border-radius:3px}\n",
     "td.bar b{position:relative}\n",
     "td.worse,.verdict.worse{color:var(--bad);font-weight:600}\n",
-    ".verdict{text-align:left}.verdict.better{color:var(--good);font-weight:600}\n",
+    ".verdict{text-align:left}td.verdict{white-space:normal}.verdict.better{color:var(--good);font-"
+    "weight:600}\n",
     ".forest{min-width:150px;text-align:center}\n",
     ".forest div{position:relative;height:18px;background:linear-gradient(var(--soft),var(--soft))"
     " 50%/1px 100% no-repeat}\n",

@@ -34,6 +34,28 @@ void metric_values(const struct result *result, double out_values[static METRIC_
 #undef METRIC
 }
 
+/* The key "a.b" as the member b of an object a. */
+static void metric_write_one(struct writer *json, const char *key, double value)
+{
+    char outer[32];
+    const char *dot = strchr(key, '.');
+    if (dot == NULL) {
+        writer_real(json, key, value);
+        return;
+    }
+    (void)snprintf(outer, sizeof outer, "%.*s", (int)(dot - key), key);
+    writer_open(json, outer, '{');
+    writer_real(json, dot + 1, value);
+    writer_close(json, '}');
+}
+
+void metric_write(struct writer *json, const double values[static METRIC_COUNT])
+{
+    for (unsigned i = 0; i < METRIC_COUNT; i++)
+        if (values[i] > 0)
+            metric_write_one(json, metric_table[i].key, values[i]);
+}
+
 double metric_of_json(const struct metric *metric, const json_t *object)
 {
     const char *dot = strchr(metric->key, '.');

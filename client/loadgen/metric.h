@@ -5,6 +5,7 @@
 #pragma once
 
 #include "client/loadgen/result.h"
+#include "client/loadgen/writer.h"
 
 #include <jansson.h>
 
@@ -28,6 +29,9 @@ extern const struct metric metric_table[METRIC_COUNT];
 
 /* All figures of a result as they are stored; 0 where one is not known. */
 void metric_values(const struct result *result, double out_values[static METRIC_COUNT]);
+
+/* Those that are known as members of an object; open and close it around. */
+void metric_write(struct writer *json, const double values[static METRIC_COUNT]);
 
 /* A figure of an object of --json; 0 if it is not there. */
 double metric_of_json(const struct metric *metric, const json_t *object);

@@ -124,28 +124,6 @@ static int options_parse_number(const struct options_row *row, const char *text,
     return 0;
 }
 
-/* "64", or "64-4096". */
-static int options_parse_sizes(const struct options_row *row, const char *text,
-                               struct sizes *out_sizes)
-{
-    struct sizes sizes;
-    char first[NUM_TEXT_SIZE];
-    size_t dash = strcspn(text, "-");
-    if (dash >= sizeof first)
-        return ERR_BAD_ARGUMENT;
-    memcpy(first, text, dash);
-    first[dash] = 0;
-    if (num_parse_bytes(first, &sizes.min) != 0)
-        return ERR_BAD_ARGUMENT;
-    sizes.max = sizes.min;
-    if (text[dash] == '-' && num_parse_bytes(text + dash + 1, &sizes.max) != 0)
-        return ERR_BAD_ARGUMENT;
-    if (sizes.min < row->min || sizes.max < sizes.min || sizes.max > row->max)
-        return ERR_BAD_ARGUMENT;
-    *out_sizes = sizes;
-    return 0;
-}
-
 static int options_parse_real(const struct options_row *row, const char *text, double *out_value)
 {
     long double value;
@@ -174,7 +152,7 @@ static int options_store(const struct options_row *row, const char *text, struct
     case OPTIONS_TYPE_RATIO:
         return options_parse_ratio(row, text, (struct ratio *)(void *)field);
     case OPTIONS_TYPE_SIZES:
-        return options_parse_sizes(row, text, (struct sizes *)(void *)field);
+        return sizes_parse(text, row->min, row->max, (struct sizes *)(void *)field);
     case OPTIONS_TYPE_REAL:
         return options_parse_real(row, text, (double *)(void *)field);
     case OPTIONS_TYPE_FLAG:
@@ -207,7 +185,9 @@ static int options_bad_value(const struct options_reader *r, const struct option
     case OPTIONS_TYPE_SIZES:
         num_format_bytes(row->min, min);
         num_format_bytes(row->max, max);
-        return options_wrong(r, "--%s %s: must be a size from %s to %s, as 64, 4KiB or 64-4096",
+        return options_wrong(r,
+                             "--%s %s: must be a size from %s to %s, as 64, 64-4KiB, "
+                             "64:90,4KiB:10 or lognormal:200,1.2",
                              row->name, text, min, max);
     case OPTIONS_TYPE_REAL:
         return options_wrong(r, "--%s %s: must be a number from %" PRId64 " to %" PRId64, row->name,

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "client/loadgen/sizes.h"
 #include "common/check.h"
 
 #include <stdbool.h>
@@ -19,10 +20,6 @@
 /* Writes to reads; not both 0. */
 struct ratio {
     uint32_t write, read;
-};
-
-struct sizes {
-    int64_t min, max;
 };
 
 enum options_id {

@@ -21,10 +21,8 @@ unsigned phase_window_max(const struct plan *plan)
                                                                   : plan->pipeline;
 }
 
-static int phase_make_frame(struct phase *phase, unsigned i)
+static int phase_make_frame(struct phase *phase, const struct shape *shape, struct frame *frame)
 {
-    const struct shape *shape = phase->workload->shapes[i];
-    struct frame *frame = &phase->frames[i];
     struct bytes value = {phase->values.pool, phase->values.max};
     struct command command;
     if (!shape_command(shape, phase->driver->spelling, &command))
@@ -39,13 +37,24 @@ static int phase_make_frame(struct phase *phase, unsigned i)
 
 static int phase_make_frames(struct phase *phase)
 {
+    const struct workload *workload = phase->workload;
     int err = 0;
+    frame_init(&phase->update);
     for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
         frame_init(&phase->frames[i]);
     for (unsigned i = 0; i < WORKLOAD_SHAPES && err == 0; i++)
-        err = phase_make_frame(phase, i);
+        err = phase_make_frame(phase, workload->shapes[i], &phase->frames[i]);
+    if (err == 0 && (workload->shapes[0]->flags & SHAPE_UPDATES) != 0)
+        err = phase_make_frame(phase, workload_update, &phase->update);
+    if (err == 0 && phase->stream.grows) {
+        phase->marks =
+            mem_aligned(_Alignof(struct phase_mark), phase->threads * sizeof *phase->marks);
+        err = phase->marks == NULL ? ERR_OUT_OF_MEMORY : 0;
+    }
     if (err != 0)
         phase_deinit(phase);
+    for (unsigned i = 0; err == 0 && phase->marks != NULL && i < phase->threads; i++)
+        atomic_init(&phase->marks[i].below, 0);
     return err;
 }
 
@@ -63,13 +72,19 @@ static int phase_init(struct phase *phase, const struct plan *plan, const struct
         .threads = plan->threads,
         .rate = plan->rate,
         .poisson = plan->poisson,
-        .batch = plan->batch,
+        .batch = plan->batch || plan->reconnect,
+        .reconnect = plan->reconnect,
         .drain_ns = plan->drain_ns,
+        .drop = plan->drop,
         .arrival_seed = rng_mix(plan->seed),
+        .digest = plan->digest,
+        .acks = plan->acks,
     };
     /* What one run has written another must be able to check. */
     uint64_t seed = plan->verify ? 0 : plan->seed;
     int err = value_init(&phase->values, plan->value_min, plan->value_bytes, plan->verify, seed);
+    if (plan->sizes.kind != SIZES_UNIFORM)
+        phase->values.sizes = &plan->sizes;
     return err != 0 ? err : phase_make_frames(phase);
 }
 
@@ -98,14 +113,37 @@ int phase_init_preload(struct phase *phase, const struct plan *plan)
         phase->requests = plan->keys;
         phase->duration_ns = 0;
         phase->rate = 0;
-        phase->batch = false;
+        phase->batch = phase->reconnect = false;
         phase->window = phase_window_max(plan);
     }
     return err;
 }
 
+uint64_t phase_digest(const struct phase *phase, uint64_t index, unsigned shape,
+                      struct bytes request)
+{
+    size_t id_at = phase->frames[shape].id_at; /* FRAME_NONE: behind all bytes */
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < request.size; i++)
+        if (i < id_at || i - id_at >= FRAME_ID_BYTES)
+            hash = (hash ^ request.data[i]) * 0x100000001b3u;
+    return rng_mix(hash + rng_mix(index));
+}
+
+void phase_emit_update(const struct phase *phase, uint64_t index, uint64_t key, uint32_t id,
+                       struct buf *out)
+{
+    struct frame_fill fill = {.id = id, .write = index, .source = &phase->values};
+    struct rng rng = {rng_mix(phase->stream.seed ^ rng_mix(index))};
+    fill.keys[0] = key;
+    fill.sizes[0] = value_size(&phase->values, rng_next(&rng));
+    frame_emit(&phase->update, &fill, out);
+}
+
 void phase_deinit(struct phase *phase)
 {
+    mem_free(phase->marks);
+    buf_deinit(&phase->update.bytes);
     for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
         buf_deinit(&phase->frames[i].bytes);
     value_deinit(&phase->values);

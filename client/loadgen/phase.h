@@ -9,10 +9,18 @@
 #include "client/loadgen/plan.h"
 #include "client/loadgen/stream.h"
 
+#include <stdatomic.h>
+
+/* How far a thread of a phase has come whose requests write new keys. */
+struct phase_mark {
+    _Alignas(64) atomic_uint_least64_t below; /* its requests below this one are answered */
+};
+
 struct phase {
     const struct driver *driver;
     const struct workload *workload;
     struct frame frames[WORKLOAD_SHAPES]; /* one for each shape of the workload */
+    struct frame update;                  /* what follows a request whose shape updates */
     size_t frame_bytes;                   /* the most a request can have */
     struct stream stream;
     struct value_source values;
@@ -24,9 +32,14 @@ struct phase {
     unsigned threads;
     double rate; /* requests a second, open loop; 0: closed loop */
     bool poisson;
-    bool batch; /* send only when nothing is in flight on the connection */
+    bool drop;      /* open loop: do not send later what finds no connection */
+    bool batch;     /* send only when nothing is in flight on the connection */
+    bool reconnect; /* and open a new one before that */
     uint64_t drain_ns;
     uint64_t arrival_seed;
+    bool digest;              /* add up phase_digest of all requests */
+    const struct acks *acks;  /* where acknowledgements are kept; NULL: nowhere */
+    struct phase_mark *marks; /* one for each thread, if the stream grows; else NULL */
 };
 
 /* What is to be done; the frames are prepared. 0, ERR_OUT_OF_MEMORY or ERR_BAD_ARGUMENT (a request
@@ -42,17 +55,24 @@ void phase_deinit(struct phase *phase);
 /* The largest window of any phase of this plan. */
 unsigned phase_window_max(const struct plan *plan);
 
+/* A number that depends on request number `index`, which was emitted as these bytes, but not on the
+ * id it was given. */
+uint64_t phase_digest(const struct phase *phase, uint64_t index, unsigned shape,
+                      struct bytes request);
+
 /* What a worker must know of a request it has built. */
 struct phase_request {
     unsigned shape;
     uint64_t key; /* the first; 0 if there is none */
 };
 
-/* Append request number `index` with this id to `out`, which has room for frame_bytes. */
+/* Append request number `index` with this id to `out`, which has room for frame_bytes. Requests
+ * below the horizon are answered: what they wrote may be read. */
 static inline struct phase_request phase_emit(const struct phase *phase, uint64_t index,
-                                              uint32_t id, struct buf *out)
+                                              uint64_t horizon, uint32_t id, struct buf *out)
 {
     struct stream_op op = stream_at(&phase->stream, index);
+    op.horizon = horizon;
     const struct frame *frame = &phase->frames[op.shape];
     struct frame_fill fill;
     fill.id = id;
@@ -68,3 +88,7 @@ static inline struct phase_request phase_emit(const struct phase *phase, uint64_
     frame_emit(frame, &fill, out);
     return (struct phase_request){op.shape, fill.keys[0]};
 }
+
+/* The same for what follows a request with this index and key. */
+void phase_emit_update(const struct phase *phase, uint64_t index, uint64_t key, uint32_t id,
+                       struct buf *out);

@@ -14,10 +14,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* In flight at the same time: bounds the memory for stamps (40 bytes each). */
+/* In flight at the same time: bounds the memory for stamps (48 bytes each). */
 enum { PLAN_IN_FLIGHT_MAX = 16 * 1024 * 1024 };
 
 enum { PLAN_VERIFY_BYTES = 64 }; /* of values that are checked, unless -d says otherwise */
+
+/* Too small to be checked? Distributions are cut off where values are large enough. */
+static bool plan_too_small(const struct sizes *sizes)
+{
+    bool cut = sizes->kind != SIZES_UNIFORM && sizes->kind != SIZES_LIST;
+    return (cut ? sizes->max : sizes->min) < VALUE_HEAD;
+}
 
 static int plan_check(const struct options *options, char *out_detail)
 {
@@ -28,12 +35,16 @@ static int plan_check(const struct options *options, char *out_detail)
         wrong = "-c times -P must be at most 16777216";
     else if (options->quiet && options->json)
         wrong = "give -q or --json, not both";
-    else if (options->keepalive == 0)
-        wrong = "-k 0, a new connection for each request, is not offered";
+    else if (options->keepalive == 0 && options->rate > 0)
+        wrong = "-k 0 opens a connection when the last is done with: give no --rate";
     else if (options->csv && options->json)
         wrong = "give --csv or --json, not both";
-    else if (options->verify && options->given[OPTIONS_size] && options->size.min < VALUE_HEAD)
+    else if (options->verify && options->given[OPTIONS_size] && plan_too_small(&options->size))
         wrong = "--verify needs values of at least 34 bytes: -d 34";
+    else if (options->ack_log[0] != 0 && !options->verify)
+        wrong = "--ack-log needs values that tell what they are: --verify";
+    else if (options->given[OPTIONS_overload] && options->rate <= 0)
+        wrong = "--overload is about requests that are due: give --rate";
     else if (options->rate > 0 && strcmp(options->pipeline_mode, "window") != 0)
         wrong = "--rate sends each request when it is due: give no --pipeline-mode batch";
     else if (!(options->zipf_exponent > 0))
@@ -47,11 +58,15 @@ static int plan_check(const struct options *options, char *out_detail)
 }
 
 static const char *const plan_patterns[] = {
-    [STREAM_UNIFORM] = "uniform",
-    [STREAM_SEQUENTIAL] = "sequential",
-    [STREAM_ZIPF] = "zipf",
-    [STREAM_HOTSPOT] = "hotspot",
+    [STREAM_UNIFORM] = "uniform", [STREAM_SEQUENTIAL] = "sequential",
+    [STREAM_ZIPF] = "zipf",       [STREAM_HOTSPOT] = "hotspot",
+    [STREAM_LATEST] = "latest",   [STREAM_GAUSSIAN] = "gaussian",
 };
+
+const char *plan_pattern_name(enum stream_pattern pattern)
+{
+    return plan_patterns[pattern];
+}
 
 /* "Z", or for writes and reads "Z:Z", as memtier has it. */
 static bool plan_is_letter(const char *name, char letter)
@@ -60,17 +75,18 @@ static bool plan_is_letter(const char *name, char letter)
     return strcmp(name, both) == 0 || (name[0] == letter && name[1] == 0);
 }
 
-/* A pattern by its name, or by memtier's letter R S Z H. */
+/* A pattern by its name, or by a letter, most of them memtier's. */
 static int plan_pattern(const char *name, enum stream_pattern *out, char *out_detail)
 {
-    static const char letters[] = {'R', 'S', 'Z', 'H'};
+    static const char letters[] = {'R', 'S', 'Z', 'H', 'L', 'G'};
     for (size_t i = 0; i < LENGTH_OF(plan_patterns); i++)
         if (strcmp(name, plan_patterns[i]) == 0 || plan_is_letter(name, letters[i])) {
             *out = (enum stream_pattern)i;
             return 0;
         }
     (void)snprintf(out_detail, PLAN_DETAIL_SIZE,
-                   "unknown --key-pattern '%.32s'; there are uniform, sequential, zipf and hotspot",
+                   "unknown --key-pattern '%.32s'; there are uniform, sequential, zipf, hotspot, "
+                   "latest and gaussian",
                    name);
     return ERR_BAD_ARGUMENT;
 }
@@ -111,14 +127,25 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         .ratio = options->ratio,
         .value_bytes = (size_t)options->size.max,
         .value_min = (size_t)options->size.min,
+        .sizes = options->size,
         .zipf_exponent = options->zipf_exponent,
         .hotspot = options->hotspot,
+        .key_median = options->key_median,
+        .key_deviation = options->key_stddev,
         .verify = options->verify,
         .rate = options->rate,
         .drain_ns = plan_ns(options->drain),
+        .reconnect = options->keepalive == 0,
+        .digest = options->digest,
     };
-    if (plan.verify && !options->given[OPTIONS_size] && options->size.min < VALUE_HEAD)
+    if (!options->given[OPTIONS_key_median])
+        plan.key_median = (double)plan.keys / 2;
+    if (!(plan.key_deviation > 0))
+        plan.key_deviation = (double)plan.keys / 6;
+    if (plan.verify && !options->given[OPTIONS_size] && plan_too_small(&options->size))
         plan.value_bytes = plan.value_min = PLAN_VERIFY_BYTES;
+    else if (plan.verify && plan.value_min < VALUE_HEAD)
+        plan.value_min = VALUE_HEAD;
     int err = plan_check(options, out_detail);
     if (err == 0)
         err = plan_choice("arrival", options->arrival, "constant", "poisson", &plan.poisson,
@@ -126,6 +153,8 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
     if (err == 0)
         err = plan_choice("pipeline-mode", options->pipeline_mode, "window", "batch", &plan.batch,
                           out_detail);
+    if (err == 0)
+        err = plan_choice("overload", options->overload, "queue", "drop", &plan.drop, out_detail);
     if (err == 0)
         err = plan_pattern(options->key_pattern, &plan.pattern, out_detail);
     if (err == 0)
@@ -176,6 +205,17 @@ static void plan_set_pattern(const struct plan *plan, struct stream *stream)
         stream_set_zipf(stream, plan->zipf_exponent);
     else if (plan->pattern == STREAM_HOTSPOT)
         stream_set_hotspot(stream, plan->hotspot.write / 100.0, plan->hotspot.read / 100.0);
+    else if (plan->pattern == STREAM_LATEST)
+        stream_set_latest(stream, plan->zipf_exponent);
+    else if (plan->pattern == STREAM_GAUSSIAN)
+        stream_set_gaussian(stream, plan->key_median, plan->key_deviation);
+}
+
+/* New keys come behind those of the keyspace; those of a warm-up are no concern of the test. */
+static void plan_set_growth(const struct plan *plan, bool warmup, struct stream *stream)
+{
+    stream->grows = true;
+    stream->first_insert = plan->keys + (warmup ? FRAME_KEYS / 2 : 0);
 }
 
 struct stream plan_stream(const struct plan *plan, const struct workload *workload, bool warmup)
@@ -188,6 +228,8 @@ struct stream plan_stream(const struct plan *plan, const struct workload *worklo
         stream.writes = plan->ratio.write;
         stream.each = (uint64_t)plan->ratio.write + plan->ratio.read;
     }
+    if ((workload->shapes[0]->flags & SHAPE_INSERTS) != 0)
+        plan_set_growth(plan, warmup, &stream);
     return stream;
 }
 

@@ -25,14 +25,20 @@ struct plan {
     struct ratio ratio;
     size_t value_bytes; /* of the largest value */
     size_t value_min;   /* of the smallest */
+    struct sizes sizes; /* how often values have which size, if of more than one */
     enum stream_pattern pattern;
     double zipf_exponent;
-    struct ratio hotspot; /* percent of the keys, percent of the requests */
+    struct ratio hotspot;             /* percent of the keys, percent of the requests */
+    double key_median, key_deviation; /* Gaussian */
     bool verify;
     double rate; /* requests a second, open loop; 0: closed loop */
     bool poisson;
-    bool batch; /* wait for all replies before sending again */
+    bool batch;     /* wait for all replies before sending again */
+    bool reconnect; /* on a new connection */
     uint64_t drain_ns;
+    bool drop;               /* open loop: what finds no connection when it is due is not sent */
+    bool digest;             /* of the requests */
+    const struct acks *acks; /* where acknowledgements are kept; NULL: nowhere */
 };
 
 enum { PLAN_DETAIL_SIZE = OPTIONS_DETAIL_SIZE };
@@ -45,6 +51,9 @@ MUST_USE int plan_make(const struct options *options, unsigned cpus, struct plan
  * sentence: none is left. */
 MUST_USE int plan_use(struct plan *plan, const struct driver *driver,
                       char out_detail[static PLAN_DETAIL_SIZE]);
+
+/* The name of a pattern of keys. */
+const char *plan_pattern_name(enum stream_pattern pattern);
 
 /* Connections of thread number `thread`: as equal as can be, together all. */
 unsigned plan_connections(const struct plan *plan, unsigned thread);

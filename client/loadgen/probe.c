@@ -12,6 +12,8 @@
 #include "client/loadgen/probe.h"
 
 #include "common/clock.h"
+#include "common/err.h"
+#include "common/num.h"
 #include "proto/mp.h"
 #include "proto/pack.h"
 #include "proto/rpc.h"
@@ -44,6 +46,8 @@ static void probe_field(struct bytes key, const struct mp *value, struct probe *
         {"loops", out->threads},
     };
     char number[NUM_REAL_SIZE];
+    if (value->kind == MP_UINT && bytes_equal(key, bytes_of("cpu_us")))
+        out->cpu_ns = value->uint * 1000;
     for (size_t i = 0; i < LENGTH_OF(fields); i++) {
         if (!bytes_equal(key, bytes_of(fields[i].name)))
             continue;
@@ -113,6 +117,16 @@ static bool probe_line(const char *info, const char *name, char out[static PROBE
     return false;
 }
 
+/* Seconds of a line "name:12.345678" in ns; 0 if there is none. */
+static uint64_t probe_seconds(const char *info, const char *name)
+{
+    char text[PROBE_TEXT_SIZE];
+    long double seconds;
+    if (!probe_line(info, name, text) || !num_read_real(bytes_of(text), &seconds))
+        return 0;
+    return seconds > 0 && seconds < 1e9L ? (uint64_t)(seconds * 1e9L) : 0;
+}
+
 void probe_from_resp(const char *info, struct probe *out)
 {
     char text[PROBE_TEXT_SIZE];
@@ -125,6 +139,7 @@ void probe_from_resp(const char *info, struct probe *out)
         probe_put(out->software, "redis", 5);
     (void)probe_line(info, "mem_allocator", out->allocator);
     (void)probe_line(info, "io_threads", out->threads);
+    out->cpu_ns = probe_seconds(info, "used_cpu_user") + probe_seconds(info, "used_cpu_sys");
     if (!probe_line(info, "durability", out->durability) && probe_line(info, "aof_enabled", text))
         (void)snprintf(out->durability, sizeof out->durability, "%s",
                        text[0] == '1' ? "buffered" : "memory");
@@ -207,4 +222,14 @@ void probe_read(const struct target *target, struct probe *out)
         return;
     probe_ask(&hasty, fd, out);
     close(fd);
+}
+
+int probe_cpu_time(const struct target *target, uint64_t *out_ns)
+{
+    struct probe probe;
+    probe_read(target, &probe);
+    if (probe.cpu_ns == 0)
+        return ERR_NOT_FOUND;
+    *out_ns = probe.cpu_ns;
+    return 0;
 }

@@ -15,11 +15,16 @@ struct probe {
     char durability[PROBE_TEXT_SIZE]; /* "memory", "buffered", "strict"; of Redis: see probe.c */
     char allocator[PROBE_TEXT_SIZE];
     char threads[PROBE_TEXT_SIZE]; /* event loops, or I/O threads */
+    uint64_t cpu_ns;               /* used so far, user and system; 0 if it does not tell */
 };
 
 /* Ask the server, on a connection of its own that is closed again. What cannot be learned stays
  * empty; a server that does not answer is waited for two seconds. */
 void probe_read(const struct target *target, struct probe *out);
+
+/* CPU time that the server says it has used so far, user and system. 0; ERR_NOT_FOUND: it does not
+ * tell. */
+MUST_USE int probe_cpu_time(const struct target *target, uint64_t *out_ns);
 
 /* The same from an answer: the result of server.info (MessagePack), or the text of INFO. */
 void probe_from_info(struct bytes info, struct probe *out);

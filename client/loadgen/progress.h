@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The line that tells how a phase is going, on standard error.
+ * The line that tells how a phase is going, on standard error; and the intervals of --ndjson.
  */
 #pragma once
 
-#include "client/loadgen/worker.h"
+#include "client/loadgen/ndjson.h"
+
+enum { PROGRESS_BARS = 20 };
 
 struct progress {
     bool shown;           /* print at all */
+    bool bars;            /* with a picture of the rates so far: the terminal has UTF-8 */
     bool terminal;        /* rewrite one line, instead of printing one after the other */
     uint64_t interval_ns; /* between lines */
 
     const char *label;       /* what is going on: "SET", "preload" ... */
     uint64_t begun, printed; /* clock_mono_ns */
     struct hist before;      /* all replies, when the last line was printed */
+    uint64_t errors_before;
+    double rates[PROGRESS_BARS]; /* of the last intervals, the latest last */
+    unsigned n_rates;
+    struct ndjson *ndjson; /* intervals are written to it as well; NULL: none */
 };
 
-/* Print each interval_ms (0: never); only to a terminal unless `asked` for. */
+/* Print each interval_ms (0: never); only to a terminal unless `asked` for. Set ndjson after it. */
 void progress_init(struct progress *progress, int64_t interval_ms, bool asked);
 
 /* A phase begins; set label before. Then update as often as you like, while the workers run. */
@@ -24,5 +31,6 @@ void progress_begin(struct progress *progress);
 void progress_update(struct progress *progress, const struct phase *phase,
                      struct worker *const *workers, unsigned n_workers);
 
-/* It has ended: clear the line. */
-void progress_end(struct progress *progress);
+/* It has ended: clear the line, and write the last interval, of whatever length. */
+void progress_end(struct progress *progress, const struct phase *phase,
+                  struct worker *const *workers, unsigned n_workers);

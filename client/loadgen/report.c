@@ -13,6 +13,8 @@
 #include "client/loadgen/warning.h"
 #include "common/num.h"
 
+#include <inttypes.h>
+
 struct report_column {
     const char *title;
     double quantile;
@@ -29,13 +31,25 @@ static const char *report_plural(uint64_t n)
 
 void report_head(FILE *out, const struct plan *plan, const char *target)
 {
-    char size[NUM_TEXT_SIZE], keys[TEXT_SIZE];
-    num_format_bytes((int64_t)plan->value_bytes, size);
+    char size[SIZES_TEXT_SIZE], keys[TEXT_SIZE];
+    if (plan->sizes.kind != SIZES_UNIFORM)
+        sizes_format(&plan->sizes, size);
+    else
+        num_format_bytes((int64_t)plan->value_bytes, size);
     text_count(plan->keys, keys);
     fprintf(out, "%s  %s, %u connection%s, %u thread%s, pipeline %u, values of %s%s, %s key%s\n",
             target, plan->driver->name, plan->connections, report_plural(plan->connections),
             plan->threads, report_plural(plan->threads), plan->pipeline, size,
             plan->value_bytes % 1024 == 0 ? "" : " bytes", keys, report_plural(plan->keys));
+    if (plan->rate <= 0) {
+        fputs("closed loop: latency depends on connections and pipeline\n", out);
+        return;
+    }
+    text_count((uint64_t)(plan->rate + 0.5), keys);
+    fprintf(out,
+            "open loop: %s requests/s, %s arrivals; response time counts from when a request "
+            "was due\n",
+            keys, plan->poisson ? "random" : "even");
 }
 
 static void report_ms(FILE *out, uint64_t ns)
@@ -63,7 +77,12 @@ static void report_latency(FILE *out, const struct result *result)
     for (size_t i = 0; i < LENGTH_OF(report_columns); i++)
         fprintf(out, " %9s", report_columns[i].title);
     fprintf(out, " %9s\n", "max");
-    report_latency_row(out, "", &result->latency);
+    bool open = result->offered > 0;
+    report_latency_row(out, open ? "response" : "", &result->latency);
+    if (open)
+        report_latency_row(out, "service", &result->service);
+    if (open && result->slip.count > 0)
+        report_latency_row(out, "sent late", &result->slip);
     for (unsigned i = 0; workload_mixes(workload) && i < WORKLOAD_SHAPES; i++)
         report_latency_row(out, workload->shapes[i]->name, &result->by_shape[i]);
 }
@@ -76,7 +95,12 @@ static void report_throughput(FILE *out, const struct result *result)
     text_count(result->counts.errors, errors);
     fprintf(out, "  %-12s %s in %.3f s, %s errors\n", "requests", requests,
             (double)result->elapsed_ns / 1e9, errors);
-    fprintf(out, "  %-12s %s requests/s\n", "throughput", rate);
+    fprintf(out, "  %-12s %s requests/s", "throughput", rate);
+    if (result->offered > 0) {
+        text_count((uint64_t)(result->offered + 0.5), rate);
+        fprintf(out, " of %s offered", rate);
+    }
+    fputc('\n', out);
 }
 
 static void report_hits(FILE *out, const struct result *result)
@@ -98,9 +122,17 @@ static void report_cpu(FILE *out, const struct result *result)
     fprintf(out, "  %-12s client %.2f us/request (user %.2f, system %.2f)", "CPU time",
             result_client_us(result), (double)result->client.user_ns / 1e3 / requests,
             (double)result->client.system_ns / 1e3 / requests);
+    if (result->waiting_ns > 0)
+        fprintf(out, ", waited for a CPU %.2f", (double)result->waiting_ns / 1e3 / requests);
     if (result->has_server_cpu)
         fprintf(out, ", server %.2f us/request", result_server_us(result));
     fputc('\n', out);
+}
+
+static void report_digest(FILE *out, const struct plan *plan, const struct result *result)
+{
+    if (plan->digest)
+        fprintf(out, "  %-12s %016" PRIx64 "\n", "digest", result->digest);
 }
 
 static void report_warnings(FILE *out, const struct plan *plan, const struct result *result)
@@ -121,6 +153,7 @@ void report_summary(FILE *out, const struct plan *plan, const struct result *res
     report_latency(out, result);
     report_hits(out, result);
     report_cpu(out, result);
+    report_digest(out, plan, result);
     report_warnings(out, plan, result);
     fflush(out);
 }

@@ -12,6 +12,7 @@
 #include "client/loadgen/report_json.h"
 
 #include "build_version.h"
+#include "client/loadgen/knee_report.h"
 #include "client/loadgen/warning.h"
 #include "common/clock.h"
 
@@ -89,11 +90,11 @@ static void json_command(struct writer *json, const struct report_run *run)
     json_known(json, "command", text);
 }
 
-/* A number, or "64-4096". */
+/* A number, or what is written: "64-4096". */
 static void json_sizes(struct writer *json, const char *key, const struct sizes *sizes)
 {
-    char text[64];
-    (void)snprintf(text, sizeof text, "%" PRId64 "-%" PRId64, sizes->min, sizes->max);
+    char text[SIZES_TEXT_SIZE];
+    sizes_format(sizes, text);
     if (sizes->min == sizes->max)
         writer_uint(json, key, (uint64_t)sizes->min);
     else
@@ -158,11 +159,11 @@ static void json_environment(struct writer *json, const struct report_run *run)
 }
 
 static void json_target(struct writer *json, const char *key, const char *address,
-                        const struct report_run *run, const struct probe *server)
+                        const struct plan *plan, const struct probe *server)
 {
     writer_open(json, key, '{');
     writer_text(json, "address", address);
-    writer_text(json, "protocol", run->plan->driver->name);
+    writer_text(json, "protocol", plan->driver->name);
     json_known(json, "software", server->software);
     json_known(json, "version", server->version);
     json_known(json, "durability", server->durability);
@@ -183,9 +184,9 @@ void report_json_begin(struct writer *json, const struct report_run *run)
     json_command(json, run);
     writer_uint(json, "seed", run->plan->seed);
     json_known(json, "durability", run->server.durability);
-    json_target(json, "target", run->target, run, &run->server);
+    json_target(json, "target", run->target, run->plan, &run->server);
     if (run->target_b != NULL)
-        json_target(json, "target_b", run->target_b, run, &run->server_b);
+        json_target(json, "target_b", run->target_b, run->plan_b, &run->server_b);
     json_environment(json, run);
     json_options(json, run->options);
     writer_open(json, "results", '{');
@@ -199,9 +200,9 @@ void report_json_name(const struct report_run *run, bool of_b, const struct resu
     char rate[32] = "";
     if (result->offered > 0)
         (void)snprintf(rate, sizeof rate, "/r%.0f", result->offered);
-    (void)snprintf(out_name, REPORT_NAME_SIZE, "%s%s/d%zu/c%u/P%u%s/%s", side,
+    (void)snprintf(out_name, REPORT_NAME_SIZE, "%s%s/d%zu/c%u/P%u%s%s/%s", side,
                    result->workload->name, run->plan->value_bytes, run->plan->connections,
-                   run->plan->pipeline, rate,
+                   run->plan->pipeline, run->plan->reconnect ? "/k0" : "", rate,
                    server->durability[0] != 0 ? server->durability : "unknown");
 }
 
@@ -335,6 +336,7 @@ static void json_cpu(struct writer *json, const struct result *result)
     writer_uint(json, "cpu_system_ns", result->client.system_ns);
     writer_real(json, "us_per_op", result_client_us(result));
     writer_real(json, "busiest_thread", result->busiest);
+    writer_uint(json, "runq_delay_ns", result->waiting_ns);
     writer_close(json, '}');
     if (!result->has_server_cpu)
         return;
@@ -364,12 +366,16 @@ static void json_warnings(struct writer *json, const struct plan *plan, const st
         writer_text(json, "failure", result->failure.text);
 }
 
-void report_json_test(struct writer *json, const struct report_run *run, bool of_b,
-                      const struct result *result)
+static void json_digest(struct writer *json, uint64_t digest)
 {
-    char name[REPORT_NAME_SIZE];
-    report_json_name(run, of_b, result, name);
-    writer_open(json, name, '{');
+    char text[20];
+    (void)snprintf(text, sizeof text, "%016" PRIx64, digest);
+    writer_text(json, "digest", text);
+}
+
+static void json_result(struct writer *json, const struct report_run *run,
+                        const struct result *result)
+{
     writer_text(json, "test", result->workload->name);
     writer_text(json, "title", result->workload->title);
     writer_uint(json, "count", result_requests(result));
@@ -379,27 +385,55 @@ void report_json_test(struct writer *json, const struct report_run *run, bool of
     writer_uint(json, "corrupt", result->counts.corrupt);
     writer_uint(json, "unanswered", result->counts.unanswered);
     writer_uint(json, "unsent", result->counts.unsent);
+    writer_uint(json, "dropped", result->counts.dropped);
     writer_uint(json, "bytes_in", result->counts.bytes_in);
     writer_uint(json, "bytes_out", result->counts.bytes_out);
     writer_uint(json, "elapsed_ns", result->elapsed_ns);
     writer_real(json, "ops_per_sec", result_rate(result));
     if (result->offered > 0)
         writer_real(json, "offered_per_sec", result->offered);
+    if (run->plan->digest)
+        json_digest(json, result->digest);
     json_latencies(json, result);
     json_cpu(json, result);
     json_warnings(json, run->plan, result);
     json_series(json, &result->series);
+}
+
+void report_json_test(struct writer *json, const struct report_run *run, bool of_b,
+                      const struct result *result)
+{
+    char name[REPORT_NAME_SIZE];
+    report_json_name(run, of_b, result, name);
+    writer_open(json, name, '{');
+    json_result(json, run, result);
     writer_close(json, '}');
 }
 
-void report_json_end(struct writer *json, const struct versus *versus, size_t n)
+void report_json_side(struct writer *json, const struct report_run *run,
+                      const struct versus *versus, bool of_b)
+{
+    char name[REPORT_NAME_SIZE];
+    const struct result *all = of_b ? versus->b : versus->a;
+    report_json_name(run, of_b, all, name);
+    writer_open(json, name, '{');
+    json_result(json, run, all);
+    versus_write_runs(json, versus, of_b);
+    writer_close(json, '}');
+}
+
+void report_json_end(struct writer *json, const struct report_findings *findings)
 {
     writer_close(json, '}');
-    if (n > 0) {
-        writer_open(json, "comparison", '[');
-        for (size_t i = 0; i < n; i++)
-            versus_write(json, &versus[i]);
-        writer_close(json, ']');
+    if (findings != NULL) {
+        versus_write(json, findings->versus, findings->n_versus);
+        knee_report_write(json, findings->knees, findings->n_knees);
     }
     writer_close(json, '}');
+}
+
+void report_findings_deinit(struct report_findings *findings)
+{
+    for (size_t i = 0; i < findings->n_versus; i++)
+        versus_deinit(&findings->versus[i]);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "client/loadgen/environment.h"
+#include "client/loadgen/knee.h"
 #include "client/loadgen/writer.h"
 #include "client/loadgen/options.h"
 #include "client/loadgen/plan.h"
@@ -22,11 +23,22 @@ struct report_run {
     const char *target;
     struct probe server;
     const char *target_b; /* --vs: the other server; NULL: there is none */
+    const struct plan *plan_b;
     struct probe server_b;
     struct environment environment;
     int argc; /* the command */
     char *const *argv;
 };
+
+/* What stands behind them: comparisons (--vs) and knees (--knee), one for each test. */
+struct report_findings {
+    struct versus versus[WORKLOAD_COUNT + 1];
+    size_t n_versus;
+    struct knee knees[WORKLOAD_COUNT + 1];
+    size_t n_knees;
+};
+
+void report_findings_deinit(struct report_findings *findings);
 
 /* begin, then test for each, then end. With two servers `of_b` says whose result it is. No name may
  * come twice: of a test that is run several times, write one result. */
@@ -34,8 +46,12 @@ void report_json_begin(struct writer *json, const struct report_run *run);
 void report_json_test(struct writer *json, const struct report_run *run, bool of_b,
                       const struct result *result);
 
-/* `versus`: n tests of two servers; none for one server. */
-void report_json_end(struct writer *json, const struct versus *versus, size_t n);
+/* Instead of a test: all runs of it by one side. */
+void report_json_side(struct writer *json, const struct report_run *run,
+                      const struct versus *versus, bool of_b);
+
+/* `findings` may be NULL: there are none. */
+void report_json_end(struct writer *json, const struct report_findings *findings);
 
 enum { REPORT_NAME_SIZE = 160 };
 

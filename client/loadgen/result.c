@@ -26,35 +26,72 @@ void result_init(struct result *result, const struct workload *workload)
         hist_init(&result->by_shape[i]);
 }
 
+static void result_count(struct worker_counts *into, const struct worker_counts *from)
+{
+    into->errors += from->errors;
+    into->hits += from->hits;
+    into->misses += from->misses;
+    into->bytes_in += from->bytes_in;
+    into->bytes_out += from->bytes_out;
+    into->unanswered += from->unanswered;
+    into->unsent += from->unsent;
+    into->dropped += from->dropped;
+    into->corrupt += from->corrupt;
+}
+
+static void result_keep_first(char *into, const char *from)
+{
+    if (into[0] == 0)
+        memcpy(into, from, WORKER_ERROR_SIZE);
+}
+
 void result_add(struct result *result, const struct worker *worker)
 {
-    const struct worker_counts *counts = &worker->counts;
-    result->counts.errors += counts->errors;
-    result->counts.hits += counts->hits;
-    result->counts.misses += counts->misses;
-    result->counts.bytes_in += counts->bytes_in;
-    result->counts.bytes_out += counts->bytes_out;
-    result->counts.unanswered += counts->unanswered;
-    result->counts.unsent += counts->unsent;
+    result_count(&result->counts, &worker->counts);
     hist_merge(&result->service, &worker->service);
     hist_merge(&result->first_byte, &worker->first_byte);
     hist_merge(&result->slip, &worker->slip);
-    result->counts.corrupt += counts->corrupt;
     for (unsigned i = 0; i < WORKLOAD_SHAPES; i++) {
         hist_merge(&result->latency, &worker->latency[i]);
         hist_merge(&result->by_shape[i], &worker->latency[i]);
         if (result->offered <= 0) /* sent when intended */
             hist_merge(&result->service, &worker->latency[i]);
     }
+    result->waiting_ns += worker->waiting_ns;
+    result->digest += worker->digest;
     double busy = result_per((double)worker->cpu_ns, (double)result->elapsed_ns);
     if (busy > result->busiest)
         result->busiest = busy < 1 ? busy : 1;
-    if (result->first_error[0] == 0)
-        memcpy(result->first_error, worker->first_error, sizeof result->first_error);
-    if (result->first_corrupt[0] == 0)
-        memcpy(result->first_corrupt, worker->first_corrupt, sizeof result->first_corrupt);
+    result_keep_first(result->first_error, worker->first_error);
+    result_keep_first(result->first_corrupt, worker->first_corrupt);
     if (result->failure.kind == FAILURE_NONE)
         result->failure = worker->failure;
+}
+
+void result_merge(struct result *into, const struct result *from)
+{
+    bool first = into->elapsed_ns == 0;
+    result_count(&into->counts, &from->counts);
+    hist_merge(&into->latency, &from->latency);
+    hist_merge(&into->service, &from->service);
+    hist_merge(&into->first_byte, &from->first_byte);
+    hist_merge(&into->slip, &from->slip);
+    for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
+        hist_merge(&into->by_shape[i], &from->by_shape[i]);
+    series_append(&into->series, &from->series);
+    into->elapsed_ns += from->elapsed_ns;
+    into->client.user_ns += from->client.user_ns;
+    into->client.system_ns += from->client.system_ns;
+    into->has_server_cpu = from->has_server_cpu && (first || into->has_server_cpu);
+    into->server_cpu_ns += from->server_cpu_ns;
+    into->busiest = from->busiest > into->busiest ? from->busiest : into->busiest;
+    into->waiting_ns += from->waiting_ns;
+    into->digest += from->digest;
+    into->offered = from->offered;
+    result_keep_first(into->first_error, from->first_error);
+    result_keep_first(into->first_corrupt, from->first_corrupt);
+    if (into->failure.kind == FAILURE_NONE)
+        into->failure = from->failure;
 }
 
 /* Requests that have succeeded: the histogram has those as well that never were answered. */
@@ -71,6 +108,12 @@ uint64_t result_requests(const struct result *result)
 double result_rate(const struct result *result)
 {
     return result_per((double)result_succeeded(result), (double)result->elapsed_ns / 1e9);
+}
+
+double result_paced_rate(const struct result *result)
+{
+    double ns = (double)result->elapsed_ns - (double)result->service.max;
+    return result_per((double)result_succeeded(result), ns / 1e9);
 }
 
 double result_client_us(const struct result *result)

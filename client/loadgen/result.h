@@ -13,11 +13,13 @@ struct result {
     struct worker_counts counts;
     struct hist latency;                   /* of all successful requests, ns */
     struct hist by_shape[WORKLOAD_SHAPES]; /* the same by shape of the workload */
+    uint64_t digest;                       /* of the requests, with --digest */
     uint64_t elapsed_ns;                   /* from the first request to the last reply */
     struct cpu_time client;
     bool has_server_cpu;
     uint64_t server_cpu_ns;
-    double busiest; /* share of the time the busiest thread was on a CPU, 0..1 */
+    double busiest;      /* share of the time the busiest thread was on a CPU, 0..1 */
+    uint64_t waiting_ns; /* threads of loadgen were ready to run, but others ran: all together */
     char first_error[WORKER_ERROR_SIZE];
     struct failure failure;
     struct hist service;    /* from sending to the reply, ns; as latency in a closed loop */
@@ -34,11 +36,18 @@ void result_init(struct result *result, const struct workload *workload);
 /* Add what a worker has done that has returned. elapsed_ns must be known. */
 void result_add(struct result *result, const struct worker *worker);
 
+/* Add another run of the same workload: it counts as if it had followed. */
+void result_merge(struct result *into, const struct result *from);
+
 /* Replies in all, errors included; requests that were never answered are not. */
 uint64_t result_requests(const struct result *result);
 
 /* Successful requests per second. */
 double result_rate(const struct result *result);
+
+/* The same of an open loop, without the time for which only the last replies were waited for: that
+ * is no lack of speed. */
+double result_paced_rate(const struct result *result);
 
 /* CPU time per request in us: of this process, of the server (0 if unknown). */
 double result_client_us(const struct result *result);

@@ -14,6 +14,7 @@
  */
 #include "client/loadgen/run.h"
 
+#include "client/loadgen/probe.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
@@ -63,13 +64,14 @@ static int run_add_worker(struct run *run, const struct target *target, struct f
     int err = worker_init(worker, index, count);
     if (err != 0)
         return failure_set(failure, FAILURE_LOCAL, "cannot make a worker: %s", err_text(err));
+    worker->target = target;
     return run_add_connections(worker, count, phase_window_max(run->plan), target, failure);
 }
 
 int run_open(struct run *run, const struct plan *plan, const struct target *target,
              int64_t server_pid, struct failure *failure)
 {
-    *run = (struct run){.plan = plan, .server_pid = server_pid};
+    *run = (struct run){.plan = plan, .target = target, .server_pid = server_pid};
     REQUIRE(sem_init(&run->start, 0, 0) == 0 && sem_init(&run->ended, 0, 0) == 0);
     run->workers = mem_calloc(plan->threads, sizeof *run->workers);
     int err = run->workers == NULL ? failure_set(failure, FAILURE_LOCAL, "out of memory") : 0;
@@ -151,7 +153,7 @@ static void run_watch(struct run *run, const struct phase *phase, struct progres
         progress_update(progress, phase, run->workers, run->n_workers);
         run_sample(run, series, ended == started);
     }
-    progress_end(progress);
+    progress_end(progress, phase, run->workers, run->n_workers);
 }
 
 /* Start the threads; they wait for run->start. Returns how many there are. */
@@ -188,7 +190,9 @@ static int run_prepare(struct run *run, const struct phase *phase)
 
 static bool run_server_cpu(const struct run *run, uint64_t *out_ns)
 {
-    return run->server_pid > 0 && cpu_time_of(run->server_pid, out_ns) == 0;
+    if (run->server_pid > 0)
+        return cpu_time_of(run->server_pid, out_ns) == 0;
+    return run->ask_cpu_time && probe_cpu_time(run->target, out_ns) == 0;
 }
 
 static void run_threads(struct run *run, const struct phase *phase, struct progress *progress,

@@ -79,6 +79,19 @@ void series_update(struct series *series, uint64_t now_ns, const struct hist *al
     series->before = *all;
 }
 
+void series_append(struct series *into, const struct series *from)
+{
+    uint64_t end = 0;
+    if (into->n > 0)
+        end = into->row[into->n - 1].start_ns + into->row[into->n - 1].length_ns;
+    for (unsigned i = 0; i < from->n; i++) {
+        if (into->n == SERIES_ROWS)
+            series_halve(into);
+        into->row[into->n] = from->row[i];
+        into->row[into->n++].start_ns += end;
+    }
+}
+
 uint64_t series_quantile(const struct series_row *row, double q)
 {
     double wanted = q * (double)row->requests;

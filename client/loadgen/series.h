@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A phase over time: requests, errors and latencies of each interval of it. The intervals have
- * 0.2 s; whenever there are too many, each two become one. About 3 MiB.
+ * 0.2 s; whenever there are too many, each two become one. About 5 MiB.
  */
 #pragma once
 
@@ -40,6 +40,9 @@ void series_update(struct series *series, uint64_t now_ns, const struct hist *al
 
 /* Whether series_update would add a row, so that the histograms need only be merged then. */
 bool series_due(const struct series *series, uint64_t now_ns);
+
+/* The rows of another phase, as if it had followed at once. */
+void series_append(struct series *into, const struct series *from);
 
 /* As hist_quantile. */
 uint64_t series_quantile(const struct series_row *row, double q);

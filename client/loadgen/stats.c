@@ -154,6 +154,11 @@ int stats_ratio_of_groups(const double *a, size_t n_a, const double *b, size_t n
     return err;
 }
 
+bool stats_is_unstable(const struct stats_ratio *ratio)
+{
+    return ratio->a_cv > STATS_CV_MAX || ratio->b_cv > STATS_CV_MAX;
+}
+
 enum stats_verdict stats_judge(const struct stats_ratio *ratio, bool higher_is_better,
                                double threshold)
 {
@@ -163,6 +168,10 @@ enum stats_verdict stats_judge(const struct stats_ratio *ratio, bool higher_is_b
     bool below = ratio->high < 1 && ratio->ratio < 1 - threshold;
     if (!above && !below)
         return STATS_NO_DIFFERENCE;
+    double varies = 1 + fmax(ratio->a_cv, ratio->b_cv);
+    bool clear = above ? ratio->low > varies : ratio->high < 1 / varies;
+    if (stats_is_unstable(ratio) && !clear)
+        return STATS_UNSTABLE;
     return above == higher_is_better ? STATS_BETTER : STATS_WORSE;
 }
 
@@ -175,9 +184,8 @@ double stats_visible(const struct stats_ratio *ratio, double threshold)
 const char *stats_verdict_text(enum stats_verdict verdict)
 {
     static const char *const texts[] = {
-        [STATS_TOO_FEW] = "too few runs",
-        [STATS_NO_DIFFERENCE] = "no difference shown",
-        [STATS_BETTER] = "better",
+        [STATS_TOO_FEW] = "too few runs", [STATS_NO_DIFFERENCE] = "no difference shown",
+        [STATS_UNSTABLE] = "unstable",    [STATS_BETTER] = "better",
         [STATS_WORSE] = "worse",
     };
     return texts[verdict];

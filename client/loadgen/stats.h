@@ -46,12 +46,18 @@ MUST_USE int stats_ratio_of_groups(const double *a, size_t n_a, const double *b,
 enum stats_verdict {
     STATS_TOO_FEW,       /* fewer than STATS_RUNS_MIN runs: an interval would promise too much */
     STATS_NO_DIFFERENCE, /* none shown; there may be one below stats_visible */
+    STATS_UNSTABLE,      /* runs of the same side differ about as much as the sides do */
     STATS_BETTER,
     STATS_WORSE,
 };
 
+/* A side varies from run to run by more than this (coefficient of variation). */
+#define STATS_CV_MAX 0.1
+
+bool stats_is_unstable(const struct stats_ratio *ratio);
+
 /* The interval must exclude 1, and the ratio must differ from 1 by more than the threshold (0.05
- * for 5 %). */
+ * for 5 %). If a side is unstable, the interval must lie clear of how much it varies. */
 enum stats_verdict stats_judge(const struct stats_ratio *ratio, bool higher_is_better,
                                double threshold);
 

@@ -12,7 +12,12 @@
 
 #include "common/check.h"
 
-enum { STREAM_FACTOR = 6700417 }; /* a prime below 2^23 */
+#include <math.h>
+
+enum {
+    STREAM_FACTOR = 6700417, /* a prime below 2^23 */
+    STREAM_TRIES = 100,
+};
 
 static uint64_t stream_common_divisor(uint64_t a, uint64_t b)
 {
@@ -53,6 +58,39 @@ void stream_set_zipf(struct stream *stream, double s)
 {
     stream->pattern = STREAM_ZIPF;
     zipf_init(&stream->zipf, stream->keys, s);
+}
+
+void stream_set_latest(struct stream *stream, double s)
+{
+    stream_set_zipf(stream, s);
+    stream->pattern = STREAM_LATEST;
+}
+
+void stream_set_gaussian(struct stream *stream, double median, double deviation)
+{
+    stream->pattern = STREAM_GAUSSIAN;
+    stream->median = median;
+    stream->deviation = deviation;
+}
+
+static double stream_unit(struct rng *rng)
+{
+    return ((double)(rng_next(rng) >> 11) + 0.5) * 0x1p-53;
+}
+
+/* G. Box, M. Muller, 1958. What falls outside is drawn again, but not for ever: a median far from
+ * all keys would have none. */
+uint64_t stream_gaussian_key(const struct stream *stream, struct rng *rng)
+{
+    const double whole_turn = 6.283185307179586, keys = (double)stream->keys;
+    double key = 0;
+    for (unsigned i = 0; i < STREAM_TRIES; i++) {
+        double radius = sqrt(-2 * log(stream_unit(rng)));
+        key = stream->median + stream->deviation * radius * cos(whole_turn * stream_unit(rng));
+        if (key >= 0 && key < keys)
+            return (uint64_t)key;
+    }
+    return key < 0 ? 0 : stream->keys - 1;
 }
 
 void stream_set_hotspot(struct stream *stream, double keys_share, double requests_share)

@@ -15,6 +15,8 @@ enum stream_pattern {
     STREAM_SEQUENTIAL, /* one after the other, and again from the first */
     STREAM_ZIPF,       /* few keys often, most rarely */
     STREAM_HOTSPOT,    /* a share of the requests goes to a share of the keys */
+    STREAM_LATEST,     /* the newer a key, the more often */
+    STREAM_GAUSSIAN,   /* those around one key often, those far from it rarely */
 };
 
 struct stream {
@@ -24,15 +26,19 @@ struct stream {
     enum stream_pattern pattern;
     uint64_t spread; /* rank r is key r * spread modulo keys: coprime to keys, at least 1 */
     struct zipf zipf;
-    uint64_t hot_keys;      /* ranks below are hot; 1 .. keys */
-    uint64_t hot, hot_each; /* `hot` of `hot_each` requests go there; hot_each > 0 */
+    uint64_t hot_keys;        /* ranks below are hot; 1 .. keys */
+    uint64_t hot, hot_each;   /* `hot` of `hot_each` requests go there; hot_each > 0 */
+    double median, deviation; /* Gaussian: a key, and keys */
+    bool grows;               /* requests of the writing shape write a new key each ... */
+    uint64_t first_insert;    /* ... from this one on */
 };
 
 /* A request, and the state from which its keys are drawn. */
 struct stream_op {
     unsigned shape; /* index into workload->shapes: 0 writes, 1 reads */
     uint64_t index;
-    uint64_t drawn; /* keys so far */
+    uint64_t drawn;   /* keys so far */
+    uint64_t horizon; /* requests below it are answered: their keys exist */
     struct rng rng;
 };
 
@@ -42,6 +48,11 @@ void stream_init(struct stream *stream, uint64_t seed, uint64_t keys);
 /* Change the pattern. s: exponent of Zipf. */
 void stream_set_zipf(struct stream *stream, double s);
 void stream_set_hotspot(struct stream *stream, double keys_share, double requests_share);
+void stream_set_latest(struct stream *stream, double s); /* Zipf, the newest key first */
+void stream_set_gaussian(struct stream *stream, double median, double deviation); /* above 0 */
+
+/* A key of the normal distribution. */
+uint64_t stream_gaussian_key(const struct stream *stream, struct rng *rng);
 
 /* Key of a rank: neighbours in frequency are not neighbours in order. One to one. */
 static inline uint64_t stream_spread(const struct stream *stream, uint64_t rank)
@@ -49,19 +60,45 @@ static inline uint64_t stream_spread(const struct stream *stream, uint64_t rank)
     return rank * stream->spread % stream->keys; /* below 2^40 * 2^23 */
 }
 
+/* The place of a request among the `each` of its block, of which the first `writes` insert: another
+ * one in each block, so that all threads insert. */
+static inline uint64_t stream_place(const struct stream *stream, uint64_t index)
+{
+    return (index + index / stream->each * 7) % stream->each;
+}
+
 /* Request number `index`. Any thread. */
 static inline struct stream_op stream_at(const struct stream *stream, uint64_t index)
 {
     struct rng rng = {rng_mix(stream->seed + index * 0x9e3779b97f4a7c15u)};
     unsigned shape = 0;
-    if (stream->writes < stream->each)
+    if (stream->grows)
+        shape = stream_place(stream, index) < stream->writes ? 0 : 1;
+    else if (stream->writes < stream->each)
         shape = rng_below(&rng, stream->each) < stream->writes ? 0 : 1;
     return (struct stream_op){.shape = shape, .index = index, .rng = rng};
+}
+
+/* The key that an insert writes. */
+static inline uint64_t stream_new_key(const struct stream *stream, uint64_t index)
+{
+    return stream->first_insert + index / stream->each * stream->writes +
+           stream_place(stream, index);
+}
+
+/* A key that exists, the newest one the most often. */
+static inline uint64_t stream_latest_key(const struct stream *stream, struct stream_op *op)
+{
+    uint64_t inserted = stream->grows ? op->horizon / stream->each * stream->writes : 0;
+    uint64_t at = stream->keys + inserted - 1 - zipf_draw(&stream->zipf, &op->rng);
+    return at < stream->keys ? at : stream->first_insert + (at - stream->keys);
 }
 
 /* Its next key, of `count` it takes in all. */
 static inline uint64_t stream_key(const struct stream *stream, struct stream_op *op, unsigned count)
 {
+    if (stream->grows && op->shape == 0)
+        return stream_new_key(stream, op->index);
     switch (stream->pattern) {
     case STREAM_SEQUENTIAL:
         return (op->index * count + op->drawn++) % stream->keys;
@@ -74,6 +111,10 @@ static inline uint64_t stream_key(const struct stream *stream, struct stream_op 
             return stream_spread(stream, rng_below(&op->rng, stream->hot_keys));
         return stream_spread(stream, stream->hot_keys + rng_below(&op->rng, cold_keys));
     }
+    case STREAM_LATEST:
+        return stream_latest_key(stream, op);
+    case STREAM_GAUSSIAN:
+        return stream_gaussian_key(stream, &op->rng);
     case STREAM_UNIFORM:
         break;
     }

@@ -90,28 +90,52 @@ static int target_refused(const struct target *target, int error, struct failure
                        target->name, tcp ? "" : " (an absolute path)");
 }
 
-static int target_open(const struct target *target, int *out_fd, struct failure *failure)
+/* A socket that connects; it may not be there yet. */
+static int target_dial(const struct target *target, int *out_fd, struct failure *failure)
 {
-    int one = 1, error = 0;
-    socklen_t size = sizeof error;
+    int one = 1;
     int fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return target_refused(target, errno, failure);
     if (target->address.ss_family != AF_UNIX)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (connect(fd, (const struct sockaddr *)&target->address, target->address_size) != 0)
-        error = errno;
-    if (error == EINPROGRESS) {
-        error = target_wait(target, fd, POLLOUT) ? 0 : ETIMEDOUT;
-        if (error == 0)
-            (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (connect(fd, (const struct sockaddr *)&target->address, target->address_size) != 0 &&
+        errno != EINPROGRESS) {
+        int error = errno;
+        close(fd);
+        return target_refused(target, error, failure);
     }
+    *out_fd = fd;
+    return 0;
+}
+
+static int target_open(const struct target *target, int *out_fd, struct failure *failure)
+{
+    int error = 0, fd;
+    socklen_t size = sizeof error;
+    int err = target_dial(target, &fd, failure);
+    if (err != 0)
+        return err;
+    if (!target_wait(target, fd, POLLOUT))
+        error = ETIMEDOUT;
+    else
+        (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0) {
         close(fd);
         return target_refused(target, error, failure);
     }
     *out_fd = fd;
     return 0;
+}
+
+int target_begin(const struct target *target, int *out_fd, struct buf *out, unsigned *out_replies,
+                 struct failure *failure)
+{
+    struct driver_login login = target->login;
+    login.brief = true;
+    if (target->driver->begin(&login, out, out_replies) != 0)
+        return failure_set(failure, FAILURE_LOCAL, "out of memory");
+    return target_dial(target, out_fd, failure);
 }
 
 static int target_strange(const struct target *target, const char *what, struct failure *failure)

@@ -23,6 +23,11 @@ struct target {
 MUST_USE int target_init(struct target *target, const struct address *address, int timeout_ms,
                          struct failure *failure);
 
+/* Begin to connect, without waiting: what is sent meanwhile fails with EAGAIN. Else as
+ * target_connect, but what must be said first is appended to `out`; *out_replies follow to it. */
+MUST_USE int target_begin(const struct target *target, int *out_fd, struct buf *out,
+                          unsigned *out_replies, struct failure *failure);
+
 /* Connect, greet as the protocol does and wait for the answer. *out_fd is then non-blocking and the
  * caller's to close. 0, or ERR_IO with *failure filled in. Any thread. */
 MUST_USE int target_connect(const struct target *target, int *out_fd, struct failure *failure);

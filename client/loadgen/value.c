@@ -48,6 +48,10 @@ void value_deinit(struct value_source *source)
 
 size_t value_size(const struct value_source *source, uint64_t random)
 {
+    if (source->sizes != NULL) {
+        size_t size = sizes_draw(source->sizes, random);
+        return size < source->min ? source->min : size; /* there must be room for the head */
+    }
     return source->min + (size_t)wide_mul_shift(random, source->max - source->min + 1, 64);
 }
 
@@ -93,6 +97,11 @@ static uint64_t value_read_write(const uint8_t *digits)
     for (unsigned i = 0; i < FRAME_DIGITS; i++)
         write = write * 10 + (uint8_t)(digits[i] - '0') % 10;
     return write;
+}
+
+uint64_t value_write(struct bytes value)
+{
+    return value.size < VALUE_HEAD ? 0 : value_read_write(value.data + VALUE_WRITE_AT);
 }
 
 size_t value_wrong_at(const struct value_source *source, struct bytes value, uint64_t key)

@@ -11,14 +11,16 @@
  */
 #pragma once
 
+#include "client/loadgen/sizes.h"
 #include "common/bytes.h"
 #include "common/check.h"
 
 enum { VALUE_HEAD = 34 }; /* the least size of a checked value */
 
 struct value_source {
-    const uint8_t *pool; /* max + VALUE_SLICES bytes */
-    size_t min, max;     /* bytes of a value; equal if all are of one size */
+    const uint8_t *pool;       /* max + VALUE_SLICES bytes */
+    size_t min, max;           /* bytes of a value; equal if all are of one size */
+    const struct sizes *sizes; /* how often each is; NULL: all as often */
     bool checked;
 };
 
@@ -41,6 +43,9 @@ size_t value_size(const struct value_source *source, uint64_t random);
 /* Write the value of this key and write into to[0..size). */
 void value_put(const struct value_source *source, uint8_t *to, size_t size, uint64_t key,
                uint64_t write);
+
+/* The number of the write a checked value comes from. */
+uint64_t value_write(struct bytes value);
 
 /* Where a value that was read for this key differs from every one that can have been written;
  * SIZE_MAX: nowhere. The value may be anything. */

@@ -27,6 +27,8 @@
  */
 #include "client/loadgen/worker.h"
 
+#include "client/loadgen/acks.h"
+#include "client/loadgen/cpu.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
@@ -45,7 +47,8 @@ enum {
     WORKER_OUTPUT_BYTES = 1024 * 1024, /* built before a send; more if one request is larger */
     WORKER_REPLY_EXTRA = 4096,         /* room kept for a reply besides its value */
     WORKER_EVENTS = 256,
-    WORKER_TICK_MS = 50, /* at least so often stop, deadline and silence are looked at */
+    WORKER_TICK_MS = 50,    /* at least so often stop, deadline and silence are looked at */
+    WORKER_MARK_TURNS = 64, /* so often threads tell each other how far they are */
 };
 
 static void worker_count(uint64_t *count, uint64_t n)
@@ -57,6 +60,7 @@ int worker_init(struct worker *worker, unsigned index, unsigned connections)
 {
     memset(worker, 0, sizeof *worker);
     worker->index = index;
+    buf_init(&worker->acks);
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     worker->conns = mem_calloc(connections, sizeof *worker->conns);
     worker->queue = mem_calloc(connections, sizeof *worker->queue);
@@ -76,6 +80,7 @@ void worker_deinit(struct worker *worker)
     mem_free(worker->conns);
     mem_free(worker->queue);
     mem_free(worker->input);
+    buf_deinit(&worker->acks);
     if (worker->epoll_fd >= 0)
         close(worker->epoll_fd);
 }
@@ -126,8 +131,9 @@ int worker_prepare(struct worker *worker, const struct phase *phase, const atomi
     hist_init(&worker->service);
     hist_init(&worker->first_byte);
     hist_init(&worker->slip);
-    worker->started = worker->due_ns = 0;
+    worker->started = worker->due_ns = worker->digest = 0;
     worker->late = false;
+    worker->horizon = worker->mark_turns = 0;
     if (phase->rate > 0)
         schedule_init(&worker->schedule, phase->rate, phase->poisson, phase->arrival_seed,
                       worker->index, phase->threads);
@@ -147,11 +153,17 @@ static int worker_broken(struct worker *worker, int error)
 static void worker_build(struct worker *worker, struct conn *conn, uint64_t intended)
 {
     struct conn_request *request = conn_add(conn);
+    size_t begin = conn->unsent.size;
     struct phase_request built =
-        phase_emit(worker->phase, worker->next_index, request->id, &conn->unsent);
+        phase_emit(worker->phase, worker->next_index, worker->horizon, request->id, &conn->unsent);
+    if (worker->phase->digest)
+        worker->digest +=
+            phase_digest(worker->phase, worker->next_index, built.shape,
+                         (struct bytes){conn->unsent.data + begin, conn->unsent.size - begin});
     request->intended = intended;
     request->shape = (uint16_t)built.shape;
     request->key = built.key;
+    request->index = worker->next_index;
     worker->next_index += worker->phase->threads;
     worker->in_flight++;
 }
@@ -199,6 +211,25 @@ static int worker_fill(struct worker *worker, struct conn *conn, uint64_t now)
         if (err != 0)
             return err;
     }
+    return 0;
+}
+
+/* Closed loop with -k 0: all that was asked on this connection has been answered, and there is more
+ * to ask. The time it takes to connect is in the latencies. */
+static int worker_reconnect(struct worker *worker, struct conn *conn)
+{
+    int fd;
+    if (worker->next_index >= worker->end_index)
+        return 0;
+    int err = target_begin(worker->target, &fd, &conn->unsent, &conn->greetings, &worker->failure);
+    if (err != 0)
+        return err;
+    close(conn->fd);
+    conn->fd = fd;
+    conn->blocked = false;
+    buf_consume(&conn->unparsed, conn->unparsed.size);
+    if (worker_watch(worker, EPOLL_CTL_ADD, conn, EPOLLIN) != 0)
+        return failure_set(&worker->failure, FAILURE_LOCAL, "epoll_ctl: %s", strerror(errno));
     return 0;
 }
 
@@ -255,6 +286,12 @@ static void worker_build_due(struct worker *worker, uint64_t now)
     while (worker->next_index < worker->end_index && worker_due(worker) <= now) {
         uint64_t due = worker_due(worker);
         struct conn *conn = worker_pick(worker);
+        if (conn == NULL && worker->phase->drop) {
+            worker_count(&worker->counts.dropped, 1);
+            worker->next_index += worker->phase->threads;
+            worker_schedule(worker);
+            continue;
+        }
         if (conn == NULL) {
             worker->late = true;
             return;
@@ -352,6 +389,36 @@ static void worker_time(struct worker *worker, struct conn *conn,
         hist_add(&worker->service, clock_ticks_to_ns(now - request->sent));
 }
 
+/* A request whose shape updates has been read: write its key. Both are one request, which began
+ * with the first. */
+static int worker_update(struct worker *worker, struct conn *conn, struct conn_request read)
+{
+    const struct phase *phase = worker->phase;
+    if (buf_reserve(&conn->unsent, phase->frame_bytes) != 0)
+        return failure_set(&worker->failure, FAILURE_LOCAL, "out of memory for a request");
+    struct conn_request *request = conn_add(conn);
+    read.id = request->id;
+    *request = read;
+    request->busy = request->updates = true;
+    phase_emit_update(phase, read.index, read.key, read.id, &conn->unsent);
+    worker->in_flight++;
+    return 0;
+}
+
+/* Keep that a write was answered, or (answered 0) that it was not, or refused. */
+static int worker_log(struct worker *worker, const struct conn_request *request, uint64_t answered)
+{
+    const struct phase *phase = worker->phase;
+    unsigned flags = phase->workload->shapes[request->shape]->flags;
+    const struct ack ack = {request->key, request->index, request->sent, answered};
+    if (phase->acks == NULL || !((flags & SHAPE_STORES) != 0 || request->updates))
+        return 0;
+    if (acks_add(phase->acks, &worker->acks, &ack) != 0)
+        return failure_set(&worker->failure, FAILURE_LOCAL, "--ack-log: cannot write to it: %s",
+                           strerror(errno));
+    return 0;
+}
+
 /* Record one reply. */
 static int worker_record(struct worker *worker, struct conn *conn, enum driver_status status,
                          const struct driver_reply *reply, uint64_t now)
@@ -366,12 +433,26 @@ static int worker_record(struct worker *worker, struct conn *conn, enum driver_s
         if (counts->errors == 0)
             worker_keep_error(worker, reply->text);
         worker_count(&counts->errors, 1);
-        return 0;
+        return worker_log(worker, request, 0);
     }
-    if ((worker->phase->workload->shapes[request->shape]->flags & SHAPE_FINDS) != 0)
+    unsigned flags = worker->phase->workload->shapes[request->shape]->flags;
+    if ((flags & SHAPE_FINDS) != 0 && !request->updates)
         worker_found(worker, request, status, reply->value);
+    if ((flags & SHAPE_UPDATES) != 0 && !request->updates)
+        return worker_update(worker, conn, *request);
     worker_time(worker, conn, request, now);
-    return 0;
+    return worker_log(worker, request, now);
+}
+
+/* A reply to what the connection began with. */
+static int worker_welcome(struct worker *worker, struct conn *conn, enum driver_status status,
+                          const struct driver_reply *reply)
+{
+    conn->greetings--;
+    if (status != DRIVER_ERROR)
+        return 0;
+    return failure_set(&worker->failure, FAILURE_CONNECT, "%s refuses: %.*s", worker->target->name,
+                       (int)reply->text.size, (const char *)reply->text.data);
 }
 
 /* Take all whole replies; *out_used is their size. */
@@ -389,7 +470,8 @@ static int worker_parse(struct worker *worker, struct conn *conn, struct bytes d
             return failure_set(&worker->failure, FAILURE_REPLY,
                                "the server sent something that is not a %s reply",
                                worker->phase->driver->name);
-        int err = worker_record(worker, conn, status, &reply, now);
+        int err = conn->greetings > 0 ? worker_welcome(worker, conn, status, &reply)
+                                      : worker_record(worker, conn, status, &reply, now);
         if (err != 0)
             return err;
         used += reply.size;
@@ -455,6 +537,10 @@ static int worker_read(struct worker *worker, struct conn *conn)
     err = worker_parse(worker, conn, data, now, &used);
     if (err == 0)
         err = worker_keep(worker, conn, data, used, now);
+    if (err == 0 && conn->unsent.size > 0 && !conn->blocked) /* updates: before what is new */
+        err = worker_flush(worker, conn, now);
+    if (err == 0 && worker->phase->reconnect && conn->in_flight == 0)
+        err = worker_reconnect(worker, conn);
     return err != 0 || worker->phase->rate > 0 ? err : worker_fill(worker, conn, now);
 }
 
@@ -490,6 +576,36 @@ static int worker_check(struct worker *worker)
     return 0;
 }
 
+/* The first request of this thread that is not answered. */
+static uint64_t worker_first_open(const struct worker *worker)
+{
+    uint64_t first = worker->next_index;
+    for (unsigned i = 0; i < worker->n_conns; i++) {
+        const struct conn *conn = &worker->conns[i];
+        for (uint32_t slot = 0; slot <= conn->mask && conn->in_flight > 0; slot++)
+            if (conn->ring[slot].busy && conn->ring[slot].index < first)
+                first = conn->ring[slot].index;
+    }
+    return first;
+}
+
+/* Tell other threads how far this one is, and learn how far all are. */
+static void worker_mark(struct worker *worker)
+{
+    struct phase_mark *marks = worker->phase->marks;
+    uint64_t horizon = UINT64_MAX;
+    if (marks == NULL || ++worker->mark_turns < WORKER_MARK_TURNS)
+        return;
+    worker->mark_turns = 0;
+    atomic_store_explicit(&marks[worker->index].below, worker_first_open(worker),
+                          memory_order_relaxed);
+    for (unsigned i = 0; i < worker->phase->threads; i++) {
+        uint64_t below = atomic_load_explicit(&marks[i].below, memory_order_relaxed);
+        horizon = below < horizon ? below : horizon;
+    }
+    worker->horizon = horizon;
+}
+
 /* How long to wait for events: until the next request is due, or it is time to check. */
 static uint64_t worker_patience_ns(const struct worker *worker)
 {
@@ -514,6 +630,7 @@ static int worker_turn(struct worker *worker)
     int err = 0;
     for (int i = 0; i < n && err == 0; i++)
         err = worker_handle(worker, &events[i]);
+    worker_mark(worker);
     return err != 0 ? err : worker_check(worker);
 }
 
@@ -529,6 +646,7 @@ static void worker_abandon(struct worker *worker)
                 continue;
             hist_add(&worker->latency[request->shape], clock_ticks_to_ns(now - request->intended));
             worker_count(&worker->counts.unanswered, 1);
+            (void)worker_log(worker, request, 0); /* there is a failure already */
         }
     }
 }
@@ -567,12 +685,18 @@ static int worker_run_open(struct worker *worker)
 
 void worker_run(struct worker *worker)
 {
-    uint64_t cpu = worker_cpu_ns();
+    uint64_t cpu = worker_cpu_ns(), waiting = cpu_thread_waiting_ns();
     if (worker->started == 0)
         worker->started = clock_ticks();
     worker->last_reply = worker->quiet_since = worker->started;
     int err = worker->phase->rate > 0 ? worker_run_open(worker) : worker_run_closed(worker);
     if (err != 0)
         worker_abandon(worker);
+    if (worker->phase->acks != NULL && acks_flush(worker->phase->acks, &worker->acks) != 0)
+        (void)failure_set(&worker->failure, FAILURE_LOCAL, "--ack-log: cannot write to it: %s",
+                          strerror(errno));
+    if (worker->phase->marks != NULL) /* nobody waits for this thread any more */
+        atomic_store(&worker->phase->marks[worker->index].below, UINT64_MAX);
     worker->cpu_ns = worker_cpu_ns() - cpu;
+    worker->waiting_ns = cpu_thread_waiting_ns() - waiting;
 }

@@ -11,6 +11,7 @@
 #include "client/loadgen/failure.h"
 #include "client/loadgen/phase.h"
 #include "client/loadgen/schedule.h"
+#include "client/loadgen/target.h"
 #include "common/hist.h"
 
 #include <stdatomic.h>
@@ -22,6 +23,7 @@ struct worker_counts {
     uint64_t bytes_in, bytes_out;
     uint64_t unanswered; /* in flight when the worker gave up; in the latencies with their age */
     uint64_t unsent;     /* due, but not sent within the time to drain; the same */
+    uint64_t dropped;    /* due when no connection was free, and not sent: in no latency */
     uint64_t corrupt;    /* values read that cannot have been written; they are hits as well */
 };
 
@@ -34,16 +36,20 @@ struct worker {
     unsigned n_conns, conns_capacity;
     struct conn **queue; /* connections with requests to be sent this turn */
     unsigned n_queue, next_conn;
-    uint8_t *input; /* what one recv takes */
+    uint8_t *input;              /* what one recv takes */
+    const struct target *target; /* for phases that reconnect */
 
     const struct phase *phase;
     const atomic_bool *stop;
     uint64_t next_index, end_index; /* of the stream: this thread takes every threads-th */
     uint64_t in_flight;
     struct schedule schedule; /* open loop only */
+    struct buf acks;          /* acknowledgements not written yet */
     uint64_t due_ns;          /* of request next_index, since `started` */
     double ticks_per_ns;
-    bool late; /* the request that is due next has waited for a free connection */
+    bool late;           /* the request that is due next has waited for a free connection */
+    uint64_t horizon;    /* of a stream that grows: requests of all threads below it are answered */
+    unsigned mark_turns; /* since it was worked out */
 
     /* Stamps, in clock_ticks. */
     uint64_t started; /* set before an open loop, so that all workers agree; else 0 */
@@ -56,8 +62,10 @@ struct worker {
     struct hist latency[WORKLOAD_SHAPES]; /* ns from the intended start to the reply */
     struct hist service;                  /* ns from sending to the reply; open loop only */
     struct hist first_byte;               /* ns from sending to the first byte of the reply */
-    struct hist slip; /* ns from the intended start to sending, where a connection was free */
-    uint64_t cpu_ns;  /* of this thread */
+    struct hist slip;    /* ns from the intended start to sending, where a connection was free */
+    uint64_t digest;     /* of the requests; see phase_digest */
+    uint64_t cpu_ns;     /* of this thread */
+    uint64_t waiting_ns; /* it was ready to run, but another thread did */
     char first_error[WORKER_ERROR_SIZE];   /* "" if there was none */
     char first_corrupt[WORKER_ERROR_SIZE]; /* the same */
     struct failure failure;

@@ -17,7 +17,13 @@
 #include <string.h>
 #include <strings.h>
 
-enum { INLINE = SHAPE_INLINE, FINDS = SHAPE_FINDS };
+enum {
+    INLINE = SHAPE_INLINE,
+    FINDS = SHAPE_FINDS,
+    INSERTS = SHAPE_INSERTS,
+    UPDATES = SHAPE_UPDATES,
+    STORES = SHAPE_STORES,
+};
 
 #define TEN(text) text text text text text text text text text text
 
@@ -33,6 +39,8 @@ const struct workload workload_table[WORKLOAD_COUNT] = {
 #include "client/loadgen/workloads.def"
 #undef WORKLOAD
 };
+
+const struct shape *const workload_update = &shape_set;
 
 bool workload_speaks(const struct workload *workload, enum spelling spelling)
 {

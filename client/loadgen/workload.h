@@ -13,8 +13,11 @@
 enum spelling { SPELLING_RESP, SPELLING_RPC, SPELLING_COUNT };
 
 enum shape_flag {
-    SHAPE_FINDS = 1,  /* the reply is a value, or nil: a miss */
-    SHAPE_INLINE = 2, /* RESP: a line of text */
+    SHAPE_FINDS = 1,   /* the reply is a value, or nil: a miss */
+    SHAPE_INLINE = 2,  /* RESP: a line of text */
+    SHAPE_INSERTS = 4, /* its key is a new one */
+    SHAPE_STORES = 16, /* it writes the whole value of a key */
+    SHAPE_UPDATES = 8, /* when it has been answered, its key is written, and only then is it done */
 };
 
 /* A request of which only keys and values change. */
@@ -53,6 +56,9 @@ static inline bool workload_mixes(const struct workload *workload)
 
 /* Can it be run in this protocol? */
 bool workload_speaks(const struct workload *workload, enum spelling spelling);
+
+/* What is sent when a shape that updates has been answered. */
+extern const struct shape *const workload_update;
 
 /* The words of a shape. False: there are too many. */
 MUST_USE bool shape_command(const struct shape *shape, enum spelling spelling, struct command *out);

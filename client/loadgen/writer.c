@@ -50,6 +50,11 @@ void writer_init(struct writer *writer, FILE *out)
     *writer = (struct writer){.out = out, .first = true};
 }
 
+void writer_init_line(struct writer *writer, FILE *out)
+{
+    *writer = (struct writer){.out = out, .first = true, .line = 1};
+}
+
 void writer_open(struct writer *writer, const char *key, char bracket)
 {
     writer_begin(writer, key);

@@ -18,6 +18,7 @@ struct writer {
 };
 
 void writer_init(struct writer *writer, FILE *out);
+void writer_init_line(struct writer *writer, FILE *out); /* all on one line */
 
 /* `key` is NULL in an array, and for the outermost value. */
 void writer_open(struct writer *writer, const char *key, char bracket);      /* '{' or '[' */

@@ -58,8 +58,15 @@ static struct omap_node *omap_spare_take(struct omap *map)
     return node;
 }
 
-/* A node with nothing in it. */
-static struct omap_node *omap_node_new(struct omap *map, unsigned level)
+bool omap_spare_grow(struct omap *map, size_t n)
+{
+    while (map->n_spare < n)
+        if (!omap_spare_add(map))
+            return false;
+    return true;
+}
+
+struct omap_node *omap_node_new(struct omap *map, unsigned level)
 {
     struct omap_node *node = omap_spare_take(map);
     node->n = 0;
@@ -129,10 +136,8 @@ static size_t omap_demand(const struct omap *map, size_t inserts)
 
 int omap_reserve(struct omap *map, size_t inserts)
 {
-    size_t demand = omap_demand(map, inserts);
-    while (map->n_spare < demand)
-        if (!omap_spare_add(map))
-            return ERR_OUT_OF_MEMORY;
+    if (!omap_spare_grow(map, omap_demand(map, inserts)))
+        return ERR_OUT_OF_MEMORY;
     map->reserved = inserts;
     return 0;
 }

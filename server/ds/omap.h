@@ -56,6 +56,10 @@ MUST_USE int omap_reserve(struct omap *map, size_t inserts);
 /* Add an item; `key` is its key and must be absent; nodes must have been reserved. */
 void omap_insert(struct omap *map, const void *key, void *item);
 
+/* Fill an empty map with items in the order of their keys, no key twice, without comparing any. 0
+ * or ERR_OUT_OF_MEMORY (still empty). */
+MUST_USE int omap_build(struct omap *map, void *const *items, size_t n);
+
 /* The item with this key leaves the map and is returned; NULL if there is none. */
 void *omap_remove(struct omap *map, const void *key);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * One node of the B+ tree, private to omap.c and omap_read.c: layout, the moves of items or
+ * One node of the B+ tree, private to omap*.c: layout, the moves of items or
  * children within a node and between two neighbours, and the path that a search leaves behind.
  *
  * Leaves and inner nodes have one size, so that one kind of spare node serves both. All elements
@@ -55,6 +55,12 @@ struct omap_path {
     unsigned index[OMAP_LEVELS];
     bool found; /* the item at that place equals the key */
 };
+
+/* Have at least n spare nodes; false without memory. */
+bool omap_spare_grow(struct omap *map, size_t n);
+
+/* A node with nothing in it, from the spare ones. */
+struct omap_node *omap_node_new(struct omap *map, unsigned level);
 
 /* The way to the first item >= key (to the first item at all if key is NULL); to the end of a leaf
  * if that item is in the next one. The map must not be empty. */

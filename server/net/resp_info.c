@@ -122,6 +122,9 @@ static void info_persistence(struct info *info)
              info->stats->counter[METRIC_snapshot_last_failed] ? "err" : "ok");
     info_add(info, "aof_enabled:%d", store->wal != NULL);
     info_add(info, "cairn_durability:%s", durability_name(store->durability));
+    info_counter(info, "cairn_wal_entries", METRIC_wal_entries);
+    info_counter(info, "cairn_wal_writes", METRIC_wal_writes);
+    info_counter(info, "cairn_wal_syncs", METRIC_wal_syncs);
 }
 
 static void info_stats(struct info *info)

@@ -50,6 +50,7 @@ void dispatch_prefetch(struct op_env *env, const struct session *session, struct
         return;
     struct record_key key = {run_id(run), KIND_kv, request->args[0].bytes};
     request->hash = store_hash(env->store, &key);
+    request->hashed_run = key.run;
     request->hashed = true;
     partition_prefetch(&env->store->partitions[store_partition_index(env->store, request->hash)],
                        request->hash);

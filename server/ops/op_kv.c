@@ -27,10 +27,12 @@ struct kv_place kv_place(const struct op_ctx *ctx, struct bytes key, bool text)
 
 struct kv_place kv_place_first(const struct op_ctx *ctx, const struct arg *key)
 {
-    if (!ctx->request->hashed || ctx->run != ctx->session->run)
+    const struct request *request = ctx->request;
+    uint32_t run = run_id(ctx->run);
+    /* A request before this one may have changed the run of the session. */
+    if (!request->hashed || request->hashed_run != run)
         return kv_place(ctx, key->bytes, key->text);
-    return (struct kv_place){
-        {run_id(ctx->run), KIND_kv, key->bytes}, ctx->request->hash, key->text};
+    return (struct kv_place){{run, KIND_kv, key->bytes}, request->hash, key->text};
 }
 
 uint64_t kv_need(size_t key_size, size_t value_size)

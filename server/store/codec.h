@@ -10,7 +10,8 @@
  *   entry:  | type u8 | size u32 | lsn u64 | body |        of the log, in a snapshot
  *
  * Little-endian. The version of an effect is the LSN of its entry. Runs are records of kind run
- * outside of all runs (RUN_NOWHERE): the key is the name, the value the number.
+ * outside of all runs (RUN_NOWHERE): the key is the name, the value the number. docs/formats.md
+ * has examples.
  */
 #pragma once
 

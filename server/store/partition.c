@@ -8,7 +8,7 @@
  *
  * Invariants
  *   1. A record is in the table and in the map, or in neither; in the wheel if and only if it
- *   expires.
+ *   expires. The map of an unordered partition is empty.
  *   2. record_bytes is the sum of record_memory over the records.
  *   3. partition_apply does not fail, reads no clock, no random source and no configuration.
  *
@@ -35,10 +35,9 @@ int partition_init(struct partition *partition, const struct hmap_type *hash_typ
 
 void partition_deinit(struct partition *partition)
 {
-    struct omap_iter iter;
+    size_t position = 0, slots = SIZE_MAX;
     struct record *record;
-    omap_seek(&partition->order, NULL, &iter);
-    while ((record = omap_next(&iter)) != NULL)
+    while ((record = hmap_walk(&partition->table, &position, &slots)) != NULL)
         record_destroy(record);
     omap_deinit(&partition->order);
     hmap_deinit(&partition->table);
@@ -67,7 +66,7 @@ struct record *partition_find(const struct partition *partition, uint64_t hash,
 int partition_plan_insert(struct partition *partition)
 {
     int err = hmap_reserve(&partition->table, partition->planned + 1);
-    if (err == 0)
+    if (err == 0 && !partition->unordered)
         err = omap_reserve(&partition->order, partition->planned + 1);
     if (err == 0)
         partition->planned++;
@@ -106,11 +105,13 @@ static void partition_place(struct partition *partition, struct effect *effect)
     partition->record_bytes += record_memory(record);
     if (effect->old == NULL) {
         hmap_insert(&partition->table, effect->hash, record);
-        omap_insert(&partition->order, &effect->spec.key, record);
+        if (!partition->unordered)
+            omap_insert(&partition->order, &effect->spec.key, record);
         return;
     }
     hmap_replace(&partition->table, effect->hash, effect->old, record);
-    omap_replace(&partition->order, &effect->spec.key, record);
+    if (!partition->unordered)
+        omap_replace(&partition->order, &effect->spec.key, record);
     partition_free(partition, effect->old);
 }
 
@@ -120,7 +121,8 @@ void partition_apply(struct partition *partition, struct effect *effect)
         if (effect->old == NULL)
             return; /* planned and taken back within one transaction */
         hmap_remove(&partition->table, effect->hash, effect->old);
-        REQUIRE(omap_remove(&partition->order, &effect->spec.key) == effect->old);
+        if (!partition->unordered)
+            REQUIRE(omap_remove(&partition->order, &effect->spec.key) == effect->old);
         partition_free(partition, effect->old);
         if (effect->version > partition->gone)
             partition->gone = effect->version;
@@ -144,7 +146,7 @@ uint64_t partition_bytes(const struct partition *partition)
 
 void partition_show(struct partition *partition, uint64_t bytes)
 {
-    __atomic_store_n(&partition->figures.records, partition->order.count, __ATOMIC_RELAXED);
+    __atomic_store_n(&partition->figures.records, hmap_count(&partition->table), __ATOMIC_RELAXED);
     __atomic_store_n(&partition->figures.bytes, bytes, __ATOMIC_RELAXED);
     __atomic_store_n(&partition->figures.expiring, partition->expiry.count, __ATOMIC_RELAXED);
 }

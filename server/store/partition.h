@@ -26,6 +26,7 @@ struct partition {
     bool shared;         /* more than one thread works on it; otherwise locking does nothing */
     struct hmap table;   /* struct record by struct record_key */
     struct omap order;   /* the same records, ordered */
+    bool unordered;      /* being filled by recovery: `order` is empty until the end (order.h) */
     struct wheel expiry; /* those that expire */
     uint64_t gone;       /* version of the newest delete: what an absent record may rest on */
     size_t planned;      /* inserts planned by the transaction that holds the lock */

@@ -6,6 +6,10 @@
  * without a word in the log: nobody could see them any more. They are those whose run has no name:
  * numbers of runs are never used again, which a snapshot sees to (server/store/save.c).
  *
+ * Effects of the log are handed to lanes; those of the table of runs are applied here, at once:
+ * nothing compares them with records before the end. Records of a snapshot come in no order, each
+ * once, and are applied by those who read them.
+ *
  * Threads: one, but for records of a snapshot: several, which lock the partition of each. Nobody
  * else uses the store yet.
  * Failures: bytes that are no effects are refused, whatever their checksum says; without memory the
@@ -14,15 +18,31 @@
 #include "server/store/recover.h"
 
 #include "common/err.h"
-#include "common/mutant.h"
+#include "common/thread.h"
 #include "server/store/clear.h"
 #include "server/store/codec.h"
+#include "server/store/order.h"
+#include "server/store/recover_lanes.h"
 
 #include <stdio.h>
 
-void recover_init(struct recovery *recovery, struct store *store)
+enum { RECOVER_AT_ONCE = 64 }; /* records of a snapshot under one lock */
+
+int recover_begin(struct recovery *recovery, struct store *store, unsigned n_threads)
 {
-    *recovery = (struct recovery){.store = store};
+    *recovery = (struct recovery){.store = store, .n_threads = n_threads};
+    for (unsigned i = 0; i < store->n_partitions; i++)
+        store->partitions[i].unordered = true;
+    return recover_lanes_create(store, n_threads, &recovery->lanes);
+}
+
+void recover_expect(struct recovery *recovery, uint64_t records)
+{
+    const struct store *store = recovery->store;
+    uint64_t each = records / store->n_partitions + records / store->n_partitions / 16;
+    for (unsigned i = 0; i < store->n_partitions; i++)
+        if (hmap_reserve(&store->partitions[i].table, each) != 0)
+            return; /* those who insert will see */
 }
 
 static int recover_run(struct recovery *recovery, const struct effect *effect)
@@ -33,49 +53,6 @@ static int recover_run(struct recovery *recovery, const struct effect *effect)
         return run_restore(runs, name, run_read_value(effect->spec.value));
     run_forget(runs, name);
     return 0;
-}
-
-static int recover_put(struct partition *partition, struct effect *effect)
-{
-    effect->record = record_create(&effect->spec);
-    if (effect->record == NULL)
-        return ERR_OUT_OF_MEMORY;
-    effect->spec.key.bytes = record_key_bytes(effect->record);
-    int err = effect->old == NULL ? partition_plan_insert(partition) : 0;
-    if (err != 0)
-        record_destroy(effect->record);
-    else
-        partition_apply(partition, effect);
-    partition->planned = 0;
-    return err;
-}
-
-static int recover_locked(struct store *store, struct partition *partition, struct effect *effect)
-{
-    int err = 0;
-    effect->old = partition_find(partition, effect->hash, &effect->spec.key);
-    if (effect->old != NULL && record_version(effect->old) >= effect->version)
-        return 0;
-    if (MUTANT(recovery_skips_deletes) && effect->type == EFFECT_DEL &&
-        partition == store->partitions)
-        return 0;
-    if (effect->type == EFFECT_DEL)
-        partition_apply(partition, effect);
-    else
-        err = recover_put(partition, effect);
-    store_account(store, partition);
-    return err;
-}
-
-static int recover_record(struct recovery *recovery, struct effect *effect)
-{
-    struct store *store = recovery->store;
-    effect->hash = store_hash(store, &effect->spec.key);
-    struct partition *partition = &store->partitions[store_partition_index(store, effect->hash)];
-    partition_lock(partition);
-    int err = recover_locked(store, partition, effect);
-    partition_unlock(partition);
-    return err;
 }
 
 static bool recover_is_run(const struct record_key *key)
@@ -89,7 +66,10 @@ static int recover_effect(struct recovery *recovery, struct effect *effect)
     if (key->bytes.size == 0 || (key->run == RUN_NOWHERE && !recover_is_run(key)))
         return ERR_DATA_DAMAGED;
     recovery->effects++;
-    return recover_is_run(key) ? recover_run(recovery, effect) : recover_record(recovery, effect);
+    if (recover_is_run(key))
+        return recover_run(recovery, effect);
+    effect->hash = store_hash(recovery->store, key);
+    return recover_lanes_put(recovery->lanes, effect);
 }
 
 int recover_entry(void *context, const struct entry *entry)
@@ -135,28 +115,54 @@ static int recover_told_run(struct recovery *recovery, const struct record_spec 
     return 0;
 }
 
-static int recover_told_record(struct recovery *recovery, const struct record_spec *spec,
-                               uint64_t version)
-{
-    struct effect effect = {.type = EFFECT_PUT, .spec = *spec, .version = version};
-    if (spec->key.run == RUN_NOWHERE || spec->key.bytes.size == 0)
-        return ERR_DATA_DAMAGED;
-    return recover_record(recovery, &effect);
-}
-
-static int recover_records(struct recovery *recovery, bool runs, struct bytes data)
+static int recover_told_runs(struct recovery *recovery, struct bytes data)
 {
     const uint8_t *at = data.data, *end = data.data + data.size;
     struct record_spec spec;
-    uint64_t version, n = 0;
+    uint64_t version;
     int err = 0;
-    for (; at < end && err == 0; n++) {
+    while (at < end && err == 0) {
         err = codec_read_record(&at, end, &spec, &version);
         if (err == 0)
-            err = runs ? recover_told_run(recovery, &spec)
-                       : recover_told_record(recovery, &spec, version);
+            err = recover_told_run(recovery, &spec);
     }
-    atomic_fetch_add(&recovery->records, runs ? 0 : n);
+    return err;
+}
+
+/* The next record as an effect, made already: others wait for the lock under which it is applied.
+ */
+static int recover_read_record(const struct store *store, const uint8_t **at, const uint8_t *end,
+                               struct effect *out_effect)
+{
+    *out_effect = (struct effect){.type = EFFECT_PUT};
+    struct record_spec *spec = &out_effect->spec;
+    int err = codec_read_record(at, end, spec, &out_effect->version);
+    if (err == 0 && (spec->key.run == RUN_NOWHERE || spec->key.bytes.size == 0))
+        err = ERR_DATA_DAMAGED;
+    if (err != 0)
+        return err;
+    out_effect->hash = store_hash(store, &spec->key);
+    out_effect->record = record_create(spec);
+    return out_effect->record == NULL ? ERR_OUT_OF_MEMORY : 0;
+}
+
+static int recover_records(struct recovery *recovery, struct bytes data)
+{
+    const uint8_t *at = data.data, *end = data.data + data.size;
+    struct effect effects[RECOVER_AT_ONCE];
+    uint64_t all = 0;
+    int err = 0;
+    while (at < end && err == 0) {
+        size_t n = 0;
+        while (n < RECOVER_AT_ONCE && at < end && err == 0) {
+            err = recover_read_record(recovery->store, &at, end, &effects[n]);
+            n += err == 0;
+        }
+        int apply_err = recover_apply(recovery->store, effects, n, true);
+        err = err != 0 ? err : apply_err;
+        all += n;
+    }
+    atomic_fetch_add(&recovery->records, all);
     return err;
 }
 
@@ -178,9 +184,9 @@ int recover_chunk(void *context, unsigned thread, enum snapshot_section section,
     (void)thread;
     switch (section) {
     case SNAPSHOT_RUNS:
-        return recover_records(context, true, data);
+        return recover_told_runs(context, data);
     case SNAPSHOT_RECORDS:
-        return recover_records(context, false, data);
+        return recover_records(context, data);
     case SNAPSHOT_EFFECTS:
         return recover_effects(context, data);
     }
@@ -210,9 +216,8 @@ static uint32_t recover_next_run(const struct partition *partition, uint32_t fro
     return record == NULL ? RUN_NOWHERE : record_run(record);
 }
 
-int recover_finish(struct recovery *recovery)
+static int recover_purge_all(struct store *store)
 {
-    struct store *store = recovery->store;
     struct buf numbers;
     int err = run_numbers(store->runs, &numbers);
     for (unsigned i = 0; i < store->n_partitions && err == 0; i++) {
@@ -224,4 +229,40 @@ int recover_finish(struct recovery *recovery)
     }
     buf_deinit(&numbers);
     return err;
+}
+
+struct recover_order {
+    struct store *store;
+    _Atomic unsigned next; /* partition */
+    atomic_int err;
+};
+
+static void recover_order(void *context, unsigned thread)
+{
+    struct recover_order *order = context;
+    unsigned i;
+    (void)thread;
+    while ((i = atomic_fetch_add(&order->next, 1)) < order->store->n_partitions) {
+        int err = order_build(&order->store->partitions[i]);
+        store_account(order->store, &order->store->partitions[i]);
+        if (err != 0)
+            atomic_store(&order->err, err);
+    }
+}
+
+int recover_finish(struct recovery *recovery)
+{
+    struct recover_order order = {.store = recovery->store};
+    int err = recover_lanes_drain(recovery->lanes);
+    if (err == 0) {
+        thread_share(recovery->n_threads > 0 ? recovery->n_threads : 1, recover_order, &order);
+        err = atomic_load(&order.err);
+    }
+    return err != 0 ? err : recover_purge_all(recovery->store);
+}
+
+void recover_end(struct recovery *recovery)
+{
+    recover_lanes_destroy(recovery->lanes);
+    recovery->lanes = NULL;
 }

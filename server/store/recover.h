@@ -6,21 +6,31 @@
  *   chunk of a snapshot ------^
  *
  * An effect whose record is as new or newer changes nothing, so that anything may be told twice.
+ * Until the end the store has no order; and what was told may be still on its way to it.
  */
 #pragma once
 
 #include "server/store/store.h"
 #include "server/wal/snapshot.h"
 
+struct recover_lanes;
+
 /* Fields are for reading. */
 struct recovery {
     struct store *store;
+    struct recover_lanes *lanes;
+    unsigned n_threads;
     uint64_t entries, effects; /* of the log, told */
     _Atomic uint64_t records;  /* of a snapshot, told */
     char problem[160];         /* when something is refused */
 };
 
-void recover_init(struct recovery *recovery, struct store *store);
+/* Begin with an empty store, with up to n_threads besides the caller's; 0: what is told is applied
+ * at once. Always to be ended. 0 or ERR_OUT_OF_MEMORY. */
+MUST_USE int recover_begin(struct recovery *recovery, struct store *store, unsigned n_threads);
+
+/* There will be about so many records: make room. A hint, which may be wrong. */
+void recover_expect(struct recovery *recovery, uint64_t records);
 
 /* Apply an entry that takes an LSN. 0, ERR_OUT_OF_MEMORY, or ERR_DATA_DAMAGED with ->problem.
  * `context` is the struct recovery (see replay.h). */
@@ -32,6 +42,9 @@ MUST_USE int recover_entry(void *context, const struct entry *entry);
 MUST_USE int recover_chunk(void *context, unsigned thread, enum snapshot_section section,
                            struct bytes data);
 
-/* Everything has been told: delete the records of runs that are not there any more. 0 or
- * ERR_OUT_OF_MEMORY. */
+/* Everything has been told: wait until it is applied, put it in order, and delete the records of
+ * runs that are not there any more. 0 or ERR_OUT_OF_MEMORY. */
 MUST_USE int recover_finish(struct recovery *recovery);
+
+/* Finished or given up: end the threads. The store stays. More than once is fine. */
+void recover_end(struct recovery *recovery);

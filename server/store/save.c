@@ -16,7 +16,8 @@
  *      failure could leave a snapshot ahead of the log, and LSNs would be used again.
  *
  * The effects are read from the log, where they are anyway, rather than gathered from those who
- * commit: that costs writers nothing, and no memory. A store without a log cannot be saved.
+ * commit: that costs writers nothing, and no memory. A store without a log can be saved only while
+ * nobody writes to it.
  *
  * Numbers of runs are never used again, also those of runs that are gone: the log may hold records
  * with them. So the first of the runs has no name, and the last number that was given away; one
@@ -38,11 +39,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     SAVE_SLICE = 64,
     SAVE_SLICE_BYTES = 64 * 1024,
     SAVE_RUNS_PAGE = 64,
+    SAVE_BURST_NS = 100000,
     SAVE_SYNC_BYTES = 8 << 20, /* so that a sync of the log waits for no more than that */
 };
 
@@ -53,6 +56,7 @@ struct save {
     struct save_report *report; /* the caller's */
     int err;
     uint64_t begin_lsn, records, effects, start_ns;
+    uint64_t rested_ns; /* CPU time at the end of the last rest */
     unsigned partition; /* being walked */
     bool begun;         /* something of it was walked: the record at_run, at_kind, at */
     uint32_t at_run;
@@ -88,6 +92,28 @@ static int save_no_memory(struct save *save)
     return save_fail(save, ERR_OUT_OF_MEMORY, "no memory to make a snapshot");
 }
 
+/* ---- giving way ---- */
+
+/* CPU time of this thread, as sleeping and waiting for locks and the disk harm nobody. */
+static uint64_t save_cpu_ns(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void save_rest(struct save *save)
+{
+    if (!save->options.give_way)
+        return;
+    uint64_t worked_ns = save_cpu_ns() - save->rested_ns;
+    if (worked_ns < SAVE_BURST_NS)
+        return;
+    struct timespec t = {(time_t)(worked_ns / 1000000000), (long)(worked_ns % 1000000000)};
+    (void)nanosleep(&t, NULL);
+    save->rested_ns = save_cpu_ns();
+}
+
 /* ---- chunks ---- */
 
 /* Room for `size` more bytes, counted as used; NULL without memory. */
@@ -107,6 +133,7 @@ static int save_flush(struct save *save, size_t least)
     if (save->err != 0 || save->chunk.size == 0 || save->chunk.size < least)
         return save->err;
     int err = snapshot_put_chunk(save->writer, buf_bytes(&save->chunk));
+    save_rest(save);
     save->chunk.size = 0;
     if (save->chunk.capacity > 4 * (size_t)SNAPSHOT_CHUNK_BYTES)
         buf_deinit(&save->chunk);
@@ -251,6 +278,7 @@ int save_step(struct save *save, bool *out_done)
 {
     if (save->err == 0 && save->partition < save->store->n_partitions)
         (void)save_walk(save);
+    save_rest(save);
     *out_done = save->partition == save->store->n_partitions;
     return save->err;
 }
@@ -268,6 +296,20 @@ static int save_on_entry(void *context, const struct entry *entry)
     return save_flush(save, SNAPSHOT_CHUNK_BYTES);
 }
 
+/* Until the log on the disk reaches this LSN. */
+static int save_wait_log(struct save *save, uint64_t end_lsn)
+{
+    struct wal *wal = save->store->wal;
+    if (wal == NULL)
+        return 0;
+    bool durable = wal_wait_durable(wal, end_lsn);
+    if (wal_state(wal) == WAL_FAILED)
+        return save_fail(save, ERR_IO, "the log has failed");
+    if (!durable || wal_state(wal) == WAL_FULL)
+        return save_fail(save, ERR_DISK_FULL, "the disk is full, so the log cannot be synced");
+    return 0;
+}
+
 static int save_effects(struct save *save, uint64_t end_lsn)
 {
     struct replay_report report;
@@ -277,11 +319,9 @@ static int save_effects(struct save *save, uint64_t end_lsn)
                                      .until_lsn = end_lsn,
                                      .entry = save_on_entry,
                                      .context = save};
-    if (!wal_wait_durable(save->store->wal, end_lsn) && wal_state(save->store->wal) == WAL_FAILED)
-        return save_fail(save, ERR_IO, "the log has failed");
-    if (wal_state(save->store->wal) == WAL_FULL || wal_durable_lsn(save->store->wal) < end_lsn)
-        return save_fail(save, ERR_DISK_FULL, "the disk is full, so the log cannot be synced");
-    int err = save_begin_section(save, SNAPSHOT_EFFECTS);
+    int err = save_wait_log(save, end_lsn);
+    if (err == 0)
+        err = save_begin_section(save, SNAPSHOT_EFFECTS);
     if (err != 0 || end_lsn == save->begin_lsn || MUTANT(snapshot_skips_effects))
         return err;
     err = replay_run(&options, &report);
@@ -322,13 +362,13 @@ int save_begin(struct store *store, const struct save_options *options, struct s
                struct save_report *out_report)
 {
     struct save *save = mem_calloc(1, sizeof *save);
-    REQUIRE(store->wal != NULL);
     *out_report = (struct save_report){0};
     if (save == NULL)
         return ERR_OUT_OF_MEMORY;
     save->store = store;
     save->options = *options;
     save->start_ns = clock_mono_ns();
+    save->rested_ns = save_cpu_ns();
     save->begin_lsn = atomic_load(&store->version);
     save->report = out_report;
     int err = save_start(save);

@@ -20,7 +20,9 @@ struct save_options {
     struct dir *dir;
     struct store_id id;
     bool compress;
-    uint64_t bytes_per_s;    /* to disk; 0: as fast as it goes */
+    uint64_t bytes_per_s; /* to disk; 0: as fast as it goes */
+    bool give_way; /* sleep after each burst of work for as long as it took, so that those who serve
+                      on the same CPU need not wait for a time slice */
     const atomic_bool *stop; /* save_run gives up when it becomes true; NULL: never */
 };
 
@@ -32,10 +34,10 @@ struct save_report {
     char problem[512]; /* on failure: what, where */
 };
 
-/* The store must have a log and have been made for several threads. Functions return 0;
- * ERR_OUT_OF_MEMORY, ERR_DISK_FULL, ERR_IO, ERR_DATA_DAMAGED (of the log), or ERR_SHUTTING_DOWN
- * (stop), with out_report->problem; the report is used until save_end. After a failure nothing is
- * left of the snapshot. */
+/* The store must have a log and have been made for several threads, or nobody else may use it.
+ * Functions return 0; ERR_OUT_OF_MEMORY, ERR_DISK_FULL, ERR_IO, ERR_DATA_DAMAGED (of the log), or
+ * ERR_SHUTTING_DOWN (stop), with out_report->problem; the report is used until save_end. After a
+ * failure nothing is left of the snapshot. */
 MUST_USE int save_begin(struct store *store, const struct save_options *options,
                         struct save **out_save, struct save_report *out_report);
 /* Walk on by a slice. 0 and *out_done, or an error; then call save_end all the same. */

@@ -267,6 +267,7 @@ int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash)
         if (effect.record == NULL)
             return ERR_OUT_OF_MEMORY;
         effect.spec.key.bytes = record_key_bytes(effect.record);
+        effect.spec.value = record_value(effect.record);
     }
     if (effect.old == NULL && (planned == NULL || planned->type == EFFECT_DEL))
         err = partition_plan_insert(partition);

@@ -69,8 +69,9 @@ void txn_unlock(struct txn *txn);
  * the key must stay until then. */
 const struct record *txn_find(struct txn *txn, const struct record_key *key, uint64_t hash);
 
-/* Plan. The views in spec and key must last until the commit. 0, ERR_OUT_OF_MEMORY, or
- * ERR_LIMIT_EXCEEDED if all effects together are more than an entry of the log may hold. */
+/* Plan. The views in spec and key must last until the commit, but for the value of a txn_put while
+ * `many`: it is copied. 0, ERR_OUT_OF_MEMORY, or ERR_LIMIT_EXCEEDED if all effects together are
+ * more than an entry of the log may hold. */
 MUST_USE int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash);
 MUST_USE int txn_del(struct txn *txn, const struct record_key *key, uint64_t hash);
 

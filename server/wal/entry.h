@@ -12,6 +12,7 @@
  *
  * All little-endian. Zeros are never an entry: its length is at least ENTRY_LENGTH_MIN. The chain
  * of CRCs makes entries of an older use of the same blocks, swapped or missing entries invalid.
+ * docs/formats.md has one byte by byte.
  */
 #pragma once
 

@@ -24,6 +24,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -198,15 +199,8 @@ static int dir_sync_parent(const char *path)
     return err;
 }
 
-int dir_open(const char *path, struct dir **out_dir)
+int dir_open_existing(const char *path, struct dir **out_dir)
 {
-    int err = 0;
-    if (mkdir(path, 0700) == 0)
-        err = dir_sync_parent(path);
-    else if (errno != EEXIST)
-        err = -errno;
-    if (err != 0)
-        return err;
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
@@ -223,6 +217,16 @@ int dir_open(const char *path, struct dir **out_dir)
     return 0;
 }
 
+int dir_open(const char *path, struct dir **out_dir)
+{
+    int err = 0;
+    if (mkdir(path, 0700) == 0)
+        err = dir_sync_parent(path);
+    else if (errno != EEXIST)
+        err = -errno;
+    return err != 0 ? err : dir_open_existing(path, out_dir);
+}
+
 void dir_close(struct dir *dir)
 {
     struct posix_dir *posix = (struct posix_dir *)dir;
@@ -234,19 +238,56 @@ void dir_close(struct dir *dir)
     mem_free(posix);
 }
 
-int dir_lock(struct dir *dir)
+static int dir_take_lock(struct posix_dir *posix, int flags, int how)
 {
-    struct posix_dir *posix = (struct posix_dir *)dir;
-    int fd = openat(posix->fd, "LOCK", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = openat(posix->fd, "LOCK", flags | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -errno;
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (flock(fd, how | LOCK_NB) != 0) {
         int err = -errno;
         (void)close(fd);
         return err;
     }
     posix->lock = fd;
     return 0;
+}
+
+int dir_lock(struct dir *dir)
+{
+    return dir_take_lock((struct posix_dir *)dir, O_RDWR | O_CREAT, LOCK_EX);
+}
+
+int dir_lock_shared(struct dir *dir)
+{
+    int err = dir_take_lock((struct posix_dir *)dir, O_RDONLY, LOCK_SH);
+    return err == -ENOENT ? 0 : err;
+}
+
+/* "1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF" in /proc/locks. */
+int dir_lock_holder(struct dir *dir)
+{
+    struct stat st;
+    char line[256];
+    int pid, found = 0;
+    unsigned major_, minor_;
+    unsigned long long inode;
+    FILE *locks = fopen("/proc/locks", "re");
+    if (locks == NULL)
+        return 0;
+    if (fstatat(posix_fd(dir), "LOCK", &st, AT_SYMLINK_NOFOLLOW) != 0)
+        st.st_ino = 0;
+    while (found == 0 && fgets(line, sizeof line, locks) != NULL)
+        if (sscanf(line, "%*s FLOCK ADVISORY WRITE %d %x:%x:%llu", &pid, &major_, &minor_,
+                   &inode) == 4 &&
+            inode == st.st_ino && makedev(major_, minor_) == st.st_dev)
+            found = pid;
+    (void)fclose(locks);
+    return found > 0 ? found : 0;
+}
+
+int dir_move(struct dir *dir, const char *name, struct dir *to)
+{
+    return renameat(posix_fd(dir), name, posix_fd(to), name) == 0 ? 0 : -errno;
 }
 
 const char *dir_file_system(struct dir *dir, bool *out_syncs)

@@ -64,11 +64,24 @@ struct dir {
 /* Open a directory of the system, made with mode 0700 if it is absent (its parent is then synced).
  * 0 and *out_dir, or a negative errno. */
 MUST_USE int dir_open(const char *path, struct dir **out_dir);
+/* The same of one that must be there already: nothing is made. */
+MUST_USE int dir_open_existing(const char *path, struct dir **out_dir);
 void dir_close(struct dir *dir);
 
 /* Hold the directory for this process until dir_close: flock on the file LOCK. -EWOULDBLOCK:
  * another process has it. */
 MUST_USE int dir_lock(struct dir *dir);
+
+/* For reading only, beside others who do the same, and without making the file: where there is no
+ * LOCK nobody has it. As dir_lock. */
+MUST_USE int dir_lock_shared(struct dir *dir);
+
+/* The process that has the lock; 0: none, or the system does not say. */
+int dir_lock_holder(struct dir *dir);
+
+/* Move a file into another directory of the same file system; sync the names of both afterwards. 0
+ * or a negative errno. */
+MUST_USE int dir_move(struct dir *dir, const char *name, struct dir *to);
 
 /* The kind of file system below, "ext4", "tmpfs", "nfs", "overlay" ..., and whether a sync there is
  * known to reach a disk. */

@@ -33,7 +33,10 @@
  * (end_offset 0) was begun behind a snapshot that was ahead of the log: what comes before it is not
  * needed and not read. wal-spare and wal-next are no segments.
  *
- * One segment at a time is in memory; nothing that stands in a file decides how much is allocated.
+ * Segments that a snapshot covers are not read, only their headers are; `cairnd check` reads all.
+ *
+ * Memory: a window of REPLAY_WINDOW_BYTES, or of the largest entry; and all of the last segment, as
+ * its tail has to be judged. What stands in a file decides on no more than the size of the file.
  *
  * Threads: called by one. Failures: everything is said in the report; nothing is changed on disk.
  */
@@ -50,6 +53,7 @@
 
 enum {
     REPLAY_PROGRESS_BYTES = 1 << 20,
+    REPLAY_WINDOW_BYTES = 1 << 20,
     REPLAY_LSN_UNKNOWN = 0,
 };
 
@@ -68,15 +72,23 @@ struct replay {
     size_t n, capacity, first; /* first: those before it are not needed */
     bool list_failed;          /* out of memory */
     uint8_t *data;             /* of the present segment */
+    size_t data_capacity;
     uint64_t told_bytes, all_bytes;
 };
 
-/* Where we are in the entries of a segment. */
+/* Where we are in the entries of a segment.
+ *
+ *   0            base          end           base + data.size     limit
+ *   |------------|=============|=============|--------------------|
+ *                 understood    read          to be read
+ */
 struct cursor {
     const struct part *part;
+    int file;
+    bool whole; /* base stays 0 */
+    uint64_t base, end, limit;
     struct bytes data;
-    uint64_t end; /* of the last good entry */
-    uint32_t crc;
+    uint32_t crc; /* of the last good entry, which ends at `end` */
     uint64_t last_lsn;
     uint64_t until_lsn; /* where to stop; 0: nowhere */
     uint64_t synced;    /* highest watermark seen */
@@ -237,19 +249,62 @@ static int list_parts(struct replay *replay)
     return err;
 }
 
-/* Into replay->data; at most `size` bytes. */
-static int read_segment(struct replay *replay, const struct part *part, uint64_t size,
-                        struct bytes *out_data)
+static int open_segment(struct replay *replay, struct cursor *at)
 {
-    size = size < part->size ? size : part->size;
-    mem_free(replay->data);
-    replay->data = mem_alloc((size_t)size + 1);
-    if (replay->data == NULL)
-        return out_of_memory(replay, size);
-    int err = read_file(replay, part, replay->data, &size);
-    if (err == 0)
-        *out_data = (struct bytes){replay->data, (size_t)size};
-    return err;
+    struct dir *dir = replay->options->dir;
+    char name[FILE_NAME_MAX + 1];
+    segment_name(at->part->name_lsn, name);
+    at->file = dir->ops->open(dir, name, FILE_READ);
+    return at->file < 0 ? refuse_io(replay, at->part, at->file) : 0;
+}
+
+/* The buffer serves one segment after the other. */
+static int grow_data(struct replay *replay, struct cursor *at, uint64_t capacity)
+{
+    uint8_t *data = mem_realloc(replay->data, (size_t)capacity);
+    if (data == NULL)
+        return out_of_memory(replay, capacity);
+    replay->data = data;
+    replay->data_capacity = (size_t)capacity;
+    at->data.data = data;
+    return 0;
+}
+
+/* Room to read on: in place of what has been understood, or in a larger buffer. */
+static int make_room(struct replay *replay, struct cursor *at)
+{
+    uint64_t capacity = at->whole ? at->limit : REPLAY_WINDOW_BYTES;
+    size_t understood = (size_t)(at->end - at->base);
+    at->data.data = replay->data;
+    if (replay->data_capacity < capacity)
+        return grow_data(replay, at, capacity);
+    if (at->data.size < replay->data_capacity)
+        return 0;
+    if (at->whole || understood == 0)
+        return grow_data(replay, at, 2 * (uint64_t)replay->data_capacity);
+    at->data.size -= understood;
+    at->base = at->end;
+    memmove(replay->data, replay->data + understood, at->data.size);
+    return 0;
+}
+
+/* Read some more. *out_end: there was nothing left. */
+static int read_on(struct replay *replay, struct cursor *at, bool *out_end)
+{
+    struct dir *dir = replay->options->dir;
+    int err = make_room(replay, at);
+    if (err != 0)
+        return err;
+    uint64_t from = at->base + at->data.size, left = at->limit - from;
+    size_t room = replay->data_capacity - at->data.size;
+    room = room < REPLAY_WINDOW_BYTES ? room : REPLAY_WINDOW_BYTES;
+    ssize_t n = dir->ops->read(dir, at->file, from, replay->data + at->data.size,
+                               left < room ? (size_t)left : room);
+    if (n < 0)
+        return refuse_io(replay, at->part, (int)n);
+    at->data.size += (size_t)n;
+    *out_end = n == 0;
+    return 0;
 }
 
 static int settle_part(struct replay *replay, const struct part *part)
@@ -359,12 +414,19 @@ static void tell_progress(struct replay *replay, uint64_t done)
     options->progress(options->context, done, replay->all_bytes);
 }
 
-/* The next entry of the chain below `limit`; false: none. */
-static bool next_entry(const struct cursor *at, uint64_t limit, struct entry *out_entry,
-                       size_t *out_size, uint32_t *out_crc)
+/* Up to where somebody wanted it. */
+static bool is_enough(const struct cursor *at)
 {
-    struct bytes rest = {at->data.data + at->end, (size_t)(limit - at->end)};
-    if (at->shutdown || (at->until_lsn != 0 && at->last_lsn >= at->until_lsn) ||
+    return at->until_lsn != 0 && at->last_lsn >= at->until_lsn;
+}
+
+/* The next entry of the chain in what has been read; false: none. */
+static bool next_entry(const struct cursor *at, struct entry *out_entry, size_t *out_size,
+                       uint32_t *out_crc)
+{
+    size_t skip = (size_t)(at->end - at->base);
+    struct bytes rest = {at->data.data + skip, at->data.size - skip};
+    if (at->shutdown || is_enough(at) ||
         entry_read(rest, at->crc, out_entry, out_size, out_crc) != 0)
         return false;
     uint64_t expected = at->last_lsn + (entry_type_counts(out_entry->type) ? 1 : 0);
@@ -387,14 +449,13 @@ static int take_entry(struct replay *replay, const struct entry *entry)
     return options->entry(options->context, entry);
 }
 
-/* All that are good below `limit`. */
-static int read_entries(struct replay *replay, struct cursor *at, uint64_t limit)
+/* All that are good in what has been read. */
+static int read_entries(struct replay *replay, struct cursor *at)
 {
     struct entry entry;
     size_t size;
     uint32_t crc;
-    uint64_t before = replay->report->bytes;
-    while (next_entry(at, limit, &entry, &size, &crc)) {
+    while (next_entry(at, &entry, &size, &crc)) {
         int err = take_entry(replay, &entry);
         if (err != 0)
             return err;
@@ -403,7 +464,7 @@ static int read_entries(struct replay *replay, struct cursor *at, uint64_t limit
         at->last_lsn = entry.lsn;
         at->synced = entry.synced > at->synced ? entry.synced : at->synced;
         at->shutdown = entry.type == ENTRY_SHUTDOWN;
-        replay->report->bytes = before + at->end;
+        replay->report->bytes += size;
         if (replay->report->bytes - replay->told_bytes >= REPLAY_PROGRESS_BYTES)
             tell_progress(replay, replay->report->bytes);
     }
@@ -444,7 +505,7 @@ static int check_end(struct replay *replay, const struct cursor *at,
     return 0;
 }
 
-/* Rows 3 to 5. */
+/* Rows 3 to 5. All of the segment has been read. */
 static int judge_tail(struct replay *replay, const struct cursor *at)
 {
     struct tail tail = {at->data, at->end, at->last_lsn, at->crc};
@@ -459,7 +520,8 @@ static int judge_tail(struct replay *replay, const struct cursor *at)
     return 0;
 }
 
-/* The end of what lies below the highest watermark. The frames are known to be good. */
+/* The end of what lies below the highest watermark. The frames are known to be good, and all are
+ * there. */
 static struct wal_end find_proved(const struct cursor *at)
 {
     const struct part *part = at->part;
@@ -476,7 +538,7 @@ static struct wal_end find_proved(const struct cursor *at)
 
 static int finish_last(struct replay *replay, const struct cursor *at)
 {
-    if (at->until_lsn != 0 && at->last_lsn >= at->until_lsn)
+    if (is_enough(at))
         return 0;
     if (at->until_lsn != 0)
         return refuse(replay, ERR_DATA_DAMAGED, at->part, at->end, at->last_lsn + 1,
@@ -488,28 +550,67 @@ static int finish_last(struct replay *replay, const struct cursor *at)
     return err;
 }
 
+/* Read a segment and its entries, as far as they are good or wanted. */
+static int read_segment(struct replay *replay, struct cursor *at)
+{
+    struct dir *dir = replay->options->dir;
+    bool end = false;
+    int err = open_segment(replay, at);
+    while (err == 0 && !end) {
+        err = read_on(replay, at, &end);
+        if (err == 0 && at->base + at->data.size > at->end)
+            err = read_entries(replay, at);
+        end = end || is_enough(at);
+    }
+    if (at->file >= 0)
+        dir->ops->close(dir, at->file);
+    return err;
+}
+
 static int replay_part(struct replay *replay, const struct part *part,
                        const struct segment_header *next)
 {
     struct cursor at = {.part = part,
+                        .file = -1,
+                        .whole = next == NULL && replay->options->until_lsn == 0,
+                        .limit = next == NULL ? part->size : next->end_offset,
                         .end = SEGMENT_HEADER_BYTES,
                         .crc = part->header.salt,
                         .last_lsn = part->header.last_lsn,
                         .until_lsn = next == NULL ? replay->options->until_lsn : 0};
-    int err = read_segment(replay, part, next == NULL ? UINT64_MAX : next->end_offset, &at.data);
-    if (err != 0)
-        return err;
-    uint64_t limit = next == NULL ? at.data.size : next->end_offset;
-    if (limit < SEGMENT_HEADER_BYTES || limit > at.data.size)
-        return refuse(replay, ERR_DATA_DAMAGED, part, at.data.size, REPLAY_LSN_UNKNOWN,
-                      "the file was cut short: its entries ended at offset %" PRIu64, limit);
-    err = read_entries(replay, &at, limit);
+    if (at.limit < SEGMENT_HEADER_BYTES || at.limit > part->size)
+        return refuse(replay, ERR_DATA_DAMAGED, part, part->size, REPLAY_LSN_UNKNOWN,
+                      "the file was cut short: its entries ended at offset %" PRIu64, at.limit);
+    replay->report->bytes += SEGMENT_HEADER_BYTES;
+    int err = read_segment(replay, &at);
     replay->report->end = end_at(part, at.end, at.crc, at.last_lsn);
     if (err != 0)
         return err;
     replay->report->segments++;
     err = next == NULL ? finish_last(replay, &at) : check_end(replay, &at, next);
     tell_progress(replay, replay->report->bytes);
+    return err;
+}
+
+/* Whether all entries of a segment are in the snapshot. */
+static bool is_covered(const struct replay *replay, const struct segment_header *next)
+{
+    return next != NULL && next->first_lsn <= replay->options->after_lsn + 1;
+}
+
+static int replay_parts(struct replay *replay)
+{
+    int err = 0;
+    for (size_t i = replay->first; i < replay->n && err == 0; i++) {
+        const struct part *part = &replay->parts[i];
+        const struct segment_header *next = i + 1 < replay->n ? &part[1].header : NULL;
+        if (is_covered(replay, next)) {
+            replay->report->covered++;
+            replay->all_bytes -= part->size;
+        } else {
+            err = replay_part(replay, part, next);
+        }
+    }
     return err;
 }
 
@@ -520,9 +621,8 @@ int replay_run(const struct replay_options *options, struct replay_report *repor
     int err = list_parts(&replay);
     if (err == 0)
         err = check_headers(&replay);
-    for (size_t i = replay.first; i < replay.n && err == 0; i++)
-        err = replay_part(&replay, &replay.parts[i],
-                          i + 1 < replay.n ? &replay.parts[i + 1].header : NULL);
+    if (err == 0)
+        err = replay_parts(&replay);
     mem_free(replay.parts);
     mem_free(replay.data);
     return err;

@@ -14,6 +14,7 @@
 
 struct replay_report {
     uint64_t segments, entries, bytes; /* read */
+    uint64_t covered;                  /* segments before those, all of it in the snapshot */
     uint64_t first_lsn, last_lsn;      /* 0: none */
     uint64_t synced_lsn;               /* known to have been synced before */
     uint64_t cut_bytes;                /* of a torn tail that were not zeros */

@@ -55,9 +55,10 @@ static void rotate_spare_missing(struct wal *wal, int err)
     wal_note_room(wal);
     pthread_mutex_unlock(&wal->lock);
     if (first)
-        log_warn("wal", "no next segment of %llu bytes can be made in %s: %s; free space there",
+        log_warn("wal", "no next segment of %llu bytes can be made in %s: %s; %s",
                  (unsigned long long)wal->options.segment_bytes, wal->options.dir->path,
-                 strerrordesc_np(-err));
+                 strerrordesc_np(-err),
+                 err == -ENOSPC || err == -EDQUOT ? "free space there" : "it will be tried again");
 }
 
 static void rotate_spare_ready(struct wal *wal, int file)
@@ -75,9 +76,24 @@ static void rotate_spare_ready(struct wal *wal, int file)
         log_notice("wal", "there is a next segment again");
 }
 
+/* Nobody reads the segment before soon: its memory serves better for the spare. */
+static void rotate_forget_past(struct wal *wal)
+{
+    struct dir *dir = wal->options.dir;
+    pthread_mutex_lock(&wal->lock);
+    int past = wal->past;
+    wal->past = -1;
+    pthread_mutex_unlock(&wal->lock);
+    if (past < 0)
+        return;
+    dir->ops->forget(dir, past);
+    dir->ops->close(dir, past);
+}
+
 void rotate_make_spare(struct wal *wal)
 {
     struct dir *dir = wal->options.dir;
+    rotate_forget_past(wal);
     if (wal->spare_err != 0) /* what the last attempt left, if it could not clean up */
         (void)!dir->ops->remove(dir, SEGMENT_SPARE);
     int file = rotate_make_file(dir, SEGMENT_SPARE, wal->options.segment_bytes);
@@ -169,8 +185,9 @@ static void rotate_fill_header(const struct wal *wal, struct segment_header *out
 static void rotate_done(struct wal *wal, const struct segment_header *header)
 {
     bool replaced = wal->header.first_lsn == header->first_lsn;
-    int before = wal->current.file;
     pthread_mutex_lock(&wal->lock);
+    int past = wal->past; /* whoever makes spares is behind: forget it without a word */
+    wal->past = wal->current.file;
     wal->segments += !replaced;
     wal->live_bytes += wal->next.bytes - (replaced ? wal->current.bytes : 0);
     wal->current = wal->next;
@@ -183,8 +200,8 @@ static void rotate_done(struct wal *wal, const struct segment_header *header)
     wal_note_room(wal);
     pthread_cond_signal(&wal->spare_work);
     pthread_mutex_unlock(&wal->lock);
-    if (before >= 0)
-        wal->options.dir->ops->close(wal->options.dir, before);
+    if (past >= 0)
+        wal->options.dir->ops->close(wal->options.dir, past);
 }
 
 static int rotate_use_next(struct wal *wal)

@@ -12,6 +12,7 @@
  * shorter than it was is noticed. The one before is synced first, then the header, and only then
  * does the file get its name, which is synced before its first entry is acknowledged. A segment
  * without an entry that takes an LSN is replaced by the next of the same name and number.
+ * docs/formats.md has a header byte by byte.
  */
 #pragma once
 

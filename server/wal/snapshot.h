@@ -15,7 +15,7 @@
  * another place or of another file changes the heads.
  *
  * Written under a temporary name; synced, renamed, and the directory synced, in this order. A file
- * is either whole, with every checksum right, or it is refused.
+ * is either whole, with every checksum right, or it is refused. docs/formats.md has one drawn.
  *
  * A writer belongs to one thread, and a directory has one at a time. Reading hands out chunks to
  * several.
@@ -85,6 +85,8 @@ struct snapshot_load {
     unsigned n_threads; /* that call `chunk`, the caller's among them (1: no other is made), for
                            records. Chunks of other sections are told in order, by the caller's;
                            each section is finished before the next begins */
+    /* What the file says of itself, before it is known to be true. May be NULL. */
+    void (*begin)(void *context, const struct snapshot_info *info);
     /* One chunk, uncompressed, good. `thread`: 0..n_threads-1. Not 0 ends the load with that. */
     int (*chunk)(void *context, unsigned thread, enum snapshot_section section, struct bytes data);
     /* Read so far: called by any of the threads, by one at a time. May be NULL. */

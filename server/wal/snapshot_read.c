@@ -23,6 +23,7 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+#include "common/thread.h"
 
 #include <lz4.h>
 #include <pthread.h>
@@ -47,7 +48,6 @@ struct reading {
 struct reader {
     struct reading *reading;
     unsigned number;
-    pthread_t thread;
     uint64_t offset; /* of the chunk */
     uint32_t raw, stored, crc;
     struct buf packed, plain;
@@ -120,6 +120,8 @@ static int layout_header(struct reading *reading, uint64_t lsn)
         return err;
     if (memcmp(header, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_BYTES) != 0)
         return reading_fail_damaged(reading, 0, "this is not a snapshot");
+    if (little_read_u32(header + SNAPSHOT_AT_FORMAT) == 0) /* nothing ever wrote that */
+        return reading_fail_damaged(reading, SNAPSHOT_AT_FORMAT, "no number of a format");
     if (little_read_u32(header + SNAPSHOT_AT_FORMAT) != SNAPSHOT_FORMAT)
         return reading_fail(reading, ERR_DATA_FORMAT, SNAPSHOT_AT_FORMAT, "a format unknown here");
     if (little_read_u64(header + SNAPSHOT_AT_LSN) != lsn)
@@ -256,29 +258,16 @@ static void chunk_work(struct reader *reader)
     (void)pthread_mutex_unlock(&reading->lock);
 }
 
-static void *reader_main(void *arg)
+static void reader_main(void *context, unsigned i)
 {
-    struct reader *reader = arg;
+    struct reader *reader = (struct reader *)context + i;
     while (chunk_take(reader))
         chunk_work(reader);
     buf_deinit(&reader->packed);
     buf_deinit(&reader->plain);
-    return NULL;
 }
 
 /* ---- sections ---- */
-
-static void section_read(struct reading *reading, struct reader *readers)
-{
-    unsigned wanted = reading->section == SNAPSHOT_RECORDS ? reading->load->n_threads : 1;
-    unsigned n = 1;
-    for (; n < wanted; n++)
-        if (pthread_create(&readers[n].thread, NULL, reader_main, &readers[n]) != 0)
-            break;
-    (void)reader_main(&readers[0]);
-    while (--n > 0)
-        (void)pthread_join(readers[n].thread, NULL);
-}
 
 static int sections_read(struct reading *reading)
 {
@@ -294,18 +283,10 @@ static int sections_read(struct reading *reading)
         reading->section = head[0];
         reading->at = reading->end + SNAPSHOT_SECTION_HEAD_BYTES;
         reading->end = reading->at + little_read_u64(head + 1);
-        section_read(reading, readers);
+        thread_share(reading->section == SNAPSHOT_RECORDS ? n_threads : 1, reader_main, readers);
     }
     mem_free(readers);
     return reading->err;
-}
-
-static int trailer_check(struct reading *reading)
-{
-    uint32_t crc = snapshot_crc(reading->crc, &reading->heads, reading->trailer);
-    if (crc == little_read_u32(reading->trailer + SNAPSHOT_STORE_BYTES))
-        return 0;
-    return reading_fail_damaged(reading, reading->size - 4, "the checksum of the file is wrong");
 }
 
 static void reading_info(const struct reading *reading, struct snapshot_info *out_info)
@@ -322,11 +303,20 @@ static void reading_info(const struct reading *reading, struct snapshot_info *ou
     memcpy(out_info->store.bytes, reading->trailer, SNAPSHOT_STORE_BYTES);
 }
 
+static int trailer_check(struct reading *reading)
+{
+    uint32_t crc = snapshot_crc(reading->crc, &reading->heads, reading->trailer);
+    if (crc == little_read_u32(reading->trailer + SNAPSHOT_STORE_BYTES))
+        return 0;
+    return reading_fail_damaged(reading, reading->size - 4, "the checksum of the file is wrong");
+}
+
 int snapshot_read(const struct snapshot_load *load, uint64_t lsn, struct snapshot_info *out_info,
                   char out_text[static 512])
 {
     struct reading reading = {.load = load, .text = out_text, .lock = PTHREAD_MUTEX_INITIALIZER};
     struct dir *dir = load->dir;
+    struct snapshot_info info;
     REQUIRE(load->n_threads > 0);
     out_text[0] = '\0';
     snapshot_name(lsn, reading.name);
@@ -335,11 +325,15 @@ int snapshot_read(const struct snapshot_load *load, uint64_t lsn, struct snapsho
         return reading_fail_io(&reading, 0, "open", reading.file);
     int err = layout_read(&reading, lsn);
     if (err == 0)
+        reading_info(&reading, &info);
+    if (err == 0 && load->begin != NULL)
+        load->begin(load->context, &info);
+    if (err == 0)
         err = sections_read(&reading);
     if (err == 0)
         err = trailer_check(&reading);
     if (err == 0)
-        reading_info(&reading, out_info);
+        *out_info = info;
     dir->ops->close(dir, reading.file);
     (void)pthread_mutex_destroy(&reading.lock);
     return err;

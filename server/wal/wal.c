@@ -252,6 +252,7 @@ static void wal_destroy(struct wal *wal)
     wal_close_file(wal, wal->current.file);
     wal_close_file(wal, wal->spare.file);
     wal_close_file(wal, wal->next.file);
+    wal_close_file(wal, wal->past);
     staging_deinit(&wal->staging);
     pthread_cond_destroy(&wal->moved);
     pthread_cond_destroy(&wal->spare_work);
@@ -291,7 +292,7 @@ static struct wal *wal_create(const struct wal_options *options, const struct wa
     wal->reserve_bytes = wal_max(wal->options.segment_bytes / 8, WAL_RESERVE_MIN);
     uint64_t interval_ms = options->strict ? WAL_STRICT_MS : options->sync_interval_ms;
     wal->interval_ns = wal_max(interval_ms, 1) * 1000000;
-    wal->current.file = wal->next.file = wal->spare.file = -1;
+    wal->current.file = wal->next.file = wal->spare.file = wal->past = -1;
     wal->written_offset = end->end_offset;
     wal->crc = end->end_crc;
     uint64_t lsn = end->last_lsn - (MUTANT(recovery_reuses_version) && end->last_lsn > 0);

@@ -76,6 +76,7 @@ struct wal {
     uint64_t blocked_ticks;  /* when writing found no room; 0: there may be some now */
     bool behind;             /* as of wal_note_room */
     bool stop;
+    int past; /* the segment before, synced, to be dropped from the caches; < 0: none */
     struct wal_file spare;
     bool spare_taken; /* its name is in use until it has been renamed */
     int spare_err;    /* why there is none; 0: it will come */

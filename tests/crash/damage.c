@@ -168,16 +168,26 @@ static bool do_header(struct simfs *fs, struct layout *l, struct rng *rng, struc
     return true;
 }
 
+/* A segment that goes missing: the newest nobody knows of, the oldest nobody may need. */
+static bool is_missed(const char *const *names, int n, int i, uint64_t after_lsn)
+{
+    uint64_t next_lsn = 0;
+    if (i + 1 == n)
+        return false;
+    REQUIRE(segment_parse_name(names[i + 1], &next_lsn));
+    return i > 0 || next_lsn > after_lsn + 1;
+}
+
 /* Whole files. */
 static bool do_files(struct simfs *fs, struct layout *l, const char *const *names, int n, int i,
-                     struct rng *rng, struct damage *damage)
+                     struct rng *rng, uint64_t after_lsn, struct damage *damage)
 {
     char other[FILE_NAME_MAX + 1];
     int j = (int)rng_below(rng, (uint64_t)n);
     (void)snprintf(other, sizeof other, "%s", names[j]);
     if (rng_below(rng, 3) == 0) {
+        damage->must_refuse = is_missed(names, n, i, after_lsn);
         simfs_drop(fs, l->name);
-        damage->must_refuse = i + 1 < n; /* the caller knows of the first */
         (void)snprintf(damage->what, sizeof damage->what, "%s: missing", l->name);
         return true;
     }
@@ -199,7 +209,7 @@ static bool do_files(struct simfs *fs, struct layout *l, const char *const *name
     return true;
 }
 
-bool damage_do(struct simfs *fs, struct rng *rng, struct damage *out_damage)
+bool damage_do(struct simfs *fs, struct rng *rng, uint64_t after_lsn, struct damage *out_damage)
 {
     static struct layout layout;
     const char *names[64];
@@ -214,7 +224,7 @@ bool damage_do(struct simfs *fs, struct rng *rng, struct damage *out_damage)
         done = do_truncate(fs, &layout, rng, out_damage);
         break;
     case 1:
-        done = do_files(fs, &layout, names, n, i, rng, out_damage);
+        done = do_files(fs, &layout, names, n, i, rng, after_lsn, out_damage);
         break;
     case 2:
         done = do_header(fs, &layout, rng, out_damage);

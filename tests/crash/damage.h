@@ -13,5 +13,5 @@ struct damage {
     bool must_refuse; /* else: synced entries may be missing, as replay.c says */
 };
 
-/* Do one to `fs`. False: nothing has changed. */
-bool damage_do(struct simfs *fs, struct rng *rng, struct damage *out_damage);
+/* Do one to `fs`, where a start needs the log behind `after_lsn`. False: nothing has changed. */
+bool damage_do(struct simfs *fs, struct rng *rng, uint64_t after_lsn, struct damage *out_damage);

@@ -3,20 +3,23 @@
  * The crash explorer: runs a writer of the log over a file system that forgets (tests/lib/simfs.h),
  * crashes it at its file operations, and looks at each state that the next start could find.
  *
- *   life    settle, compare, open; then appends, writes, syncs, trims at random, perhaps an I/O
+ *   life    settle, compare, open; then appends, writes, syncs, snapshots at random, perhaps an I/O
  *           error; at the end a clean close and the next start, or none
  *   crash   before each operation on a file, several: process or power, each with its own seed;
  *           the state is compared with the history, and now and then lived on, some lives deep
- *   damage  of a state at rest: must be refused, or be one that replay.c says it cannot know of
+ *   damage  of a state at rest: must be refused, or be one that replay.c says it cannot know of;
+ *           of the newest of two snapshots: the older one and the log give back everything
  *
  * Compared: nothing that was promised is missing, nothing is there that was not appended, no hole;
  * a state that a crash can leave is never refused; damaged bytes are never taken for good.
  *
  *   explore [--writer wal|logwriter] [--states N] [--seed S] [--break NAME | --break-all]
  *
- * With --break a rule of the writer is broken, and it is an error if nothing is found. Prints how
+ * With --break a rule of the log or of snapshots is broken, and it is an error if nothing is found.
+ * Prints how
  * many states were looked at; a finding is printed with what repeats it, and ends with 1.
  */
+#include "common/err.h"
 #include "common/log.h"
 #include "common/rng.h"
 #include "tests/crash/damage.h"
@@ -33,9 +36,12 @@ enum { DEPTH = 3, STEPS = 40 };
 struct explorer {
     const struct log_driver *driver;
     enum logwriter_break broken;
+    enum snapshots_break snapshots_broken;
+    int keep; /* snapshots, of the file system being looked at */
     uint64_t seed, states_max;
     uint64_t states, kills, cuts, lives, faults, damages, refused, unnoticed;
-    char finding[1200]; /* the first; then all stops */
+    uint64_t snapshots, loaded; /* taken; states that begin with one */
+    char finding[1200];         /* the first; then all stops */
 };
 
 /* One run of the writer on one file system. */
@@ -43,6 +49,7 @@ struct life {
     struct explorer *explorer;
     struct simfs *fs;
     struct history history;
+    struct snapshots snapshots;
     struct rng rng;
     void *log;
     unsigned depth;
@@ -75,12 +82,22 @@ static void note_promises(struct life *life)
         life->history.durable = durable;
 }
 
+/* What a start finds where nobody did any damage; `text` says what is wrong, or is empty. */
+static void judge(struct explorer *explorer, const struct history *history, struct simfs *fs,
+                  uint64_t floor, struct history_found *out_found, char text[static 800])
+{
+    (void)history_compare(history, fs, floor, out_found, text);
+    if (text[0] == 0 && out_found->snapshots.damaged > 0)
+        (void)snprintf(text, 800, "a snapshot under its own name is not whole");
+    explorer->loaded += out_found->snapshots.lsn != 0;
+}
+
 /* Look at what a crash leaves, and sometimes go on from there. */
 static void crash(struct life *life, enum simfs_crash how)
 {
     static const char *const names[] = {"process died", "power cut, ordered", "power cut, weak"};
     struct explorer *explorer = life->explorer;
-    struct replay_report report;
+    struct history_found found;
     char text[800];
     if (is_over(explorer))
         return;
@@ -89,9 +106,8 @@ static void crash(struct life *life, enum simfs_crash how)
     explorer->states++;
     explorer->kills += how == SIMFS_KILL;
     explorer->cuts += how != SIMFS_KILL;
-    (void)history_compare(&life->history, after,
-                          how == SIMFS_KILL ? life->history.written : life->history.durable,
-                          &report, text);
+    judge(explorer, &life->history, after,
+          how == SIMFS_KILL ? life->history.written : life->history.durable, &found, text);
     if (text[0] != 0)
         find(explorer, names[how], text);
     else if (life->depth > 0 && rng_below(&life->rng, 40) == 0)
@@ -116,25 +132,56 @@ static void before_call(void *context, enum simfs_call call, const char *name)
 
 /* ---- damage ---- */
 
-static void damage(struct life *life)
+static void damage_log(struct life *life, struct simfs *after)
 {
     struct explorer *explorer = life->explorer;
-    struct replay_report report;
+    struct history_found found;
     struct damage damage;
     char text[800], where[260];
+    uint64_t lsn = 0;
+    (void)snapshot_list(simfs_dir(after), &lsn, 1);
+    if (!damage_do(after, &life->rng, lsn, &damage))
+        return;
+    explorer->states++;
+    explorer->damages++;
+    int err = history_compare(&life->history, after, life->history.durable, &found, text);
+    bool lost = strstr(text, "was promised") != NULL;
+    explorer->refused += err != 0;
+    explorer->unnoticed += err == 0 && lost;
+    (void)snprintf(where, sizeof where, "damage, %s", damage.what);
+    if (err == -1000 || (err == 0 && text[0] != 0 && (!lost || damage.must_refuse)))
+        find(explorer, where, text);
+    if (err != 0 && err != -1000 && found.replay.problem[0] == 0)
+        find(explorer, where, "refused without a word");
+}
+
+/* An older snapshot takes its place; if none is kept, and the log is trimmed, it is refused. So is
+ * one whose format is not known, as nobody can know that the number is wrong. */
+static void damage_snapshot(struct life *life, struct simfs *after)
+{
+    struct explorer *explorer = life->explorer;
+    struct history_found found;
+    char text[800], what[200], where[260];
+    if (!snapshots_damage(after, &life->rng, what))
+        return;
+    explorer->states++;
+    explorer->damages++;
+    int err = history_compare(&life->history, after, life->history.durable, &found, text);
+    explorer->refused += err != 0;
+    (void)snprintf(where, sizeof where, "damage, %s", what);
+    bool refused = err != 0 && err != -1000;
+    if (text[0] != 0 && (!refused || (explorer->keep > 1 && err != ERR_DATA_FORMAT)))
+        find(explorer, where, text);
+}
+
+static void damage(struct life *life)
+{
     struct simfs *after = simfs_crash(life->fs, SIMFS_POWER_ORDERED, rng_next(&life->rng));
-    if (!is_over(explorer) && damage_do(after, &life->rng, &damage)) {
-        explorer->states++;
-        explorer->damages++;
-        int err = history_compare(&life->history, after, life->history.durable, &report, text);
-        bool lost = strstr(text, "was promised") != NULL;
-        explorer->refused += err != 0;
-        explorer->unnoticed += err == 0 && lost;
-        (void)snprintf(where, sizeof where, "damage, %s", damage.what);
-        if (err == -1000 || (err == 0 && text[0] != 0 && (!lost || damage.must_refuse)))
-            find(explorer, where, text);
-        if (err != 0 && err != -1000 && report.problem[0] == 0)
-            find(explorer, where, "refused without a word");
+    if (!is_over(life->explorer)) {
+        if (rng_below(&life->rng, 6) == 0)
+            damage_snapshot(life, after);
+        else
+            damage_log(life, after);
     }
     simfs_destroy(after);
 }
@@ -153,31 +200,29 @@ static void append_some(struct life *life)
     }
 }
 
-/* A snapshot, which may be ahead of what is synced of the log, and is durable before the log is
- * trimmed. */
-static int trim(struct life *life)
+/* Begin a snapshot, or finish the one that was begun. */
+static int take_snapshot(struct life *life)
 {
-    struct history *history = &life->history;
-    uint64_t range = history->written - history->snapshot;
-    history->snapshot += rng_below(&life->rng, range + 1);
-    if (history->durable < history->snapshot)
-        history->durable = history->snapshot;
-    return life->explorer->driver->trim(life->log, history->snapshot);
+    struct snapshots *snapshots = &life->snapshots;
+    if (snapshots->writer == NULL) {
+        (void)snapshots_begin(snapshots, &life->history, life->history.appended, &life->rng);
+        return 0;
+    }
+    life->explorer->snapshots++;
+    return snapshots_end(snapshots, &life->history, life->log, &life->rng) ? 0 : ERR_IO;
 }
 
 static int step(struct life *life)
 {
     const struct log_driver *driver = life->explorer->driver;
-    unsigned what = (unsigned)rng_below(&life->rng, 20);
+    unsigned what = (unsigned)rng_below(&life->rng, 23);
     if (what < 10)
         append_some(life);
     if (what < 13)
         return driver->write(life->log);
     if (what < 18)
         return driver->sync(life->log);
-    if (what == 18)
-        return driver->idle(life->log);
-    return rng_below(&life->rng, 3) == 0 ? trim(life) : driver->idle(life->log);
+    return what < 20 ? driver->idle(life->log) : take_snapshot(life);
 }
 
 /* One call fails, or all from one on. What comes of it: nothing more is promised. */
@@ -197,6 +242,7 @@ static void end_badly(struct life *life)
 {
     void *log = life->log;
     life->log = NULL;
+    snapshots_abandon(&life->snapshots);
     life->explorer->driver->abandon(log, life->fs);
     for (unsigned i = 0; i < 20; i++)
         crash(life, SIMFS_KILL);
@@ -234,7 +280,8 @@ static void run(struct life *life)
             damage(life);
     }
     simfs_watch(life->fs, NULL, NULL);
-    if (err != 0 || rng_below(&life->rng, 2) == 0 || is_over(life->explorer)) {
+    if (err != 0 || life->snapshots.writer != NULL || rng_below(&life->rng, 3) == 0 ||
+        is_over(life->explorer)) {
         end_badly(life);
         return;
     }
@@ -246,25 +293,31 @@ static void live(struct explorer *explorer, struct simfs *fs, const struct histo
                  uint64_t seed, unsigned depth)
 {
     struct life *life = calloc(1, sizeof *life);
-    struct replay_report report;
+    struct history_found found;
     char text[800];
     REQUIRE(life != NULL);
-    *life = (struct life){explorer, fs, *history, {seed}, NULL, depth, 1 + (unsigned)(seed % 8)};
+    *life = (struct life){.explorer = explorer,
+                          .fs = fs,
+                          .history = *history,
+                          .snapshots = {.fs = fs,
+                                        .driver = explorer->driver,
+                                        .keep = explorer->keep,
+                                        .broken = explorer->snapshots_broken},
+                          .rng = {seed},
+                          .depth = depth,
+                          .crash_one_in = 1 + (unsigned)(seed % 8)};
     explorer->lives++;
-    if (explorer->broken != BREAK_NO_REWRITE && replay_settle(simfs_dir(fs), &report) != 0)
-        find(explorer, "settle", report.problem);
-    if (history_compare(history, fs, history->durable, &report, text) != 0 || text[0] != 0)
+    if (explorer->broken != BREAK_NO_REWRITE && replay_settle(simfs_dir(fs), &found.replay) != 0)
+        find(explorer, "settle", found.replay.problem);
+    judge(explorer, history, fs, history->durable, &found, text);
+    if (text[0] != 0)
         find(explorer, "start", text);
-    if (report.end.last_lsn < history->snapshot) { /* the log is behind: begin anew */
-        report.end.last_lsn = history->snapshot;
-        report.end.end_offset = report.end.end_crc = 0;
-        report.proved = report.end;
-    }
-    life->history.appended = life->history.written = report.end.last_lsn;
+    const struct wal_end *end = &found.replay.end;
+    life->history.appended = life->history.written = end->last_lsn;
     plan_fault(life);
     simfs_watch(fs, before_call, life);
     void *log = NULL;
-    int err = explorer->driver->open(fs, &report.end, &report.proved, seed, explorer->broken, &log);
+    int err = explorer->driver->open(fs, end, &found.replay.proved, seed, explorer->broken, &log);
     life->log = log;
     if (err == 0) {
         note_promises(life);
@@ -280,6 +333,7 @@ static void explore(struct explorer *explorer)
     struct rng rng = {explorer->seed};
     while (!is_over(explorer)) {
         struct simfs *fs = simfs_create();
+        explorer->keep = 1 + (int)rng_below(&rng, 2);
         live(explorer, fs, &nothing, rng_next(&rng), DEPTH);
         simfs_destroy(fs);
     }
@@ -287,13 +341,34 @@ static void explore(struct explorer *explorer)
 
 /* ---- program ---- */
 
-static void print_figures(const struct explorer *e)
+/* Rules that can be broken, by number: those of the log, then those of snapshots. */
+enum { BREAKS = BREAK_COUNT + SNAPSHOTS_BREAKS - 1 };
+
+static enum logwriter_break log_break(int broken)
+{
+    return broken < BREAK_COUNT ? (enum logwriter_break)broken : BREAK_NOTHING;
+}
+
+static enum snapshots_break snapshots_break(int broken)
+{
+    return broken < BREAK_COUNT ? SNAPSHOTS_RIGHT
+                                : (enum snapshots_break)(broken - BREAK_COUNT + 1);
+}
+
+static const char *break_name(int broken)
+{
+    return broken < BREAK_COUNT ? logwriter_break_name(log_break(broken))
+                                : snapshots_break_name(snapshots_break(broken));
+}
+
+static void print_figures(const struct explorer *e, int broken)
 {
     printf("%s, %s broken, seed %" PRIu64 ": states: %" PRIu64 " (%" PRIu64 " kills, %" PRIu64
            " power cuts, %" PRIu64 " damages: %" PRIu64 " refused, %" PRIu64
-           " beyond knowing), lives: %" PRIu64 ", with an I/O error: %" PRIu64 "\n",
-           e->driver->name, logwriter_break_name(e->broken), e->seed, e->states, e->kills, e->cuts,
-           e->damages, e->refused, e->unnoticed, e->lives, e->faults);
+           " beyond knowing), lives: %" PRIu64 ", with an I/O error: %" PRIu64
+           ", snapshots: %" PRIu64 ", states that begin with one: %" PRIu64 "\n",
+           e->driver->name, break_name(broken), e->seed, e->states, e->kills, e->cuts, e->damages,
+           e->refused, e->unnoticed, e->lives, e->faults, e->snapshots, e->loaded);
 }
 
 struct arguments {
@@ -302,25 +377,30 @@ struct arguments {
     int broken; /* -1: all, one after the other */
 };
 
-/* 0: as it should be. */
-static int explore_with(enum logwriter_break broken, const struct arguments *a)
+/* 0: as it should be. The rules of the log can be broken in tests/lib/logwriter only. */
+static int explore_with(int broken, const struct arguments *a)
 {
-    struct explorer explorer = {
-        .driver = a->driver, .broken = broken, .seed = a->seed, .states_max = a->states};
+    struct explorer explorer = {.driver = a->driver,
+                                .broken = log_break(broken),
+                                .snapshots_broken = snapshots_break(broken),
+                                .seed = a->seed,
+                                .states_max = a->states};
+    if (log_break(broken) != BREAK_NOTHING)
+        explorer.driver = &log_driver_writer;
     explore(&explorer);
-    print_figures(&explorer);
+    print_figures(&explorer, broken);
     if (explorer.finding[0] != 0)
-        printf("  %s: %s\n", broken == BREAK_NOTHING ? "FOUND" : "caught", explorer.finding);
-    else if (broken != BREAK_NOTHING)
+        printf("  %s: %s\n", broken == 0 ? "FOUND" : "caught", explorer.finding);
+    else if (broken != 0)
         printf("  NOT CAUGHT\n");
-    return (explorer.finding[0] != 0) != (broken != BREAK_NOTHING);
+    return (explorer.finding[0] != 0) != (broken != 0);
 }
 
 static int parse_break(const char *name)
 {
-    for (enum logwriter_break i = 0; i < BREAK_COUNT; i++)
-        if (strcmp(name, logwriter_break_name(i)) == 0)
-            return (int)i;
+    for (int i = 0; i < BREAKS; i++)
+        if (strcmp(name, break_name(i)) == 0)
+            return i;
     fprintf(stderr, "explore: there is no break '%s'\n", name);
     exit(64);
 }
@@ -346,8 +426,6 @@ static void parse(int argc, char **argv, struct arguments *arguments)
         else
             exit(64);
     }
-    if (arguments->broken != BREAK_NOTHING)
-        arguments->driver = &log_driver_writer;
 }
 
 int main(int argc, char **argv)
@@ -357,8 +435,8 @@ int main(int argc, char **argv)
     parse(argc, argv, &a);
     log_set_level(LOG_LEVEL_ERROR - 1);
     if (a.broken != -1)
-        return explore_with((enum logwriter_break)a.broken, &a);
-    for (enum logwriter_break i = BREAK_NOTHING + 1; i < BREAK_COUNT; i++)
+        return explore_with(a.broken, &a);
+    for (int i = 1; i < BREAKS; i++)
         failed |= explore_with(i, &a);
     return failed;
 }

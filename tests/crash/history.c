@@ -2,12 +2,13 @@
  *
  * The oracle of the explorer.
  *
- *   must be there   every LSN from behind the snapshot up to `floor`
+ *   must be there   every LSN up to `floor`, in the snapshot or in the log
  *   may be there    those up to `appended`, without a hole
  *   nothing else    each body is the one that was appended under its LSN
  */
 #include "tests/crash/history.h"
 
+#include "common/err.h"
 #include "common/rng.h"
 #include "tests/crash/log_driver.h"
 
@@ -51,24 +52,40 @@ static int compare_entry(void *context, const struct entry *entry)
     return c->text[0] == 0 ? 0 : -1000;
 }
 
-int history_compare(const struct history *history, struct simfs *fs, uint64_t floor,
-                    struct replay_report *out_report, char out_text[static 800])
+/* As a start judges them (server/storage_recover.c). */
+static int compare_log(struct comparison *c, struct simfs *fs, struct history_found *found)
 {
-    struct comparison c = {.history = history, .last = history->snapshot, .text = out_text};
     struct replay_options options = {.dir = simfs_dir(fs),
                                      .store = &log_driver_store,
-                                     .after_lsn = history->snapshot,
+                                     .after_lsn = found->snapshots.lsn,
                                      .entry = compare_entry,
-                                     .context = &c};
-    out_text[0] = 0;
-    int err = replay_run(&options, out_report);
+                                     .context = c};
+    int err = replay_run(&options, &found->replay);
+    if (err != 0 || found->replay.end.last_lsn >= found->snapshots.newest)
+        return err;
+    (void)snprintf(found->replay.problem, sizeof found->replay.problem,
+                   "the log ends at LSN %" PRIu64 ", but there is a snapshot of LSN %" PRIu64,
+                   found->replay.end.last_lsn, found->snapshots.newest);
+    return ERR_DATA_DAMAGED;
+}
+
+int history_compare(const struct history *history, struct simfs *fs, uint64_t floor,
+                    struct history_found *out_found, char out_text[static 800])
+{
+    struct comparison c = {.history = history, .text = out_text};
+    const struct replay_report *report = &out_found->replay;
+    int err = snapshots_load(fs, history, &out_found->snapshots, out_text);
+    if (err != 0)
+        return err;
+    c.last = out_found->snapshots.lsn;
+    err = compare_log(&c, fs, out_found);
     REQUIRE(simfs_open_files(fs) == 0);
     if (err != 0 && out_text[0] == 0)
-        (void)snprintf(out_text, 800, "refused: %s", out_report->problem);
+        (void)snprintf(out_text, 800, "refused: %s", report->problem);
     else if (out_text[0] == 0 && c.last < floor)
         (void)snprintf(out_text, 800, "LSN %" PRIu64 " was promised, but the log ends at %" PRIu64,
                        floor, c.last);
-    else if (out_text[0] == 0 && out_report->synced_lsn > out_report->end.last_lsn)
+    else if (out_text[0] == 0 && report->synced_lsn > report->end.last_lsn)
         (void)snprintf(out_text, 800, "more is called synced than there is");
     return err;
 }

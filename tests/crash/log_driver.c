@@ -69,9 +69,9 @@ static int wal_driver_idle(void *log)
     return wal_driver_result(log);
 }
 
-static int wal_driver_trim(void *log, uint64_t lsn)
+static int wal_driver_trim(void *log, uint64_t snapshot_lsn, uint64_t keep_lsn)
 {
-    int err = wal_trim(log, lsn, lsn);
+    int err = wal_trim(log, snapshot_lsn, keep_lsn);
     return err != 0 ? err : wal_driver_result(log);
 }
 
@@ -151,9 +151,10 @@ static int writer_driver_idle(void *log)
     return err != 0 ? err : logwriter_sync(log);
 }
 
-static int writer_driver_trim(void *log, uint64_t lsn)
+static int writer_driver_trim(void *log, uint64_t snapshot_lsn, uint64_t keep_lsn)
 {
-    return logwriter_trim(log, lsn);
+    (void)snapshot_lsn;
+    return logwriter_trim(log, keep_lsn);
 }
 
 static int writer_driver_close(void *log)

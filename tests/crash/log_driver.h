@@ -17,7 +17,7 @@ struct log_driver {
     int (*write)(void *log);
     int (*sync)(void *log);
     int (*idle)(void *log); /* long enough for a watermark */
-    int (*trim)(void *log, uint64_t lsn);
+    int (*trim)(void *log, uint64_t snapshot_lsn, uint64_t keep_lsn);
     int (*close)(void *log); /* clean; the log is gone */
     uint64_t (*written)(void *log);
     uint64_t (*durable)(void *log);

@@ -303,8 +303,9 @@ class InspectionTest(TestCase):
         info = self.c.call("server.info")
         self.assertEqual(sorted(info), ["clients", "keyspace", "limits", "memory", "server"])
         self.assertEqual(info["server"]["pid"], self.server.pid)
-        self.assertEqual(sorted(info["server"]), ["durability", "loops", "partitions", "pid",
-                                                  "uptime_seconds", "version"])
+        self.assertEqual(sorted(info["server"]), ["cpu_us", "durability", "loops", "partitions",
+                                                  "pid", "uptime_seconds", "version"])
+        self.assertGreater(info["server"]["cpu_us"], 0)
         self.assertEqual(sorted(info["memory"]), ["limit_bytes", "policy", "resident_bytes",
                                                   "used_bytes"])
         self.assertEqual(sorted(info["keyspace"]), ["evicted", "expired", "records", "version"])

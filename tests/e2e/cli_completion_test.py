@@ -72,10 +72,19 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(self.complete("cairnd", "--set", "listen.unix"), ["listen.unix_mode="])
         self.assertIn("limits.connections=", self.complete("cairnd", "--set", "limits."))
         self.assertEqual(self.complete("cairnd", "x"), [])
+        self.assertEqual(self.complete("cairnd", "wal"), ["waldump"])
+        self.assertIn("check", self.complete("cairnd", ""))
 
     def test_loadgen(self):
-        self.assertEqual(self.complete("loadgen", "--thr"), ["--threads"])
+        self.assertEqual(self.complete("loadgen", "--threa"), ["--threads"])
         self.assertIn("--json", self.complete("loadgen", "--"))
+        self.assertIn("--vs", self.complete("loadgen", "-t", "get", "--"))
+        self.assertEqual(self.complete("loadgen", "comp"), ["compare"])
+        self.assertIn("report", self.complete("loadgen", ""))
+        self.assertIn("--gates", self.complete("loadgen", "compare", "--"))
+        self.assertEqual(self.complete("loadgen", "compare", "--thr"), ["--threshold"])
+        self.assertNotIn("--vs", self.complete("loadgen", "compare", "--"))
+        self.assertEqual(self.complete("loadgen", "-t", "comp"), [])
 
     def test_without_the_program(self):
         env = dict(os.environ, PATH="/usr/bin:/bin")

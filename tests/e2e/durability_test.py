@@ -30,6 +30,9 @@ class RestartTest(Stored):
             client.call("kv.incr", "counter", 7)
         client.call("kv.mput", [[f"many{i:04}", i] for i in range(1000)])
         client.call("batch", [["kv.put", ["a", 1]], ["kv.del", ["text"]]], atomic=True)
+        client.call("batch", [["kv.incr", ["left", -3]], ["kv.incr", ["right", 3]],
+                              ["kv.append", ["log", "x"]], ["kv.append", ["log", "yz"]],
+                              ["kv.expire", ["log", 3600000]]], atomic=True)
         client.call("kv.put", "text", "again")
         client.call("kv.put", "elsewhere", "r", run="agent-1")
         client.call("kv.put", "dropped", "r", run="agent-2")
@@ -49,6 +52,7 @@ class RestartTest(Stored):
         self.assertIsNone(call("kv.get", "gone"))
         self.assertEqual(call("kv.get", "counter"), 2100)
         self.assertEqual(call("kv.mget", ["many0000", "many0999", "a"]), [0, 999, 1])
+        self.assertEqual(call("kv.mget", ["left", "right", "log"]), [-3, 3, "xyz"])
         self.assertEqual(call("kv.count", prefix="many"), 1000)
         self.assertEqual(call("kv.count", prefix="clear"), 0)
         self.assertEqual(call("kv.get", "elsewhere", run="agent-1"), "r")

@@ -17,6 +17,16 @@ from lib import Server
 LOADGEN = os.environ["LOADGEN"]
 SEED = 5
 VOID = {"meta", "path", "br"}
+KNEE = {
+    "test": "set", "title": "SET", "quantile": 0.99, "slo_ns": 5000000, "outcome": "found",
+    "knee_per_sec": 2000, "points": [
+        {"step": "maximum", "ops_per_sec": 2500, "median_ns": 1, "p99_ns": 2, "p999_ns": 3},
+        {"step": "grid", "offered_per_sec": 1000, "ops_per_sec": 1000, "median_ns": 500000,
+         "p99_ns": 900000, "p999_ns": 1000000, "verdict": "kept"},
+        {"step": "bisect", "offered_per_sec": 2000, "ops_per_sec": 2000, "median_ns": 900000,
+         "p99_ns": 4000000, "p999_ns": 9000000, "verdict": "kept"},
+        {"step": "grid", "offered_per_sec": 3000, "ops_per_sec": 2400, "median_ns": 50000000,
+         "p99_ns": 90000000, "p999_ns": 99000000, "verdict": "rate not kept"}]}
 EVIL = "</script><script>alert(1)</script>\"'&<!--\x01 onload=x"
 
 
@@ -161,9 +171,10 @@ class ReportTest(unittest.TestCase):
             document = self.spoil(self.document, dice)
             document["version"] = "2.0"
             document.setdefault("results", {EVIL: {"title": EVIL, "warnings": [{"name": EVIL}]}})
-            document["comparison"] = self.spoil(
+            document["versus"] = {"figures": self.spoil(
                 [{"test": EVIL, "title": "p99", "verdict": EVIL, "ratio": 1.5, "low": 1.1,
-                  "high": 2, "a": 1, "b": 1.5, "text": EVIL}], dice)
+                  "high": 2, "a": 1, "b": 1.5, "text": EVIL}], dice)}
+            document["knee"] = self.spoil([KNEE, {**KNEE, "title": EVIL, "outcome": EVIL}], dice)
             page = page_of(document)
             self.assertEqual(page.tags["script"], 1)
             self.assertFalse({name for name, _ in page.attributes if name.startswith("on")})
@@ -173,11 +184,27 @@ class ReportTest(unittest.TestCase):
         row = {"test": "set", "title": "p99", "unit": "ms", "a": 1, "b": 1.5, "ratio": 1.5,
                "low": 1.2, "high": 1.9, "verdict": "worse", "text": "worse, unstable"}
         other = {"address": "10.0.0.1:6379", "software": "redis", "version": EVIL}
-        page = page_of({**self.document, "comparison": [row], "target_b": other})
+        mixed = self.document["results"]["mixed/d64/c50/P1/memory"]
+        page = page_of({**self.document, "versus": {"figures": [row]}, "target_b": other,
+                        "results": {"A/mixed/strict": mixed, "B/mixed/memory": mixed}})
         self.assertIn("B: redis", page.words)
         self.assertIn("10.0.0.1:6379", page.words)
         self.assertIn("worse, unstable", page.words)
         self.assertIn("1.200 to 1.900", page.words)
+        self.assertIn("Latency by percentile: MIXED", page.words)
+        self.assertIn("MIXED, A", page.words)
+        self.assertIn("MIXED, B", page.words)
+
+    def test_knee_is_shown(self):
+        page = page_of({**self.document, "knee": [KNEE]})
+        self.assertIn("The knee is at 2,000 requests/s.", page.words)
+        self.assertIn("p99 of the response time at most 5.00\xa0ms", page.words)
+        self.assertIn("rate not kept", page.words)
+        lines = [value for name, value in page.attributes if name == "class" and "line" in value]
+        for kind in ("median", "p99", "max", "offered", "response"):
+            self.assertIn("line " + kind, lines)
+        empty = page_of({**self.document, "knee": [{"title": "SET", "points": []}]})
+        self.assertIn("Throughput against latency", empty.words)
 
     def test_page_that_cannot_be_written(self):
         """Told before anything is measured: there is no server here."""

@@ -221,7 +221,6 @@ class FakeTest(unittest.TestCase):
         for args, text in (
                 (("-t", "gte"), "did you mean get?"),
                 (("-u", "http://x"), "a server is redis://"),
-                (("-k", "0"), "is not offered"),
                 (("--rate", "5", "--pipeline-mode", "batch"), "give no --pipeline-mode batch"),
                 (("--rate", "-5"), "must be a number from 0"),
                 (("--arrival", "uniform"), "must be constant or poisson"),

@@ -202,6 +202,22 @@ class PipelineTest(TestCase):
         self.assertEqual(results[::4], list(range(1, 501)))
         self.assertTrue(all(isinstance(r, RpcError) for i, r in enumerate(results) if i % 4))
 
+    def test_the_run_changes_between(self):
+        """The run of a request is that of its turn, not of the time when it was read."""
+        own, other = self._testMethodName, self._testMethodName + ".other"
+        self.addCleanup(self.c.call, "run.drop", other)
+        for _ in range(3):
+            calls = []
+            for name in (own, other):
+                calls += [("run.use", name), *(("kv.put", f"k{i}", name) for i in range(5))]
+            for result in self.c.pipeline(calls):
+                self.assertNotIsInstance(result, RpcError)
+        for name in (own, other):
+            self.c.call("run.use", name)
+            self.assertEqual(self.c.call("kv.count"), 5)
+            self.assertEqual({self.c.call("kv.get", f"k{i}") for i in range(5)}, {name})
+            self.assertEqual(len(self.c.call("kv.scan")["items"]), 5)
+
     def test_equal_ids(self):
         self.c.send(request(5, "ping", [1]) + request(5, "ping", [2]))
         self.assertEqual([self.c.message(), self.c.message()], [[1, 5, None, 1], [1, 5, None, 2]])

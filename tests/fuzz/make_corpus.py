@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Write the seeds and dictionaries of the fuzz targets mp, rpc_decode, dispatch, resp and snapshot.
+"""Write the seeds and dictionaries of the fuzz targets mp, rpc_decode, dispatch, resp, snapshot
+and waldump.
 
 Usage: make_corpus.py [FOLDER]   (corpus/ beside this file)
 
@@ -174,6 +175,19 @@ def snapshot_seeds():
     }
 
 
+def waldump_seeds():
+    """Type and body of the entries of a log."""
+    with open(os.path.join(GOLDEN, "data-1", "wal-0000000000000001.log"), "rb") as file:
+        log = file.read()
+    seeds, at = {}, 4096
+    while at + 26 <= len(log):
+        length, = struct.unpack_from("<I", log, at)
+        kind, lsn = log[at + 4], log[at + 6]
+        seeds[f"lsn_{lsn:02}_type_{kind:02x}"] = bytes([kind]) + log[at + 22:at + length]
+        at += length + 4
+    return seeds
+
+
 def table(name):
     """A table of proto without its comments."""
     with open(os.path.join(PROTO, name), encoding="utf-8") as file:
@@ -207,7 +221,7 @@ def main():
     """Run as a program."""
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "corpus")
     seeds = {"mp": mp_seeds(), "rpc_decode": rpc_seeds(), "dispatch": dispatch_seeds(),
-             "resp": resp_seeds(), "snapshot": snapshot_seeds()}
+             "resp": resp_seeds(), "snapshot": snapshot_seeds(), "waldump": waldump_seeds()}
     for target, files in seeds.items():
         os.makedirs(os.path.join(folder, target), exist_ok=True)
         for name, data in files.items():

@@ -6,10 +6,13 @@
  *
  * Checked: an answer or a refusal that says why; LSNs told without a hole, bodies within the file;
  * while no checksum was put right, only what was written is told, and behind what was found the log
- * goes on and is found again.
+ * goes on and is found again. Each segment by itself can be inspected, whatever it holds, and where
+ * recovery succeeds inspection finds at least the entries that it has read.
  */
 #include "common/err.h"
+#include "common/mem.h"
 #include "common/rng.h"
+#include "server/wal/inspect.h"
 #include "server/wal/little.h"
 #include "server/wal/replay.h"
 #include "tests/lib/logwriter.h"
@@ -207,6 +210,34 @@ static int replay(struct world *w, struct replay_report *report)
     return err;
 }
 
+static int on_inspected(void *context, const struct inspection *found, const struct entry *entry)
+{
+    struct world *w = context;
+    REQUIRE(found->end >= SEGMENT_HEADER_BYTES && found->end < found->bytes);
+    for (size_t i = 0; i < entry->body.size; i++)
+        w->sum += entry->body.data[i];
+    return 0;
+}
+
+static void inspect(struct world *w, uint64_t least_entries)
+{
+    uint64_t *lsns, entries = 0;
+    size_t n;
+    char text[256];
+    REQUIRE(inspect_list(simfs_dir(w->fs), &lsns, &n) == 0);
+    for (size_t i = 0; i < n; i++) {
+        struct inspection found;
+        struct inspect_options options = {
+            .dir = simfs_dir(w->fs), .name_lsn = lsns[i], .entry = on_inspected, .context = w};
+        REQUIRE(inspect_segment(&options, &found, text) == 0);
+        REQUIRE(found.end <= found.bytes || found.header_err != 0);
+        entries += found.entries;
+    }
+    REQUIRE(entries >= least_entries);
+    mem_free(lsns);
+    REQUIRE(simfs_open_files(w->fs) == 0);
+}
+
 static void go_on(struct world *w, const struct replay_report *before)
 {
     struct replay_report report;
@@ -230,7 +261,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         make_log(&w);
     for (unsigned i = 0; mode != 2 && i < SPOILT_MAX && w.at < w.end && simfs_name(w.fs, 0); i++)
         spoil(&w, w.forged);
-    if (replay(&w, &report) == 0 && !w.forged)
+    int err = replay(&w, &report);
+    inspect(&w, err == 0 ? report.entries : 0);
+    if (err == 0 && !w.forged)
         go_on(&w, &report);
     simfs_destroy(w.fs);
     return 0;

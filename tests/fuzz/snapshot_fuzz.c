@@ -111,7 +111,7 @@ static int sum_chunk(void *context, unsigned thread, enum snapshot_section secti
 static void read_file(struct memory_dir *memory, unsigned n_threads)
 {
     atomic_size_t bytes = 0;
-    struct snapshot_load load = {&memory->dir, n_threads, sum_chunk, NULL, &bytes};
+    struct snapshot_load load = {&memory->dir, n_threads, NULL, sum_chunk, NULL, &bytes};
     struct snapshot_info info;
     char text[512], name[FILE_NAME_MAX + 1];
     uint64_t lsn = 0;

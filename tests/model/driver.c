@@ -223,12 +223,34 @@ static void driver_remember(struct driver *d)
     }
 }
 
+/* ---- failing allocations ---- */
+
+void driver_arm(struct driver *d)
+{
+    mem_fail_after(d->fail_nth, d->fail_sticky);
+}
+
+/* A failure that is still to come is met here; one that goes on for ever has come already. */
+void driver_disarm(struct driver *d)
+{
+    bool to_come = false;
+    for (unsigned long i = 0; i < d->fail_nth && !to_come && !d->fail_sticky; i++) {
+        void *memory = mem_alloc(1);
+        to_come = memory == NULL;
+        mem_free(memory);
+    }
+    d->fired |= d->fail_nth > 0 && !to_come;
+    mem_fail_after(0, 0);
+}
+
 /* ---- running ---- */
 
 static void driver_finish_job(struct driver *d, struct job *job)
 {
     struct buf reply = d->reply;
+    driver_arm(d);
     bool done = job->step(job, &d->env);
+    driver_disarm(d);
     uint64_t written = 0;
     buf_init(&d->reply);
     while (!done) {
@@ -266,9 +288,12 @@ static void driver_dispatch(struct driver *d, struct job **out_job)
         buf_deinit(&d->env.scratch); /* so that handlers must allocate it */
         mem_fail_after(1 + rng_below(&d->rng, rng_below(&d->rng, 2) == 0 ? 3 : 12),
                        (int)rng_below(&d->rng, 2));
+    } else if (d->fail_nth > 0) {
+        buf_deinit(&d->env.scratch);
+        driver_arm(d);
     }
     *out_job = dispatch_run(&d->env, &d->session, &request, &d->reply, &failed);
-    mem_fail_after(0, 0);
+    driver_disarm(d);
     if (failed)
         driver_fail(d, "no reply");
 }
@@ -279,7 +304,7 @@ static bool driver_may_refuse(const struct driver *d, const struct call *c)
     bool limited = d->memory_limited && write && c->op != OP_kv_del && c->op != OP_kv_mdel &&
                    c->op != OP_kv_expire && c->op != OP_kv_persist && c->op != OP_kv_clear &&
                    c->op != OP_run_drop;
-    return limited || d->faults;
+    return limited || d->faults || d->fail_nth > 0;
 }
 
 /* Entries that were evicted for this call leave the oracle too. */

@@ -24,6 +24,9 @@ struct driver {
     bool memory_limited;       /* writes may be refused for memory */
     bool evicting;             /* ... or other records be evicted for them */
     bool faults;               /* now and then an allocation fails */
+    unsigned long fail_nth;    /* this allocation of each call fails; 0: none */
+    bool fail_sticky;          /* ... and all behind it */
+    bool fired;                /* there was such an allocation */
     uint64_t refused;          /* for memory */
     struct buf last_cursor;    /* of the last page, empty at the end */
     bool last_ok;              /* the last call was answered without error */
@@ -40,6 +43,10 @@ void driver_deinit(struct driver *driver);
 
 /* Encode, decode, run, and compare with the oracle. Anything wrong ends the test. */
 void driver_run(struct driver *driver, const struct call *call);
+
+/* Let the fail_nth allocation from here on fail; and no more, noting whether one did. */
+void driver_arm(struct driver *driver);
+void driver_disarm(struct driver *driver);
 
 /* Time goes on; expired records are swept: a few of one partition, or all. */
 void driver_tick(struct driver *driver, int64_t ms);

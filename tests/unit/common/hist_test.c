@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * common/hist against the sorted values themselves: quantiles within 1/64 and never above max,
- * minimum, maximum, sum and count exact, merging the same as adding.
+ * common/hist against the sorted values themselves: quantiles within 0.8 % and never above
+ * max, minimum, maximum, sum and count exact, merging the same as adding.
  */
 #include "common/hist.h"
 
 #include "common/check.h"
 #include "tests/unit/common/seed.h"
 
+#include <math.h>
 #include <string.h>
 
-enum { VALUES = 5000 };
+enum {
+    VALUES = 5000,
+    HIST_TEST_STEP = 125, /* 0.8 % */
+};
 
-static struct hist hist, other, merged; /* 18 KiB each */
+static struct hist hist, other, merged; /* 35 KiB each */
 static uint64_t values[VALUES];
 
 static int by_value(const void *a, const void *b)
@@ -29,7 +33,7 @@ static void buckets(void **state)
     for (unsigned i = 0; i < HIST_BUCKETS; i++) {
         uint64_t top = hist_bucket_top(i);
         assert_true(top >= bottom);
-        assert_true((top - bottom) * 64 <= bottom);
+        assert_true((top - bottom) * HIST_TEST_STEP <= bottom);
         for (unsigned side = 0; side < 2; side++) {
             hist_init(&hist);
             hist_add(&hist, side == 0 ? bottom : top);
@@ -87,7 +91,7 @@ static void check_quantile(const struct hist *h, const uint64_t *sorted, size_t 
     rank = rank < 1 ? 1 : rank > n ? n : rank;
     uint64_t exact = sorted[rank - 1], got = hist_quantile(h, q);
     assert_true(got >= exact);
-    assert_true((got - exact) * 64 <= exact);
+    assert_true((got - exact) * HIST_TEST_STEP <= exact);
     assert_true(got <= h->max);
 }
 
@@ -113,6 +117,67 @@ static void against_sorted(void **state)
         for (size_t i = 0; i < LENGTH_OF(quantiles); i++)
             check_quantile(&hist, values, n, quantiles[i]);
     }
+}
+
+/* ---- sets whose percentiles are known ---- */
+
+static uint64_t uniform(size_t i)
+{
+    return 1000 + 37 * i;
+}
+
+/* Of the mean 1 ms, without chance: each value is the quantile of its rank. */
+static uint64_t exponential(size_t i)
+{
+    return (uint64_t)(-1e6 * log(1 - ((double)i + 0.5) / VALUES));
+}
+
+/* 1 in 100 takes 5 s, the rest 80 us. */
+static uint64_t two_points(size_t i)
+{
+    return i < VALUES / 100 * 99 ? 80000 : UINT64_C(5000000000);
+}
+
+static uint64_t all_equal(size_t i)
+{
+    (void)i;
+    return 123457;
+}
+
+static uint64_t nothing(size_t i)
+{
+    (void)i;
+    return 0;
+}
+
+/* All percentiles in steps of 0.01 % are within 0.8 % of the sorted values. */
+static void known_sets(void **state)
+{
+    (void)state;
+    uint64_t (*const sets[])(size_t) = {uniform, exponential, two_points, all_equal, nothing};
+    for (size_t set = 0; set < LENGTH_OF(sets); set++) {
+        hist_init(&hist);
+        for (size_t i = 0; i < VALUES; i++)
+            hist_add(&hist, values[i] = sets[set](i));
+        qsort(values, VALUES, sizeof values[0], by_value);
+        for (unsigned step = 0; step <= 10000; step++)
+            check_quantile(&hist, values, VALUES, step / 10000.0);
+    }
+    assert_true(hist_quantile(&hist, 1) == 0);
+}
+
+/* Half the values are above the range: percentiles below are right, those above say the maximum. */
+static void half_out_of_range(void **state)
+{
+    (void)state;
+    uint64_t beyond = UINT64_C(1) << (HIST_TOP_BITS + 1);
+    hist_init(&hist);
+    hist_add_n(&hist, 1000, 50);
+    hist_add_n(&hist, beyond, 49);
+    hist_add(&hist, beyond + 7);
+    assert_in_range(hist_quantile(&hist, 0.5), 1000, 1008);
+    assert_true(hist_quantile(&hist, 0.51) == beyond + 7);
+    assert_true(hist.max == beyond + 7 && hist.count == 100);
 }
 
 /* Adding the values to two and merging is adding them to one; n equal values at once as well. */
@@ -141,8 +206,10 @@ static void merging(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(buckets),        cmocka_unit_test(empty),   cmocka_unit_test(out_of_range),
-        cmocka_unit_test(against_sorted), cmocka_unit_test(merging),
+        cmocka_unit_test(buckets),      cmocka_unit_test(empty),
+        cmocka_unit_test(out_of_range), cmocka_unit_test(against_sorted),
+        cmocka_unit_test(known_sets),   cmocka_unit_test(half_out_of_range),
+        cmocka_unit_test(merging),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "tests/unit/server/config_fixture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* Each row: assignments separated by spaces, and the beginning of the refusal (NULL: accepted). */
 static void rules(void **state)
@@ -20,7 +21,10 @@ static void rules(void **state)
     } rows[] = {
         {"durability.mode=buffered", ERR_BAD_ARGUMENT, "durability.mode: buffered and strict keep"},
         {"durability.mode=strict", ERR_BAD_ARGUMENT, "durability.mode: buffered and strict keep"},
-        {"data.dir=/var/lib/cairn", ERR_BAD_ARGUMENT, "data.dir: durability.mode: memory keeps"},
+        {"durability.mode=memory data.dir=/x", ERR_BAD_ARGUMENT,
+         "data.dir: durability.mode: memory"},
+        {"data.dir=/x memory.policy=evict", ERR_BAD_ARGUMENT,
+         "memory.policy: evict deletes records"},
         {"memory.policy=evict", ERR_BAD_ARGUMENT, "memory.policy: evict makes room below"},
         {"memory.policy=evict memory.limit=1GiB", 0, NULL},
         {"listen.rpc=", 0, NULL},
@@ -115,10 +119,37 @@ static void addresses(void **state)
     assert_int_equal(count, 0);
 }
 
+/* durability.mode: auto, and the directory that systemd gives. */
+static void durability(void **state)
+{
+    struct config *config = config_create();
+    struct err_detail detail;
+    (void)state;
+    assert_int_equal(unsetenv("STATE_DIRECTORY"), 0);
+    assert_int_equal(config_durability(config), DURABILITY_MEMORY);
+    assert_int_equal(setenv("STATE_DIRECTORY", "/var/lib/cairnd", 1), 0);
+    assert_int_equal(config_durability(config), DURABILITY_BUFFERED);
+    assert_string_equal(config_data_dir(config), "/var/lib/cairnd");
+    assert_int_equal(config_check(config, &detail), 0);
+    set(config, "data.dir=/x");
+    assert_string_equal(config_data_dir(config), "/x");
+    set(config, "data.dir=");
+    set(config, "durability.mode=memory");
+    assert_string_equal(config_data_dir(config), "");
+    assert_int_equal(config_durability(config), DURABILITY_MEMORY);
+    assert_int_equal(config_check(config, &detail), 0);
+    set(config, "durability.mode=strict");
+    assert_int_equal(config_durability(config), DURABILITY_STRICT);
+    assert_int_equal(config_check(config, &detail), 0);
+    assert_int_equal(unsetenv("STATE_DIRECTORY"), 0);
+    config_destroy(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(rules),
+        TEST(durability),
         TEST(unix_paths_fit),
         TEST(addresses),
     };

@@ -46,7 +46,9 @@ static void table_is_sound(void **state)
 static void words_are_enums(void **state)
 {
     struct config *config = *state;
-    assert_value(config, OPTION_durability_mode, "memory");
+    assert_value(config, OPTION_durability_mode, "auto");
+    assert_int_equal(config_enum(config, OPTION_durability_mode), DURABILITY_AUTO);
+    set(config, "durability.mode=memory");
     assert_int_equal(config_enum(config, OPTION_durability_mode), DURABILITY_MEMORY);
     set(config, "durability.mode=buffered");
     assert_int_equal(config_enum(config, OPTION_durability_mode), DURABILITY_BUFFERED);

@@ -115,6 +115,10 @@ static void requests_refused(void **state)
     refused("kv.mget [ a");
     refused("kv.mget a ]");
     refused("kv.mget ] a [");
+    refused("kv.scan { limit }");
+    refused("kv.scan { limit 5 ]");
+    refused("kv.scan [ { limit 5 ] }");
+    refused("kv.scan { limit 5");
     refused("x __data__ __data__ __data__ __data__ __data__ __data__ __data__ __data__ __data__ "
             "__data__ __data__ __data__ __data__ __data__ __data__ __data__ __data__");
 }

@@ -104,16 +104,21 @@ static void begins(const struct driver *driver, struct driver_login login, unsig
 static void logins(void **state)
 {
     (void)state;
-    begins(&driver_resp2, (struct driver_login){"", "", ""}, 1, "*1\r\n$4\r\nPING\r\n");
-    begins(&driver_resp2, (struct driver_login){"", "pw", "3"}, 3,
+    begins(&driver_resp2, (struct driver_login){"", "", "", false}, 1, "*1\r\n$4\r\nPING\r\n");
+    begins(&driver_resp2, (struct driver_login){"", "pw", "3", false}, 3,
            "*2\r\n$4\r\nAUTH\r\n$2\r\npw\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n*1\r\n$4\r\nPING\r\n");
-    begins(&driver_resp2, (struct driver_login){"me", "pw", ""}, 2,
+    begins(&driver_resp2, (struct driver_login){"me", "pw", "", false}, 2,
            "*3\r\n$4\r\nAUTH\r\n$2\r\nme\r\n$2\r\npw\r\n*1\r\n$4\r\nPING\r\n");
-    begins(&driver_resp3, (struct driver_login){"", "", ""}, 2,
+    begins(&driver_resp3, (struct driver_login){"", "", "", false}, 2,
            "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n*1\r\n$4\r\nPING\r\n");
-    begins(&driver_resp3, (struct driver_login){"", "pw", ""}, 2,
+    begins(&driver_resp3, (struct driver_login){"", "pw", "", false}, 2,
            "*5\r\n$5\r\nHELLO\r\n$1\r\n3\r\n$4\r\nAUTH\r\n$7\r\ndefault\r\n$2\r\npw\r\n"
            "*1\r\n$4\r\nPING\r\n");
+    begins(&driver_resp2, (struct driver_login){"", "", "", true}, 0, "");
+    begins(&driver_resp2, (struct driver_login){"", "pw", "3", true}, 2,
+           "*2\r\n$4\r\nAUTH\r\n$2\r\npw\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n");
+    begins(&driver_resp3, (struct driver_login){"", "", "", true}, 1,
+           "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n");
 }
 
 struct row {

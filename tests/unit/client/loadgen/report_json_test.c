@@ -43,7 +43,7 @@ static json_t *report(int argc, const char *const *words)
     writer_init(&json, out);
     report_json_begin(&json, &run);
     report_json_test(&json, &run, false, &result);
-    report_json_end(&json, NULL, 0);
+    report_json_end(&json, NULL);
     fclose(out);
     json_t *document = json_loads(text, JSON_REJECT_DUPLICATES, &error);
     if (document == NULL)
@@ -177,29 +177,37 @@ static void two_servers(void **state)
 {
     (void)state;
     char *argv[] = {NULL}, text[65536] = "";
-    struct versus versus;
+    static struct report_findings findings = {.n_versus = 1};
+    struct versus *versus = &findings.versus[0];
     struct writer json;
-    struct report_run run = {.options = &options, .plan = &plan, .target = "a", .target_b = "b"};
+    struct plan plan_b;
+    struct report_run run = {
+        .options = &options, .plan = &plan, .target = "a", .target_b = "b", .plan_b = &plan_b};
     run.argv = argv;
     FILE *out = fmemopen(text, sizeof text, "w");
     measure();
     json_decref(REPORT("loadgen")); /* for options and plan */
-    versus_init(&versus, &workload_table[WORKLOAD_get]);
-    assert_int_equal(versus_add(&versus, &result, &result), 0);
+    plan_b = plan;
+    plan_b.driver = &driver_resp3;
+    assert_int_equal(versus_init(versus, &workload_table[WORKLOAD_get], 1, 0.05), 0);
+    assert_int_equal(versus_add(versus, &result, &result), 0);
     writer_init(&json, out);
     report_json_begin(&json, &run);
-    report_json_test(&json, &run, false, &result);
-    report_json_test(&json, &run, true, &result);
-    report_json_end(&json, &versus, 1);
+    report_json_side(&json, &run, versus, false);
+    report_json_side(&json, &run, versus, true);
+    report_json_end(&json, &findings);
     fclose(out);
     json_t *document = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(document);
     (void)the_result(document, "A/get/d3/c50/P1/unknown");
-    (void)the_result(document, "B/get/d3/c50/P1/unknown");
-    assert_non_null(json_object_get(document, "target_b"));
-    assert_true(json_array_size(json_object_get(document, "comparison")) > 3);
+    const json_t *b = the_result(document, "B/get/d3/c50/P1/unknown");
+    assert_int_equal(json_array_size(json_object_get(b, "runs")), 1);
+    const json_t *target_b = json_object_get(document, "target_b");
+    assert_string_equal(json_string_value(json_object_get(target_b, "protocol")), "resp3");
+    const json_t *compared = json_object_get(document, "versus");
+    assert_true(json_array_size(json_object_get(compared, "figures")) > 3);
     json_decref(document);
-    versus_deinit(&versus);
+    report_findings_deinit(&findings);
 }
 
 static void probe_of_cairn(void **state)
@@ -212,7 +220,9 @@ static void probe_of_cairn(void **state)
     assert_int_equal(pack_str(&info, bytes_of("memory")), 0);
     assert_int_equal(pack_uint(&info, 7), 0);
     assert_int_equal(pack_str(&info, bytes_of("server")), 0);
-    assert_int_equal(pack_map(&info, 2), 0);
+    assert_int_equal(pack_map(&info, 3), 0);
+    assert_int_equal(pack_str(&info, bytes_of("cpu_us")), 0);
+    assert_int_equal(pack_uint(&info, 123456), 0);
     assert_int_equal(pack_str(&info, bytes_of("durability")), 0);
     assert_int_equal(pack_str(&info, bytes_of("buffered")), 0);
     assert_int_equal(pack_str(&info, bytes_of("loops")), 0);
@@ -221,6 +231,7 @@ static void probe_of_cairn(void **state)
     assert_string_equal(probe.software, "cairn");
     assert_string_equal(probe.durability, "buffered");
     assert_string_equal(probe.threads, "4");
+    assert_int_equal(probe.cpu_ns, 123456000);
     for (size_t size = 0; size < info.size; size++) /* cut short anywhere: no harm */
         probe_from_info((struct bytes){info.data, size}, &probe);
     buf_deinit(&info);
@@ -231,10 +242,12 @@ static void probe_of_redis(void **state)
     (void)state;
     struct probe probe;
     probe_from_resp("$99\r\n# Server\r\nredis_version:7.0.15\r\nmem_allocator:jemalloc-5.3.0\r\n"
+                    "used_cpu_sys:1.250000\r\nused_cpu_user:0.500001\r\n"
                     "# Persistence\r\naof_enabled:1\r\n",
                     &probe);
     assert_string_equal(probe.software, "redis");
     assert_string_equal(probe.version, "7.0.15");
+    assert_int_equal(probe.cpu_ns, 1750001000);
     assert_string_equal(probe.allocator, "jemalloc-5.3.0");
     assert_string_equal(probe.durability, "buffered");
     probe_from_resp("redis_version:7.2.4\ncairn_version:0.1\naof_enabled:0", &probe);

@@ -153,6 +153,12 @@ static void verdicts(void **state)
     ratio = (struct stats_ratio){.runs = 5, .ratio = 0.8, .low = 0.7, .high = 0.9};
     assert_int_equal(stats_judge(&ratio, true, 0.05), STATS_WORSE);
     assert_int_equal(stats_judge(&ratio, false, 0.05), STATS_BETTER);
+    ratio.b_cv = 0.12; /* 1 / 1.12 is 0.893 */
+    assert_int_equal(stats_judge(&ratio, true, 0.05), STATS_UNSTABLE);
+    ratio.high = 0.89;
+    assert_int_equal(stats_judge(&ratio, true, 0.05), STATS_WORSE);
+    ratio.high = 1.1;
+    assert_int_equal(stats_judge(&ratio, true, 0.05), STATS_NO_DIFFERENCE);
     ratio.runs = 4;
     assert_int_equal(stats_judge(&ratio, true, 0.05), STATS_TOO_FEW);
     assert_string_equal(stats_verdict_text(STATS_NO_DIFFERENCE), "no difference shown");

@@ -155,6 +155,88 @@ static void sequential(void **state)
     }
 }
 
+/* The shares are those of the normal distribution, cut off at the ends. */
+static void gaussian(void **state)
+{
+    (void)state;
+    static unsigned counts[KEYS];
+    static double shares[KEYS];
+    struct stream stream;
+    const double median = 300, deviation = 200;
+    stream_init(&stream, 4, KEYS);
+    stream_set_gaussian(&stream, median, deviation);
+    double all = 0;
+    for (unsigned key = 0; key < KEYS; key++) {
+        double from = (key - median) / (deviation * sqrt(2)), to = from + 1 / (deviation * sqrt(2));
+        shares[key] = erf(to) - erf(from);
+        all += shares[key];
+    }
+    for (unsigned key = 0; key < KEYS; key++)
+        shares[key] /= all;
+    count(&stream, counts);
+    assert_fits(counts, shares);
+    stream_set_gaussian(&stream, 1e12, 1);
+    assert_int_equal(key_of(&stream, 0), KEYS - 1);
+}
+
+/* Inserts write each new key once, whatever the proportion; reads find none that is not there. */
+static void grows(void **state)
+{
+    (void)state;
+    static const uint64_t parts[][2] = {{1, 1}, {1, 2}, {5, 100}, {99, 100}};
+    static bool seen[DRAWS];
+    for (size_t i = 0; i < LENGTH_OF(parts); i++) {
+        struct stream stream;
+        uint64_t inserts = 0, blocks = 10000 / parts[i][1];
+        stream_init(&stream, 1, KEYS);
+        stream_set_latest(&stream, 0.99);
+        stream.grows = true;
+        stream.first_insert = KEYS;
+        stream.writes = parts[i][0];
+        stream.each = parts[i][1];
+        memset(seen, 0, sizeof seen);
+        for (uint64_t index = 0; index < blocks * stream.each; index++) {
+            struct stream_op op = stream_at(&stream, index);
+            if (op.shape != 0)
+                continue;
+            uint64_t key = stream_key(&stream, &op, 1);
+            assert_true(key >= KEYS && key < KEYS + blocks * stream.writes);
+            assert_false(seen[key]);
+            seen[key] = true;
+            inserts++;
+        }
+        assert_int_equal(inserts, blocks * stream.writes);
+    }
+}
+
+/* The newest key comes first; those above the horizon never. */
+static void latest(void **state)
+{
+    (void)state;
+    struct stream stream;
+    static unsigned counts[KEYS];
+    const uint64_t horizon = 2000; /* a hundred inserts */
+    stream_init(&stream, 1, KEYS);
+    stream_set_latest(&stream, 0.99);
+    stream.grows = true;
+    stream.first_insert = 10 * KEYS;
+    stream.writes = 5;
+    stream.each = 100;
+    memset(counts, 0, sizeof counts);
+    for (uint64_t index = 0; index < 100000; index++) {
+        struct stream_op op = stream_at(&stream, index);
+        if (op.shape == 0)
+            continue;
+        op.horizon = horizon;
+        uint64_t key = stream_key(&stream, &op, 1);
+        assert_true(key < KEYS || (key >= 10 * KEYS && key < 10 * KEYS + 100));
+        assert_true(key >= 100); /* as many as have come have become too old */
+        counts[key < KEYS ? key : key - 10 * KEYS]++;
+    }
+    assert_true(counts[99] > 10000 && counts[99] > counts[98] && counts[98] > counts[0]);
+    assert_true(counts[0] > counts[KEYS - 1] && counts[KEYS - 1] > counts[100]);
+}
+
 /* Forwards and backwards, the requests are the same; the keys of one request differ. */
 static void pure(void **state)
 {
@@ -184,6 +266,9 @@ int main(void)
         cmocka_unit_test(spread_is_one_to_one),
         cmocka_unit_test(sequential),
         cmocka_unit_test(pure),
+        cmocka_unit_test(gaussian),
+        cmocka_unit_test(grows),
+        cmocka_unit_test(latest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,10 +28,15 @@ static void run(struct result *out, uint64_t us)
     out->client.user_ns = 1000000;
 }
 
+static void begin(void)
+{
+    assert_int_equal(versus_init(&versus, &workload_table[WORKLOAD_get], PAIRS, 0.05), 0);
+}
+
 /* Pairs that get slower together; B takes `percent` of the time of A. */
 static void measure(unsigned pairs, unsigned percent)
 {
-    versus_init(&versus, &workload_table[WORKLOAD_get]);
+    begin();
     for (unsigned i = 0; i < pairs; i++) {
         run(&side_a, 1000 + 100 * i);
         run(&side_b, (1000 + 100 * i) * percent / 100);
@@ -42,7 +47,7 @@ static void measure(unsigned pairs, unsigned percent)
 static struct comparison of(enum metric_id metric)
 {
     struct comparison comparison;
-    assert_int_equal(versus_compare(&versus, metric, 0.05, &comparison), 0);
+    assert_int_equal(versus_compare(&versus, metric, &comparison), 0);
     return comparison;
 }
 
@@ -86,7 +91,8 @@ static void equal(void **state)
     struct comparison rate = of(METRIC_rate);
     assert_int_equal(rate.ratio.runs, 40);
     comparison_text(&rate, text);
-    assert_string_equal(text, "no difference shown (5 % would have been), unstable");
+    assert_string_equal(
+        text, "no difference shown (could have seen >= 5 %), unstable (runs vary by 50 %)");
     versus_deinit(&versus);
 }
 
@@ -98,15 +104,76 @@ static void few(void **state)
     versus_deinit(&versus);
 }
 
+/* Runs of a side differ by 50 %, so that a third more proves nothing, three times as much does. */
+static void unstable(void **state)
+{
+    (void)state;
+    char text[COMPARISON_TEXT_SIZE];
+    measure(40, 130);
+    struct comparison rate = of(METRIC_rate);
+    assert_int_equal(rate.verdict, STATS_UNSTABLE);
+    comparison_text(&rate, text);
+    assert_string_equal(text, "unstable (runs vary by 50 %)");
+    assert_false(comparison_is_regression(&rate) || comparison_is_judged(&rate));
+    versus_deinit(&versus);
+    measure(40, 300);
+    assert_int_equal(of(METRIC_rate).verdict, STATS_WORSE);
+    assert_int_equal(versus_outcome(&versus), VERSUS_WORSE);
+    versus_deinit(&versus);
+}
+
+static void outcomes(void **state)
+{
+    (void)state;
+    const struct {
+        unsigned pairs, percent;
+        enum versus_outcome outcome;
+    } cases[] = {{PAIRS, 100, VERSUS_FINE},
+                 {PAIRS, 50, VERSUS_FINE},
+                 {PAIRS, 125, VERSUS_WORSE},
+                 {STATS_RUNS_MIN - 1, 200, VERSUS_UNKNOWN},
+                 {0, 100, VERSUS_UNKNOWN}};
+    for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+        measure(cases[i].pairs, cases[i].percent);
+        assert_int_equal(versus_outcome(&versus), cases[i].outcome);
+        versus_deinit(&versus);
+    }
+}
+
+/* The sum of a side: all requests, and the time of all runs. */
+static void sums(void **state)
+{
+    (void)state;
+    measure(3, 200);
+    assert_int_equal(versus.b->latency.count, 3000);
+    assert_int_equal(versus.b->elapsed_ns, 2 * (1000 + 1100 + 1200) * UINT64_C(1000000));
+    assert_int_equal(versus.b->latency.min, 2000000);
+    assert_int_equal(versus.b->latency.max, 2400000);
+    assert_int_equal(versus.a->client.user_ns, 3000000);
+    assert_false(versus.a->has_server_cpu);
+    versus_deinit(&versus);
+}
+
+static void sides_take_turns(void **state)
+{
+    (void)state;
+    unsigned b_first = 0;
+    for (size_t i = 0; i < 10; i++) {
+        assert_true(versus_b_first(i) != versus_b_first(i + 1));
+        b_first += versus_b_first(i);
+    }
+    assert_int_equal(b_first, 5);
+}
+
 static void what_is_not_known(void **state)
 {
     (void)state;
     struct comparison comparison;
     measure(PAIRS, 100);
-    assert_int_equal(versus_compare(&versus, METRIC_server_us, 0.05, &comparison), ERR_NOT_FOUND);
+    assert_int_equal(versus_compare(&versus, METRIC_server_us, &comparison), ERR_NOT_FOUND);
     versus_deinit(&versus);
-    versus_init(&versus, &workload_table[WORKLOAD_get]);
-    assert_int_equal(versus_compare(&versus, METRIC_rate, 0.05, &comparison), ERR_NOT_FOUND);
+    begin();
+    assert_int_equal(versus_compare(&versus, METRIC_rate, &comparison), ERR_NOT_FOUND);
     versus_deinit(&versus);
 }
 
@@ -118,17 +185,22 @@ static void written(void **state)
     FILE *out = fmemopen(text, sizeof text, "w");
     measure(PAIRS, 125);
     writer_init(&json, out);
-    writer_open(&json, NULL, '[');
-    versus_write(&json, &versus);
-    writer_close(&json, ']');
+    writer_open(&json, NULL, '{');
+    versus_write(&json, &versus, 1);
+    versus_write_runs(&json, &versus, true);
+    writer_close(&json, '}');
     fclose(out);
-    json_t *rows = json_loads(text, 0, NULL);
+    json_t *document = json_loads(text, 0, NULL), *runs = json_object_get(document, "runs");
+    json_t *rows = json_object_get(json_object_get(document, "versus"), "figures");
     assert_non_null(rows);
+    assert_int_equal(json_array_size(runs), PAIRS);
+    assert_int_equal(metric_of_json(&metric_table[METRIC_p50], json_array_get(runs, 0)), 1250000);
+    assert_true(metric_of_json(&metric_table[METRIC_client_us], json_array_get(runs, 0)) > 0);
     assert_int_equal(json_array_size(rows), METRIC_COUNT - 1); /* no CPU time of a server */
     json_t *rate = json_array_get(rows, 0);
     assert_string_equal(json_string_value(json_object_get(rate, "verdict")), "worse");
     assert_int_equal(json_array_size(json_object_get(rate, "pairs")), PAIRS);
-    json_decref(rows);
+    json_decref(document);
     versus_deinit(&versus);
 }
 
@@ -144,15 +216,23 @@ static void printed(void **state)
     assert_non_null(strstr(text, "0.800  0.800 to 0.800    worse"));
     assert_null(strstr(text, "server CPU"));
     versus_deinit(&versus);
+    out = fmemopen(text, sizeof text, "w");
+    measure(PAIRS - 1, 125); /* it ended early */
+    versus_print(out, &versus, "redis", "cairn");
+    fclose(out);
+    assert_non_null(strstr(text, "GET, 7 of 8 pairs, A: redis"));
+    versus_deinit(&versus);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slower),  cmocka_unit_test(what_is_not_judged_is_no_regression),
-        cmocka_unit_test(faster),  cmocka_unit_test(equal),
-        cmocka_unit_test(few),     cmocka_unit_test(what_is_not_known),
-        cmocka_unit_test(written), cmocka_unit_test(printed),
+        cmocka_unit_test(slower),   cmocka_unit_test(what_is_not_judged_is_no_regression),
+        cmocka_unit_test(faster),   cmocka_unit_test(equal),
+        cmocka_unit_test(few),      cmocka_unit_test(what_is_not_known),
+        cmocka_unit_test(written),  cmocka_unit_test(printed),
+        cmocka_unit_test(unstable), cmocka_unit_test(outcomes),
+        cmocka_unit_test(sums),     cmocka_unit_test(sides_take_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

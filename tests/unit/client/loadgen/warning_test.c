@@ -114,8 +114,16 @@ static void others(void **state)
     result.busiest = 0.95;
     only(WARNING_saturated, WARNING_saturated);
     result.busiest = 0;
+    result.waiting_ns = 399000000;
+    only(WARNING_COUNT, WARNING_COUNT);
+    result.waiting_ns = 401000000;
+    only(WARNING_waiting, WARNING_waiting);
+    result.waiting_ns = 0;
     result.counts.errors = 1;
     only(WARNING_errors, WARNING_errors);
+    result.counts.errors = 0;
+    result.counts.dropped = 1;
+    only(WARNING_dropped, WARNING_dropped);
 }
 
 int main(void)

@@ -408,6 +408,54 @@ static void same_requests_on_the_wire(void **state)
     assert_true(digest_of(8, &other) == one && other == REQUESTS);
 }
 
+/* A request that updates is two on the wire and one in the figures. */
+static void updates(void **state)
+{
+    (void)state;
+    static const enum manner manners[] = {IN_ORDER, REVERSED, IN_PIECES, MISSES};
+    for (size_t i = 0; i < LENGTH_OF(manners); i++) {
+        struct rig *rig = rig_make(manners[i], WORKLOAD_rmw, 0, 1);
+        rig_run(rig);
+        assert_string_equal(rig->worker.failure.text, "");
+        assert_int_equal(rig_answered(rig), REQUESTS);
+        assert_int_equal(rig->worker.counts.hits + rig->worker.counts.misses, REQUESTS);
+        assert_int_equal(rig->worker.in_flight, 0);
+        rig_close(rig);
+        assert_int_equal(rig_received(rig), 2 * REQUESTS);
+        free(rig);
+    }
+}
+
+/* In an open loop as well, where the time between them is in both figures. */
+static void updates_open(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_make(STALLS, WORKLOAD_rmw, 0, 1);
+    rig->phase.rate = 5000;
+    rig->phase.drain_ns = 60000000000u;
+    rig_run(rig);
+    assert_string_equal(rig->worker.failure.text, "");
+    assert_int_equal(rig_answered(rig), REQUESTS);
+    assert_int_equal(rig->worker.service.count, REQUESTS);
+    assert_true(rig->worker.service.max >= STALL_MS * UINT64_C(1000000));
+    rig_close(rig);
+    assert_int_equal(rig_received(rig), 2 * REQUESTS);
+    free(rig);
+}
+
+/* Nothing above the horizon is read: what a thread knows of all is below what any has to do. */
+static void marks(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_make(IN_ORDER, WORKLOAD_insert_get, 0, 1);
+    rig_run(rig);
+    assert_int_equal(rig_answered(rig), REQUESTS);
+    assert_in_range(rig->worker.horizon, 1, REQUESTS);
+    assert_true(atomic_load(&rig->phase.marks[0].below) == UINT64_MAX);
+    rig_close(rig);
+    free(rig);
+}
+
 /* Two phases on the same connections; the second counts from zero. */
 static void phases_follow(void **state)
 {
@@ -513,6 +561,24 @@ static void backlog_is_given_up(void **state)
     free(rig);
 }
 
+/* What finds no connection is not sent, and what was sent has not waited for one. */
+static void overload_is_dropped(void **state)
+{
+    (void)state;
+    struct rig *rig = open_rig(STALLS, 10000, 6000, 0);
+    rig->phase.drop = true;
+    rig_run(rig);
+    const struct worker *worker = &rig->worker;
+    assert_string_equal(worker->failure.text, "");
+    assert_true(worker->counts.dropped > 100);
+    assert_int_equal(rig_answered(rig) + worker->counts.dropped, 6000);
+    assert_int_equal(worker->service.count, rig_answered(rig));
+    assert_true(count_above(&worker->latency[0], 100000000) <= CONNECTIONS);
+    rig_close(rig);
+    assert_int_equal(rig_received(rig), worker->service.count);
+    free(rig);
+}
+
 /* What was never answered is in the latencies with its age. */
 static void unanswered_are_counted(void **state)
 {
@@ -571,11 +637,15 @@ int main(void)
         cmocka_unit_test(stops_when_told),
         cmocka_unit_test(duration_ends),
         cmocka_unit_test(same_requests_on_the_wire),
+        cmocka_unit_test(updates),
+        cmocka_unit_test(updates_open),
+        cmocka_unit_test(marks),
         cmocka_unit_test(phases_follow),
         cmocka_unit_test(open_sends_all),
         cmocka_unit_test(open_duration),
         cmocka_unit_test(stall_is_not_omitted),
         cmocka_unit_test(backlog_is_given_up),
+        cmocka_unit_test(overload_is_dropped),
         cmocka_unit_test(unanswered_are_counted),
         cmocka_unit_test(idle_is_no_silence),
         cmocka_unit_test(batches),

@@ -212,6 +212,41 @@ static void test_fill_random(void **state)
 }
 
 /* What is reserved suffices, into an empty map, a full one, and with removes in between. */
+/* Built at once, of every size up to three levels and some beyond; then used like any other. */
+static void test_build(void **state)
+{
+    (void)state;
+    enum { SMALL = 2000, LARGE = 300000 };
+    struct item **items = malloc(LARGE * sizeof *items);
+    for (size_t n = 0; n <= LARGE; n = n < SMALL ? n + 1 : n * 5) {
+        struct omap map;
+        omap_init(&map, item_compare);
+        for (size_t i = 0; i < n; i++)
+            items[i] = item_new(2 * i);
+        assert_int_equal(omap_build(&map, (void *const *)items, n), 0);
+        assert_int_equal(map.count, n);
+        assert_int_equal(map.n_spare, 0);
+        omap_check(&map);
+        struct omap_iter iter;
+        omap_seek(&map, NULL, &iter);
+        for (size_t i = 0; i < n; i++)
+            assert_ptr_equal(omap_next(&iter), items[i]);
+        assert_null(omap_next(&iter));
+        for (unsigned i = 0; i < 20 && n > 0; i++) {
+            uint64_t odd = 2 * rng(n) + 1, even = 2 * rng(n);
+            add(&map, odd);
+            omap_check(&map);
+            drop(&map, odd);
+            drop(&map, even);
+            omap_check(&map);
+            add(&map, even);
+            assert_int_equal(omap_rank(&map, &even), even / 2);
+        }
+        clear(&map);
+    }
+    free(items);
+}
+
 static void test_reserve(void **state)
 {
     (void)state;
@@ -399,7 +434,7 @@ int main(void)
         cmocka_unit_test(test_fill_ascending), cmocka_unit_test(test_ends),
         cmocka_unit_test(test_fill_runs),      cmocka_unit_test(test_fill_random),
         cmocka_unit_test(test_reserve),        cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_model),
+        cmocka_unit_test(test_build),          cmocka_unit_test(test_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

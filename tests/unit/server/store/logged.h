@@ -63,17 +63,20 @@ static inline void logged_end(struct store *store)
 }
 
 /* A new store from what is in the directory. */
-static inline struct store *logged_recover(struct logged *logged, struct replay_report *out_report)
+static inline struct store *logged_recover(struct logged *logged, unsigned n_threads,
+                                           struct replay_report *out_report)
 {
-    struct store *store = fixture_open(8, 1); /* partitions may be others than they were */
+    struct store *store =
+        fixture_open(8, n_threads + 1); /* partitions may be others than they were */
     struct recovery recovery;
     struct replay_options options = {
         .dir = logged->dir, .store = &logged_id, .entry = recover_entry, .context = &recovery};
-    recover_init(&recovery, store);
+    assert_int_equal(recover_begin(&recovery, store, n_threads), 0);
     assert_int_equal(replay_settle(logged->dir, out_report), 0);
     int err = replay_run(&options, out_report);
     if (err != 0)
         fail_msg("%s %s", out_report->problem, recovery.problem);
     assert_int_equal(recover_finish(&recovery), 0);
+    recover_end(&recovery);
     return store;
 }

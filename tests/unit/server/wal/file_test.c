@@ -188,6 +188,53 @@ static void lock(void **state)
     p->dir = other;
 }
 
+/* Those who only read exclude nobody but a writer, and make nothing. */
+static void shared_lock(void **state)
+{
+    struct place *p = *state;
+    struct dir *one, *two;
+    struct stat st;
+    char path[128];
+    assert_int_equal(dir_open_existing(p->path, &one), 0);
+    assert_int_equal(dir_open_existing(p->path, &two), 0);
+    assert_int_equal(dir_lock_shared(one), 0);
+    (void)snprintf(path, sizeof path, "%s/LOCK", p->path);
+    assert_int_equal(stat(path, &st), -1);
+    assert_int_equal(dir_lock(p->dir), 0);
+    assert_int_equal(dir_lock_shared(one), -EWOULDBLOCK);
+    int holder = dir_lock_holder(one);
+    assert_true(holder == getpid() || holder == 0); /* 0: the system does not say */
+    dir_close(p->dir);
+    assert_int_equal(dir_lock_shared(one), 0);
+    assert_int_equal(dir_lock_shared(two), 0);
+    assert_int_equal(dir_lock_holder(one), 0); /* nobody has it alone */
+    assert_int_equal(dir_open(p->path, &p->dir), 0);
+    assert_int_equal(dir_lock(p->dir), -EWOULDBLOCK);
+    dir_close(one);
+    dir_close(two);
+    assert_int_equal(dir_lock(p->dir), 0);
+}
+
+static void moving(void **state)
+{
+    struct place *p = *state;
+    struct dir *to;
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/aside", p->path);
+    assert_int_equal(dir_open_existing(path, &to), -ENOENT);
+    assert_int_equal(dir_open(path, &to), 0);
+    p->ops->close(p->dir, make(p, "f"));
+    assert_int_equal(dir_move(p->dir, "f", to), 0);
+    assert_int_equal(p->ops->open(p->dir, "f", FILE_READ), -ENOENT);
+    int file = to->ops->open(to, "f", FILE_READ);
+    assert_true(file >= 0);
+    to->ops->close(to, file);
+    assert_int_equal(dir_move(p->dir, "f", to), -ENOENT);
+    assert_int_equal(to->ops->remove(to, "f"), 0);
+    dir_close(to);
+    assert_int_equal(rmdir(path), 0);
+}
+
 static void opening(void **state)
 {
     struct place *p = *state;
@@ -215,8 +262,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_setup, place_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(create), TEST(write_and_read), TEST(short_write),
-        TEST(names),  TEST(lock),           TEST(opening),
+        TEST(create), TEST(write_and_read), TEST(short_write), TEST(names),
+        TEST(lock),   TEST(shared_lock),    TEST(moving),      TEST(opening),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,7 +131,7 @@ static void told_progress(void *context, uint64_t done_bytes, uint64_t all_bytes
 static int snapshot_load(struct dir *dir, struct told *told, unsigned n_threads, uint64_t lsn,
                          struct snapshot_info *out_info, char out_text[static 512])
 {
-    struct snapshot_load load = {dir, n_threads, told_chunk, told_progress, told};
+    struct snapshot_load load = {dir, n_threads, NULL, told_chunk, told_progress, told};
     return snapshot_read(&load, lsn, out_info, out_text);
 }
 
@@ -212,7 +212,7 @@ static uint64_t large_trip(struct dir *dir, struct bytes chunk)
     struct snapshot_options options = {.dir = dir, .compress = true};
     struct snapshot_writer *writer;
     struct large large = {0, 0};
-    struct snapshot_load load = {dir, 2, large_chunk, NULL, &large};
+    struct snapshot_load load = {dir, 2, NULL, large_chunk, NULL, &large};
     struct snapshot_info info;
     char text[512];
     assert_int_equal(snapshot_create(&options, &writer), 0);
@@ -308,13 +308,13 @@ static void flipped_bytes(void **state)
     struct fixture *fixture = *state;
     struct buf data = small_bytes(fixture);
     for (size_t at = 0; at < data.size; at++) {
-        bool format = at >= SNAPSHOT_AT_FORMAT && at < SNAPSHOT_AT_CREATED;
         for (unsigned i = 0; i < LENGTH_OF(flips); i++) {
             data.data[at] ^= flips[i];
+            bool later = little_read_u32(data.data + SNAPSHOT_AT_FORMAT) > SNAPSHOT_FORMAT;
             small_set(fixture, data.data, data.size);
             data.data[at] ^= flips[i];
             assert_refused(fixture->dir, &small, 1 + i % 2,
-                           format ? ERR_DATA_FORMAT : ERR_DATA_DAMAGED);
+                           later ? ERR_DATA_FORMAT : ERR_DATA_DAMAGED);
         }
     }
     small_set(fixture, data.data, data.size);
@@ -583,7 +583,7 @@ static void refusing_callback(void **state)
     for (unsigned n_threads = 1; n_threads <= 3; n_threads++) {
         for (int i = 1; i <= 4; i++) {
             atomic_int left = i;
-            struct snapshot_load load = {fixture->dir, n_threads, refuse_chunk, NULL, &left};
+            struct snapshot_load load = {fixture->dir, n_threads, NULL, refuse_chunk, NULL, &left};
             struct snapshot_info info;
             char text[512];
             assert_int_equal(snapshot_read(&load, LSN, &info, text), ERR_OVERFLOW);

@@ -252,6 +252,11 @@ static inline int watch_list(struct dir *dir, file_visit_fn visit, void *context
     return watch_of(dir)->inner->ops->list(watch_of(dir)->inner, visit, context);
 }
 
+static inline void watch_forget(struct dir *dir, int handle)
+{
+    watch_of(dir)->inner->ops->forget(watch_of(dir)->inner, handle);
+}
+
 static const struct file_ops watch_ops = {
     .open = watch_open,
     .close = watch_close,
@@ -260,6 +265,7 @@ static const struct file_ops watch_ops = {
     .size = watch_size,
     .allocate = watch_allocate,
     .sync = watch_sync,
+    .forget = watch_forget,
     .rename = watch_rename,
     .remove = watch_remove,
     .sync_names = watch_sync_names,

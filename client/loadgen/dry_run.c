@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Prints a plan.
+ *
+ * How: one function for each line, in the order in which things would be done.
+ *
+ * Invariants: nothing is connected or reserved.
+ * Threads: none. Failures: none; what cannot be written is lost.
+ */
+#include "client/loadgen/dry_run.h"
+
+#include "client/loadgen/result.h"
+#include "client/loadgen/text.h"
+#include "common/num.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+enum {
+    DRY_REQUEST_BYTES = 64,         /* of a request besides its value, about */
+    DRY_THREAD_BYTES = 256 * 1024,  /* input of a thread */
+    DRY_OUTPUT_BYTES = 1024 * 1024, /* at most built before a send */
+    DRY_REPLY_BYTES = 4096,
+    DRY_HISTS = 5, /* of a thread */
+};
+
+static void dry_label(FILE *out, const char *label)
+{
+    fprintf(out, "  %-12s ", label);
+}
+
+/* "1.5 MiB": three digits are enough for a plan. */
+static void dry_size(double bytes, char out_text[static TEXT_SIZE])
+{
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    size_t unit = 0;
+    for (; bytes >= 1024 && unit + 1 < LENGTH_OF(units); unit++)
+        bytes /= 1024;
+    (void)snprintf(out_text, TEXT_SIZE, "%.*f %s", unit > 0 && bytes < 100 ? 1 : 0, bytes,
+                   units[unit]);
+}
+
+static double dry_value_mean(const struct plan *plan)
+{
+    if (plan->sizes.kind != SIZES_UNIFORM)
+        return sizes_mean(&plan->sizes);
+    return ((double)plan->value_min + (double)plan->value_bytes) / 2;
+}
+
+static void dry_target(FILE *out, const struct address *address)
+{
+    const struct driver *driver = address->driver;
+    int port = address->port != 0 ? address->port : driver != NULL ? driver->port : 0;
+    dry_label(out, "server");
+    if (address->path[0] != 0)
+        fprintf(out, "%s", address->path);
+    else
+        fprintf(out, "%s:%d", address->host, port != 0 ? port : driver_msgpack.port);
+    fprintf(out, ", protocol %s\n", driver != NULL ? driver->name : "as the server says");
+}
+
+static void dry_load(FILE *out, const struct plan *plan)
+{
+    unsigned most = plan_connections(plan, 0);
+    unsigned least = plan_connections(plan, plan->threads - 1);
+    dry_label(out, "load");
+    fprintf(out, "%u connections over %u thread%s", plan->connections, plan->threads,
+            plan->threads == 1 ? "" : "s");
+    if (most != least)
+        fprintf(out, " (%u or %u each)", most, least);
+    else if (plan->threads > 1)
+        fprintf(out, " (%u each)", most);
+    fprintf(out, ", %u in flight on each%s\n", plan->pipeline,
+            plan->batch ? ", sent and awaited together" : "");
+    dry_label(out, "");
+    char rate[TEXT_SIZE];
+    text_count((uint64_t)(plan->rate + 0.5), rate);
+    if (plan->rate > 0)
+        fprintf(out, "open loop: %s requests/s, %s arrivals\n", rate,
+                plan->poisson ? "random" : "even");
+    else
+        fputs("closed loop: as fast as the server answers\n", out);
+}
+
+static void dry_preload(FILE *out, const struct plan *plan)
+{
+    char keys[TEXT_SIZE], size[TEXT_SIZE];
+    text_count(plan->keys, keys);
+    dry_size((double)plan->keys * (dry_value_mean(plan) + strlen("key:") + FRAME_DIGITS), size);
+    if (!plan->preload)
+        return;
+    dry_label(out, "preload");
+    fprintf(out, "%s keys with their values: %s\n", keys, size);
+}
+
+/* How long a test takes at least; below 0: that depends on the server. */
+static double dry_seconds(const struct plan *plan)
+{
+    if (plan->duration_ns > 0)
+        return (double)plan->duration_ns / 1e9;
+    return plan->rate > 0 ? (double)plan->requests / plan->rate : -1;
+}
+
+static unsigned dry_tests(FILE *out, const struct options *options, const struct plan *plan)
+{
+    unsigned n = 0;
+    dry_label(out, "tests");
+    for (int i = 0; i < options->n_words; i++)
+        fprintf(out, "%s%s", i > 0 ? " " : "", options->words[i]);
+    for (unsigned i = 0; i < WORKLOAD_COUNT; i++)
+        if (plan->tests[i])
+            fprintf(out, "%s%s", n++ > 0 ? ", " : "", workload_table[i].title);
+    fputc('\n', out);
+    return options->n_words > 0 ? 1 : n;
+}
+
+static void dry_length(FILE *out, const struct plan *plan, unsigned tests)
+{
+    char requests[TEXT_SIZE];
+    double seconds = dry_seconds(plan), warmup = (double)plan->warmup_ns / 1e9;
+    text_count(plan->requests, requests);
+    dry_label(out, "length");
+    if (plan->duration_ns > 0)
+        fprintf(out, "%.6g s", seconds);
+    else
+        fprintf(out, "%s requests", requests);
+    fputs(tests == 1 ? "" : " each", out);
+    if (warmup > 0)
+        fprintf(out, ", after %.6g s of warm-up", warmup);
+    if (seconds >= 0)
+        fprintf(out, ": %.6g s in all", tests * (seconds + warmup));
+    fputs(plan->preload ? ", and the preload\n" : "\n", out);
+}
+
+/* Share of requests for the most frequent key of Zipf, from the sum of the series. */
+static double dry_zipf_first(uint64_t keys, double s)
+{
+    const uint64_t exact = keys < 100000 ? keys : 100000;
+    double sum = 0;
+    for (uint64_t rank = exact; rank > 0; rank--)
+        sum += pow((double)rank, -s);
+    double from = (double)exact + 0.5, to = (double)keys + 0.5; /* the rest as an integral */
+    if (keys > exact)
+        sum += fabs(s - 1) < 1e-9 ? log(to / from) : (pow(to, 1 - s) - pow(from, 1 - s)) / (1 - s);
+    return 1 / sum;
+}
+
+static void dry_keys(FILE *out, const struct plan *plan)
+{
+    char keys[TEXT_SIZE];
+    text_count(plan->keys, keys);
+    dry_label(out, "keys");
+    fprintf(out, "%s, %s", keys,
+            plan->keys == 1 ? "the same for all requests" : plan_pattern_name(plan->pattern));
+    if (plan->keys > 1 && (plan->pattern == STREAM_ZIPF || plan->pattern == STREAM_LATEST))
+        fprintf(out, " %g: the most frequent one gets %.2g %% of the requests", plan->zipf_exponent,
+                100 * dry_zipf_first(plan->keys, plan->zipf_exponent));
+    if (plan->keys > 1 && plan->pattern == STREAM_HOTSPOT)
+        fprintf(out, ": %" PRIu32 " %% of them get %" PRIu32 " %% of the requests",
+                plan->hotspot.write, plan->hotspot.read);
+    fputc('\n', out);
+    dry_label(out, "");
+    fputs(plan->preload ? "reads find all of them\n"
+                        : "reads find those that are there already, or are written before; all "
+                          "with --preload\n",
+          out);
+}
+
+static void dry_values(FILE *out, const struct plan *plan)
+{
+    char text[SIZES_TEXT_SIZE];
+    sizes_format(&plan->sizes, text);
+    dry_label(out, "values");
+    if (plan->sizes.kind != SIZES_UNIFORM)
+        fprintf(out, "%s: %.6g bytes on average, at most %zu", text, sizes_mean(&plan->sizes),
+                plan->value_bytes);
+    else if (plan->value_min == plan->value_bytes)
+        fprintf(out, "%zu bytes", plan->value_bytes);
+    else
+        fprintf(out, "%zu to %zu bytes", plan->value_min, plan->value_bytes);
+    fputs(plan->verify ? ", checked when they are read\n" : "\n", out);
+}
+
+/* What loadgen itself will take, about. */
+static void dry_memory(FILE *out, const struct plan *plan)
+{
+    char text[TEXT_SIZE];
+    double window = phase_window_max(plan), value = (double)plan->value_bytes;
+    double request = value + DRY_REQUEST_BYTES;
+    double output = fmax(fmin(request * window, DRY_OUTPUT_BYTES), request);
+    double connection = output + 2 * value + DRY_REPLY_BYTES + window * sizeof(struct conn_request);
+    double thread = DRY_THREAD_BYTES + DRY_HISTS * (double)sizeof(struct hist);
+    dry_size(plan->connections * connection + plan->threads * thread + value + VALUE_SLICES +
+                 (double)sizeof(struct result),
+             text);
+    dry_label(out, "memory");
+    fprintf(out, "%s here\n", text);
+}
+
+void dry_run_print(FILE *out, const struct options *options, const struct address *address,
+                   const struct plan *plan)
+{
+    fputs("This would be done:\n", out);
+    dry_target(out, address);
+    dry_preload(out, plan);
+    unsigned tests = dry_tests(out, options, plan);
+    dry_length(out, plan, tests);
+    dry_load(out, plan);
+    dry_keys(out, plan);
+    dry_values(out, plan);
+    dry_memory(out, plan);
+    if (plan->threads > plan->cpus)
+        fprintf(out, "  warning: %u threads, but %u CPU%s: they will wait for each other\n",
+                plan->threads, plan->cpus, plan->cpus == 1 ? "" : "s");
+}

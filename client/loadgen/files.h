@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What is written to files besides the output: --ndjson, --hdr and --ack-log.
+ */
+#pragma once
+
+#include "client/loadgen/acks.h"
+#include "client/loadgen/hdr.h"
+#include "client/loadgen/ndjson.h"
+
+struct files {
+    struct acks acks; /* fd -1: none */
+    struct ndjson ndjson;
+    const char *hdr; /* prefix; "": none */
+};
+
+enum { FILES_DETAIL_SIZE = HDR_DETAIL_SIZE };
+
+/* Open what the options ask for, before anything is measured; the plan learns of the log. 0, or
+ * ERR_IO with a sentence. */
+MUST_USE int files_open(struct files *files, const struct options *options, struct plan *plan,
+                        char out_detail[static FILES_DETAIL_SIZE]);
+
+/* What stands in front of results; then each result. 0, or ERR_IO with a sentence. */
+void files_begin(struct files *files, const struct report_run *run);
+MUST_USE int files_result(struct files *files, const struct report_run *run,
+                          const struct result *result, char out_detail[static FILES_DETAIL_SIZE]);
+
+/* 0, or ERR_IO with a sentence: not everything could be written. */
+MUST_USE int files_close(struct files *files, char out_detail[static FILES_DETAIL_SIZE]);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The tests of loadgen selftest: what a server of a known law must look like through loadgen.
+ */
+#pragma once
+
+#include "client/loadgen/selftest_rig.h"
+
+enum selftest_id {
+#define SELFTEST(id, full_only, text) SELFTEST_##id,
+#include "client/loadgen/selftests.def"
+#undef SELFTEST
+    SELFTEST_COUNT
+};
+
+struct selftest_law {
+    const char *name, *text;
+    bool full_only;
+    bool (*run)(struct selftest_rig *rig); /* false: it could not be done, see rig->failure */
+};
+
+extern const struct selftest_law selftest_laws[SELFTEST_COUNT];
+
+/* The rate is kept: as many arrivals as were asked for, evenly. As run above. */
+bool selftest_rate(struct selftest_rig *rig, double rate);

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What all ways of measuring share: phases with their failures, and the document of the results.
+ *
+ * How: the document is written to memory while tests run, so that --json and --html hand out the
+ * same, whole, at the end; also after an interrupt.
+ *
+ * Invariants: the first reason decides the exit code.
+ * Threads: the main thread. Failures: told on standard error; -1 ends the session.
+ */
+#include "client/loadgen/session.h"
+
+#include "client/loadgen/html.h"
+#include "client/loadgen/warning.h"
+#include "common/err.h"
+
+#include <sys/mman.h>
+
+int session_failed(struct session *session, const struct failure *failure)
+{
+    fprintf(stderr, "loadgen: %s\n", failure->text);
+    if (session->exit_code == 0)
+        session->exit_code = failure_exit_code(failure);
+    return -1;
+}
+
+void session_invalid(struct session *session)
+{
+    if (session->exit_code == 0)
+        session->exit_code = EXIT_INVALID;
+}
+
+void session_lost(struct session *session, const char *detail)
+{
+    struct failure failure = {.kind = FAILURE_NONE};
+    (void)failure_set(&failure, FAILURE_LOCAL, "%s", detail);
+    (void)session_failed(session, &failure);
+}
+
+int session_phase(struct session *session, struct side *side, struct phase *phase,
+                  const char *label)
+{
+    session->progress.label = label;
+    run_phase(&side->run, phase, &session->progress, &session->result);
+    phase_deinit(phase);
+    if (session->result.counts.errors > 0 || session->result.counts.corrupt > 0)
+        session->exit_code = EXIT_INVALID;
+    return session->result.failure.kind == FAILURE_NONE ? 0 : -1;
+}
+
+int session_prelude(struct session *session, struct side *side, struct phase *phase,
+                    const char *label)
+{
+    const struct result *result = &session->result;
+    if (session_phase(session, side, phase, label) != 0)
+        return session_failed(session, &result->failure);
+    if (result->counts.errors == 0)
+        return 0;
+    fprintf(stderr, "loadgen: %s: the server refused requests: %s\n", label, result->first_error);
+    return -1;
+}
+
+int session_cannot(struct session *session, int err)
+{
+    struct failure failure = {.kind = FAILURE_NONE};
+    (void)failure_set(&failure, FAILURE_LOCAL, "%s",
+                      err == ERR_OUT_OF_MEMORY
+                          ? "out of memory"
+                          : "a request may have at most 256 words, 16 keys and 16 values, and "
+                            "brackets that match");
+    (void)session_failed(session, &failure);
+    session->exit_code = err == ERR_OUT_OF_MEMORY ? session->exit_code : EXIT_USAGE;
+    return -1;
+}
+
+int session_preload(struct session *session, struct side *side)
+{
+    struct phase phase;
+    if (!side->plan.preload || run_interrupted())
+        return 0;
+    int err = phase_init_preload(&phase, &side->plan);
+    if (err != 0)
+        return session_cannot(session, err);
+    return session_prelude(session, side, &phase, "preload");
+}
+
+int session_measure(struct session *session, struct side *side, const struct workload *workload,
+                    const char *label)
+{
+    struct phase phase;
+    int err;
+    if (side->plan.warmup_ns > 0) {
+        err = phase_init_warmup(&phase, &side->plan, workload);
+        if (err != 0)
+            return session_cannot(session, err);
+        if (session_prelude(session, side, &phase, "warm-up") != 0)
+            return -1;
+    }
+    if (run_interrupted())
+        return -1;
+    err = phase_init_measure(&phase, &side->plan, workload);
+    if (err != 0)
+        return session_cannot(session, err);
+    return session_phase(session, side, &phase, label) == 0 ? 0 : SESSION_PARTIAL;
+}
+
+bool session_brief(const struct session *session)
+{
+    return session->options.quiet || session->options.csv;
+}
+
+void session_warn(struct session *session, const struct side *side, const struct result *result,
+                  bool tell)
+{
+    bool holds[WARNING_COUNT], any = false;
+    const char *space = side->name[0] != 0 ? ": " : "";
+    if (result->first_corrupt[0] != 0)
+        fprintf(stderr, "loadgen: %s%s%s\n", side->name, space, result->first_corrupt);
+    warning_check(&side->plan, result, holds);
+    for (unsigned i = 0; i < WARNING_COUNT; i++) {
+        if (!holds[i])
+            continue;
+        if (session->options.strict)
+            session->exit_code = EXIT_INVALID;
+        if (tell && !any)
+            fprintf(stderr, "loadgen: %s%s%s: warnings:", side->name, space,
+                    result->workload->title);
+        if (tell)
+            fprintf(stderr, "%s %s", any ? "," : "", warning_table[i].name);
+        any = true;
+    }
+    if (tell && any)
+        fputc('\n', stderr);
+    if (tell && result->first_error[0] != 0)
+        fprintf(stderr, "loadgen: %s%sfirst error: %s\n", side->name, space, result->first_error);
+}
+
+/* ---- the document ---- */
+
+static void session_describe(struct session *session)
+{
+    struct report_run *report = &session->report;
+    probe_read(&session->sides[0].target, &report->server);
+    if (session->n_sides == SESSION_SIDES)
+        probe_read(&session->sides[1].target, &report->server_b);
+    environment_read(&report->environment);
+}
+
+void session_begin_document(struct session *session)
+{
+    const struct options *options = &session->options;
+    bool document = options->json || options->html[0] != 0;
+    if (!document && session->files.ndjson.out == NULL)
+        return;
+    session_describe(session);
+    files_begin(&session->files, &session->report);
+    if (!document)
+        return;
+    int fd = memfd_create("loadgen", MFD_CLOEXEC);
+    session->document = fd >= 0 ? fdopen(fd, "w+") : NULL;
+    if (session->document == NULL) {
+        (void)session_cannot(session, ERR_OUT_OF_MEMORY);
+        return;
+    }
+    writer_init(&session->json, session->document);
+    report_json_begin(&session->json, &session->report);
+}
+
+static void session_print_document(FILE *document)
+{
+    char text[BUFSIZ];
+    size_t size;
+    rewind(document);
+    while ((size = fread(text, 1, sizeof text, document)) > 0)
+        (void)fwrite(text, 1, size, stdout);
+}
+
+void session_end_document(struct session *session)
+{
+    const struct options *options = &session->options;
+    char detail[HTML_DETAIL_SIZE];
+    if (session->document == NULL)
+        return;
+    report_json_end(&session->json, &session->findings);
+    if (options->json)
+        session_print_document(session->document);
+    rewind(session->document);
+    if (options->html[0] != 0 && html_write_file(options->html, session->document, detail) != 0)
+        session_lost(session, detail);
+    fclose(session->document);
+}

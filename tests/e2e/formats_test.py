@@ -1,0 +1,236 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The files on the disk against docs/formats.md: a second reader (lib/formats.py) understands them,
+the data directory of the first version (tests/golden/data-1) is read for ever, and the same
+operations still write the same bytes.
+
+CAIRN_GOLDEN=write makes tests/golden/data-1 anew, for a format that is new."""
+
+import json
+import os
+import re
+import shutil
+import struct
+import unittest
+import zlib
+
+from lib import ROOT, Server, run_cairnd, until
+from lib import formats
+from lib.stored import Stored
+
+GOLDEN = os.path.join(ROOT, "tests", "golden", "data-1")
+PAGE = os.path.join(ROOT, "docs", "formats.md")
+FAR = 4102444800000  # 2100-01-01
+ON = {"snapshot.on_shutdown": "false", "snapshot.wal_bytes": "0",
+      "durability.segment_bytes": "64KiB"}
+# What the golden directory holds, by run: key -> value, version. All of k0 .. k59 are alike.
+EXPECTED = {
+    "default": {"text": ("hello", 1), "map": ({"a": [1, 2.5, None]}, 2),
+                b"\xff\0key": (b"\0\xff", 3), "expires": (1, 5), "counter": (14, 10),
+                "a": (1, 7), "b": (2, 7),
+                **{f"k{i}": ("v" * 40, 14) for i in range(60)}},
+    "agent-1": {"step": ("first", 9)},
+    "agent-2": {"late": (True, 16)},
+}
+
+
+class FormatsTest(Stored):
+
+    def operate_first(self, client):
+        """Before the snapshot."""
+        call = client.call
+        call("kv.put", "text", "hello")
+        call("kv.put", "map", {"a": [1, 2.5, None]})
+        call("kv.put", b"\xff\0key", b"\0\xff")
+        call("kv.put", "expires", 1)
+        call("kv.expire", "expires", expires_at_ms=FAR)
+        call("kv.put", "gone", 1)
+        call("batch", [["kv.put", ["a", 1]], ["kv.put", ["b", 2]], ["kv.del", ["gone"]]],
+             atomic=True)
+        call("kv.put", "step", "first", run="agent-1")
+        call("kv.incr", "counter", 14)
+
+    def operate_then(self, client):
+        """Behind it, and before the second segment."""
+        call = client.call
+        call("kv.put", "dropped", 1, run="agent-3")
+        call("run.drop", "agent-3")
+        call("kv.mput", [[f"k{i}", "v" * 40] for i in range(60)])
+
+    def operate_last(self, client):
+        client.call("kv.put", "late", True, run="agent-2")
+
+    def make(self):
+        server = self.start(**ON)
+        with server.connect() as client:
+            self.operate_first(client)
+            client.call("server.snapshot")
+            until(lambda: client.call("server.snapshots")["taken"] == 1, "snapshot taken")
+            self.operate_then(client)
+        server.stop()
+        with self.start(**ON) as server, server.connect() as client:
+            self.operate_last(client)
+
+    def read(self, path):
+        """(id, segments by name, snapshots by name), each understood and of this store."""
+        store, log, snapshots = formats.read_store(path), formats.read_log(path), {}
+        for name in sorted(name for name in os.listdir(path) if name.endswith(".snap")):
+            with open(os.path.join(path, name), "rb") as file:
+                snapshots[name] = formats.read_snapshot(file.read())
+            self.assertEqual(name, f"snap-{snapshots[name].lsn:016x}.snap")
+        for one in [*log.values(), *snapshots.values()]:
+            self.assertEqual(one.store, store)
+        return store, log, snapshots
+
+    def check_content(self):
+        """The daemon makes of the directory what is expected."""
+        with self.start(**ON) as server, server.connect() as client:
+            for run, records in EXPECTED.items():
+                keys = sorted(records, key=str)
+                found = client.call("kv.mget", keys, run=run, with_version=True)
+                self.assertEqual([(one[0], one[1]) for one in found],
+                                 [records[key] for key in keys])
+                self.assertEqual(client.call("kv.count", run=run), len(records))
+            self.assertGreater(client.call("kv.ttl", "expires"), 10 ** 10)
+            self.assertEqual([one["run"] for one in client.call("run.list")["items"]],
+                             sorted(EXPECTED))
+
+
+class GoldenTest(FormatsTest):
+
+    def setUp(self):
+        super().setUp()
+        if os.environ.get("CAIRN_GOLDEN") == "write":
+            self.make()
+            shrink(self.data)
+            shutil.rmtree(GOLDEN, ignore_errors=True)
+            shutil.copytree(self.data, GOLDEN)
+            shutil.rmtree(self.data)
+        shutil.copytree(GOLDEN, self.data)
+
+    def test_is_small_and_complete(self):
+        names = sorted(os.listdir(GOLDEN))
+        self.assertEqual([name[:4] for name in names], ["STOR", "snap", "wal-", "wal-"])
+        self.assertLess(sum(os.path.getsize(os.path.join(GOLDEN, name)) for name in names), 65536)
+
+    def test_is_read(self):
+        done = run_cairnd("check", self.data)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        self.check_content()
+
+    def test_second_reader(self):
+        """The two readers agree on every entry."""
+        _, log, snapshots = self.read(GOLDEN)
+        mine = [(name, one.offset, one.type, one.lsn, one.synced, len(one.body) + 26)
+                for name, segment in log.items() for one in segment.entries]
+        told = run_cairnd("waldump", "--json", "--keys", GOLDEN)
+        self.assertEqual(told.returncode, 0, told.stderr)
+        theirs = [json.loads(line) for line in told.stdout.splitlines()]
+        self.assertEqual(mine, [(one["file"], one["offset"], one["type"], one["lsn"],
+                                 one["synced"], one["bytes"]) for one in theirs])
+        effects = [formats.read_effects(one.type, one.body) for segment in log.values()
+                   for one in segment.entries if one.type not in formats.WITHOUT_LSN]
+        self.assertEqual(
+            [[(one.op, one.run, one.kind, one.key.hex(), len(one.value), one.expires_at_ms)
+              for one in some] for some in effects],
+            [[(one["op"], one["run"], one["kind"],
+               one.get("key_hex") or one["key"].encode().hex(),
+               5 if "number" in one else one.get("value_bytes", 0), one.get("expires_at_ms", 0))
+              for one in entry["effects"]] for entry in theirs if "effects" in entry])
+        self.assertEqual([len(one.records) for one in snapshots.values()], [8])
+
+    def test_same_bytes(self):
+        """All that does not depend on time, chance or timing is written as the first version
+        wrote it."""
+        _, log, snapshots = self.read(GOLDEN)
+        shutil.rmtree(self.data)
+        self.make()
+        _, log_now, snapshots_now = self.read(self.data)
+
+        def entries(segments):
+            return [(one.type, one.lsn, one.body) for segment in segments.values()
+                    for one in segment.entries if one.type != "watermark"]
+
+        self.assertEqual(entries(log_now), entries(log))
+        self.assertEqual([(name, one.number, one.last_lsn) for name, one in log_now.items()],
+                         [(name, one.number, one.last_lsn) for name, one in log.items()])
+        self.assertEqual(list(snapshots_now), list(snapshots))
+        for name, now in snapshots_now.items():
+            before = snapshots[name]
+            self.assertEqual((now.lsn, now.count, now.runs, sorted(now.records), now.effects),
+                             (before.lsn, before.count, before.runs, sorted(before.records),
+                              before.effects))
+
+    def test_page(self):
+        """The dumps in docs/formats.md are those of the golden files."""
+        with open(PAGE, encoding="utf-8") as file:
+            page = file.read()
+        dumps = re.findall(r"^    ([\w.-]+):\n((?:^    [0-9a-f]{8}  .*\n)+)", page, re.M)
+        self.assertGreater(len(dumps), 3)
+        for name, lines in dumps:
+            with open(os.path.join(GOLDEN, name), "rb") as file:
+                content = file.read()
+            for line in lines.splitlines():
+                at, data = re.match(r"    ([0-9a-f]{8})  ((?:[0-9a-f]{2} ?)+)", line).groups()
+                data = bytes.fromhex(data)
+                self.assertEqual(content[int(at, 16):int(at, 16) + len(data)], data, (name, line))
+
+
+class LiveTest(FormatsTest):
+    """More than fits into the golden files."""
+
+    def test_many_segments(self):
+        with self.start(**ON) as server, server.connect() as client:
+            for i in range(2000):
+                client.call("kv.put", f"k{i % 700}", "x" * 200)
+            client.call("server.snapshot")
+            until(lambda: client.call("server.snapshots")["taken"] == 1, "snapshot taken")
+            client.call("kv.put", "last", 1)
+        _, log, snapshots = self.read(self.data)
+        self.assertGreater(len(log), 3)
+        for name, segment in log.items():
+            size = os.path.getsize(os.path.join(self.data, name))
+            self.assertEqual(segment.bytes, size)
+        self.assertEqual([one.count for one in snapshots.values()], [700])
+        lsns = [one.lsn for segment in log.values() for one in segment.entries
+                if one.type not in formats.WITHOUT_LSN]
+        self.assertEqual(lsns, list(range(1, 2002)))
+
+    def test_effects_in_a_snapshot(self):
+        """What is committed during the walk is in the last section."""
+        server = self.start(**{**ON, "snapshot.bytes_per_s": "2MiB",
+                               "snapshot.compression": "false"})
+        with server.connect() as client:
+            client.pipeline([("kv.put", f"k{i}", os.urandom(1000)) for i in range(4000)])
+            client.call("server.snapshot")
+            until(lambda: "snap.tmp" in os.listdir(self.data), "begun")
+            while client.call("server.snapshots")["running"]:
+                client.call("kv.put", "now", 1)
+        server.stop()
+        _, _, snapshots = self.read(self.data)
+        snapshot, = snapshots.values()
+        self.assertGreater(len(snapshot.effects), 0)
+        self.assertEqual(snapshot.effects[-1].lsn, snapshot.lsn)
+        for entry in snapshot.effects:
+            self.assertEqual(formats.read_effects(entry.type, entry.body)[0].key, b"now")
+
+
+def shrink(path):
+    """Cut the zeros behind the entries, as the files of the tree shall be small: the size that the
+    header tells is made fit."""
+    for name in os.listdir(path):
+        file_path = os.path.join(path, name)
+        if name in ("LOCK", "wal-spare", "wal-next"):
+            os.unlink(file_path)
+        elif name.endswith(".log"):
+            with open(file_path, "rb") as file:
+                data = bytearray(file.read())
+            end = formats.read_segment(bytes(data)).end
+            struct.pack_into("<Q", data, 72, end)
+            struct.pack_into("<I", data, 4092, zlib.crc32(bytes(data[:4092])))
+            with open(file_path, "wb") as file:
+                file.write(data[:end])
+
+
+if __name__ == "__main__":
+    unittest.main()

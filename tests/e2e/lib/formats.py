@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A second reader of the files of a data directory, written from docs/formats.md alone and simple:
+what the programs write must be what that page says. Anything that is not raises FormatError."""
+
+import collections
+import os
+import struct
+import zlib
+
+SEGMENT_HEADER = 4096
+ENTRY_TYPES = {0x00: "batch", 0x01: "watermark", 0x02: "marker", 0x03: "shutdown", 0x10: "put",
+               0x11: "del"}
+WITHOUT_LSN = ("watermark", "marker", "shutdown")
+SECTIONS = {1: "runs", 2: "records", 3: "effects"}
+
+Segment = collections.namedtuple(
+    "Segment", "store number first_lsn salt last_lsn end_offset end_crc bytes entries end crc")
+Entry = collections.namedtuple("Entry", "offset type lsn synced body")
+Effect = collections.namedtuple("Effect", "op run kind text key value expires_at_ms")
+Snapshot = collections.namedtuple("Snapshot", "store created_us lsn count runs records effects")
+Record = collections.namedtuple("Record", "version effect")
+
+
+class FormatError(Exception):
+    """A file is not what docs/formats.md says."""
+
+
+def need(condition, what):
+    if not condition:
+        raise FormatError(what)
+
+
+class Cursor:
+    """Takes bytes from the front."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, count):
+        need(len(self.data) - self.at >= count, "the bytes end too early")
+        self.at += count
+        return self.data[self.at - count:self.at]
+
+    def unpack(self, form):
+        return struct.unpack("<" + form, self.take(struct.calcsize("<" + form)))
+
+    def left(self):
+        return len(self.data) - self.at
+
+
+# ---- effects ----
+
+def read_effect(cursor, op):
+    run, kind, flags, key_size = cursor.unpack("IBBI")
+    if op == "del":
+        need(flags == 0, "a del has no flags")
+        return Effect(op, run, kind, False, cursor.take(key_size), b"", 0)
+    value_size, = cursor.unpack("I")
+    key, value = cursor.take(key_size), cursor.take(value_size)
+    need(flags <= 3, "a flag that there is not")
+    expires_at_ms = cursor.unpack("q")[0] if flags & 2 else 0
+    need((expires_at_ms != 0) == bool(flags & 2), "an expiry of 0")
+    return Effect(op, run, kind, bool(flags & 1), key, value, expires_at_ms)
+
+
+def read_effects(kind, body):
+    """Those of the body of an entry."""
+    cursor = Cursor(body)
+    if kind == "batch":
+        count, = cursor.unpack("I")
+        effects = [read_effect(cursor, ENTRY_TYPES[cursor.unpack("B")[0]]) for _ in range(count)]
+    else:
+        effects = [read_effect(cursor, kind)]
+    need(cursor.left() == 0, "bytes behind the effects")
+    return effects
+
+
+# ---- segments ----
+
+def read_entry(data, at, seed):
+    """The entry there and its CRC, or None: no entry of this chain stands there."""
+    if len(data) - at < 26:
+        return None
+    length, kind, version, lsn, synced = struct.unpack_from("<IBBQQ", data, at)
+    if not 22 <= length <= len(data) - at - 4 or version != 1:
+        return None
+    crc, = struct.unpack_from("<I", data, at + length)
+    if zlib.crc32(data[at + 4:at + length], seed) != crc:
+        return None
+    return Entry(at, ENTRY_TYPES[kind], lsn, synced, data[at + 22:at + length]), crc
+
+
+def read_segment(data):
+    need(data[:12] == b"CAIRN_WAL\0\0\0", "not a segment")
+    need(zlib.crc32(data[:4092]) == struct.unpack_from("<I", data, 4092)[0], "CRC of the header")
+    (form, store, number, first_lsn, salt, last_lsn, end_offset, end_crc, size
+     ) = struct.unpack_from("<I16sQQIQQIQ", data, 12)
+    need(form == 1, "a later format")
+    need(not any(data[80:4092]), "zeros in the header")
+    need(first_lsn == last_lsn + 1, "first and last LSN")
+    entries, at, crc, lsn = [], SEGMENT_HEADER, salt, last_lsn
+    while found := read_entry(data, at, crc):
+        entry, crc = found
+        lsn += entry.type not in WITHOUT_LSN
+        need(entry.lsn == lsn and entry.synced <= at, "LSN and watermark")
+        entries.append(entry)
+        at += len(entry.body) + 26
+    return Segment(store, number, first_lsn, salt, last_lsn, end_offset, end_crc, size, entries,
+                   at, crc)
+
+
+def read_log(path):
+    """All segments, each checked against the one before it: {name: Segment}."""
+    log, before = {}, None
+    for name in sorted(name for name in os.listdir(path) if name.endswith(".log")):
+        with open(os.path.join(path, name), "rb") as file:
+            segment = read_segment(file.read())
+        need(name == f"wal-{segment.first_lsn:016x}.log", "the name")
+        if before is not None:
+            need((before.number + 1, before.end, before.crc) ==
+                 (segment.number, segment.end_offset, segment.end_crc), "the segment before")
+        log[name] = before = segment
+    return log
+
+
+# ---- snapshots ----
+
+def unpack_lz4(data, size):
+    """A block of LZ4."""
+    cursor, out = Cursor(data), bytearray()
+
+    def length(nibble):
+        while nibble >= 15:
+            more = cursor.take(1)[0]
+            nibble += more
+            if more != 255:
+                break
+        return nibble
+
+    while cursor.left():
+        token = cursor.take(1)[0]
+        out += cursor.take(length(token >> 4))
+        if cursor.left() == 0:
+            break
+        back, = cursor.unpack("H")
+        for _ in range(length(token & 15) + 4):
+            out.append(out[-back])
+    need(len(out) == size, "the size after decompression")
+    return bytes(out)
+
+
+def read_chunks(cursor, heads):
+    """What the chunks of a section hold."""
+    content = []
+    while cursor.left():
+        heads.append(cursor.data[cursor.at:cursor.at + 12])
+        raw, stored, crc = cursor.unpack("III")
+        data = cursor.take(stored)
+        need(zlib.crc32(data) == crc, "the CRC of a chunk")
+        content.append(data if raw == stored else unpack_lz4(data, raw))
+    return content
+
+
+def read_records(chunk):
+    cursor, records = Cursor(chunk), []
+    while cursor.left():
+        version, = cursor.unpack("Q")
+        records.append(Record(version, read_effect(cursor, "put")))
+    return records
+
+
+def read_entries(chunk):
+    cursor, entries = Cursor(chunk), []
+    while cursor.left():
+        kind, size, lsn = cursor.unpack("BIQ")
+        entries.append(Entry(None, ENTRY_TYPES[kind], lsn, None, cursor.take(size)))
+    return entries
+
+
+def read_snapshot(data):
+    cursor = Cursor(data)
+    header = cursor.data[:39]
+    magic, form, created_us, lsn, count, n_sections = cursor.unpack("10sIQQQB")
+    need(magic == b"CAIRN_SNAP" and form == 1, "not a snapshot of format 1")
+    chunks, heads, found = [], [], {}
+    for _ in range(n_sections):
+        heads.append(cursor.data[cursor.at:cursor.at + 9])
+        kind, size = cursor.unpack("BQ")
+        need(kind > max(found, default=0), "the order of sections")
+        found[kind] = read_chunks(Cursor(cursor.take(size)), chunks)
+    store = cursor.take(16)
+    crc, = cursor.unpack("I")
+    need(cursor.left() == 0, "bytes behind the end")
+    need(zlib.crc32(b"".join([*chunks, *heads, header, store])) == crc, "the CRC of the file")
+    runs, records, effects = (
+        [one for chunk in found.get(kind, []) for one in read(chunk)]
+        for kind, read in ((1, read_records), (2, read_records), (3, read_entries)))
+    need(len(records) == count, "the number of records")
+    return Snapshot(store, created_us, lsn, count, runs, records, effects)
+
+
+# ---- the directory ----
+
+def read_store(path):
+    """The id."""
+    with open(os.path.join(path, "STORE"), "rb") as file:
+        text = file.read()
+    need(text.startswith(b"cairn store 1 ") and text.endswith(b"\n") and len(text) == 47, "STORE")
+    return bytes.fromhex(text[14:46].decode("ascii"))

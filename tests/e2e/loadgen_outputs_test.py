@@ -1,0 +1,178 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""What loadgen writes besides its JSON: the summary, --csv, --csv-ext, --ndjson, --hdr, the line of
+progress. The same figures stand in all of them."""
+
+import csv
+import json
+import os
+import pty
+import re
+import subprocess
+import tempfile
+import unittest
+
+from lib.server import Server, environment
+
+LOADGEN = os.environ.get("LOADGEN", "loadgen")
+REDIS_COLUMNS = ("test rps avg_latency_ms min_latency_ms p50_latency_ms p95_latency_ms "
+                 "p99_latency_ms max_latency_ms").split()
+MORE_COLUMNS = ("p90_latency_ms p99.9_latency_ms p99.99_latency_ms offered_rps errors hits misses "
+                "client_us_per_op server_us_per_op warnings").split()
+
+
+class OutputsTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+        cls.uri = "cairn://{}:{}".format(*cls.server.address)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, "run")
+
+    def load(self, *args, status=0):
+        done = subprocess.run([LOADGEN, "-u", self.uri, *map(str, args)], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+                              timeout=60, env=environment(), check=False)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done
+
+    def test_summary(self):
+        out = self.load("-t", "mixed", "-r", 50, "--preload", "-n", 1000, "--rate", 5000).stdout
+        self.assertIn("open loop: 5,000 requests/s, even arrivals", out)
+        self.assertRegex(out, r"throughput +[\d,]+ requests/s of 5,000 offered")
+        for row in ("response", "service", "sent late", "set", "get"):
+            self.assertRegex(out, rf"(?m)^  {row} +(\d+\.\d\d\d ?\s*){{8}}$")
+        self.assertRegex(out, r"CPU time +client [\d.]+ us/request")
+        out = self.load("-t", "set", "-n", 1000).stdout
+        self.assertIn("closed loop: latency depends on connections and pipeline", out)
+        self.assertNotIn("offered", out)
+
+    def test_csv(self):
+        for option, columns in (("--csv", REDIS_COLUMNS),
+                                ("--csv-ext", REDIS_COLUMNS + MORE_COLUMNS)):
+            lines = self.load("-t", "set,get", "-n", 500, option).stdout.splitlines()
+            for line in lines:
+                self.assertRegex(line, r'^"[^"]*"(,"[^"]*")*$')
+            head, *rows = csv.reader(lines)
+            self.assertEqual(head, columns)
+            self.assertEqual([row[0] for row in rows], ["SET", "GET"])
+            for row in rows:
+                self.assertEqual(len(row), len(columns))
+                self.assertGreater(float(row[1]), 0)
+
+    def test_csv_ext(self):
+        out = self.load("-t", "get", "-n", 500, "--rate", 2000, "--csv-ext", "--server-pid",
+                        self.server.process.pid).stdout
+        (row,) = csv.DictReader(out.splitlines())
+        self.assertEqual((row["offered_rps"], row["errors"]), ("2000.00", "0"))
+        self.assertEqual(int(row["hits"]) + int(row["misses"]), 500)
+        self.assertGreater(float(row["client_us_per_op"]), 0)
+        self.assertGreater(float(row["server_us_per_op"]), 0)
+        self.assertIn("too-few-samples", row["warnings"].split())
+        order = [float(row[name + "_latency_ms"])
+                 for name in ("min", "p50", "p90", "p95", "p99", "p99.9", "p99.99", "max")]
+        self.assertEqual(order, sorted(order))
+
+    def test_ndjson(self):
+        done = self.load("-t", "set,get", "-n", 4000, "--rate", 5000, "--interval", "200ms",
+                         "--ndjson", self.path, "--json", "--seed", 9)
+        with open(self.path, encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+        kinds = [line["type"] for line in lines]
+        self.assertEqual((kinds[0], kinds[-1]), ("config", "result"))
+        self.assertEqual(set(kinds), {"config", "sample", "warning", "result"})
+        self.assertEqual((lines[0]["seed"], lines[0]["config"]["rate"]), (9, 5000))
+        results = {}
+        for line in lines:
+            results.update(line.get("results", {}))
+        self.assertEqual(results, json.loads(done.stdout)["results"])
+        for title in ("SET", "GET"):
+            samples = [line for line in lines
+                       if line["type"] == "sample" and line["title"] == title]
+            self.assertGreater(len(samples), 2)
+            self.assertEqual(sum(sample["ops"] for sample in samples), 4000)
+            for before, after in zip(samples, samples[1:]):
+                self.assertEqual(before["t_ns"] + before["length_ns"], after["t_ns"])
+        self.assertIn("too-few-samples", {line.get("name") for line in lines})
+
+    def test_hdr(self):
+        done = self.load("-t", "mixed", "-n", 2000, "--rate", 10000, "--hdr", self.path, "--json")
+        (result,) = json.loads(done.stdout)["results"].values()
+        for name, figures in (("", result), ("_service", result["service"]),
+                              ("_set", result["by_request"]["set"]),
+                              ("_get", result["by_request"]["get"])):
+            with open(f"{self.path}_mixed{name}.hgrm", encoding="utf-8") as file:
+                text = file.read()
+            rows = [tuple(map(float, row)) for row in
+                    re.findall(r"^ +([\d.]+) +([\d.]+) +(\d+)", text, re.M)]
+            self.assertEqual(rows, sorted(rows))
+            value, percentile, count = rows[-1]
+            self.assertEqual((percentile, count), (1, figures["samples"]))
+            self.assertAlmostEqual(value, figures["max_ns"] / 1e6, delta=0.001)
+            median = next(value for value, percentile, _ in rows if percentile >= 0.5)
+            self.assertAlmostEqual(median, figures["median_ns"] / 1e6,
+                                   delta=0.05 * median + 0.001)
+            self.assertRegex(text, rf"Total count    = +{figures['samples']}\]")
+
+    def test_dry_run(self):
+        """Nothing is done; what would be is said with its numbers."""
+        done = subprocess.run(
+            [LOADGEN, "--dry-run", "-u", "redis://nowhere.invalid:1", "--workload", "ycsb-b",
+             "--rate", "5000", "--threads", "512", "-c", "600", "--warmup", "5", "--duration", "30",
+             "--ndjson", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            encoding="utf-8", timeout=60, env=environment(), check=True)
+        for text in ("nowhere.invalid:1, protocol resp2", "MIXED",
+                     "100,000 keys with their values: 96.9 MiB",
+                     "30 s, after 5 s of warm-up: 35 s in all",
+                     "600 connections over 512 threads (2 or 1 each)",
+                     "open loop: 5,000 requests/s",
+                     "zipf 0.99: the most frequent one gets 7.8 %", "MiB here",
+                     "512 threads, but"):
+            self.assertIn(text, done.stdout)
+        self.assertFalse(os.path.exists(self.path))
+
+    def test_cannot_write(self):
+        done = self.load("--ndjson", "/nowhere/x", status=2)
+        self.assertIn("--ndjson: cannot write /nowhere/x", done.stderr)
+        done = self.load("-t", "set", "-n", 100, "--hdr", "/nowhere/x", status=3)
+        self.assertIn("--hdr: cannot write /nowhere/x_set.hgrm", done.stderr)
+        self.assertIn("throughput", done.stdout)
+        done = self.load("-t", "set", "-n", 100, "--ndjson", "/dev/full", status=3)
+        self.assertIn("--ndjson: cannot write", done.stderr)
+
+    def progress(self, **variables):
+        """What a terminal gets."""
+        master, slave = pty.openpty()
+        with subprocess.Popen([LOADGEN, "-u", self.uri, "-t", "set", "--duration", "1", "-q",
+                               "--interval", "200ms"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=slave,
+                              env={**environment(), **variables}) as process:
+            os.close(slave)
+            text = b""
+            try:
+                while piece := os.read(master, 4096):
+                    text += piece
+            except OSError:  # the other side is closed
+                pass
+            self.assertEqual(process.wait(), 0)
+        os.close(master)
+        return text.decode()
+
+    def test_progress(self):
+        text = self.progress(LC_ALL="C.UTF-8")
+        self.assertRegex(text, r"\rSET +[▁▂▃▄▅▆▇█]+ +[\d,]+ requests/s  p50 [\d.]+  p99 ")
+        self.assertGreater(len(max(re.findall("[▁▂▃▄▅▆▇█]+", text), key=len)), 1)
+        text = self.progress(LC_ALL="C")
+        self.assertRegex(text, r"\rSET +[\d,]+ requests/s  p50 [\d.]+  p99 ")
+        self.assertTrue(text.isascii())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,90 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""loadgen selftest: what it measures of servers of a known law is what they did.
+
+This build is slow and the machine has other things to do, which loadgen then says: figures that
+depend on time are held to wider bounds here, and may be "machine too busy", but never WRONG."""
+
+import json
+import os
+import subprocess
+import unittest
+
+LOADGEN = os.environ.get("LOADGEN", "loadgen")
+
+
+def selftest(*args):
+    return subprocess.run([LOADGEN, "selftest", *args], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+                          timeout=100, check=False)
+
+
+class SelftestTest(unittest.TestCase):
+    def findings(self, *args, statuses=(0, 3)):
+        done = selftest("--quick", "--json", *args)
+        self.assertIn(done.returncode, statuses, done.stdout + done.stderr)
+        document = json.loads(done.stdout)
+        self.assertEqual(document["wrong"], 0, done.stdout)
+        return {finding["figure"]: finding for finding in document["findings"]}
+
+    def near(self, finding, share):
+        """Within the bounds and a share of them, even on a busy machine."""
+        self.assertGreater(finding["measured"], finding["low"] * (1 - share), finding)
+        self.assertLess(finding["measured"], finding["high"] * (1 + share), finding)
+
+    def test_counts(self):
+        """What does not depend on time is exact, however busy the machine is."""
+        for test in ("damage", "silence"):
+            for finding in self.findings("--only", test).values():
+                if finding["unit"] != "ms":
+                    self.assertEqual(finding["verdict"], "ok", finding)
+
+    def test_stall(self):
+        findings = self.findings("--only", "stall")
+        for figure in ("response p95", "response p99", "response p99.9"):
+            self.near(findings[figure], 0.1)
+        self.assertLess(findings["service p99: the stall is hidden"]["measured"], 100)
+        self.assertEqual(findings["requests"]["verdict"], "ok")
+
+    def test_stall_closed(self):
+        self.findings("--only", "stall_closed", statuses=(0,))
+
+    def test_overload(self):
+        findings = self.findings("--only", "overload")
+        self.near(findings["requests/s"], 0.1)
+        self.near(findings["longest response"], 0.2)
+        self.assertEqual(findings["warning rate-not-met"]["verdict"], "ok")
+
+    def test_drop(self):
+        findings = self.findings("--only", "drop")
+        self.assertEqual(findings["sent + dropped"]["verdict"], "ok")
+        self.near(findings["sent"], 0.1)
+
+    def test_little(self):
+        self.near(self.findings("--only", "little")["throughput x latency"], 0.05)
+
+    def test_latencies(self):
+        for test in ("fixed", "bimodal", "queue", "poisson"):
+            self.findings("--only", test)
+
+    def test_rate(self):
+        findings = self.findings("--only", "rate", "--rate", "1000", "--threads", "2")
+        self.assertEqual(findings["requests"]["verdict"], "ok")
+        self.near(findings["arrivals/s"], 0.05)
+
+    def test_usage(self):
+        for args, text in ((("--only", "nothing"), "there is no test nothing"),
+                           (("--rate", "0"), "a number from 1 to 1000000, not 0"),
+                           (("--threads",), "a value is missing"),
+                           (("--fast",), "unknown option --fast"),
+                           (("now",), "nothing to do with now")):
+            done = selftest(*args)
+            self.assertEqual(done.returncode, 2, done.stdout)
+            self.assertIn(text, done.stderr)
+        done = selftest("--help")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("stall", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

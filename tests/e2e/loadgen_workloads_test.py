@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The workloads of loadgen that are more than reads and writes: YCSB D, E and F, batches, writes of
+a durability. What the server has done and holds afterwards is what the workload says."""
+
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+
+from lib.server import Server, environment
+
+LOADGEN = os.environ.get("LOADGEN", "loadgen")
+
+
+def run(*args):
+    return subprocess.run([LOADGEN, *map(str, args)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+                          timeout=60, env=environment(), check=False)
+
+
+class WorkloadsTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        data = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(data.cleanup)
+        cls.server = Server({"listen.resp": "127.0.0.1:0", "data.dir": data.name,
+                             "durability.mode": "buffered"})
+        cls.rpc = "cairn://{}:{}".format(*cls.server.address)
+        cls.resp = "redis://{}:{}".format(*cls.server.address_of(0, "resp"))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def setUp(self):
+        self.c = self.server.connect()
+        self.addCleanup(self.c.close)
+        self.c.call("kv.clear")
+
+    def load(self, *args, uri=None):
+        done = run("-u", uri or self.rpc, "--json", *args)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return {result["test"]: result for result in json.loads(done.stdout)["results"].values()}
+
+    def calls(self, operation):
+        """How often the server has done it."""
+        return self.c.call("server.stats")["operations"].get(operation, {"count": 0})["count"]
+
+    def test_ycsb_d(self):
+        """5 % new keys, and no read misses, however many threads insert."""
+        for threads, uri in ((1, self.rpc), (2, self.rpc), (4, self.resp)):
+            self.c.call("kv.clear")
+            (result,) = self.load("--workload", "ycsb-d", "-r", 1000, "-n", 20000, "-d", 100,
+                                  "--threads", threads, uri=uri).values()
+            self.assertEqual((result["count"], result["misses"]), (20000, 0))
+            self.assertEqual(result["hits"], 19000)
+            self.assertEqual(self.c.call("kv.count", prefix=b"key:"), 2000)
+            self.assertIsNotNone(self.c.call("kv.get", b"key:000000001999"))
+            self.assertIsNone(self.c.call("kv.get", b"key:000000002000"))
+
+    def test_warmup_inserts_elsewhere(self):
+        self.load("-t", "insert", "-r", 10, "-n", 100, "--warmup", "100ms", "-c", 2)
+        self.assertEqual(self.c.call("kv.count", to=b"key:4"), 100)
+        self.assertGreater(self.c.call("kv.count", **{"from": b"key:5"}), 0)
+
+    def test_ycsb_e(self):
+        before = self.calls("kv.scan")
+        (result,) = self.load("--workload", "ycsb-e", "-r", 1000, "-n", 2000, "-d", 10).values()
+        self.assertEqual((result["count"], result["errors"]), (2000, 0))
+        self.assertEqual(self.calls("kv.scan") - before, 1900)
+        self.assertEqual(self.c.call("kv.count", prefix=b"key:"), 1100)
+        self.assertGreater(result["bytes_in"], 1900 * 50 * 16 / 2)  # pages, not single keys
+        done = run("-u", self.resp, "--workload", "ycsb-e")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("none of these tests can be run in protocol resp2", done.stderr)
+
+    def test_ycsb_f(self):
+        for uri in (self.rpc, self.resp):
+            gets, puts = self.calls("kv.get"), self.calls("kv.put")
+            (result,) = self.load("--workload", "ycsb-f", "-r", 100, "-n", 2000, "--verify",
+                                  "--threads", 2, "-P", 3, uri=uri).values()
+            self.assertEqual((result["count"], result["hits"], result["corrupt"]), (2000, 2000, 0))
+            updates = result["by_request"]["rmw"]["samples"]
+            self.assertTrue(900 < updates < 1100, updates)
+            self.assertEqual(self.calls("kv.get") - gets, 2000)
+            self.assertEqual(self.calls("kv.put") - puts, 100 + updates)
+
+    def test_batch(self):
+        results = self.load("-t", "batch", "-r", 100000, "-n", 200)
+        self.assertEqual(results["batch"]["errors"], 0)
+        self.assertTrue(1900 < self.c.call("kv.count", prefix=b"key:") <= 2000)
+
+    def test_durability(self):
+        results = self.load("--workload", "durability", "-n", 300)
+        self.assertEqual(set(results), {"set_buffered", "set_strict"})
+        self.assertEqual({result["errors"] for result in results.values()}, {0})
+
+    def test_options_of_an_operation(self):
+        self.load("-n", 10, "kv.put", "a__rand_int__", "1", "{", "ttl_ms", "60000", "}")
+        (key,) = self.c.call("kv.scan", prefix=b"a", keys_only=True)["items"]
+        self.assertTrue(0 < self.c.call("kv.ttl", key) <= 60000)
+
+    def test_idle(self):
+        (result,) = self.load("--workload", "idle", "-n", 50, "-c", 200).values()
+        self.assertEqual(result["count"], 50)
+
+
+if __name__ == "__main__":
+    unittest.main()
