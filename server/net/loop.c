@@ -11,6 +11,9 @@
  * Stopping: connections with nothing under way are closed at once, the others as soon as their
  * replies have gone, all of them when drain_ms is over; the loop ends when none is left.
  *
+ * A full disk, with no room for what this turn has done: its replies wait until the log thread has
+ * found some, and so does every later one that rests on it; others go. Jobs and expiry pause.
+ *
  * Threads: each function says so in the header; messages come through the mailbox.
  * Failures: a loop that cannot be set up is not started; afterwards only single connections fail.
  */
