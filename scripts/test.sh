@@ -3,7 +3,8 @@
 #
 # Everything that must hold before a change goes in. Installs what is missing, then
 #
-#   build-test     all tests, with address and undefined-behaviour sanitizer, failing allocations
+#   build-test     all tests, with address and undefined-behaviour sanitizer; allocations and file
+#                  operations fail, and rigs must catch mutants
 #   build-tsan     suites unit, model, e2e and daemon, with thread sanitizer
 #   build-fuzz     every fuzz target for FUZZ_SECONDS (20)
 #   build-release  must build without a warning, and run under the system call filter of the unit
@@ -95,7 +96,8 @@ part() {
 sanitized=(--buildtype=debug -Doptimization=1 -Dfaults=true -Dwerror=true)
 
 address() {
-    build build-test "${sanitized[@]}" -Db_sanitize=address,undefined && run build-test
+    build build-test "${sanitized[@]}" -Db_sanitize=address,undefined -Dmutants=true &&
+        run build-test
 }
 
 threads() {

@@ -13,6 +13,7 @@
  */
 #include "server/storage.h"
 
+#include "common/err.h"
 #include "common/log.h"
 #include "server/server.h"
 #include "server/storage_id.h"
@@ -195,6 +196,10 @@ int storage_close(struct server *server)
 {
     struct wal *wal = server->store == NULL ? NULL : server->store->wal;
     int err = wal == NULL ? 0 : wal_close(wal);
+    if (err == ERR_DISK_FULL) {
+        log_warn("storage", "the disk is full: writes that were not acknowledged are lost");
+        err = 0;
+    }
     if (wal != NULL)
         server->store->wal = NULL;
     dir_close(server->storage.dir);

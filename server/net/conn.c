@@ -60,6 +60,16 @@ void conn_hold(struct conn *conn, uint64_t from, uint64_t lsn)
     conn->holds[conn->n_holds++] = (struct conn_hold){from, lsn};
 }
 
+void conn_hold_all(struct conn *conn, uint64_t lsn)
+{
+    struct conn_hold *first = &conn->holds[0];
+    uint64_t from = conn->out_at + conn->sent;
+    if (conn->n_holds == 0)
+        conn_hold(conn, from, lsn);
+    else
+        *first = (struct conn_hold){from, lsn > first->lsn ? lsn : first->lsn};
+}
+
 /* How far `out` may be sent. */
 static size_t conn_sendable(struct conn *conn)
 {

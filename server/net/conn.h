@@ -64,6 +64,8 @@ struct conn *conn_open(struct loop *loop, const struct front *front, int fd, uin
  * durable. */
 uint64_t conn_stream_end(const struct conn *conn);
 void conn_hold(struct conn *conn, uint64_t from, uint64_t lsn);
+/* The same for all replies that have not gone yet. */
+void conn_hold_all(struct conn *conn, uint64_t lsn);
 
 /* Send what is in `out`; called once per turn for each dirty connection. */
 void conn_flush(struct conn *conn);

@@ -11,6 +11,9 @@
  * Stopping: connections with nothing under way are closed at once, the others as soon as their
  * replies have gone, all of them when drain_ms is over; the loop ends when none is left.
  *
+ * A full disk, with no room for what this turn has done: its replies wait until the log thread has
+ * found some, and so does every later one that rests on it; others go. Jobs and expiry pause.
+ *
  * Threads: each function says so in the header; messages come through the mailbox.
  * Failures: a loop that cannot be set up is not started; afterwards only single connections fail.
  */
@@ -20,6 +23,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/mutant.h"
 #include "common/thread.h"
 #include "server/net/conn.h"
 #include "server/ops/dispatch.h"
@@ -75,22 +79,27 @@ void loop_give_back(struct loop *loop, struct buf *buf)
 
 /* ---- replies ---- */
 
-static bool loop_commit(struct loop *loop);
+static bool loop_commit(struct loop *loop, uint64_t lsn);
 
 static void loop_flush(struct loop *loop)
 {
     struct conn *conn = loop->dirty;
+    uint64_t lsn = loop->env.written_first;
     if (conn == NULL)
         return;
-    bool logged = loop_commit(loop);
+    loop->env.written_first = 0;
+    bool logged = loop_commit(loop, lsn);
+    bool failed = !logged && wal_state(loop->env.store->wal) == WAL_FAILED;
     loop->dirty = NULL;
     while (conn != NULL) {
         struct conn *next = conn->next_dirty;
         conn->dirty = false;
-        if (logged)
-            conn_flush(conn);
-        else
+        if (!logged && !failed)
+            conn_hold_all(conn, lsn);
+        if (failed)
             conn_close(conn); /* nobody knows what has become of its requests */
+        else
+            conn_flush(conn);
         conn = next;
     }
 }
@@ -116,15 +125,14 @@ void loop_wait_no_more(struct loop *loop, struct conn *conn)
     conn->waits = false;
 }
 
-/* What replies of this turn rest on goes to the log before them. False: the log has failed, and
- * nothing may be said any more. */
-static bool loop_commit(struct loop *loop)
+/* What replies of this turn rest on, up to `lsn`, goes to the log before them. False: there is no
+ * room for it, and they have to wait; or the log has failed, and nothing may be said any more. */
+static bool loop_commit(struct loop *loop, uint64_t lsn)
 {
-    struct op_env *env = &loop->env;
-    struct wal *wal = env->store->wal;
-    uint64_t lsn = env->written_first;
-    env->written_first = 0;
-    if (wal == NULL || lsn == 0 || env->store->durability == DURABILITY_LEVEL_STRICT)
+    const struct store *store = loop->env.store;
+    struct wal *wal = store->wal;
+    if (wal == NULL || lsn == 0 || store->durability == DURABILITY_LEVEL_STRICT ||
+        MUTANT(acknowledge_unwritten))
         return true;
     return lsn <= wal_written_lsn(wal) || wal_write(wal, lsn);
 }
@@ -188,6 +196,13 @@ static void loop_on_check(uv_check_t *handle)
     loop_flush(handle->data);
 }
 
+/* Is the log unable to take what nobody asks for at this moment? At the end it is asked for. */
+static bool loop_may_not_append(const struct loop *loop)
+{
+    const struct wal *wal = loop->env.store->wal;
+    return wal != NULL && !loop->stopping && (wal_refuses(wal, false, 0) || wal_is_behind(wal));
+}
+
 /* ---- jobs ---- */
 
 static void loop_on_idle(uv_idle_t *handle);
@@ -247,11 +262,16 @@ static void loop_finish_job(struct loop *loop, struct loop_job *entry)
     mem_free(entry);
 }
 
-/* Jobs take turns, a step each, for no longer than JOBS_NS in a turn of the loop, however many. */
+/* Jobs take turns, a step each, for no longer than JOBS_NS in a turn of the loop, however many. If
+ * the log takes no more, the next tick goes on. */
 static void loop_on_idle(uv_idle_t *handle)
 {
     struct loop *loop = handle->data;
     uint64_t until = clock_mono_ns() + JOBS_NS;
+    if (loop_may_not_append(loop)) {
+        (void)uv_idle_stop(handle);
+        return;
+    }
     loop_see_time(loop);
     while (loop->jobs != NULL && clock_mono_ns() < until) {
         struct loop_job *entry = loop_take_job(loop);
@@ -310,7 +330,9 @@ static void loop_on_tick(uv_timer_t *timer)
     uint64_t now_ns = loop_time_ns(loop);
     atomic_store_explicit(&loop->beat_ns, clock_mono_ns(), memory_order_relaxed);
     loop_see_time(loop);
-    bool more = loop_sweep(loop);
+    bool more = !loop_may_not_append(loop) && loop_sweep(loop);
+    if (loop->jobs != NULL)
+        (void)uv_idle_start(&loop->idle, loop_on_idle);
     if (now_ns - loop->checked_ns >= CHECK_NS) {
         loop->checked_ns = now_ns;
         loop_check_conns(loop, now_ns);

@@ -19,6 +19,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "common/mutant.h"
 #include "server/wal/wal.h"
 
 typedef int (*dispatch_handler_fn)(struct op_ctx *ctx, const struct arg *args);
@@ -92,12 +93,20 @@ static int dispatch_check_durability(struct op_ctx *ctx)
     return err;
 }
 
+/* Is this nothing for a full disk? The calls of a batch are asked one by one. */
+static bool dispatch_disk_full(const struct op_ctx *ctx)
+{
+    const struct op *op = ctx->request->op;
+    return (op->flags & OP_WRITE) && ctx->store->wal != NULL && op->id != OP_batch &&
+           wal_refuses(ctx->store->wal, op->flags & OP_GROWS, ctx->request->size);
+}
+
 static int dispatch_admit(struct op_ctx *ctx)
 {
     unsigned flags = ctx->request->op->flags;
     if (ctx->env->login_required && !ctx->session->logged_in && !(flags & OP_LOGIN))
         return problem_set(ctx->problem, ERR_NOAUTH, NULL);
-    if ((flags & OP_GROWS) && ctx->store->wal != NULL && wal_state(ctx->store->wal) == WAL_FULL)
+    if (dispatch_disk_full(ctx))
         return problem_set(ctx->problem, ERR_DISK_FULL, NULL);
     if (ctx->request->all.durability.present || ctx->session->durability != DURABILITY_LEVEL_MEMORY)
         return dispatch_check_durability(ctx);
@@ -105,7 +114,8 @@ static int dispatch_admit(struct op_ctx *ctx)
 }
 
 /* Remember what the reply rests on. Of operations on one key the transaction knows it; whatever
- * else looks at records rests on all that is there. */
+ * else looks at records rests on all that is there. While the log has no room nobody writes for a
+ * reply: it waits until the log thread has. */
 static void dispatch_rest_on(struct op_env *env, const struct op *op, const struct txn *txn)
 {
     uint64_t lsn = op->flags & OP_KEYED && txn != NULL
@@ -113,9 +123,12 @@ static void dispatch_rest_on(struct op_env *env, const struct op *op, const stru
                        : atomic_load_explicit(&env->store->version, memory_order_relaxed);
     if (env->store->wal == NULL || !(op->flags & (OP_READ | OP_WRITE)) || op->flags & OP_ADMIN)
         return;
-    if (lsn > env->written_first)
+    bool room = wal_has_room(env->store->wal);
+    if (room && lsn > env->written_first)
         env->written_first = lsn;
-    if (env->level == DURABILITY_LEVEL_STRICT && lsn > env->synced_first)
+    if (MUTANT(show_unsynced) && !(op->flags & OP_WRITE))
+        return;
+    if ((env->level == DURABILITY_LEVEL_STRICT || !room) && lsn > env->synced_first)
         env->synced_first = lsn;
 }
 

@@ -32,6 +32,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
+#include "common/mutant.h"
 #include "server/store/codec.h"
 #include "server/wal/replay.h"
 
@@ -301,9 +302,12 @@ static int save_wait_log(struct save *save, uint64_t end_lsn)
     struct wal *wal = save->store->wal;
     if (wal == NULL)
         return 0;
-    if (wal_state(wal) == WAL_FULL)
+    bool durable = wal_wait_durable(wal, end_lsn);
+    if (wal_state(wal) == WAL_FAILED)
+        return save_fail(save, ERR_IO, "the log has failed");
+    if (!durable || wal_state(wal) == WAL_FULL)
         return save_fail(save, ERR_DISK_FULL, "the disk is full, so the log cannot be synced");
-    return wal_wait_durable(wal, end_lsn) ? 0 : save_fail(save, ERR_IO, "the log has failed");
+    return 0;
 }
 
 static int save_effects(struct save *save, uint64_t end_lsn)
@@ -318,7 +322,7 @@ static int save_effects(struct save *save, uint64_t end_lsn)
     int err = save_wait_log(save, end_lsn);
     if (err == 0)
         err = save_begin_section(save, SNAPSHOT_EFFECTS);
-    if (err != 0 || end_lsn == save->begin_lsn)
+    if (err != 0 || end_lsn == save->begin_lsn || MUTANT(snapshot_skips_effects))
         return err;
     err = replay_run(&options, &report);
     if (err != 0 && save->err == 0)
@@ -388,6 +392,8 @@ int save_end(struct save *save)
     report->records = save->records;
     report->effects = save->effects;
     report->bytes = snapshot_bytes(save->writer);
+    if (MUTANT(snapshot_trims_early))
+        (void)!wal_trim(save->store->wal, end_lsn, end_lsn);
     if (err == 0)
         err = save_wrote(save, snapshot_commit(save->writer, end_lsn, save->records));
     else

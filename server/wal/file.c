@@ -12,6 +12,7 @@
 #include "server/wal/file.h"
 
 #include "common/mem.h"
+#include "server/wal/file_fault.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -209,7 +210,7 @@ int dir_open_existing(const char *path, struct dir **out_dir)
         return -ENOMEM;
     }
     memcpy(dir->path, path, strlen(path) + 1);
-    dir->dir = (struct dir){&posix_ops, dir->path};
+    dir->dir = (struct dir){file_fault_ops(&posix_ops), dir->path};
     dir->fd = fd;
     dir->lock = -1;
     *out_dir = &dir->dir;

@@ -22,6 +22,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "common/mutant.h"
 
 #include <errno.h>
 #include <string.h>
@@ -219,7 +220,7 @@ static int rotate_use_next(struct wal *wal)
     err = dir->ops->rename(dir, wal->next_name, name);
     if (rotate_may_retry(err))
         return ERR_DISK_FULL; /* `next` stays for another time */
-    if (err == 0)
+    if (err == 0 && !MUTANT(segment_name_unsynced))
         err = dir->ops->sync_names(dir);
     if (err != 0)
         return wal_fail(wal, name, "giving it its name", err);

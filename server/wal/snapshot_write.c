@@ -22,6 +22,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
+#include "common/mutant.h"
 #include "server/wal/pace.h"
 
 #include <errno.h>
@@ -239,7 +240,7 @@ static int writer_finish(struct snapshot_writer *writer, uint64_t final_lsn, uin
         err = writer_flush(writer);
     if (err == 0)
         err = writer_write_heads(writer);
-    return err != 0 ? err : dir->ops->sync(dir, writer->file);
+    return err != 0 || MUTANT(snapshot_unsynced) ? err : dir->ops->sync(dir, writer->file);
 }
 
 /* 1, 0 or a negative errno. */
@@ -287,6 +288,7 @@ void snapshot_abandon(struct snapshot_writer *writer)
 {
     struct dir *dir = writer->options.dir;
     dir->ops->close(dir, writer->file);
-    (void)!dir->ops->remove(dir, SNAPSHOT_TEMPORARY);
+    if (!MUTANT(snapshot_leaves_file))
+        (void)!dir->ops->remove(dir, SNAPSHOT_TEMPORARY);
     writer_destroy(writer);
 }

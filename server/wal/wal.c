@@ -21,6 +21,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
+#include "common/mutant.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -66,15 +67,19 @@ static uint64_t wal_first_of(const uint64_t *ticks, size_t n)
 
 static void wal_set_state(struct wal *wal, uint64_t rest, uint64_t staged)
 {
-    bool full = wal->blocked || (wal->spare_err != 0 && rest < wal->reserve_bytes);
-    bool exhausted = wal->blocked || (full && rest < wal->reserve_bytes / 4);
-    bool behind = exhausted || staged > wal->options.staging_bytes;
+    bool blocked = !wal_has_room(wal);
+    bool full = blocked || (wal->spare_err != 0 && rest < wal->reserve_bytes) ||
+                (MUTANT(full_stays_full) && wal_state(wal) == WAL_FULL);
+    bool exhausted = blocked || (full && rest < wal->reserve_bytes / 4);
+    bool behind = !blocked && staged > wal->options.staging_bytes;
     if (!wal_has_failed(wal))
         atomic_store_explicit(&wal->state, full ? WAL_FULL : WAL_OPEN, memory_order_relaxed);
+    uint64_t room = full ? 0 : wal->spare_err != 0 ? rest - wal->reserve_bytes + 1 : UINT64_MAX;
     atomic_store_explicit(&wal->exhausted, exhausted, memory_order_relaxed);
+    atomic_store_explicit(&wal->room, room, memory_order_relaxed);
     wal->tell_durable |= wal->behind && !behind;
     wal->behind = behind;
-    if (wal->tell_durable || wal->blocked || wal->told != wal_state(wal))
+    if (wal->tell_durable || blocked || wal->told != wal_state(wal))
         pthread_cond_signal(&wal->work);
 }
 
@@ -129,26 +134,9 @@ void wal_note(struct wal *wal, uint8_t type, struct bytes body)
 
 /* ---- waiting ---- */
 
-/* Until there may be room again. False: the log has failed, or nobody will ever make room. */
-static bool wal_wait_room(struct wal *wal, uint64_t lsn)
-{
-    if (wal->options.no_thread)
-        return false;
-    pthread_mutex_lock(&wal->lock);
-    while (wal->blocked && wal_written_lsn(wal) < lsn && !wal_has_failed(wal))
-        pthread_cond_wait(&wal->moved, &wal->lock);
-    pthread_mutex_unlock(&wal->lock);
-    return !wal_has_failed(wal);
-}
-
 bool wal_write(struct wal *wal, uint64_t lsn)
 {
-    while (wal_written_lsn(wal) < lsn) {
-        int err = commit_write(wal, lsn);
-        if (err != 0 && (err != ERR_DISK_FULL || !wal_wait_room(wal, lsn)))
-            return false;
-    }
-    return true;
+    return wal_written_lsn(wal) >= lsn || commit_write(wal, lsn) == 0;
 }
 
 void wal_want_sync(struct wal *wal, uint64_t lsn)
@@ -171,7 +159,8 @@ bool wal_wait_durable(struct wal *wal, uint64_t lsn)
     if (wal->options.no_thread)
         wal_step(wal);
     pthread_mutex_lock(&wal->lock);
-    while (wal_durable_lsn(wal) < lsn && !wal_has_failed(wal) && !wal->options.no_thread)
+    while (wal_durable_lsn(wal) < lsn && !wal_has_failed(wal) && !wal->options.no_thread &&
+           wal_has_room(wal))
         pthread_cond_wait(&wal->moved, &wal->lock);
     pthread_mutex_unlock(&wal->lock);
     return wal_durable_lsn(wal) >= lsn;
@@ -194,11 +183,22 @@ enum wal_state wal_state(const struct wal *wal)
     return (enum wal_state)atomic_load_explicit(&wal->state, memory_order_relaxed);
 }
 
+bool wal_has_room(const struct wal *wal)
+{
+    return !atomic_load_explicit(&wal->blocked, memory_order_relaxed);
+}
+
+bool wal_refuses(const struct wal *wal, bool grows, size_t size)
+{
+    return grows ? size >= atomic_load_explicit(&wal->room, memory_order_relaxed)
+                 : atomic_load_explicit(&wal->exhausted, memory_order_relaxed);
+}
+
 bool wal_is_behind(const struct wal *wal)
 {
-    if (atomic_load_explicit(&wal->staged_bytes, memory_order_relaxed) >
-            wal->options.staging_bytes ||
-        atomic_load_explicit(&wal->exhausted, memory_order_relaxed))
+    if (!wal_has_room(wal))
+        return false;
+    if (atomic_load_explicit(&wal->staged_bytes, memory_order_relaxed) > wal->options.staging_bytes)
         return true;
     uint64_t oldest = atomic_load_explicit(&wal->oldest_ticks, memory_order_relaxed);
     return !wal->options.strict && !wal->options.no_thread && oldest != 0 &&
@@ -296,9 +296,10 @@ static struct wal *wal_create(const struct wal_options *options, const struct wa
     wal->current.file = wal->next.file = wal->spare.file = wal->past = -1;
     wal->written_offset = end->end_offset;
     wal->crc = end->end_crc;
-    atomic_init(&wal->appended_lsn, end->last_lsn);
-    atomic_init(&wal->written_lsn, end->last_lsn);
-    atomic_init(&wal->durable_lsn, end->last_lsn);
+    uint64_t lsn = end->last_lsn - (MUTANT(recovery_reuses_version) && end->last_lsn > 0);
+    atomic_init(&wal->appended_lsn, lsn);
+    atomic_init(&wal->written_lsn, lsn);
+    atomic_init(&wal->durable_lsn, lsn);
     hist_init(&wal->write_ns);
     hist_init(&wal->sync_ns);
     wal_init_locks(wal);
@@ -421,8 +422,8 @@ int wal_open(const struct wal_options *options, const struct wal_end *end, struc
 static int wal_finish(struct wal *wal)
 {
     int err = commit_write(wal, UINT64_MAX);
-    if (err == 0)
-        err = commit_sync(wal);
+    if (err != ERR_IO && commit_sync(wal) != 0)
+        err = ERR_IO;
     if (err != 0)
         return err;
     wal_note(wal, ENTRY_SHUTDOWN, (struct bytes){NULL, 0});

@@ -72,7 +72,7 @@ MUST_USE int wal_open(const struct wal_options *options, const struct wal_end *e
                       struct wal **out_wal, char out_text[static 256]);
 
 /* Write, sync, note a clean shutdown, stop the thread. 0 or the error; the log is gone either way.
- * */
+ * ERR_DISK_FULL: everything that was written is synced, but something found no room. */
 int wal_close(struct wal *wal);
 
 /* Append an entry of this type with a body of exactly `size` bytes (<= ENTRY_BODY_MAX): returns
@@ -82,15 +82,15 @@ int wal_close(struct wal *wal);
 uint8_t *wal_begin(struct wal *wal, uint8_t type, size_t size, uint64_t *out_lsn);
 void wal_end(struct wal *wal);
 
-/* Write all that is staged, if anything up to `lsn` is. Returns when it is written (perhaps by
- * somebody else); waits while a full disk leaves no room for it. False: the log has failed (with
- * no_thread: or there is no room). */
+/* Write all that is staged, if anything up to `lsn` is. True: it is written, perhaps by somebody
+ * else. False: the log has failed, or a full disk leaves no room (wal_has_room); then the log
+ * thread tries again, and `durable` will tell. */
 bool wal_write(struct wal *wal, uint64_t lsn);
 
 /* Have everything up to `lsn` synced soon; `durable` will tell. Does not wait. */
 void wal_want_sync(struct wal *wal, uint64_t lsn);
 
-/* Wait until it is synced. False: the log has failed. Not for loops. */
+/* Wait until it is synced. False: the log has failed, or has no room. Not for loops. */
 bool wal_wait_durable(struct wal *wal, uint64_t lsn);
 
 /* Relaxed reads, any thread. */
@@ -98,8 +98,16 @@ uint64_t wal_written_lsn(const struct wal *wal);
 uint64_t wal_durable_lsn(const struct wal *wal);
 enum wal_state wal_state(const struct wal *wal);
 
-/* Too much is staged, or the oldest unsynced entry is older than twice the interval (buffered), or
- * even the reserve of a full disk is used up: take no more writes until `durable` was called. */
+/* False while something staged waits for a segment that a full disk has no room for. */
+bool wal_has_room(const struct wal *wal);
+
+/* Is the disk too full for an entry of about this size? If it grows what is stored, the reserve is
+ * not for it; else even the reserve is about to be used up. */
+bool wal_refuses(const struct wal *wal, bool grows, size_t size);
+
+/* Too much is staged, or the oldest unsynced entry is older than twice the interval (buffered):
+ * take no more requests until `durable` was called. Never while there is no room: nothing is
+ * appended then, and reads go on. */
 bool wal_is_behind(const struct wal *wal);
 
 void wal_figures(const struct wal *wal, struct wal_figures *out_figures);

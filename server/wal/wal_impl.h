@@ -76,7 +76,6 @@ struct wal {
     uint64_t synced_ticks;   /* when the last sync ended */
     struct gather gather;    /* whom syncs serve */
     uint64_t blocked_ticks;  /* when writing found no room; 0: there may be some now */
-    bool blocked;            /* no room: the log thread tries again after WAL_RETRY_MS */
     bool behind;             /* as of wal_note_room */
     bool stop;
     int past; /* the segment before, synced, to be dropped from the caches; < 0: none */
@@ -95,7 +94,9 @@ struct wal {
     _Atomic uint64_t staged_bytes;
     _Atomic uint64_t oldest_ticks; /* of the oldest entry not synced; 0: none */
     _Atomic int state;
+    _Atomic bool blocked;   /* no room: the log thread tries again after WAL_RETRY_MS */
     _Atomic bool exhausted; /* even of the reserve little is left */
+    _Atomic uint64_t room;  /* what grows must be smaller than that */
 };
 
 /* ---- wal.c ---- */

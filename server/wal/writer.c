@@ -82,7 +82,7 @@ static enum writer_work writer_due(struct wal *wal, uint64_t *out_wait_ns) /* un
     *out_wait_ns = WRITER_NEVER;
     if (wal_has_failed(wal))
         return WRITER_WAIT;
-    if (wal->blocked)
+    if (!wal_has_room(wal))
         return writer_past(wal->blocked_ticks, (uint64_t)WAL_RETRY_MS * 1000000, out_wait_ns)
                    ? WRITER_COMMIT
                    : WRITER_WAIT;

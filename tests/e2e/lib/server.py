@@ -65,6 +65,14 @@ def run_cairnd(*args, stdin="", timeout=30, wrapper=(), env=None, **popen):
                           timeout=timeout, env=environment(env), check=False, **popen)
 
 
+class NotReady(AssertionError):
+    """cairnd ended, or had to be ended, before it was ready. The text has its log."""
+
+    def __init__(self, text, status):
+        super().__init__(text)
+        self.status = status
+
+
 class Server:
     """A running cairnd. As a context manager it is stopped and checked at the end."""
 
@@ -91,9 +99,10 @@ class Server:
         self.reader.start()
         try:
             self.wait_log(r"cairnd \S+ ready")
-        except AssertionError:
-            self.kill()
-            raise
+        except AssertionError as error:
+            if not self.ended:
+                self.process.kill()
+            raise NotReady(str(error), self.wait()) from None
         self.addresses = self.listening("rpc")
 
     def listening(self, protocol):

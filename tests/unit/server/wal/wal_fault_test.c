@@ -261,13 +261,16 @@ static void full_and_back(int how)
     set_full(h.watch, how, true);
     wal_step(h.wal);
     assert_int_equal(wal_state(h.wal), WAL_OPEN); /* there is room in the first one */
+    assert_false(wal_refuses(h.wal, true, FULL_SEGMENT - FULL_RESERVE - SEGMENT_HEADER_BYTES));
+    assert_true(wal_refuses(h.wal, true, FULL_SEGMENT - FULL_RESERVE - SEGMENT_HEADER_BYTES + 1));
     uint64_t lsn = put_until_full(&h);
     assert_true(lsn > (FULL_SEGMENT - FULL_RESERVE) / 1100);
     wal_step(h.wal);
     assert_int_equal(h.changed, 1);
     assert_int_equal(h.state, WAL_FULL);
-    assert_false(wal_is_behind(h.wal)); /* what frees space still goes */
-    while (!wal_is_behind(h.wal)) {
+    assert_false(wal_refuses(h.wal, false, 0)); /* what frees space still goes */
+    assert_true(wal_refuses(h.wal, true, 0));
+    while (!wal_refuses(h.wal, false, 0)) {
         lsn = harness_fill(h.wal, 1000);
         assert_true(wal_wait_durable(h.wal, lsn));
     }
@@ -283,7 +286,7 @@ static void full_and_back(int how)
     wal_step(h.wal);
     assert_int_equal(wal_state(h.wal), WAL_OPEN);
     assert_int_equal(h.state, WAL_OPEN);
-    assert_false(wal_is_behind(h.wal));
+    assert_false(wal_refuses(h.wal, true, 0));
     assert_true(h.durable > told);
     assert_int_equal(wal_durable_lsn(h.wal), lsn + 100);
     assert_int_equal(h.failed, 0);
@@ -315,52 +318,67 @@ static void full_by_surprise(void **state)
     assert_false(wal_write(h.wal, lsn));
     assert_true(wal_written_lsn(h.wal) > 50);
     assert_int_equal(wal_state(h.wal), WAL_FULL);
-    assert_true(wal_is_behind(h.wal));
+    assert_true(wal_refuses(h.wal, false, 0));
+    assert_false(wal_has_room(h.wal));
     set_full(h.watch, 0, false);
     assert_true(wal_write(h.wal, lsn));
     assert_int_equal(wal_state(h.wal), WAL_OPEN);
-    assert_false(wal_is_behind(h.wal));
+    assert_false(wal_refuses(h.wal, false, 0));
     assert_int_equal(wal_close(h.wal), 0);
     assert_int_equal(harness_read(&h).lsn, lsn);
     harness_deinit(&h);
 }
 
-static void *write_one(void *arg)
+/* With threads: the disk is full, and something too large for what is left waits for room. Returns
+ * its LSN; all before it are written. */
+static uint64_t wait_on_full(struct harness *h)
 {
-    struct harness *h = arg;
-    uint64_t lsn = harness_fill(h->wal, FULL_SEGMENT); /* never fits the first segment */
-    assert_true(wal_write(h->wal, lsn));
-    assert_true(wal_wait_durable(h->wal, lsn));
-    return NULL;
+    harness_init(h);
+    h->options.no_thread = false;
+    h->options.segment_bytes = FULL_SEGMENT;
+    set_full(h->watch, 3, true);
+    assert_int_equal(harness_try_open(h), 0);
+    HARNESS_AWAIT(h->watch->refused > 0); /* else the first segment is full before that is known */
+    set_full(h->watch, 0, true);
+    put_until_full(h);
+    HARNESS_AWAIT(h->state == WAL_FULL);
+    assert_true(wal_has_room(h->wal));
+    uint64_t lsn = harness_fill(h->wal, FULL_SEGMENT);
+    assert_false(wal_write(h->wal, lsn));
+    assert_false(wal_wait_durable(h->wal, lsn)); /* nobody waits for what may never come */
+    assert_int_equal(wal_written_lsn(h->wal), lsn - 1);
+    assert_false(wal_has_room(h->wal));
+    assert_true(wal_refuses(h->wal, false, 0));
+    assert_false(wal_is_behind(h->wal)); /* reads go on */
+    return lsn;
 }
 
-/* With threads: who writes waits until there is room. */
+/* The log thread writes it when there is room, and tells. */
 static void full_and_back_by_thread(void **state)
 {
     struct harness h;
-    pthread_t thread;
     (void)state;
-    harness_init(&h);
-    h.options.no_thread = false;
-    h.options.segment_bytes = FULL_SEGMENT;
-    set_full(h.watch, 3, true);
-    assert_int_equal(harness_try_open(&h), 0);
-    HARNESS_AWAIT(h.watch->refused > 0); /* else the first segment is full before that is known */
-    set_full(h.watch, 0, true);
-    put_until_full(&h);
-    HARNESS_AWAIT(h.state == WAL_FULL);
-    assert_int_equal(pthread_create(&thread, NULL, write_one, &h), 0);
-    struct wal_figures figures;
-    do
-        wal_figures(h.wal, &figures);
-    while (figures.staged_bytes < FULL_SEGMENT);
-    assert_true(wal_is_behind(h.wal));
+    uint64_t lsn = wait_on_full(&h);
     set_full(h.watch, 0, false);
-    pthread_join(thread, NULL);
-    HARNESS_AWAIT(h.state == WAL_OPEN && !wal_is_behind(h.wal));
+    HARNESS_AWAIT(wal_durable_lsn(h.wal) >= lsn);
+    HARNESS_AWAIT(h.state == WAL_OPEN && !wal_refuses(h.wal, false, 0));
+    assert_true(wal_has_room(h.wal));
     assert_int_equal(wal_close(h.wal), 0);
     assert_int_equal(h.failed, 0);
     assert_true(harness_read(&h).clean);
+    harness_deinit(&h);
+}
+
+/* Or never: then what was written before is durable all the same. */
+static void full_to_the_end(void **state)
+{
+    struct harness h;
+    (void)state;
+    uint64_t lsn = wait_on_full(&h);
+    assert_int_equal(wal_close(h.wal), ERR_DISK_FULL);
+    check_promise(&h, lsn - 1);
+    assert_int_equal(harness_read(&h).lsn, lsn - 1);
+    assert_int_equal(h.failed, 0);
     harness_deinit(&h);
 }
 
@@ -410,7 +428,7 @@ int main(void)
         cmocka_unit_test(sync_covers_the_past), cmocka_unit_test(waiters_learn),
         cmocka_unit_test(full_and_back_all),    cmocka_unit_test(full_and_back_by_thread),
         cmocka_unit_test(full_at_start),        cmocka_unit_test(full_by_surprise),
-        cmocka_unit_test(full_at_close),
+        cmocka_unit_test(full_at_close),        cmocka_unit_test(full_to_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
