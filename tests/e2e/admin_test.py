@@ -122,7 +122,8 @@ class CommandLineTest(Folder):
     def test_what_does_not_go_together(self):
         self.refused(EX_CONFIG, "durability.mode", "--set", "durability.mode=strict")
         self.refused(EX_CONFIG, "durability.mode", "--set", "durability.mode=buffered")
-        self.refused(EX_CONFIG, "data.dir", "--set", "data.dir=" + self.folder)
+        self.refused(EX_CONFIG, "data.dir", "--set", "data.dir=" + self.folder,
+                     "--set", "durability.mode=memory")
         self.refused(EX_CONFIG, "memory.limit", "--set", "memory.policy=evict")
 
     def test_listen(self):
