@@ -208,13 +208,15 @@ def readers(bench):
 
 # ---- snapshots ----
 
-def snapshot_s(server):
-    """Seconds of one snapshot, polled every ms."""
-    begun = time.monotonic()
-    server.resp("BGSAVE")
-    while b"rdb_bgsave_in_progress:1" in server.resp("INFO", "persistence"):
-        time.sleep(0.001)
-    return time.monotonic() - begun
+def snapshot_s(server, poll_s=0.001, meanwhile=lambda: None):
+    """Seconds of one snapshot."""
+    with server.resp_session() as call:
+        begun = time.monotonic()
+        call("BGSAVE")
+        while b"rdb_bgsave_in_progress:1" in call("INFO", "persistence"):
+            meanwhile()
+            time.sleep(poll_s)
+        return time.monotonic() - begun
 
 
 def save_s(server):
@@ -248,7 +250,7 @@ def tails(bench, server):
     for _ in range(bench.args.rounds):
         calm = bench.loadgen(server, *keys, "--rate", f"{half:.0f}")["p999_ns"] / 1e3
         reader = bench.loadgen_begin(server, *keys, "--rate", f"{half:.0f}")
-        while reader[0].poll() is None and snapshot_s(server):
+        while reader[0].poll() is None and snapshot_s(server, 0.02):
             pass
         each.append(((loadgen_end(reader)["p999_ns"] / 1e3,), (calm,)))
     a, b, value, spread = ratio(each, 0)
@@ -261,16 +263,13 @@ def memory(bench, server):
     writes = ["-t", "set", "-n", str(2 * RECORDS), "-r", str(RECORDS), "-P", "16",
               "--key-pattern", "sequential"]
     bench.loadgen(server, *writes)
-    before = most = server.rss_kib()
+    resident = [server.rss_kib()]
     writer = bench.loadgen_begin(server, *writes)
     while writer[0].poll() is None:
-        server.resp("BGSAVE")
-        while b"rdb_bgsave_in_progress:1" in server.resp("INFO", "persistence"):
-            most = max(most, server.rss_kib())
-            time.sleep(0.001)
+        snapshot_s(server, 0.001, lambda: resident.append(server.rss_kib()))
     loadgen_end(writer)
     bench.add("resident memory while a snapshot is made and all keys are overwritten, KiB",
-              f"{most:,}", f"{before:,} (before)", most / before, 1.05)
+              f"{max(resident):,}", f"{resident[0]:,} (before)", max(resident) / resident[0], 1.05)
 
 
 # ---- starts ----

@@ -2,6 +2,7 @@
 """Servers under measurement: started on free loopback ports, looked at through /proc, stopped by
 pid. cairnd(...) and redis(...) return a Server; use them with `with`."""
 
+import contextlib
 import glob
 import os
 import re
@@ -96,14 +97,22 @@ class Server:
         """A connected socket."""
         return socket.create_connection((HOST, self.port), timeout=30)
 
-    def resp(self, *words):
-        """A RESP command; its reply: bytes, int, or a list of them."""
+    @contextlib.contextmanager
+    def resp_session(self):
+        """A function that sends a RESP command and returns its reply: bytes, int, or a list."""
         with self.connect() as sock, sock.makefile("rb") as replies:
-            sock.sendall(b"*%d\r\n" % len(words))
-            for word in words:
-                word = str(word).encode()
-                sock.sendall(b"$%d\r\n%s\r\n" % (len(word), word))
-            return read_reply(replies)
+            def call(*words):
+                sock.sendall(b"*%d\r\n" % len(words))
+                for word in words:
+                    word = str(word).encode()
+                    sock.sendall(b"$%d\r\n%s\r\n" % (len(word), word))
+                return read_reply(replies)
+            yield call
+
+    def resp(self, *words):
+        """One RESP command on a connection of its own."""
+        with self.resp_session() as call:
+            return call(*words)
 
     def cpu_ns(self):
         """CPU time of all threads so far, user and system."""

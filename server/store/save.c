@@ -34,18 +34,17 @@
 #include "common/mem.h"
 #include "common/mutant.h"
 #include "server/store/codec.h"
+#include "server/store/give_way.h"
 #include "server/wal/replay.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     SAVE_SLICE = 64,
     SAVE_SLICE_BYTES = 64 * 1024,
     SAVE_RUNS_PAGE = 64,
-    SAVE_BURST_NS = 100000,
     SAVE_SYNC_BYTES = 8 << 20, /* so that a sync of the log waits for no more than that */
 };
 
@@ -56,7 +55,7 @@ struct save {
     struct save_report *report; /* the caller's */
     int err;
     uint64_t begin_lsn, records, effects, start_ns;
-    uint64_t rested_ns; /* CPU time at the end of the last rest */
+    struct give_way give_way;
     unsigned partition; /* being walked */
     bool begun;         /* something of it was walked: the record at_run, at_kind, at */
     uint32_t at_run;
@@ -92,26 +91,10 @@ static int save_no_memory(struct save *save)
     return save_fail(save, ERR_OUT_OF_MEMORY, "no memory to make a snapshot");
 }
 
-/* ---- giving way ---- */
-
-/* CPU time of this thread, as sleeping and waiting for locks and the disk harm nobody. */
-static uint64_t save_cpu_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static void save_rest(struct save *save)
 {
-    if (!save->options.give_way)
-        return;
-    uint64_t worked_ns = save_cpu_ns() - save->rested_ns;
-    if (worked_ns < SAVE_BURST_NS)
-        return;
-    struct timespec t = {(time_t)(worked_ns / 1000000000), (long)(worked_ns % 1000000000)};
-    (void)nanosleep(&t, NULL);
-    save->rested_ns = save_cpu_ns();
+    if (save->options.give_way)
+        give_way_rest(&save->give_way);
 }
 
 /* ---- chunks ---- */
@@ -368,7 +351,7 @@ int save_begin(struct store *store, const struct save_options *options, struct s
     save->store = store;
     save->options = *options;
     save->start_ns = clock_mono_ns();
-    save->rested_ns = save_cpu_ns();
+    give_way_begin(&save->give_way);
     save->begin_lsn = atomic_load(&store->version);
     save->report = out_report;
     int err = save_start(save);

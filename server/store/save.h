@@ -20,9 +20,8 @@ struct save_options {
     struct dir *dir;
     struct store_id id;
     bool compress;
-    uint64_t bytes_per_s; /* to disk; 0: as fast as it goes */
-    bool give_way; /* sleep after each burst of work for as long as it took, so that those who serve
-                      on the same CPU need not wait for a time slice */
+    uint64_t bytes_per_s;    /* to disk; 0: as fast as it goes */
+    bool give_way;           /* to those who are served: see give_way.h */
     const atomic_bool *stop; /* save_run gives up when it becomes true; NULL: never */
 };
 

@@ -7,10 +7,10 @@
  *                 `--------' those whom the last sync answered write again, one after the other
  *
  * A sync as soon as the first of them is there would serve that one alone, and all others wait for
- * it and for another one. So if the last sync served many, the next one waits for nearly as many, but
- * for no longer than half the time a sync takes; what has come by then is what the next one expects. Where few write at a time, or as many come
- * during a sync, there is nothing to wait for. (PostgreSQL's commit_delay and commit_siblings,
- * without numbers to be set.)
+ * it and for another one. So if the last sync served many, the next one waits for nearly as many,
+ * but for no longer than half the time a sync takes; what has come by then is what the next one
+ * expects. Where few write at a time, or as many come during a sync, there is nothing to wait for.
+ * (PostgreSQL's commit_delay and commit_siblings, without numbers to be set.)
  */
 #pragma once
 
