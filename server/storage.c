@@ -155,6 +155,7 @@ static int storage_start_log(struct server *server)
         .staging_bytes = (uint64_t)config_int(config, OPTION_durability_backlog_bytes),
         .n_threads = server->n_loops + 1, /* snapshots append a note */
         .strict = config_durability(config) == DURABILITY_STRICT,
+        .gather = server->n_loops > 1,
         .sync_interval_ms = (uint64_t)config_int(config, OPTION_durability_sync_interval_ms),
         .sync_entries = (uint64_t)config_int(config, OPTION_durability_sync_writes),
         .durable = storage_on_durable,

@@ -155,7 +155,8 @@ static void commit_synced(struct wal *wal, uint64_t lsn, uint64_t offset, uint64
     wal->syncs++;
     wal->slow_syncs += slow;
     hist_add(&wal->sync_ns, took_ns);
-    gather_synced(&wal->gather, lsn - wal_durable_lsn(wal), took_ns);
+    if (wal->options.gather)
+        gather_synced(&wal->gather, lsn - wal_durable_lsn(wal), took_ns);
     atomic_store_explicit(&wal->synced_offset, offset, memory_order_relaxed);
     atomic_store_explicit(&wal->durable_lsn, lsn, memory_order_release);
     wal->tell_durable = true;

@@ -7,10 +7,11 @@
  *                 `--------' those whom the last sync answered write again, one after the other
  *
  * A sync as soon as the first of them is there would serve that one alone, and all others wait for
- * it and for another one. So if the last sync served many, the next one waits for nearly as many,
- * but for no longer than half the time a sync takes; what has come by then is what the next one
- * expects. Where few write at a time, or as many come during a sync, there is nothing to wait for.
- * (PostgreSQL's commit_delay and commit_siblings, without numbers to be set.)
+ * it and for another one. So if syncs lately served many, the next one waits for nearly as many, but
+ * for no longer than half the time a sync takes. Where few write at a time, or as many come during a
+ * sync, there is nothing to wait for. (PostgreSQL's commit_delay and commit_siblings, without
+ * numbers to be set.) A log that one thread writes has no need of it: all that came in a turn of
+ * that thread is a batch already.
  */
 #pragma once
 
@@ -18,14 +19,15 @@
 #include <stdint.h>
 
 struct gather {
-    uint64_t crowd;   /* entries the last sync served */
+    uint64_t crowd;   /* entries a sync served lately */
     uint64_t sync_ns; /* that one takes, lately */
 };
 
 /* A sync of so many entries took so long. */
 static inline void gather_synced(struct gather *gather, uint64_t entries, uint64_t took_ns)
 {
-    gather->crowd = entries;
+    uint64_t faded = gather->crowd - gather->crowd / 4;
+    gather->crowd = entries > faded ? entries : faded;
     gather->sync_ns = gather->sync_ns == 0 ? took_ns : (7 * gather->sync_ns + took_ns) / 8;
 }
 

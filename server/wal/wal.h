@@ -41,7 +41,9 @@ struct wal_options {
     bool strict;               /* sync at once; else by interval and count */
     uint64_t sync_interval_ms; /* buffered: the oldest unsynced entry is synced within that */
     uint64_t sync_entries;     /* buffered: or when there are as many unsynced */
-    bool no_thread;            /* tests: wal_step does what the thread would */
+    bool gather; /* a sync that is waited for may wait for others (gather.h): several threads write,
+                    so that one turn of one of them is no batch of all */
+    bool no_thread; /* tests: wal_step does what the thread would */
     /* Called by the log thread, without locks; with no_thread by wal_step and wal_close. Any of
      * them may be NULL. */
     void (*durable)(void *context); /* durable_lsn has moved, or wal_is_behind no longer holds */
