@@ -7,11 +7,11 @@
  *                 `--------' those whom the last sync answered write again, one after the other
  *
  * A sync as soon as the first of them is there would serve that one alone, and all others wait for
- * it and for another one. So if syncs lately served many, the next one waits for nearly as many, but
- * for no longer than half the time a sync takes. Where few write at a time, or as many come during a
- * sync, there is nothing to wait for. (PostgreSQL's commit_delay and commit_siblings, without
- * numbers to be set.) A log that one thread writes has no need of it: all that came in a turn of
- * that thread is a batch already.
+ * it and for another one. So if syncs lately served many, the next one waits for nearly as many,
+ * but for no longer than half the time a sync takes. Where few write at a time, or as many come
+ * during a sync, there is nothing to wait for. (PostgreSQL's commit_delay and commit_siblings,
+ * without numbers to be set.) A log that one thread writes has no need of it: all that came in a
+ * turn of that thread is a batch already.
  */
 #pragma once
 
