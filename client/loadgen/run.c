@@ -206,10 +206,10 @@ static void run_threads(struct run *run, const struct phase *phase, struct progr
             run->workers[i]->end_index = 0;
     }
     uint64_t now = clock_ticks();
-    for (unsigned i = 0; i < started; i++) {
+    for (unsigned i = 0; i < started; i++) /* all of them: whoever wakes up first goes on */
         run->workers[i]->started = now;
+    for (unsigned i = 0; i < started; i++)
         sem_post(&run->start);
-    }
     run_watch(run, phase, progress, started, &out->series);
     for (unsigned i = 0; i < started; i++)
         pthread_join(threads[i].thread, NULL);

@@ -375,8 +375,6 @@ int save_end(struct save *save)
     report->records = save->records;
     report->effects = save->effects;
     report->bytes = snapshot_bytes(save->writer);
-    if (MUTANT(snapshot_trims_early))
-        (void)!wal_trim(save->store->wal, end_lsn, end_lsn);
     if (err == 0)
         err = save_wrote(save, snapshot_commit(save->writer, end_lsn, save->records));
     else

@@ -29,7 +29,6 @@ RIGS = {
     "segment_name_unsynced": "explore --writer wal --states 60000",
     "sync_error_ignored": "io_errors.py --calls sync",
     "snapshot_unsynced": "ext4.py --crashes 60",
-    "snapshot_trims_early": "io_errors.py --calls rename",
     "snapshot_skips_effects": "kill.py --kills 120 --longest 0.6",
     "snapshot_leaves_file": "disk_full.py --cycles 4",
     "recovery_skips_deletes": "kill.py --kills 60",
