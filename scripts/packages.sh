@@ -46,6 +46,9 @@ mandoc              # form of the man pages
 redis-server        # the judge of the RESP port
 redis-tools         # redis-cli and redis-benchmark, clients of the RESP port
 python3-redis       # another one
+e2fsprogs           # mkfs.ext4: file systems that are crashed and filled
+mount               # loop devices for them
+strace              # how many system calls loadgen makes
 '
 
 # shellcheck disable=SC2034
