@@ -59,15 +59,7 @@ static const char *dump_type(uint8_t type)
 /* NULL: a kind that this version does not know. */
 static const char *dump_kind(uint8_t kind)
 {
-    switch (kind) {
-#define KIND(number, name, text)                                                                   \
-    case number:                                                                                   \
-        return #name;
-#include "server/store/kinds.def"
-#undef KIND
-    default:
-        return NULL;
-    }
+    return kind <= KIND_MAX ? record_kinds[kind].name : NULL;
 }
 
 static const char *dump_operation(const struct effect *effect)

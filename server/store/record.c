@@ -21,6 +21,8 @@
 
 #include "common/mem.h"
 
+#include <endian.h>
+
 struct record {
     uint64_t head;
     uint32_t run;
@@ -39,13 +41,8 @@ enum { RECORD_FLAG_SHIFT = 53, RECORD_KIND_SHIFT = 58, RECORD_HEAD = 12, RECORD_
 
 _Static_assert(sizeof(struct wheel_node) == RECORD_NODE, "the node in front keeps the alignment");
 
-struct kind_row {
-    enum record_kind kind;
-    const char *name;
-};
-
-static const struct kind_row record_kinds[] = {
-#define KIND(number, name, text) {KIND_##name, #name},
+const struct record_kind_row record_kinds[KIND_MAX + 1] = {
+#define KIND(number, name, owner, flags, text) [number] = {#name, KIND_##owner, flags},
 #include "server/store/kinds.def"
 #undef KIND
 };
@@ -53,9 +50,20 @@ static const struct kind_row record_kinds[] = {
 enum record_kind record_kind_find(struct bytes name)
 {
     for (size_t i = 0; i < LENGTH_OF(record_kinds); i++)
-        if (bytes_equal(bytes_of(record_kinds[i].name), name))
-            return record_kinds[i].kind;
+        if (record_kinds[i].name != NULL && bytes_equal(bytes_of(record_kinds[i].name), name))
+            return (enum record_kind)i;
     return KIND_NONE;
+}
+
+uint64_t record_number_of(struct bytes value)
+{
+    enum { FIXARRAY = 0x90, UINT64 = 0xcf };
+    uint64_t number;
+    if (value.size < RECORD_NUMBER_BYTES || (value.data[0] & 0xf0) != FIXARRAY ||
+        value.data[1] != UINT64)
+        return 0;
+    memcpy(&number, value.data + 2, sizeof number);
+    return be64toh(number);
 }
 
 static size_t record_key_width(uint64_t head)

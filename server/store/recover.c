@@ -21,8 +21,10 @@
 #include "common/thread.h"
 #include "server/store/clear.h"
 #include "server/store/codec.h"
+#include "server/store/group.h"
 #include "server/store/order.h"
 #include "server/store/recover_lanes.h"
+#include "server/wal/little.h"
 
 #include <stdio.h>
 
@@ -60,14 +62,30 @@ static bool recover_is_run(const struct record_key *key)
     return key->run == RUN_NOWHERE && key->kind == KIND_run;
 }
 
+/* Can there be a record with this key? Numbers it was given are not given again. */
+static bool recover_accepts(struct store *store, const struct record_spec *spec)
+{
+    const struct record_kind_row *kind = &record_kinds[spec->key.kind];
+    struct bytes rest;
+    struct group group;
+    if (spec->key.run == RUN_NOWHERE || spec->key.bytes.size == 0 ||
+        kind->flags & RECORD_LOGGED_ONLY)
+        return false;
+    if (kind->flags & RECORD_NUMBERED)
+        store_raise_number(store, record_number_of(spec->value));
+    return kind->owner == KIND_none || group_read(&spec->key, &group, &rest);
+}
+
 static int recover_effect(struct recovery *recovery, struct effect *effect)
 {
     const struct record_key *key = &effect->spec.key;
-    if (key->bytes.size == 0 || (key->run == RUN_NOWHERE && !recover_is_run(key)))
+    if (recover_is_run(key) && key->bytes.size > 0) {
+        recovery->effects++;
+        return recover_run(recovery, effect);
+    }
+    if (!recover_accepts(recovery->store, &effect->spec))
         return ERR_DATA_DAMAGED;
     recovery->effects++;
-    if (recover_is_run(key))
-        return recover_run(recovery, effect);
     effect->hash = store_hash(recovery->store, key);
     return recover_lanes_put(recovery->lanes, effect);
 }
@@ -96,6 +114,14 @@ int recover_entry(void *context, const struct entry *entry)
 
 /* ---- snapshots ---- */
 
+static int recover_counter(struct store *store, struct bytes value)
+{
+    if (value.size != sizeof(uint64_t))
+        return ERR_DATA_DAMAGED;
+    store_raise_number(store, little_read_u64(value.data));
+    return 0;
+}
+
 /* Besides names with their numbers: no name, for the last number that was given away, and a name
  * with no number, for one that is not there. */
 static int recover_told_run(struct recovery *recovery, const struct record_spec *spec)
@@ -103,6 +129,8 @@ static int recover_told_run(struct recovery *recovery, const struct record_spec 
     struct run_table *runs = recovery->store->runs;
     struct bytes name = spec->key.bytes;
     uint32_t number = run_read_value(spec->value);
+    if (spec->key.run == RUN_NOWHERE && spec->key.kind == KIND_counter)
+        return recover_counter(recovery->store, spec->value);
     if (!recover_is_run(&spec->key))
         return ERR_DATA_DAMAGED;
     if (name.size == 0) {
@@ -131,13 +159,13 @@ static int recover_told_runs(struct recovery *recovery, struct bytes data)
 
 /* The next record as an effect, made already: others wait for the lock under which it is applied.
  */
-static int recover_read_record(const struct store *store, const uint8_t **at, const uint8_t *end,
+static int recover_read_record(struct store *store, const uint8_t **at, const uint8_t *end,
                                struct effect *out_effect)
 {
     *out_effect = (struct effect){.type = EFFECT_PUT};
     struct record_spec *spec = &out_effect->spec;
     int err = codec_read_record(at, end, spec, &out_effect->version);
-    if (err == 0 && (spec->key.run == RUN_NOWHERE || spec->key.bytes.size == 0))
+    if (err == 0 && !recover_accepts(store, spec))
         err = ERR_DATA_DAMAGED;
     if (err != 0)
         return err;
@@ -250,6 +278,15 @@ static void recover_order(void *context, unsigned thread)
     }
 }
 
+/* What a group lost its owner for, and was not deleted yet, goes on being deleted. */
+static int recover_groups(struct store *store)
+{
+    int err = 0;
+    for (unsigned i = 0; i < store->n_partitions && err == 0; i++)
+        err = group_find_ownerless(store, &store->partitions[i]);
+    return err;
+}
+
 int recover_finish(struct recovery *recovery)
 {
     struct recover_order order = {.store = recovery->store};
@@ -258,7 +295,9 @@ int recover_finish(struct recovery *recovery)
         thread_share(recovery->n_threads > 0 ? recovery->n_threads : 1, recover_order, &order);
         err = atomic_load(&order.err);
     }
-    return err != 0 ? err : recover_purge_all(recovery->store);
+    if (err == 0)
+        err = recover_purge_all(recovery->store);
+    return err != 0 ? err : recover_groups(recovery->store);
 }
 
 void recover_end(struct recovery *recovery)

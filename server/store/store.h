@@ -41,6 +41,7 @@ struct store {
     struct run_table *runs;
     struct run *default_run;
     _Atomic uint64_t version; /* of the newest transaction */
+    _Atomic uint64_t number;  /* the last sequence number given away, for all kinds together */
     _Atomic uint64_t bytes;   /* memory held, up to a small lag per partition */
     _Atomic uint64_t memory_limit;
     atomic_bool evict;
@@ -57,13 +58,19 @@ struct store_figures {
 struct store *store_create(const struct store_options *options) MUST_USE;
 void store_destroy(struct store *store);
 
-/* Hash of a key, and the partition it lives in. */
+/* Hash of a key, and the partition it lives in. Records with an owner live where it does. */
+#define STORE_ROUTE_BITS ((uint64_t)0xff << 40)
 uint64_t store_hash(const struct store *store, const struct record_key *key);
 static inline unsigned store_partition_index(const struct store *store, uint64_t hash)
 {
     /* Bits that neither choose the slot of a table below 2^40 slots nor make its tag. */
     return (unsigned)(hash >> 40) & (store->n_partitions - 1);
 }
+
+/* The next sequence number, or the first of `count`: from 1 on, never one twice, also after a
+ * restart; there are gaps where memory ran out. And: numbers up to this one were given away. */
+uint64_t store_next_number(struct store *store, uint64_t count);
+void store_raise_number(struct store *store, uint64_t number);
 
 /* Let the total and the figures know what a partition holds (under its lock). */
 void store_account(struct store *store, struct partition *partition);

@@ -142,6 +142,11 @@ void txn_unlock(struct txn *txn)
         txn_release(txn);
 }
 
+const struct partition *txn_partition_at(const struct txn *txn, uint64_t hash)
+{
+    return txn_partition(txn, hash);
+}
+
 static bool txn_effect_is(const struct effect *effect, const struct record_key *key, uint64_t hash)
 {
     return effect->hash == hash && effect->spec.key.run == key->run &&
@@ -261,7 +266,8 @@ int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash)
     if (err != 0)
         return err;
     effect.old = planned != NULL ? planned->old : txn_standing(txn, &spec->key, hash);
-    bool in_place = !txn->many && effect.old != NULL && record_fits(effect.old, spec);
+    bool in_place = !txn->many && effect.old != NULL && record_fits(effect.old, spec) &&
+                    !(record_kinds[spec->key.kind].flags & RECORD_NUMBERED);
     if (!in_place) {
         effect.record = record_create(spec);
         if (effect.record == NULL)
@@ -271,6 +277,8 @@ int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash)
     }
     if (effect.old == NULL && (planned == NULL || planned->type == EFFECT_DEL))
         err = partition_plan_insert(partition);
+    if (err == 0 && record_kinds[spec->key.kind].flags & RECORD_NUMBERED)
+        err = partition_plan_numbered(partition);
     if (err == 0 && planned == NULL)
         err = txn_add(txn, &effect);
     if (err != 0) {

@@ -69,6 +69,10 @@ void txn_unlock(struct txn *txn);
  * the key must stay until then. */
 const struct record *txn_find(struct txn *txn, const struct record_key *key, uint64_t hash);
 
+/* The partition of a hash, which is locked, for its ordered maps: they do not know what is planned.
+ */
+const struct partition *txn_partition_at(const struct txn *txn, uint64_t hash);
+
 /* Plan. The views in spec and key must last until the commit, but for the value of a txn_put while
  * `many`: it is copied. 0, ERR_OUT_OF_MEMORY, or ERR_LIMIT_EXCEEDED if all effects together are
  * more than an entry of the log may hold. */
