@@ -115,7 +115,8 @@ static bool reads(uint8_t kind, const void *bytes, size_t size)
     struct group group;
     struct bytes rest;
     bool good = group_read(&key, &group, &rest);
-    assert_true(group_name(key.bytes).size <= size);
+    struct bytes name = group_name(key.bytes);
+    assert_true(name.data + name.size <= copy + size);
     mem_free(block);
     return good;
 }
@@ -278,6 +279,34 @@ static void reaps_only_its_own(void **state)
     assert_int_equal(fixture_check(store), LENGTH_OF(stay) * all_members + 2);
     assert_true(atomic_load(&store->version) == version); /* not a word in the log */
     store_destroy(store);
+}
+
+static void put_alone(struct store *store, uint32_t run, uint8_t kind, struct bytes key)
+{
+    struct record_spec spec = {.key = {run, kind, key}};
+    assert_int_equal(grouped_put(store, &spec), 0);
+}
+
+/* What follows its last record and has the same key, but is of another kind, or run. */
+static void reaps_to_its_end(void **state)
+{
+    const uint32_t runs[] = {1, 2};
+    const uint8_t kinds[] = {KIND_MAX, KIND_piece};
+    uint8_t prefix[GROUP_PREFIX_MAX];
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(runs); i++) {
+        struct store *store = fixture_open(1, 1);
+        const struct group gone = group_of(store, "b", 5);
+        struct bytes key = {prefix, group_write_prefix(&gone, prefix)};
+        put_alone(store, gone.run, KIND_piece, key);
+        put_alone(store, runs[i], kinds[i], key);
+        orphan(store, &gone);
+        (void)reap_in_slices(store);
+        struct record_key stays = {runs[i], kinds[i], key};
+        assert_non_null(grouped_find(store, &stays));
+        assert_int_equal(fixture_check(store), 1);
+        store_destroy(store);
+    }
 }
 
 /* Names of groups that have nothing are work, too. */
@@ -469,6 +498,7 @@ int main(void)
         cmocka_unit_test(routing),
         cmocka_unit_test(spread),
         cmocka_unit_test(reaps_only_its_own),
+        cmocka_unit_test(reaps_to_its_end),
         cmocka_unit_test(many_empty),
         cmocka_unit_test(owner_expires),
         cmocka_unit_test(expires_without_memory),
