@@ -38,7 +38,8 @@ static int begin(void **state)
 static int end(void **state)
 {
     struct numbers *numbers = *state;
-    logged_end(numbers->store);
+    if (numbers->store->wal != NULL) /* a test has failed while it was closed */
+        logged_end(numbers->store);
     store_destroy(numbers->store);
     logged_close(&numbers->logged);
     free(numbers);

@@ -217,6 +217,22 @@ static void counters(void **state)
     assert_taken(0, &spec);
 }
 
+/* A record of a snapshot shows by itself that its number was given away. */
+static void shown_number(void **state)
+{
+    struct recovery *recovery = recovery_create();
+    uint8_t value[OWNER_VALUE], chunk[128];
+    struct record_spec spec = {.key = {1, KIND_session, bytes_of("a")},
+                               .value = grouped_value(41, 7, value)};
+    (void)state;
+    codec_write_record(chunk, &spec, 5);
+    assert_int_equal(recover_chunk(recovery, 0, SNAPSHOT_RECORDS,
+                                   (struct bytes){chunk, codec_record_size(&spec)}),
+                     0);
+    assert_int_equal(store_next_number(recovery->store, 1), 42);
+    recovery_destroy(recovery);
+}
+
 /* The two numbers of an owner. */
 static void assert_numbers(unsigned where, uint64_t number, uint64_t generation)
 {
@@ -262,7 +278,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(model),   cmocka_unit_test(twice),    cmocka_unit_test(same_memory),
-        cmocka_unit_test(places),  cmocka_unit_test(counters), cmocka_unit_test(owners),
+        cmocka_unit_test(places),  cmocka_unit_test(counters), cmocka_unit_test(shown_number),
+        cmocka_unit_test(owners),
+
         cmocka_unit_test(members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
