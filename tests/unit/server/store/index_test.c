@@ -32,6 +32,7 @@ enum {
     STEPS = 1500,
     RESTARTS = 4,
     MANY = 3000,
+    FEW = 400,
 };
 
 static const struct row {
@@ -356,25 +357,33 @@ static void restarts(void **state)
 
 /* ---- memory ---- */
 
-static int put_ckpt(struct store *store, unsigned i, uint64_t number)
-{
+/* A checkpoint of one of three groups. */
+struct ckpt {
     uint8_t key[MEMBER_KEY], value[OWNER_VALUE];
+    struct record_spec spec;
+};
+
+static const struct record_spec *ckpt_of(unsigned i, uint64_t number, struct ckpt *out)
+{
     char rest[16];
     struct group group = {1, KIND_session, bytes_of("session"), 1 + i % 3};
     (void)snprintf(rest, sizeof rest, "%u", i);
-    struct record_spec spec = {.key = {1, KIND_ckpt, grouped_key(&group, bytes_of(rest), key)},
-                               .value = grouped_value(number, 0, value)};
-    return grouped_put(store, &spec);
+    out->spec =
+        (struct record_spec){.key = {1, KIND_ckpt, grouped_key(&group, bytes_of(rest), out->key)},
+                             .value = grouped_value(number, 0, out->value)};
+    return &out->spec;
+}
+
+static int put_ckpt(struct store *store, unsigned i, uint64_t number)
+{
+    struct ckpt ckpt;
+    return grouped_put(store, ckpt_of(i, number, &ckpt));
 }
 
 static void del_ckpt(struct store *store, unsigned i)
 {
-    uint8_t key[MEMBER_KEY];
-    char rest[16];
-    struct group group = {1, KIND_session, bytes_of("session"), 1 + i % 3};
-    (void)snprintf(rest, sizeof rest, "%u", i);
-    struct record_key record_key = {1, KIND_ckpt, grouped_key(&group, bytes_of(rest), key)};
-    grouped_del(store, &record_key);
+    struct ckpt ckpt;
+    grouped_del(store, &ckpt_of(i, 0, &ckpt)->key);
 }
 
 static void counted(void **state)
@@ -422,7 +431,6 @@ static unsigned put_without_memory(struct store *store, unsigned i, uint64_t num
 static void without_memory(void **state)
 {
     struct store *store = fixture_open(1, 1);
-    enum { FEW = 400 };
     unsigned refused = 0;
     (void)state;
 #ifndef CAIRN_FAULTS
@@ -434,6 +442,48 @@ static void without_memory(void **state)
         refused += put_without_memory(store, i, i * 11 % FEW);
     assert_int_equal(fixture_check(store), FEW);
     assert_true(refused > 2 * FEW + INDEX_COUNT); /* not for the record alone */
+    store_destroy(store);
+}
+
+/* FEW checkpoints in one transaction, as many of them new as are not there yet. */
+static int put_at_once(struct store *store, unsigned factor)
+{
+    struct txn_set all = {0};
+    struct txn txn;
+    int err = 0;
+    txn_init(&txn, store, FIXTURE_NOW_MS);
+    txn.many = true;
+    txn_set_all(&all, store);
+    assert_int_equal(txn_lock_set(&txn, NULL, &all, 0), 0);
+    for (unsigned i = 0; i < FEW && err == 0; i++) {
+        struct ckpt ckpt;
+        const struct record_spec *spec = ckpt_of(i, i * factor % FEW, &ckpt);
+        err = txn_put(&txn, spec, store_hash(store, &spec->key));
+    }
+    if (err == 0)
+        (void)txn_commit(&txn);
+    txn_deinit(&txn);
+    return err;
+}
+
+/* All that a large transaction will need is taken before, or it does nothing. */
+static void at_once(void **state)
+{
+    struct store *store = fixture_open(1, 1);
+    unsigned refused = 0;
+    (void)state;
+    for (unsigned factor = 1; factor < 8; factor += 2) {
+        size_t before = fixture_check(store);
+        int err = ERR_OUT_OF_MEMORY;
+        for (unsigned long n = 1; err != 0; n += 7) {
+            mem_fail_after(n, 0); /* never, in a build without */
+            err = put_at_once(store, factor);
+            mem_fail_after(0, 0);
+            refused += err != 0;
+            assert_int_equal(fixture_check(store), err == 0 ? FEW : before);
+        }
+    }
+    print_message("%u transactions refused\n", refused);
     store_destroy(store);
 }
 
@@ -472,6 +522,7 @@ int main(void)
         cmocka_unit_test(counted),
         cmocka_unit_test(without_memory),
         cmocka_unit_test(build_without_memory),
+        cmocka_unit_test(at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
