@@ -31,20 +31,11 @@
 #pragma once
 
 #include "common/buf.h"
-#include "server/store/txn.h"
+#include "server/ops/ckpt_piece.h"
 
 enum {
-    CKPT_HASH_BYTES = 16,
     CKPT_STATE_MIN = 1024, /* a smaller state is not worth a manifest */
     CKPT_DEPTH_MAX = 64,   /* manifests below one */
-};
-
-/* Where the pieces of one session are. To plan, txn->many must be set. Views of the caller. */
-struct ckpt_space {
-    struct txn *txn;
-    struct store *store;
-    uint32_t run;
-    struct bytes prefix; /* group_write_prefix */
 };
 
 /* Plan what it takes to store `state`, and one reference to it. previous: the manifest of a state
