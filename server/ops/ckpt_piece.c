@@ -68,14 +68,14 @@ uint32_t ckpt_piece_count(const struct ckpt_space *space, enum ckpt_piece_type t
 }
 
 static int piece_put(const struct ckpt_space *space, const struct piece_place *place,
-                     uint32_t count, struct bytes content)
+                     struct bytes content)
 {
     uint8_t *value = mem_alloc(RECORD_COUNT_BYTES + content.size);
     struct record_spec spec = {.key = place->key,
                                .value = {value, RECORD_COUNT_BYTES + content.size}};
     if (value == NULL)
         return ERR_OUT_OF_MEMORY;
-    record_write_count(value, count);
+    record_write_count(value, 1);
     memcpy(value + RECORD_COUNT_BYTES, content.data, content.size);
     int err = txn_put(space->txn, &spec, place->hash); /* copies the value */
     mem_free(value);
@@ -95,11 +95,10 @@ int ckpt_piece_add(const struct ckpt_space *space, enum ckpt_piece_type type, st
     struct piece_place place;
     piece_look_up(space, type, hash, &place);
     *out_new = place.record == NULL;
-    if (place.record != NULL && bytes_equal(ckpt_piece_content(place.record), content))
+    if (place.record != NULL)
         return txn_count(space->txn, place.record, 1);
-    uint32_t count = place.record == NULL ? 0 : record_count(place.record);
     *bytes += place.key.bytes.size + RECORD_COUNT_BYTES + content.size;
-    return piece_put(space, &place, count + 1, content);
+    return piece_put(space, &place, content);
 }
 
 int ckpt_piece_unref(const struct ckpt_space *space, enum ckpt_piece_type type, struct bytes hash,

@@ -37,9 +37,8 @@ bool ckpt_piece_find(const struct ckpt_space *space, enum ckpt_piece_type type, 
 MUST_USE int ckpt_piece_ref(const struct ckpt_space *space, enum ckpt_piece_type type,
                             struct bytes hash);
 
-/* The same for one of this content, which is planned if it is not there (*out_new), or is there with
- * another content, which must be damage. *bytes: more by the key and value of what was planned. 0,
- * ERR_OUT_OF_MEMORY or ERR_LIMIT_EXCEEDED. */
+/* The same for one of this content, which is planned if it is not there (*out_new). *bytes: more by
+ * the key and value of what was planned. 0, ERR_OUT_OF_MEMORY or ERR_LIMIT_EXCEEDED. */
 MUST_USE int ckpt_piece_add(const struct ckpt_space *space, enum ckpt_piece_type type,
                             struct bytes hash, struct bytes content, bool *out_new,
                             uint64_t *bytes);
