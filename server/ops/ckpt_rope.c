@@ -36,54 +36,65 @@ void ckpt_rope_deinit(struct ckpt_rope *rope)
     *rope = (struct ckpt_rope){0};
 }
 
-static int rope_push(struct ckpt_rope *rope, struct bytes slice)
+/* Room for more slices. */
+static int rope_reserve(struct ckpt_rope *rope, size_t more)
 {
-    if (rope->count == rope->capacity) {
-        size_t capacity = rope->capacity == 0 ? 64 : rope->capacity * 2;
-        struct bytes *slices = mem_realloc(rope->slices, capacity * sizeof *slices);
-        if (slices == NULL)
-            return ERR_OUT_OF_MEMORY;
-        rope->slices = slices;
-        rope->capacity = capacity;
-    }
-    rope->slices[rope->count++] = slice;
+    if (rope->capacity - rope->count >= more)
+        return 0;
+    size_t capacity = (rope->count + more) * 2;
+    struct bytes *slices = mem_realloc(rope->slices, capacity * sizeof *slices);
+    if (slices == NULL)
+        return ERR_OUT_OF_MEMORY;
+    rope->slices = slices;
+    rope->capacity = capacity;
     return 0;
 }
 
-/* Step over at most `size` bytes within one slice; none are left at the end of the rope. */
-static struct bytes rope_step(struct rope_cursor *cursor, uint64_t size)
+static int rope_push(struct ckpt_rope *rope, struct bytes slice)
 {
-    if (cursor->slice == cursor->rope->count)
-        return BYTES_NONE;
-    struct bytes slice = cursor->rope->slices[cursor->slice];
-    size_t left = slice.size - cursor->offset;
-    struct bytes step = {slice.data + cursor->offset, size < left ? (size_t)size : left};
-    cursor->offset += step.size;
-    if (step.size == left) {
-        cursor->slice++;
-        cursor->offset = 0;
+    int err = rope_reserve(rope, 1);
+    if (err == 0)
+        rope->slices[rope->count++] = slice;
+    return err;
+}
+
+/* Step over `size` bytes, and add the slices to `to`, which has room for all that are left. False if
+ * there are fewer bytes. */
+static bool rope_step(struct rope_cursor *cursor, uint64_t size, struct bytes *to, size_t *count)
+{
+    const struct bytes *slice = cursor->rope->slices + cursor->slice;
+    const struct bytes *end = cursor->rope->slices + cursor->rope->count;
+    size_t offset = cursor->offset, n = *count;
+    while (slice != end && slice->size - offset <= size) { /* to its end */
+        to[n++] = (struct bytes){slice->data + offset, slice->size - offset};
+        size -= slice->size - offset;
+        offset = 0;
+        slice++;
     }
-    return step;
+    if (size > 0 && slice != end) {
+        to[n++] = (struct bytes){slice->data + offset, (size_t)size};
+        offset += (size_t)size;
+        size = 0;
+    }
+    cursor->slice = (size_t)(slice - cursor->rope->slices);
+    cursor->offset = offset;
+    *count = n;
+    return size == 0;
 }
 
 static int rope_push_range(struct ckpt_rope *rope, struct rope_cursor *base, uint64_t skip,
                            uint64_t size)
 {
-    int err = 0;
-    while (skip > 0) {
-        struct bytes step = rope_step(base, skip);
-        if (step.size == 0)
-            return ERR_DATA_DAMAGED;
-        skip -= step.size;
-    }
-    while (size > 0 && err == 0) {
-        struct bytes step = rope_step(base, size);
-        if (step.size == 0)
-            return ERR_DATA_DAMAGED;
-        size -= step.size;
-        err = rope_push(rope, step);
-    }
-    return err;
+    size_t passed = rope->count; /* what is skipped is added, too, and then overwritten */
+    if (base->rope->count == base->slice)
+        return ERR_DATA_DAMAGED;
+    int err = rope_reserve(rope, base->rope->count - base->slice + 1);
+    if (err != 0)
+        return err;
+    if (!rope_step(base, skip, rope->slices, &passed) ||
+        !rope_step(base, size, rope->slices, &rope->count))
+        return ERR_DATA_DAMAGED;
+    return 0;
 }
 
 /* The content of a piece or manifest, of the right hash if that is to be checked. */
