@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Checkpoints in dictionaries: what the operations ckpt.* must answer, said as simply as possible.
+
+Sessions, namespaces, ids, channels and tasks are bytes here, whatever they were sent as; options
+that were not given are None. A World is one state the server may be in. What only the server can
+know (seq, version, created_at) is None until it was seen, and must stay as it was seen from then
+on."""
+
+import copy
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "model"))
+from filter_model import Map, condition  # noqa: E402  pylint: disable=wrong-import-position
+
+GIVEN = ("parent", "message", "tags", "trigger", "metadata", "checkpoint")  # back as they came
+KNOWN_BY_SERVER = ("seq", "version", "created_at")
+
+
+def raw(value):
+    """str and bin are the same; bytes stand for both."""
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, (list, tuple)):
+        return [raw(item) for item in value]
+    if isinstance(value, dict):
+        return {raw(key): raw(item) for key, item in value.items()}
+    return value
+
+
+def frozen(value):
+    """Something that can be a key and sorted."""
+    return repr(raw(value))
+
+
+def as_map(value):
+    """For the oracle of filters."""
+    if isinstance(value, dict):
+        return Map([(key, as_map(item)) for key, item in value.items()])
+    return [as_map(item) for item in value] if isinstance(value, list) else value
+
+
+class World:
+    """All sessions: checkpoints by (session, ns, id), blobs and writes by their full keys."""
+
+    def __init__(self):
+        self.checkpoints, self.blobs, self.writes = {}, {}, {}
+
+    def copy(self):
+        return copy.deepcopy(self)
+
+    def save(self, session, state, reply=None, ns="", id=None, channel_versions=(), blobs=(),
+             **options):
+        """reply: what the server answered; None if nobody knows whether it did it."""
+        session, ns = raw(session), raw(ns)
+        key = (session, ns, raw(reply["id"] if id is None else id))
+        for channel, version, kind, data in blobs:
+            self.blobs.setdefault((session, ns, raw(channel), frozen(version)),
+                                  [raw(kind), raw(data)])
+        entry = {name: raw(options.get(name)) or None for name in GIVEN}
+        entry.update({name: None for name in KNOWN_BY_SERVER})
+        entry.update(state=raw(state), channel_versions=[
+            [raw(channel), raw(version)] for channel, version in channel_versions],
+                     plain_metadata=options.get("metadata"))
+        if reply:
+            entry.update(seq=reply["seq"], version=reply["version"])
+        self.checkpoints[key] = entry
+
+    def put_writes(self, session, ns, id, task, items, overwrite=False):
+        for index, channel, kind, data in items:
+            key = (raw(session), raw(ns), raw(id), raw(task), index)
+            if overwrite or key not in self.writes:
+                self.writes[key] = [raw(channel), raw(kind), raw(data)]
+
+    def session_delete(self, session):
+        session = raw(session)
+        for table in (self.checkpoints, self.blobs, self.writes):
+            for key in [key for key in table if key[0] == session]:
+                del table[key]
+
+    def latest(self, session, ns):
+        """The id that get without an id is about, or None."""
+        return max((key[2] for key in self.checkpoints if key[:2] == (raw(session), raw(ns))),
+                   default=None)
+
+    def full(self, key):
+        """A checkpoint as get returns it, in the form of `seen`."""
+        entry = dict(self.checkpoints[key], session=key[0], ns=key[1], id=key[2])
+        del entry["plain_metadata"]
+        entry["blobs"] = sorted(
+            [channel, version, *self.blobs[(*key[:2], channel, frozen(version))]]
+            for channel, version in entry["channel_versions"]
+            if (*key[:2], channel, frozen(version)) in self.blobs)
+        entry["writes"] = [[at[3], at[4], *self.writes[at]] for at in sorted(self.writes)
+                           if at[:3] == key]
+        return entry
+
+    def matching(self, session=None, ns=None, before=None, after=None, tag=None, trigger=None,
+                 filter=None, from_seq=None, to_seq=None):
+        """The keys that list returns; seqs are known."""
+        found = []
+        for key, entry in self.checkpoints.items():
+            if (session is None or key[0] == raw(session)) and (ns is None or key[1] == raw(ns)) \
+                    and (before is None or key[2] < raw(before)) \
+                    and (after is None or key[2] > raw(after)) \
+                    and (tag is None or raw(tag) in (entry["tags"] or [])) \
+                    and (trigger is None or raw(trigger) == entry["trigger"]) \
+                    and (filter is None or condition(as_map(filter),
+                                                     as_map(entry["plain_metadata"]), None)) \
+                    and (from_seq is None or entry["seq"] >= from_seq) \
+                    and (to_seq is None or entry["seq"] <= to_seq):
+                found.append(key)
+        return found
+
+    def agrees(self, entry):
+        """Is this checkpoint, in the form of `seen` and perhaps a summary, as it should be? What
+        only the server knows is learnt from the first sight of it."""
+        key = (entry["session"], entry["ns"], entry["id"])
+        if key not in self.checkpoints:
+            return False
+        for name in KNOWN_BY_SERVER:
+            if self.checkpoints[key][name] is None:
+                self.checkpoints[key][name] = entry[name]
+        full = self.full(key)
+        return all(full[name] == value for name, value in entry.items())
+
+
+def seen(item):
+    """A checkpoint as the server sent it, comparable. What is empty counts as not given."""
+    entry = {name: raw(value) for name, value in item.items()}
+    for name in GIVEN:
+        entry[name] = entry[name] or None
+    if "blobs" in entry:
+        entry["blobs"] = sorted(entry["blobs"])
+    return entry
