@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Checkpoints against lib/ckpt_oracle.py: seeded random saves, writes, reads, lists and deletes,
-with restarts, snapshots and kill -9 in between. What was not answered before a kill may have
-happened or not: each possibility is a world, and what is seen later decides among them.
+"""Checkpoints against lib/ckpt_oracle.py: seeded random operations, with restarts, snapshots and
+kill -9 in between. What was not answered before a kill may have happened or not: each possibility
+is a world, and what is seen later decides among them.
 
     ckpt_model_test.py --seed 7 --steps 20000 --mode strict"""
 
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from lib import Server
+from lib import RpcError, Server
 from lib.ckpt_oracle import World, raw, seen
 
 SESSIONS = ["thread-1", "thread-2", b"\x00*", "\u00e9"]
@@ -94,8 +94,9 @@ class Model:
         session, ns, id_ = self.place()
         channels = self.rng.sample(CHANNELS, self.rng.randrange(4))
         versions = [[channel, self.pick(VERSIONS)] for channel in channels]
-        options = {"channel_versions": versions,
-                   "blobs": [self.blob(*one) for one in versions if self.one_in(2)]}
+        options = {"blobs": [self.blob(*one) for one in versions if self.one_in(2)]}
+        if versions or self.one_in(2):
+            options["channel_versions"] = versions
         if self.one_in(4):
             options["blobs"].append(self.blob(self.pick(CHANNELS), 9))  # no one names it
         if self.one_in(2):
@@ -111,6 +112,14 @@ class Model:
         if with_id:
             options["id"] = id_
         return (session, self.value()), options
+
+    def many_arguments(self):
+        session = self.place()[0]
+        entries = []
+        for _ in range(self.rng.randrange(1, 4)):
+            (_, state), options = self.save_arguments(with_id=True)
+            entries.append({"state": state, **options})
+        return session, entries
 
     def writes_arguments(self):
         session, ns, id_ = self.place()
@@ -129,13 +138,101 @@ class Model:
         key = (raw(params[0]), raw(options.get("ns", "")), raw(reply["id"]))
         assert "id" not in options or key[2] == raw(options["id"]), reply
         old = [world.checkpoints.get(key) for world in self.worlds]
-        assert reply["seq"] > self.top_seq or any(
-            one and one["seq"] in (None, reply["seq"]) for one in old), (reply, self.top_seq)
-        self.top_seq = max(self.top_seq, reply["seq"])
         for world in self.worlds:
             world.save(*params, reply, **options)
+        self.see_number(reply["seq"])
         made = self.get_key(key)["created_at"] / 1000
-        assert any(old) or before - MADE_S < made < time.time() + MADE_S, (before, made)
+        assert before - MADE_S < made < time.time() + MADE_S, (before, made)
+
+    def see_number(self, seq):
+        assert seq > self.top_seq, f"step {self.step}: number {seq} after {self.top_seq}"
+        self.top_seq = seq
+
+    def save_many(self):
+        """Several at once; at times one of them is wrong, and none is saved."""
+        session, entries = self.many_arguments()
+        if self.one_in(3):
+            entries.insert(self.rng.randrange(len(entries) + 1), {"state": 1, "tags": "no array"})
+            self.fails("BAD_ARGUMENT", "save_many", session, entries)
+            return
+        replies = self.call("save_many", session, entries)
+        for world in self.worlds:
+            world.save_many(session, entries, replies)
+        for reply in replies:
+            self.see_number(reply["seq"])
+
+    def fails(self, code, verb, *params, **options):
+        try:
+            result = self.call(verb, *params, **options)
+        except RpcError as error:
+            assert error.code in code.split("|"), error
+        else:
+            raise AssertionError(f"step {self.step}: {verb} {params} answered {result}")
+
+    def delete(self):
+        session, ns, id_ = self.place()
+        result = self.call("delete", session, id_, ns=ns)
+        self.keep(lambda world: world.delete(session, id_, ns) == result, f"delete is {result}")
+
+    def tag(self):
+        session, ns, id_ = self.place()
+        verb = self.pick(["tag", "untag"])
+        tags = [self.pick(["good", "bad", b"\xff"]) for _ in range(self.rng.randrange(3))]
+        if not any(world.tag(session, id_, [], ns) is not None for world in self.worlds):
+            self.fails("NOT_FOUND", verb, session, id_, tags, ns=ns)
+            return
+        result = raw(self.call(verb, session, id_, tags, ns=ns))
+        self.keep(lambda world: getattr(world, verb)(session, id_, tags, ns) == result,
+                  f"{verb} {tags} is {result}")
+
+    def compact(self):
+        if not self.one_in(4):
+            return
+        session, ns, _ = self.place()
+        options = {"keep_recent": self.rng.randrange(4)}
+        for name, value in (("ns", ns), ("per_ns", True), ("keep_tags", ["good"])):
+            if self.one_in(2):
+                options[name] = value
+        result = self.call("compact", session, **options)
+        self.keep(lambda world: world.compact(session, **options) ==
+                  (result["deleted"], result["kept"]), f"compact {options} is {result}")
+
+    def fork(self):
+        session, ns, id_ = self.place()
+        new = self.pick(SESSIONS)
+        if not any(world.copy().fork(session, id_, new, ns) for world in self.worlds):
+            self.fails("CONFLICT|NOT_FOUND", "fork", session, id_, new, ns=ns)
+            return
+        result = self.call("fork", session, id_, new, ns=ns)["checkpoints"]
+        self.keep(lambda world: world.fork(session, id_, new, ns) == result, f"fork is {result}")
+        self.everything()
+
+    def history(self):
+        session, ns, id_ = self.place()
+        limit, items, cursor = self.pick([1, 2, 100]), [], None
+        while True:
+            page = self.call("history", session, ns, id_, limit=limit,
+                             **({"cursor": cursor} if cursor else {}))
+            items += [seen(item) for item in page["items"]]
+            cursor = page["cursor"]
+            if cursor is None:
+                break
+        ids = [item["id"] for item in items]
+        self.keep(lambda world: world.chain(session, ns, id_) == ids and
+                  all(world.agrees(item) for item in items), f"history is {ids}")
+
+    def sums(self):
+        """What is told of all, and of each session."""
+        result = self.call("validate")
+        assert result["invalid"] == 0, result
+        self.keep(lambda world: len(world.checkpoints) == result["valid"], f"{result} are valid")
+        for session in SESSIONS:
+            known = self.call("session_get", session)
+            count = known and known["checkpoints"]
+            self.keep(lambda world: count == (sum(key[0] == raw(session) for key in
+                                                  world.checkpoints)
+                                              if raw(session) in world.sessions else None),
+                      f"session {session!r} is {known}")
 
     def put_writes(self):
         params, options = self.writes_arguments()
@@ -203,27 +300,35 @@ class Model:
                    self.pages(options, **how, **({"with_state": True} if with_state else {}))]
         keys = [(entry["session"], entry["ns"], entry["id"]) for entry in entries]
         assert len(set(keys)) == len(keys), f"list {options}: twice in {keys}"
-        for one, two in zip(keys, keys[1:]):
-            assert one[:2] != two[:2] or one[2] > two[2], f"list {options}: not newest first"
+        order = [entry["id"] if "session" in options and "ns" in options else entry["seq"]
+                 for entry in entries]
+        assert order == sorted(order, reverse=True), f"list {options}: not newest first"
         for entry in entries:
             assert with_state == ("state" in entry) == ("writes" in entry), entry
         self.keep(lambda world: all(world.agrees(entry) for entry in entries) and
                   sorted(world.matching(**options)) == sorted(keys), f"list {options} is {keys}")
 
     def everything(self):
+        """See all, and with it the numbers that were not seen yet."""
         self.list({}, True)
+        self.top_seq = max([self.top_seq] + [entry["seq"] for world in self.worlds
+                                             for entry in world.checkpoints.values()])
 
     def restart(self):
         self.client.close()
         self.server.stop()
         self.start()
         self.everything()
+        self.sums()
 
     def some_change(self):
-        kind = self.pick(["save", "save", "put_writes", "session_delete"])
+        kind = self.pick(["save", "save", "save_many", "put_writes", "session_delete", "delete"])
+        session, ns, id_ = self.place()
         params, options = {"save": lambda: self.save_arguments(with_id=True),
+                           "save_many": lambda: (self.many_arguments(), {}),
                            "put_writes": self.writes_arguments,
-                           "session_delete": lambda: ((self.pick(SESSIONS),), {})}[kind]()
+                           "delete": lambda: ((session, id_), {"ns": ns}),
+                           "session_delete": lambda: ((session,), {})}[kind]()
         return kind, params, options
 
     def kill(self):
@@ -243,8 +348,6 @@ class Model:
         self.start()
         self.everything()
         self.forget_equal_worlds()
-        self.top_seq = max([self.top_seq] + [entry["seq"] for world in self.worlds
-                                             for entry in world.checkpoints.values()])
 
     def forget_equal_worlds(self):
         left = []
@@ -254,11 +357,12 @@ class Model:
         self.worlds = left
 
     def run(self, steps):
-        often = [self.save, self.save, self.put_writes, self.get, self.get, self.list,
-                 self.session_delete]
+        often = [self.save, self.save, self.save, self.put_writes, self.get, self.get, self.list,
+                 self.save_many, self.tag, self.delete, self.compact, self.history,
+                 self.fork, self.session_delete]
         for self.step in range(steps):
             if self.one_in(80):
-                self.pick([self.restart, self.kill, self.kill])()
+                self.pick([self.restart, self.kill, self.kill, self.sums])()
             else:
                 self.pick(often)()
         self.restart()
