@@ -59,8 +59,15 @@ class Model:
     def keep(self, test, what):
         """Only the worlds that agree are left; there must be one."""
         left = [world for world in self.worlds if test(world)]
-        assert left, f"step {self.step}: {what}\nexpected, for one: {vars(self.worlds[0])}"
+        assert left, f"step {self.step}: {what}"
         self.worlds = left
+
+    def keep_agreeing(self, items):
+        """The worlds in which all these checkpoints are as they were sent."""
+        for entry in items:
+            wrong = self.worlds[0].differences(entry)
+            self.keep(lambda world, entry=entry: world.agrees(entry),
+                      f"{entry['session']} {entry['ns']} {entry['id']}: {wrong}")
 
     # ---- chance ----
 
@@ -199,7 +206,7 @@ class Model:
 
     def fork(self):
         session, ns, id_ = self.place()
-        new = self.pick(SESSIONS)
+        new = self.pick([other for other in SESSIONS if other != session])
         if not any(world.copy().fork(session, id_, new, ns) for world in self.worlds):
             self.fails("CONFLICT|NOT_FOUND", "fork", session, id_, new, ns=ns)
             return
@@ -211,15 +218,15 @@ class Model:
         session, ns, id_ = self.place()
         limit, items, cursor = self.pick([1, 2, 100]), [], None
         while True:
-            page = self.call("history", session, ns, id_, limit=limit,
+            page = self.call("history", session, ns=ns, id=id_, limit=limit,
                              **({"cursor": cursor} if cursor else {}))
             items += [seen(item) for item in page["items"]]
             cursor = page["cursor"]
             if cursor is None:
                 break
         ids = [item["id"] for item in items]
-        self.keep(lambda world: world.chain(session, ns, id_) == ids and
-                  all(world.agrees(item) for item in items), f"history is {ids}")
+        self.keep(lambda world: world.chain(session, ns, id_) == ids, f"history is {ids}")
+        self.keep_agreeing(items)
 
     def sums(self):
         """What is told of all, and of each session."""
@@ -253,7 +260,7 @@ class Model:
         if item is None:
             self.keep(lambda world: key not in world.checkpoints, f"{key} is missing")
         else:
-            self.keep(lambda world: world.agrees(seen(item)), f"{key} is {item}")
+            self.keep_agreeing([seen(item)])
         return item
 
     def get(self):
@@ -266,7 +273,7 @@ class Model:
         self.keep(lambda world: world.latest(session, ns) == latest,
                   f"the latest of {session!r} {ns!r} is {latest!r}")
         if item:
-            self.keep(lambda world: world.agrees(seen(item)), f"the latest is {item}")
+            self.keep_agreeing([seen(item)])
 
     def list_options(self):
         options = {}
@@ -305,8 +312,11 @@ class Model:
         assert order == sorted(order, reverse=True), f"list {options}: not newest first"
         for entry in entries:
             assert with_state == ("state" in entry) == ("writes" in entry), entry
-        self.keep(lambda world: all(world.agrees(entry) for entry in entries) and
+        self.keep(lambda world: not options or
                   sorted(world.matching(**options)) == sorted(keys), f"list {options} is {keys}")
+        self.keep_agreeing(entries)
+        self.keep(lambda world: sorted(world.matching(**options)) == sorted(keys),
+                  f"list {options} is {keys}")
 
     def everything(self):
         """See all, and with it the numbers that were not seen yet."""

@@ -230,17 +230,21 @@ class World:
                 found.append(key)
         return found
 
-    def agrees(self, entry):
-        """Is this checkpoint, in the form of `seen` and perhaps a summary, as it should be? What
+    def differences(self, entry):
+        """What is not as it should be in a checkpoint in the form of `seen`, perhaps a summary. What
         only the server knows is learnt from the first sight of it."""
         key = (entry["session"], entry["ns"], entry["id"])
         if key not in self.checkpoints:
-            return False
+            return {"it": "should not be there"}
         for name in KNOWN_BY_SERVER:
             if self.checkpoints[key][name] is None:
                 self.checkpoints[key][name] = entry[name]
         full = self.full(key)
-        return all(full[name] == value for name, value in entry.items())
+        return {name: f"is {value!r}, should be {full[name]!r}" for name, value in entry.items()
+                if full[name] != value}
+
+    def agrees(self, entry):
+        return not self.differences(entry)
 
 
 def seen(item):
