@@ -231,8 +231,8 @@ class World:
         return found
 
     def differences(self, entry):
-        """What is not as it should be in a checkpoint in the form of `seen`, perhaps a summary. What
-        only the server knows is learnt from the first sight of it."""
+        """What is not as it should be in a checkpoint in the form of `seen`, perhaps a summary.
+        What only the server knows is learnt from the first sight of it."""
         key = (entry["session"], entry["ns"], entry["id"])
         if key not in self.checkpoints:
             return {"it": "should not be there"}
