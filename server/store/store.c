@@ -21,9 +21,8 @@
 
 enum {
     ACCOUNT_STEP = 64 * 1024,
-    EVICT_SLOTS = 512,      /* how far the clock hand may move for one victim */
-    EVICT_MAX = 4096,       /* victims for one request */
-    ORPHAN_RETRY_MS = 1000, /* no memory to remember that a group has lost its owner */
+    EVICT_SLOTS = 512, /* how far the clock hand may move for one victim */
+    EVICT_MAX = 4096,  /* victims for one request */
 };
 
 const char *durability_name(enum durability level)
@@ -133,7 +132,7 @@ static int store_orphan(struct partition *partition, const struct record *record
 {
     struct group group = {record_run(record), record_kind_of(record), record_key_bytes(record),
                           group_generation(record_value(record))};
-    if (record_kind_of(record) != KIND_session)
+    if (!group_owns(record_kind_of(record)))
         return 0;
     struct reap *reap = reap_create(&group);
     if (reap == NULL)
@@ -184,7 +183,7 @@ bool store_sweep(struct store *store, unsigned index, int64_t now_ms, int budget
     partition_lock(partition);
     while (budget > 0 && (node = wheel_pop_due(&partition->expiry, now_ms, &budget)) != NULL) {
         if (store_orphan(partition, record_of_wheel_node(node)) != 0) {
-            wheel_add(&partition->expiry, node, now_ms + ORPHAN_RETRY_MS);
+            wheel_add(&partition->expiry, node, node->at_ms); /* as expired as before: next time */
             break;
         }
         store_delete(store, partition, record_of_wheel_node(node));

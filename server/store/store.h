@@ -15,6 +15,10 @@
 
 enum { STORE_PARTITIONS_MAX = 256 };
 
+/* The name of the counter of sequence numbers in snapshots, and a bound that none ever reaches. */
+#define STORE_NUMBER     "number"
+#define STORE_NUMBER_MAX ((uint64_t)INT64_MAX)
+
 struct wal;
 
 /* What a reply promises; each includes those before it. */
