@@ -58,6 +58,14 @@ enum record_kind record_kind_find(struct bytes name)
     return KIND_NONE;
 }
 
+const char *record_kind_name(enum record_kind kind)
+{
+    for (size_t i = 0; i < LENGTH_OF(record_kinds); i++)
+        if (record_kinds[i].kind == kind)
+            return record_kinds[i].name;
+    return "none";
+}
+
 static size_t record_key_width(uint64_t head)
 {
     return head & RECORD_WIDE_KEY ? 2 : 1;

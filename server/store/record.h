@@ -25,6 +25,9 @@ enum record_kind {
 /* The number of a kind, or KIND_NONE. */
 enum record_kind record_kind_find(struct bytes name);
 
+/* The name of a kind. */
+const char *record_kind_name(enum record_kind kind);
+
 /* Where a record is found: order is run, kind, then key bytes by memcmp. */
 struct record_key {
     uint32_t run;

@@ -42,6 +42,7 @@ void txn_init(struct txn *txn, struct store *store, int64_t now_ms)
     txn->capacity = LENGTH_OF(txn->first);
     txn->index = NULL;
     txn->met_key = (struct record_key){0};
+    txn->notes = (struct buf){0};
 }
 
 static struct partition *txn_partition(const struct txn *txn, uint64_t hash)
@@ -78,6 +79,8 @@ void txn_deinit(struct txn *txn)
         mem_free(txn->effects);
     if (txn->index != NULL) /* once a request: not even a call */
         mem_free(txn->index);
+    if (txn->notes.data != NULL)
+        buf_deinit(&txn->notes);
     txn->effects = txn->first;
     txn->n_effects = 0;
     txn->index = NULL;
@@ -300,11 +303,24 @@ int txn_del(struct txn *txn, const struct record_key *key, uint64_t hash)
     return 0;
 }
 
+int txn_note(struct txn *txn, const struct record_key *key, bool text, uint64_t hash,
+             enum event event)
+{
+    struct note note = {*key, text, event};
+    struct effect *planned = txn_planned(txn, key, hash);
+    if (planned == NULL)
+        return buf_append(&txn->notes, &note, sizeof note);
+    planned->event = (uint8_t)event;
+    return 0;
+}
+
 static uint64_t txn_apply(struct txn *txn)
 {
     uint64_t version = 0;
     if (txn->n_effects > 0 && !txn->silent)
-        version = txn->seen = journal_record(txn->store, txn->effects, txn->n_effects);
+        version = txn->seen = journal_record(txn->store, txn->effects, txn->n_effects,
+                                             (const struct note *)(const void *)txn->notes.data,
+                                             txn->notes.size / sizeof(struct note));
     for (size_t i = 0; i < txn->n_effects; i++) {
         struct partition *partition = txn_partition(txn, txn->effects[i].hash);
         txn->effects[i].version = version;

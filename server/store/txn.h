@@ -6,6 +6,7 @@
  *   txn_lock / txn_lock_set      locks the partitions, in ascending order
  *   txn_find                     reads (sees what is already planned)
  *   txn_put / txn_del            plan effects; take all memory that applying needs
+ *   txn_note                     what watches are told of it, where put and del say too little
  *   txn_commit                   one version for all effects; applies them; unlocks
  *   txn_deinit                   unlocks and forgets what was planned but not committed
  *
@@ -44,6 +45,7 @@ struct txn {
      * need not look again. No key: nothing. */
     struct record *met;
     struct record_key met_key;
+    struct buf notes;       /* of struct note */
     struct effect first[1]; /* room for the common case */
 };
 
@@ -74,6 +76,13 @@ const struct record *txn_find(struct txn *txn, const struct record_key *key, uin
  * more than an entry of the log may hold. */
 MUST_USE int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash);
 MUST_USE int txn_del(struct txn *txn, const struct record_key *key, uint64_t hash);
+
+/* Say what this transaction does to a key, in the words of events.def: watches are told of `event`
+ * where they would be told of a put or del of this key; a key that the transaction changes nothing
+ * about has an event of its own, behind those of the effects. Call it after planning; the key must
+ * last until the commit. A transaction without effects has no events. 0 or ERR_OUT_OF_MEMORY. */
+MUST_USE int txn_note(struct txn *txn, const struct record_key *key, bool text, uint64_t hash,
+                      enum event event);
 
 /* Apply what was planned and unlock; returns the version of all of it. In a deferred transaction it
  * does nothing and returns 0; the owner calls txn_commit_deferred at the end. */
