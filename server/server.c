@@ -258,8 +258,7 @@ static int server_start(struct server *server)
     status = storage_open(server);
     if (status != 0)
         return status;
-    if (config_bool(server->config, OPTION_watch_always) &&
-        store_start_feed(server->store) != 0) {
+    if (config_bool(server->config, OPTION_watch_always) && store_start_feed(server->store) != 0) {
         log_error("server", "no memory for watch.ring_bytes");
         return EX_OSERR;
     }

@@ -5,9 +5,9 @@
  *   loop A: commits ... end of turn: feed_tell --> wake of loop B, if it waits
  *   loop B: push_events: each watch in turn looks at the feed --> conn->out --> sent with replies
  *
- * Watches take turns, a page each; one whose connection takes no more is left where it is, and comes
- * back when output has gone (conn_flush). So nothing here waits for a client, and a client that does
- * not read keeps no memory but limits.output_bytes.
+ * Watches take turns, a page each; one whose connection takes no more is left where it is, and
+ * comes back when output has gone (conn_flush). So nothing here waits for a client, and a client
+ * that does not read keeps no memory but limits.output_bytes.
  *
  * Threads: the loop; push_wake any.
  * Failures: a connection without memory for its notification is closed.

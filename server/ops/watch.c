@@ -7,20 +7,20 @@
  *   page:   [2, "watch.event", [id, {v8}, {v9}, {v9}]]   those that match, if there is credit
  *
  * A page ends between transactions, as soon as it has WATCH_PAGE_BYTES or WATCH_LOOK events were
- * looked at. What the ring has lost is told as one event of its own, which needs no credit but waits
- * until there is some, so that it is told once however long that takes.
+ * looked at. What the ring has lost is told as one event of its own, which needs no credit but
+ * waits until there is some, so that it is told once however long that takes.
  *
  * Runs: events carry the number of a run, a watch has a name. The feed tells which number a name
  * gets and when it loses it, so the cursor knows the number at its place; where it begins that is
  * looked up (watch_find_run).
  *
  * Invariants
- *   1. cursor.after is the last transaction of which all was told; what follows has not begun to be.
+ *   1. cursor.after is the last transaction of which all was told; nothing behind it was.
  *   2. Events of a transaction are in one notification.
  *
  * Threads: the loop of the connection.
- * Failures: without memory for a page the connection cannot go on; a transaction that is larger than
- * limits.reply_bytes is told as lost.
+ * Failures: without memory for a page the connection cannot go on; a transaction that is larger
+ * than limits.reply_bytes is told as lost.
  */
 #include "server/ops/watch.h"
 

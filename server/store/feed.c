@@ -5,11 +5,11 @@
  *   ring[number % n]   chunk 7   chunk 8   chunk 9   chunk 6      a position is number * FEED_CHUNK
  *                                          ^newest   ^oldest      + offset; end is in the newest
  *
- * Memory is taken once, when the feed is turned on, so that adding cannot fail. A writer whose chunk
- * is full takes the oldest for the next. Readers look at the bytes below `end` without a lock: those
- * never change while the chunk is what it is, and a reader holds the one it looks at. If the oldest
- * is held, a spare takes its place in the ring and the reader gives the old one back as a spare;
- * there is a spare for each reader, so there always is one.
+ * Memory is taken once, when the feed is turned on, so that adding cannot fail. A writer whose
+ * chunk is full takes the oldest for the next. Readers look at the bytes below `end` without a
+ * lock: those never change while the chunk is what it is, and a reader holds the one it looks at.
+ * If the oldest is held, a spare takes its place in the ring and the reader gives the old one back
+ * as a spare; there is a spare for each reader, so there always is one.
  *
  * Invariants
  *   1. end moves by whole transactions.
