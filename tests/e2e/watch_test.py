@@ -2,14 +2,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Watches: who is told of what, in which order; resuming, credit, clients that are slow or go."""
 
+import json
 import os
 import random
+import signal
+import subprocess
 import tempfile
 import threading
 import time
 import unittest
 
 from lib import Client, RpcError, Server, TestCase, encode, request, run_cairnd, until
+from lib.server import environment
+from lib.terminal import Terminal
 
 LARGE = "~" * 4000
 
@@ -601,6 +606,95 @@ class AbuseTest(WatchCase):
             with server.connect() as c:
                 c.call("kv.put", "late", 1)
             self.assertEqual(short(w.take(watch, 1)[0]), ("put", "late"))
+
+
+class CliTest(WatchCase):
+    """cairn watch open: a line for each event."""
+
+    def start(self, *words, **how):
+        process = subprocess.Popen(
+            [os.environ["CAIRN"], "-p", str(self.server.address[1]), "--run", self._testMethodName,
+             "watch", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(),
+            text=True, **how)
+        self.addCleanup(process.kill)
+        return process
+
+    def opened(self, process):
+        """Wait until its watch is there."""
+        until(lambda: self.c.call("server.stats", op="ping")["counters"]["watches"] > 0 or
+              process.poll() is not None, "the watch is open")
+
+    def test_lines(self):
+        process = self.start("open", "k", "--values")
+        self.opened(process)
+        first = self.c.call("kv.put", "k 1", {"a": [1, "x"]})
+        self.assertEqual(process.stdout.readline(), f'{first}\tput\tk 1\t{{"a": [1, "x"]}}\n')
+        self.c.call("kv.del", "k 1")
+        self.assertEqual(process.stdout.readline(), f"{first + 1}\tdel\tk 1\n")
+        self.c.call("kv.put", b"k\xff\n", 1)
+        self.assertEqual(process.stdout.readline(),
+                         f'{first + 2}\tput\t{{"$bin": "a/8K"}}\t1\n')
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(10), -signal.SIGINT)
+        self.assertEqual(process.communicate(), ("", ""))
+
+    def test_json(self):
+        process = self.start("open", "k", "--json", "--from-version", str(2**53 - 1))
+        gap = json.loads(process.stdout.readline())
+        self.assertEqual(gap["type"], "gap")
+        version = self.c.call("kv.put", "k", 1)
+        self.assertEqual(json.loads(process.stdout.readline()),
+                         {"version": version, "index": 0, "type": "put", "kind": "kv",
+                          "run": self._testMethodName, "key": "k"})
+        process.kill()
+        process.communicate()
+
+    def test_a_gap(self):
+        process = self.start("open", "--from-version", str(2**53 - 1), "--timeout", "1s")
+        out, err = process.communicate(timeout=30)
+        self.assertRegex(out, r"^\d+\tgap\tfrom 1\n$")
+        self.assertRegex(err, r"^cairn: TIMEOUT .*\n$")
+        self.assertEqual(process.returncode, 3)
+
+    def test_wrong(self):
+        for words, code in ((("open", "a", "b"), 2), (("open", "--kind", "nope"), 1),
+                            (("opne",), 2)):
+            process = self.start(*words)
+            out, err = process.communicate(timeout=30)
+            self.assertEqual((out, process.returncode), ("", code), err)
+            self.assertTrue(err)
+
+    def test_the_server_goes(self):
+        with Server() as server:
+            process = subprocess.Popen(
+                [os.environ["CAIRN"], "-p", str(server.address[1]), "watch", "open"],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), text=True)
+            with server.connect() as c:
+                until(lambda: c.call("server.stats", op="ping")["counters"]["watches"] > 0,
+                      "the watch is open")
+        out, err = process.communicate(timeout=30)
+        self.assertEqual((out, process.returncode), ("", 3))
+        self.assertRegex(err, "^cairn: DISCONNECTED ")
+
+    def test_typed_in(self):
+        """Ctrl-C ends the watch, not the program."""
+        with tempfile.TemporaryDirectory(prefix="cairn-e2e-") as folder:
+            terminal = Terminal([os.environ["CAIRN"], "-p", str(self.server.address[1]), "--run",
+                                 self._testMethodName],
+                                env=dict(os.environ, XDG_STATE_HOME=folder, HOME=folder))
+            self.addCleanup(terminal.close)
+            terminal.expect("> ")
+            terminal.type("watch open k\r")
+            terminal.expect("Ctrl-C ends it")
+            version = self.c.call("kv.put", "k", 1)
+            terminal.expect(rf"{version}\s*put\s*k")
+            terminal.type("\x03")
+            terminal.expect("> ")
+            self.assertEqual(self.c.call("server.stats", op="ping")["counters"]["watches"], 0)
+            terminal.type("kv count\r")
+            terminal.expect(r"^1$")
+            terminal.type("\x04")
+            self.assertEqual(terminal.end(), 0)
 
 
 class LoginTest(unittest.TestCase):
