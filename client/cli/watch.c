@@ -5,8 +5,8 @@
  *   12  put     user:1  {"a": 1}      version, type, key, and the value with --values
  *   90  lagged  from 13               versions 13 to 90 were missed
  *
- * How: with --json each event is one line of JSON as the server sent it. Lines are written out after
- * each notification, so that a pipe sees them at once.
+ * How: with --json each event is one line of JSON as the server sent it. Lines are written out
+ * after each notification, so that a pipe sees them at once.
  *
  * Invariants: where SIGINT is caught, it ends the watch and leaves the connection usable.
  * Threads: one. Failures: "cairn: CODE message" on stderr.

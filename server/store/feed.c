@@ -15,7 +15,7 @@
  *   1. end moves by whole transactions.
  *   2. Events after lost_version are all in the ring; of that and before some may be missing.
  *   3. An item lies within a chunk. A chunk that could not take the next ends with version 0.
- *   4. Chunks in the ring and spares are n_chunks + n_readers, less those that are only held.
+ *   4. Chunks in the ring and spares are n_chunks + n_threads, less those that are only held.
  *
  * Threads: writers under the lock, one at a time; readers take it to go from chunk to chunk.
  * Failures: only turning it on may.
@@ -50,8 +50,8 @@ struct feed_chunk {
 struct feed {
     atomic_bool on;
     _Atomic uint64_t end;
-    pthread_mutex_t lock; /* of all that follows */
-    unsigned n_chunks, n_readers;
+    pthread_mutex_t lock;         /* of all that follows */
+    unsigned n_chunks, n_threads; /* one thread needs no lock */
     struct feed_chunk **ring;
     struct feed_chunk *spares;
     uint64_t oldest, newest; /* numbers of chunks */
@@ -74,7 +74,7 @@ const char *event_name(enum event event)
     return names[event];
 }
 
-struct feed *feed_create(uint64_t ring_bytes, unsigned n_readers)
+struct feed *feed_create(uint64_t ring_bytes, unsigned n_threads)
 {
     struct feed *feed = mem_calloc(1, sizeof *feed);
     if (feed == NULL)
@@ -83,7 +83,7 @@ struct feed *feed_create(uint64_t ring_bytes, unsigned n_readers)
     REQUIRE(pthread_mutex_init(&feed->listeners_lock, NULL) == 0);
     feed->n_chunks =
         (unsigned)((ring_bytes > FEED_RING_MIN ? ring_bytes : FEED_RING_MIN) / FEED_CHUNK);
-    feed->n_readers = n_readers;
+    feed->n_threads = n_threads;
     return feed;
 }
 
@@ -117,7 +117,7 @@ static int feed_alloc_chunks(struct feed *feed)
     feed->ring = mem_calloc(feed->n_chunks, sizeof(struct feed_chunk *));
     if (feed->ring == NULL)
         return ERR_OUT_OF_MEMORY;
-    for (unsigned i = 0; i < feed->n_chunks + feed->n_readers; i++) {
+    for (unsigned i = 0; i < feed->n_chunks + feed->n_threads; i++) {
         struct feed_chunk *chunk = mem_alloc(sizeof *chunk); /* its pages are touched when used */
         if (chunk == NULL) {
             feed_free_chunks(feed);
@@ -169,12 +169,14 @@ bool feed_is_on(const struct feed *feed)
 
 void feed_lock(struct feed *feed)
 {
-    pthread_mutex_lock(&feed->lock);
+    if (feed->n_threads > 1)
+        pthread_mutex_lock(&feed->lock);
 }
 
 void feed_unlock(struct feed *feed)
 {
-    pthread_mutex_unlock(&feed->lock);
+    if (feed->n_threads > 1)
+        pthread_mutex_unlock(&feed->lock);
 }
 
 static void feed_add_spare(struct feed *feed, struct feed_chunk *chunk)
@@ -258,13 +260,14 @@ static void feed_put_effect(struct feed *feed, uint64_t version, uint32_t index,
 }
 
 void feed_add(struct feed *feed, uint64_t version, const struct effect *effects, size_t count,
-              const struct note *notes, size_t n_notes)
+              const struct buf *notes)
 {
+    const struct note *note = (const struct note *)(const void *)notes->data;
+    size_t n_notes = notes->size / sizeof *note;
     for (size_t i = 0; i < count; i++)
         feed_put_effect(feed, version, (uint32_t)i, &effects[i]);
     for (size_t i = 0; i < n_notes; i++)
-        feed_put(feed, version, (uint32_t)(count + i), &notes[i].key, notes[i].text,
-                 notes[i].event);
+        feed_put(feed, version, (uint32_t)(count + i), &note[i].key, note[i].text, note[i].event);
     feed->version = version;
     atomic_store(&feed->end, feed->newest * FEED_CHUNK + feed->used);
 }

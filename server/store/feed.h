@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include "common/buf.h"
 #include "server/store/effect.h"
 
 #include <stdatomic.h>
@@ -74,9 +75,9 @@ struct feed_listener {
 
 enum { FEED_RING_MIN = 1 << 20 };
 
-/* A feed of up to `ring_bytes` (at least FEED_RING_MIN) that n_readers threads at most read; no
- * memory is taken for the ring yet. NULL without memory. */
-struct feed *feed_create(uint64_t ring_bytes, unsigned n_readers) MUST_USE;
+/* A feed of up to `ring_bytes` (at least FEED_RING_MIN) that so many threads use, at least as many
+ * as read; with one it needs no lock. No memory is taken for the ring yet. NULL without memory. */
+struct feed *feed_create(uint64_t ring_bytes, unsigned n_threads) MUST_USE;
 void feed_destroy(struct feed *feed);
 
 /* Turn it on; `version` is that of the newest transaction, and nobody commits meanwhile. Again is
@@ -91,9 +92,9 @@ bool feed_is_on(const struct feed *feed);
 void feed_lock(struct feed *feed);
 void feed_unlock(struct feed *feed);
 
-/* Add the events of a transaction. Cannot fail. */
+/* Add the events of a transaction: its effects, then its notes (struct note). Cannot fail. */
 void feed_add(struct feed *feed, uint64_t version, const struct effect *effects, size_t count,
-              const struct note *notes, size_t n_notes);
+              const struct buf *notes);
 
 /* ---- readers ---- */
 

@@ -22,29 +22,30 @@ static uint64_t journal_count(struct store *store)
 /* Without a log, with the feed on. */
 __attribute__((noinline)) static uint64_t journal_feed(struct store *store,
                                                        const struct effect *effects, size_t count,
-                                                       const struct note *notes, size_t n_notes)
+                                                       const struct buf *notes)
 {
     feed_lock(store->feed);
     uint64_t version = journal_count(store);
-    feed_add(store->feed, version, effects, count, notes, n_notes);
+    feed_add(store->feed, version, effects, count, notes);
     feed_unlock(store->feed);
     return version;
 }
 
 uint64_t journal_record(struct store *store, const struct effect *effects, size_t count,
-                        const struct note *notes, size_t n_notes)
+                        const struct buf *notes)
 {
     uint64_t lsn;
     if (store->wal == NULL)
-        return feed_is_on(store->feed) ? journal_feed(store, effects, count, notes, n_notes)
-                                       : journal_count(store);
+        return __builtin_expect(feed_is_on(store->feed), 0)
+                   ? journal_feed(store, effects, count, notes)
+                   : journal_count(store);
     uint8_t *body =
         wal_begin(store->wal, codec_type(effects, count), codec_size(effects, count), &lsn);
     codec_write(body, effects, count);
     atomic_store_explicit(&store->version, lsn, memory_order_relaxed);
     if (feed_is_on(store->feed)) {
         feed_lock(store->feed);
-        feed_add(store->feed, lsn, effects, count, notes, n_notes);
+        feed_add(store->feed, lsn, effects, count, notes);
         feed_unlock(store->feed);
     }
     wal_end(store->wal);

@@ -13,9 +13,9 @@
 #include "server/store/store.h"
 
 /* Give these effects (at least one) their version: the next number, or the LSN of the entry that
- * holds them; and tell the feed of them and of the notes. Cannot fail. */
+ * holds them; and tell the feed of them and of the notes (of struct note). Cannot fail. */
 uint64_t journal_record(struct store *store, const struct effect *effects, size_t count,
-                        const struct note *notes, size_t n_notes);
+                        const struct buf *notes);
 
 /* Most bytes the effects of one transaction may make in the log. */
 #define JOURNAL_BODY_MAX ((size_t)60 << 20)

@@ -128,11 +128,12 @@ void store_account(struct store *store, struct partition *partition)
 static void store_delete(struct store *store, struct partition *partition, struct record *record,
                          enum event event)
 {
+    static const struct buf no_notes;
     struct effect effect = {.type = EFFECT_DEL, .event = (uint8_t)event, .old = record};
     effect.spec.key =
         (struct record_key){record_run(record), record_kind_of(record), record_key_bytes(record)};
     effect.hash = store_hash(store, &effect.spec.key);
-    effect.version = journal_record(store, &effect, 1, NULL, 0);
+    effect.version = journal_record(store, &effect, 1, &no_notes);
     partition_apply(partition, &effect);
 }
 

@@ -318,9 +318,7 @@ static uint64_t txn_apply(struct txn *txn)
 {
     uint64_t version = 0;
     if (txn->n_effects > 0 && !txn->silent)
-        version = txn->seen = journal_record(txn->store, txn->effects, txn->n_effects,
-                                             (const struct note *)(const void *)txn->notes.data,
-                                             txn->notes.size / sizeof(struct note));
+        version = txn->seen = journal_record(txn->store, txn->effects, txn->n_effects, &txn->notes);
     for (size_t i = 0; i < txn->n_effects; i++) {
         struct partition *partition = txn_partition(txn, txn->effects[i].hash);
         txn->effects[i].version = version;
