@@ -139,6 +139,8 @@ static int watch_follow(struct session *session, uint64_t watch, uint32_t timeou
     int code = EXIT_DONE;
     while (code == EXIT_DONE && !interrupted) {
         int status = watch_wait(session, timeout_ms, &told, &interrupted);
+        if (interrupted)
+            fputc('\n', stderr); /* behind the ^C that the terminal shows */
         if (status != CAIRN_OK)
             return interrupted ? EXIT_DONE : session_tell(&session->error);
         struct bytes params = {told.params.data, told.params.size};

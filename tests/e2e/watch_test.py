@@ -683,16 +683,17 @@ class CliTest(WatchCase):
                                  self._testMethodName],
                                 env=dict(os.environ, XDG_STATE_HOME=folder, HOME=folder))
             self.addCleanup(terminal.close)
-            terminal.expect("> ")
+            prompt = r"^cairn [^>]*> \Z"
+            terminal.expect(prompt)
             terminal.type("watch open k\r")
             terminal.expect("Ctrl-C ends it")
             version = self.c.call("kv.put", "k", 1)
             terminal.expect(rf"{version}\s*put\s*k")
             terminal.type("\x03")
-            terminal.expect("> ")
+            terminal.expect(prompt)
             self.assertEqual(self.c.call("server.stats", op="ping")["counters"]["watches"], 0)
             terminal.type("kv count\r")
-            terminal.expect(r"^1$")
+            terminal.expect(r"^1\n(?s:.*)" + prompt)
             terminal.type("\x04")
             self.assertEqual(terminal.end(), 0)
 
