@@ -5,6 +5,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import tempfile
@@ -13,7 +14,7 @@ import time
 import unittest
 
 from lib import Client, RpcError, Server, TestCase, encode, request, run_cairnd, until
-from lib.server import environment
+from lib.server import ROOT, environment
 from lib.terminal import Terminal
 
 LARGE = "~" * 4000
@@ -696,6 +697,17 @@ class CliTest(WatchCase):
             terminal.expect(r"^1\n(?s:.*)" + prompt)
             terminal.type("\x04")
             self.assertEqual(terminal.end(), 0)
+
+
+class DocTest(unittest.TestCase):
+    def test_types(self):
+        """docs/watch.md has every type of event, and no other."""
+        def read(*path):
+            with open(os.path.join(ROOT, *path), encoding="utf-8") as file:
+                return file.read()
+        table = re.findall(r"^EVENT\((\w+),", read("server", "store", "events.def"), re.M)
+        told = read("docs", "watch.md").split("| type | when |")[1].split("\n\n")[0]
+        self.assertEqual(re.findall(r"^\| `(\w+)` \|", told, re.M), table + ["gap", "lagged"])
 
 
 class LoginTest(unittest.TestCase):
