@@ -76,8 +76,8 @@ static int export_find_names(struct export *e)
     bool more;
     e->names.size = e->names_at = 0;
     struct bytes after = e->session.size > 0 ? e->session : BYTES_NONE;
-    int err = scan_init(&scan, ctx->run, KIND_session, BYTES_NONE, BYTES_NONE, BYTES_NONE, after,
-                        false);
+    int err =
+        scan_init(&scan, ctx->run, KIND_session, BYTES_NONE, BYTES_NONE, BYTES_NONE, after, false);
     if (err == 0)
         err = scan_visit(ctx->store, ctx->run, &scan, ctx->env->now_ms, EXPORT_NAMES,
                          export_add_name, &found, &more);

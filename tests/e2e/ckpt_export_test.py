@@ -62,7 +62,8 @@ class ExportTest(TestCase):
                       trigger="manual", metadata={"i": i}, checkpoint=["json", b"{}"],
                       blobs=[["ch", i, "json", b"%d" % i], ["big", "v1", "", b"z" * 5000]],
                       channel_versions=[["ch", i], ["big", "v1"], ["missing", 1]])
-        self.call("put_writes", "s", "n", "c1", b"\0task", [[-1, "ch", "t", b"w"], [2, "", "", b""]])
+        self.call("put_writes", "s", "n", "c1", b"\0task",
+                  [[-1, "ch", "t", b"w"], [2, "", "", b""]])
         self.call("annotate", "s", "c1", "look", severity="critical", ns="n")
         self.call("restore", "s", "c1", ns="n")
         self.call("save", b"\xff", None, id=EVERY_BYTE)

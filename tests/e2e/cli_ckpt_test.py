@@ -73,7 +73,8 @@ class CliCkptTest(TestCase):
                         for item in items]
 
     def fill(self):
-        self.call("session_create", "s", name=b"\xff", meta={"m": b"\0"}, delta=True, ttl_ms=10 ** 9)
+        self.call("session_create", "s", name=b"\xff", meta={"m": b"\0"}, delta=True,
+                  ttl_ms=10 ** 9)
         states = [{"k": b"bin"}, {"k": "str"}, b"text", "\0\x7f\x9f\"\\", {1: {b"a": 2, "": None}},
                   {"$bin": "x"}, {"$map": 1}, {"$str": []}, {"a\0b": 1}, 2 ** 64 - 1, -2 ** 63, 1.5,
                   float("inf"), {"u": [2 ** 63, 2 ** 63 - 1]}, msgpack.ExtType(3, b"e"), [[]], {},
@@ -195,7 +196,8 @@ class FileTest(CliCkptTest):
 
     def test_foreign(self):
         for data, why in [(b"", "it is empty"), (b"{}\n", "byte 0: it is no export"),
-                          (b"\0", "byte 0: it is no export"), (encode({"a": 1}), "byte 0: it is no"),
+                          (b"\0", "byte 0: it is no export"),
+                          (encode({"a": 1}), "byte 0: it is no"),
                           (b"session,id\ns,c\n", "byte 0"), (os.urandom(1000), "byte 0"),
                           (b'{"format": "cairn-checkpoints", "version": 2}\n', "a version that"),
                           (encode({"format": "cairn-checkpoints", "version": 2}), "a version that"),
@@ -223,8 +225,8 @@ class FileTest(CliCkptTest):
             self.refuses(self.made([good], form) + b"x", "stands behind its end")
             self.refuses(self.made([good], form) + self.made([good], form), "behind its end")
         # What only the server knows to be wrong is refused by it, all of the part.
-        out, error = self.cairn("ckpt", "import", data=self.made([good, {"session": "s", "id": "d"}]),
-                                run=self.into, code=ANSWERED_ERROR)
+        data = self.made([good, {"session": "s", "id": "d"}])
+        _, error = self.cairn("ckpt", "import", data=data, run=self.into, code=ANSWERED_ERROR)
         self.assertIn("'state' is missing", error)
         self.assertEqual(self.call("metrics", run=self.into)["sessions"], 0)
 
