@@ -6,11 +6,12 @@
  *                                 diff --> manifest on top of it, if that is worth it
  *   state ------------------------'   `--> full manifest, cut by content, otherwise
  *                                             '--> hash: is it there? one reference more
- *                                                        else: the pieces it names, its base, itself
+ *                                                        else: it, and what it names
  *
  * Invariants
- *   1. Whoever plans a manifest plans one reference to everything it names, once; whoever finds it
- *   there plans none but the one to it. 2. A manifest is only planned with what it names.
+ *   1. Whoever plans a manifest plans a reference to everything it names, each time it does;
+ * whoever
+ *      finds it there plans none but the one to it.
  *
  * Threads: the partition of the group is locked by space->txn.
  * Failures: planning may run out of memory; giving the transaction up undoes everything.
@@ -87,7 +88,7 @@ static int plan_runs(struct state_plan *plan, const struct ckpt_diff *diff)
     return err;
 }
 
-/* A manifest on top of the previous one, which is `rope`. *out_worth false: a full one is better. */
+/* A manifest on top of the previous one, which is `rope`. *out_worth false: rather a full one. */
 static int plan_on_top(struct state_plan *plan, const struct ckpt_rope *rope, struct bytes old,
                        bool *out_worth)
 {

@@ -269,8 +269,9 @@ def resp_dictionary():
 def main():
     """Run as a program."""
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "corpus")
-    seeds = {"ckpt": ckpt_seeds(), "mp": mp_seeds(), "rpc_decode": rpc_seeds(), "dispatch": dispatch_seeds(),
-             "resp": resp_seeds(), "snapshot": snapshot_seeds(), "waldump": waldump_seeds()}
+    seeds = {"ckpt": ckpt_seeds(), "mp": mp_seeds(), "rpc_decode": rpc_seeds(),
+             "dispatch": dispatch_seeds(), "resp": resp_seeds(), "snapshot": snapshot_seeds(),
+             "waldump": waldump_seeds()}
     for target, files in seeds.items():
         os.makedirs(os.path.join(folder, target), exist_ok=True)
         for name, data in files.items():

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Counting references anew: after a recovery from the log everything is readable, goes when its last
- * checkpoint goes, and not before; sessions of many runs and partitions with other records between;
- * what is missing, malformed or unused is told.
+ * Counting references anew: after a recovery from the log everything is readable, goes when its
+ * last checkpoint goes, and not before; sessions of many runs and partitions with other records
+ * between; what is missing, malformed or unused is told.
  */
 #include <setjmp.h>
 #include <stdarg.h>
