@@ -11,10 +11,11 @@
  * A manifest says how to put a state together (ckpt_manifest.h): bytes, pieces, and ranges of the
  * state it is based on. So a step costs what it changes, whatever the change is: a key more, a list
  * that grew at its end or deep inside, a few bytes in an opaque value (ckpt_diff.h finds it by
- * comparing with the previous state, without hashing). A chain of manifests is at most
- * CKPT_DEPTH_MAX deep, and its bytes never more than the state's: then, or if most has changed, the
- * next manifest is a full one, cut into pieces by content (ckpt_cut.h), so that it shares what it
- * has in common with any full one before it.
+ * comparing with the previous state, without hashing). A checkpoint keeps the chain below it, so
+ * that is at most CKPT_DEPTH_MAX deep, and what it has on top of the full manifest it ends with
+ * never more bytes than the state: then, or if most has changed, the next one is full again: cut
+ * into pieces by content (ckpt_cut.h), so that it shares what it has in common with full ones
+ * before it.
  *
  * Why not pieces per key: a piece costs some 90 bytes besides its content, a reference 16 and a
  * search; a hundred small changes in a chain are cheaper as bytes. Why 64 deep: a full state of
