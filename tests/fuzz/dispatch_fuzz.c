@@ -220,6 +220,34 @@ static void put_list(struct world *w, enum arg_type type, bool inner)
     }
 }
 
+/* What arrays of ckpt.* hold, by the name of the argument. */
+static void put_rows(struct world *w, const char *name)
+{
+    unsigned count = choose(w, 4);
+    bool writes = strcmp(name, "writes") == 0, blobs = strcmp(name, "blobs") == 0;
+    bool versions = strcmp(name, "channel_versions") == 0;
+    ok(pack_array(&w->message, count));
+    for (unsigned i = 0; i < count; i++) {
+        if (strcmp(name, "entries") == 0) {
+            ok(pack_map(&w->message, 2));
+            put_text(w, "state");
+            put_value(w, 3);
+            put_text(w, "id");
+        } else if (writes || blobs || versions) {
+            ok(pack_array(&w->message, versions ? 2 : 4));
+            if (writes)
+                put_int(w);
+            put_name(w, name);
+            if (!writes)
+                put_uint(w);
+            if (!versions)
+                put_text(w, "type");
+        }
+        if (!versions)
+            put_name(w, name);
+    }
+}
+
 static void put_arg(struct world *w, const struct arg_desc *desc, bool inner)
 {
     if (once_in(w, 50)) { /* anything */
@@ -239,6 +267,14 @@ static void put_arg(struct world *w, const struct arg_desc *desc, bool inner)
         break;
     case ARG_VALUE:
         put_value(w, 3);
+        break;
+    case ARG_ARRAY:
+        put_rows(w, desc->name);
+        break;
+    case ARG_MAP:
+        ok(pack_map(&w->message, 1));
+        put_text(w, once_in(w, 2) ? "run_id" : "k");
+        put_value(w, 2);
         break;
     case ARG_INT:
         put_int(w);

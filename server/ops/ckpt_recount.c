@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Counts, after recovery, how many checkpoints name each blob: the counts in log and snapshots are
+ * those of some moment.
+ *
+ * Threads: nobody else uses the store yet.
+ * Failures: a checkpoint that cannot be read is DATA_DAMAGED when somebody asks for it; it names
+ * nothing here.
+ */
+#include "common/err.h"
+#include "server/ops/ckpt.h"
+
+static void recount_clear(const struct partition *partition)
+{
+    size_t position = 0, slots = SIZE_MAX;
+    const struct record *record;
+    while ((record = hmap_walk(&partition->table, &position, &slots)) != NULL)
+        if (record_kind_of(record) == KIND_blob)
+            ckpt_count_add(record, -(int32_t)ckpt_count(record));
+}
+
+/* The blobs that a checkpoint names. */
+static void recount_named(struct store *store, const struct partition *partition,
+                          const struct record *record)
+{
+    struct op_ctx ctx = {.store = store};
+    struct ckpt_session s = {.ctx = &ctx, .key = {.run = record_run(record)}};
+    uint8_t version[CKPT_VERSION_MAX];
+    struct bytes key = record_key_bytes(record), ns, id, channel;
+    struct ckpt_value value;
+    uint32_t count;
+    size_t size;
+    struct mp mp;
+    if (!ckpt_key_parts(key, &ns, &id) || ckpt_decode(record_value(record), &value) != 0)
+        return;
+    s.prefix_size = group_prefix_size(key);
+    memcpy(s.prefix, key.data, s.prefix_size);
+    struct mp_reader reader = ckpt_array(value.versions, &count);
+    while (count-- > 0 && mp_read(&reader, &mp) == 0 &&
+           ckpt_read_version(&reader, &channel, version, &size)) {
+        struct ckpt_key blob;
+        ckpt_blob_key(&s, ns, channel, (struct bytes){version, size}, &blob);
+        const struct record *named = partition_find(partition, blob.hash, &blob.key);
+        if (named != NULL)
+            ckpt_count_add(named, 1);
+    }
+}
+
+void ckpt_recount(struct store *store)
+{
+    for (unsigned i = 0; i < store->n_partitions; i++) {
+        const struct partition *partition = &store->partitions[i];
+        size_t position = 0, slots = SIZE_MAX;
+        const struct record *record;
+        recount_clear(partition);
+        while ((record = hmap_walk(&partition->table, &position, &slots)) != NULL)
+            if (record_kind_of(record) == KIND_ckpt)
+                recount_named(store, partition, record);
+    }
+}
