@@ -15,10 +15,12 @@
  *   write   "ns" "id" task 00 00 idx     00 in the task as 00 ff; idx + 2^31 in 4 bytes
  *   note    "ns" "id" number             8 bytes; big-endian, as all numbers in keys
  *
- * Values are MessagePack, but blobs and pieces begin with a count (ckpt_count).
+ * Values are MessagePack, but blobs and pieces begin with a count of who names
+ * them (record_count).
  */
 #pragma once
 
+#include "server/ops/ckpt_state.h"
 #include "server/ops/ops.h"
 #include "server/store/group.h"
 
@@ -45,7 +47,9 @@ struct ckpt_session {
     uint64_t number, created_at, last_at, ttl_ms, min_interval_ms, checkpoints, bytes;
     bool delta;
     struct bytes name, meta;
-    uint64_t spare; /* its generation, for the first checkpoint of a new one */
+    uint64_t spare;                   /* its generation, for the first checkpoint of a new one */
+    uint8_t planned[CKPT_HASH_BYTES]; /* manifest of the checkpoint planned last, if any was */
+    bool has_planned;
 };
 
 /* Lock the partition of this session and read it; `need`: bytes a write may add (0: reads and
@@ -109,6 +113,9 @@ bool ckpt_key_parts(struct bytes key, struct bytes *out_ns, struct bytes *out_id
 bool ckpt_note_parts(struct bytes key, struct bytes *out_ns, struct bytes *out_id,
                      uint64_t *out_number);
 
+/* Where pieces of states are; of a session with delta. */
+struct ckpt_space ckpt_space(const struct ckpt_session *s);
+
 /* ---- values ---- */
 
 /* A checkpoint. Views of encoded values, none of them empty; nil is one byte. */
@@ -129,14 +136,12 @@ MUST_USE int ckpt_encode(struct buf *out, const struct ckpt_value *value, struct
 /* Read one. 0 or ERR_DATA_DAMAGED. */
 MUST_USE int ckpt_decode(struct bytes from, struct ckpt_value *out);
 
+/* The manifest in the value of a blob that is kept in pieces: [channel, version, type, hash, size]
+ * instead of [channel, version, type, bytes], behind the count. None if it is not. */
+struct bytes ckpt_blob_manifest(struct bytes value);
+
 /* Is the checksum right? */
 bool ckpt_checksum_holds(struct bytes value, struct bytes ns, struct bytes id);
-
-/* The count a blob or piece begins with: how many records name it. It is derived: whatever stands
- * in log and snapshots is replaced at the start (ckpt_recount), and changes are not logged. */
-enum { CKPT_COUNT_BYTES = 4 };
-uint32_t ckpt_count(const struct record *record);
-void ckpt_count_add(const struct record *record, int32_t change);
 
 /* ---- checkpoints in a transaction ---- */
 
@@ -144,7 +149,7 @@ void ckpt_count_add(const struct record *record, int32_t change);
 const struct record *ckpt_find(struct ckpt_session *s, const struct ckpt_key *key);
 MUST_USE int ckpt_put(struct ckpt_session *s, const struct ckpt_key *key, bool text,
                       struct bytes value);
-/* Plan the deletion of a record that stands, found by an iterator or ckpt_find. */
+/* Plan the deletion of a record found by an iterator or ckpt_find. */
 MUST_USE int ckpt_del(struct ckpt_session *s, const struct record *record);
 
 /* Plan a checkpoint: blobs (encoded rows) that are new, what it names, itself; value->state is

@@ -363,6 +363,18 @@ int op_ckpt_notes(struct op_ctx *ctx, const struct args_ckpt_notes *a)
 
 /* ---- tags ---- */
 
+/* Is it among these elements of an array without its header? */
+static bool tags_among(const struct buf *elements, uint32_t count, struct bytes wanted)
+{
+    struct mp_reader reader = mp_reader_of(buf_bytes(elements));
+    struct bytes tag;
+    bool text;
+    while (count-- > 0 && mp_read_bytes(&reader, &tag, &text) == 0)
+        if (bytes_equal(tag, wanted))
+            return true;
+    return false;
+}
+
 /* Add the elements of an array that `except` does not have, and that are not there yet. */
 static int tags_add(struct buf *out, struct bytes array, struct bytes except, uint32_t *count)
 {
@@ -375,7 +387,7 @@ static int tags_add(struct buf *out, struct bytes array, struct bytes except, ui
         const uint8_t *start = reader.at;
         if (mp_read_bytes(&reader, &tag, &text) != 0)
             return ERR_DATA_DAMAGED;
-        if (ckpt_has(except, tag))
+        if (ckpt_has(except, tag) || tags_among(out, *count, tag))
             continue;
         err = buf_append(out, start, (size_t)(reader.at - start));
         *count += 1;
@@ -426,7 +438,7 @@ static int tags_change(struct op_ctx *ctx, const struct arg *session, const stru
     if (err == 0)
         err = tags_add(&elements, value.tags, add ? none : tags->bytes, &count);
     if (err == 0 && add)
-        err = tags_add(&elements, tags->bytes, value.tags, &count);
+        err = tags_add(&elements, tags->bytes, none, &count);
     if (err == ERR_DATA_DAMAGED)
         err = ckpt_damaged(ctx, "the checkpoint");
     if (err == 0)
