@@ -363,6 +363,18 @@ int op_ckpt_notes(struct op_ctx *ctx, const struct args_ckpt_notes *a)
 
 /* ---- tags ---- */
 
+/* Is this tag among the elements, which are encoded one behind the other? */
+static bool tags_have(struct bytes elements, struct bytes tag)
+{
+    struct mp_reader reader = mp_reader_of(elements);
+    struct bytes element;
+    bool text;
+    while (!mp_at_end(&reader) && mp_read_bytes(&reader, &element, &text) == 0)
+        if (bytes_equal(element, tag))
+            return true;
+    return false;
+}
+
 /* Add the elements of an array that `except` does not have, and that are not there yet. */
 static int tags_add(struct buf *out, struct bytes array, struct bytes except, uint32_t *count)
 {
@@ -375,7 +387,7 @@ static int tags_add(struct buf *out, struct bytes array, struct bytes except, ui
         const uint8_t *start = reader.at;
         if (mp_read_bytes(&reader, &tag, &text) != 0)
             return ERR_DATA_DAMAGED;
-        if (ckpt_has(except, tag))
+        if (ckpt_has(except, tag) || tags_have(buf_bytes(out), tag))
             continue;
         err = buf_append(out, start, (size_t)(reader.at - start));
         *count += 1;
@@ -426,7 +438,7 @@ static int tags_change(struct op_ctx *ctx, const struct arg *session, const stru
     if (err == 0)
         err = tags_add(&elements, value.tags, add ? none : tags->bytes, &count);
     if (err == 0 && add)
-        err = tags_add(&elements, tags->bytes, value.tags, &count);
+        err = tags_add(&elements, tags->bytes, none, &count);
     if (err == ERR_DATA_DAMAGED)
         err = ckpt_damaged(ctx, "the checkpoint");
     if (err == 0)

@@ -314,7 +314,8 @@ static void fork_finish(struct job *job, struct reply *reply)
     }
     reply_map(reply, 2);
     reply_key(reply, "checkpoints");
-    reply_uint(reply, self->copied);
+    reply_uint(reply,
+               self->made.checkpoints); /* not the steps: ancestors may go round in a circle */
     reply_key(reply, "version");
     reply_uint(reply, self->version);
 }

@@ -78,13 +78,21 @@ class Model:
         return self.focus if self.one_in(2) else \
             (self.pick(SESSIONS), self.pick(NAMESPACES), self.pick(IDS))
 
+    def text(self):
+        """Kilobytes that resemble those of other steps."""
+        lines = [f"{i}: what was said at step {i}, at some length" for i in range(self.step % 200)]
+        lines[len(lines) // 2:len(lines) // 2 + 1] = [f"something new {self.step}"]
+        return "\n".join(lines)
+
     def value(self):
+        if self.one_in(3):
+            return {"messages": self.text().split("\n"), "step": self.step}
         return self.pick([None, self.step, "text", b"\x00\xff", ["list", {"of": self.step}],
                           {"counter": self.step, "big": "x" * self.rng.choice([0, 10, 5000])}])
 
     def blob(self, channel, version):
-        return [channel, version, self.pick(["json", "bytes"]),
-                bytes(f"{self.step}/", "ascii") * self.pick([0, 1, 1, 300])]
+        return [channel, version, self.pick(["json", "bytes"]), self.pick(
+            [b"", b"%d/" % self.step, b"%d/" % self.step, self.text().encode()])]
 
     def metadata(self):
         return {"source": self.pick(SOURCES), "step": self.rng.randrange(-1, 5),
@@ -247,8 +255,17 @@ class Model:
         for world in self.worlds:
             world.put_writes(*params, **options)
 
+    def session_create(self):
+        """One that is not there; at times one that stores what states have in common once."""
+        session = self.place()[0]
+        if any(raw(session) in world.sessions for world in self.worlds):
+            return
+        self.call("session_create", session, delta=self.one_in(2))
+        for world in self.worlds:
+            world.sessions.add(raw(session))
+
     def session_delete(self):
-        if not self.one_in(6):
+        if not self.one_in(4):
             return
         session = self.place()[0]
         self.call("session_delete", session)
@@ -369,7 +386,7 @@ class Model:
     def run(self, steps):
         often = [self.save, self.save, self.save, self.put_writes, self.get, self.get, self.list,
                  self.save_many, self.tag, self.delete, self.compact, self.history,
-                 self.fork, self.session_delete]
+                 self.fork, self.session_create, self.session_delete]
         for self.step in range(steps):
             if self.one_in(80):
                 self.pick([self.restart, self.kill, self.kill, self.sums])()
