@@ -19,6 +19,7 @@
  */
 #pragma once
 
+#include "server/ops/ckpt_state.h"
 #include "server/ops/ops.h"
 #include "server/store/group.h"
 
@@ -45,7 +46,9 @@ struct ckpt_session {
     uint64_t number, created_at, last_at, ttl_ms, min_interval_ms, checkpoints, bytes;
     bool delta;
     struct bytes name, meta;
-    uint64_t spare; /* its generation, for the first checkpoint of a new one */
+    uint64_t spare;                   /* its generation, for the first checkpoint of a new one */
+    uint8_t planned[CKPT_HASH_BYTES]; /* manifest of the checkpoint planned last, if any was */
+    bool has_planned;
 };
 
 /* Lock the partition of this session and read it; `need`: bytes a write may add (0: reads and
@@ -109,6 +112,9 @@ bool ckpt_key_parts(struct bytes key, struct bytes *out_ns, struct bytes *out_id
 bool ckpt_note_parts(struct bytes key, struct bytes *out_ns, struct bytes *out_id,
                      uint64_t *out_number);
 
+/* Where pieces of states are; of a session with delta. */
+struct ckpt_space ckpt_space(const struct ckpt_session *s);
+
 /* ---- values ---- */
 
 /* A checkpoint. Views of encoded values, none of them empty; nil is one byte. */
@@ -128,6 +134,10 @@ MUST_USE int ckpt_encode(struct buf *out, const struct ckpt_value *value, struct
 
 /* Read one. 0 or ERR_DATA_DAMAGED. */
 MUST_USE int ckpt_decode(struct bytes from, struct ckpt_value *out);
+
+/* The manifest in the value of a blob that is kept in pieces: [channel, version, type, hash, size]
+ * instead of [channel, version, type, bytes], behind the count. None if it is not. */
+struct bytes ckpt_blob_manifest(struct bytes value);
 
 /* Is the checksum right? */
 bool ckpt_checksum_holds(struct bytes value, struct bytes ns, struct bytes id);

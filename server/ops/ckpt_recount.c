@@ -8,6 +8,7 @@
  * nothing here.
  */
 #include "common/err.h"
+#include "common/log.h"
 #include "server/ops/ckpt.h"
 
 static void recount_clear(const struct partition *partition)
@@ -46,8 +47,20 @@ static void recount_named(struct store *store, const struct partition *partition
     }
 }
 
+/* What refers to pieces. */
+static struct bytes recount_manifest(const struct record *record)
+{
+    struct ckpt_value value;
+    if (record_kind_of(record) == KIND_blob)
+        return ckpt_blob_manifest(record_value(record));
+    if (ckpt_decode(record_value(record), &value) != 0)
+        return BYTES_NONE;
+    return value.manifest;
+}
+
 void ckpt_recount(struct store *store)
 {
+    struct ckpt_recounted counts;
     for (unsigned i = 0; i < store->n_partitions; i++) {
         const struct partition *partition = &store->partitions[i];
         size_t position = 0, slots = SIZE_MAX;
@@ -57,4 +70,8 @@ void ckpt_recount(struct store *store)
             if (record_kind_of(record) == KIND_ckpt)
                 recount_named(store, partition, record);
     }
+    ckpt_state_recount(store, recount_manifest, &counts);
+    if (counts.missing > 0)
+        log_warn("ckpt", "%llu parts of states are missing; ckpt.validate tells whose",
+                 (unsigned long long)counts.missing);
 }

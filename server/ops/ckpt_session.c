@@ -219,6 +219,14 @@ static uint64_t session_size(const struct record *record)
     return record == NULL ? 0 : record_key_bytes(record).size + record_value(record).size;
 }
 
+struct ckpt_space ckpt_space(const struct ckpt_session *s)
+{
+    return (struct ckpt_space){.txn = s->ctx->txn,
+                               .store = s->ctx->store,
+                               .run = s->key.run,
+                               .prefix = {s->prefix, s->prefix_size}};
+}
+
 const struct record *ckpt_find(struct ckpt_session *s, const struct ckpt_key *key)
 {
     return txn_find(s->ctx->txn, &key->key, key->hash);

@@ -49,6 +49,7 @@ static int show_blobs(struct ckpt_session *s, struct bytes ns, struct bytes vers
                       const struct ckpt_show *show)
 {
     struct reply *reply = s->ctx->reply;
+    struct buf *scratch = &s->ctx->env->scratch;
     uint8_t version[CKPT_VERSION_MAX];
     struct ckpt_key key;
     struct bytes channel;
@@ -66,8 +67,11 @@ static int show_blobs(struct ckpt_session *s, struct bytes ns, struct bytes vers
         struct bytes value = record == NULL ? BYTES_NONE : record_value(record);
         if (value.size <= CKPT_COUNT_BYTES)
             continue;
-        reply_value(reply,
-                    (struct bytes){value.data + CKPT_COUNT_BYTES, value.size - CKPT_COUNT_BYTES});
+        scratch->size = 0;
+        int err = ckpt_read_blob(s, record, scratch);
+        if (err != 0)
+            return err;
+        reply_value(reply, buf_bytes(scratch));
         shown++;
     }
     reply_array_close(reply, mark, shown);
@@ -150,20 +154,78 @@ static void show_fields(struct ckpt_session *s, const struct record *record, str
 
 int ckpt_read_state(struct ckpt_session *s, const struct ckpt_value *value, struct buf *out)
 {
-    (void)s;
-    return buf_append(out, value->state.data, value->state.size);
+    struct ckpt_space space = ckpt_space(s);
+    if (value->manifest.size == 0)
+        return buf_append(out, value->state.data, value->state.size);
+    if (value->manifest.size != CKPT_HASH_BYTES)
+        return ckpt_damaged(s->ctx, "the state of a checkpoint");
+    int err = ckpt_state_read(&space, value->manifest, out);
+    return err == ERR_DATA_DAMAGED ? ckpt_damaged(s->ctx, "the state of a checkpoint") : err;
+}
+
+/* [channel, version, type, hash, size] with the bytes in place of the latter two. */
+static int show_join_blob(struct ckpt_session *s, struct bytes value, struct bytes manifest,
+                          struct buf *out)
+{
+    enum { BIN32_HEAD = 5 };
+    const uint8_t *from = value.data + CKPT_COUNT_BYTES + 1; /* behind the header of the array */
+    const uint8_t *end = manifest.data - 2;                  /* before that of the hash */
+    struct ckpt_space space = ckpt_space(s);
+    size_t start = out->size;
+    int err = pack_array(out, 4);
+    if (err == 0)
+        err = buf_append(out, from, (size_t)(end - from));
+    size_t head = out->size;
+    if (err == 0)
+        err = buf_append(out, "\xc6\0\0\0", BIN32_HEAD);
+    if (err == 0)
+        err = ckpt_state_read(&space, manifest, out);
+    if (err != 0) {
+        out->size = start;
+        return err == ERR_DATA_DAMAGED ? ckpt_damaged(s->ctx, "a blob") : err;
+    }
+    size_t size = out->size - head - BIN32_HEAD;
+    for (int i = 0; i < 4; i++)
+        out->data[head + 1 + (size_t)i] = (uint8_t)(size >> (24 - 8 * i));
+    return 0;
 }
 
 int ckpt_read_blob(struct ckpt_session *s, const struct record *record, struct buf *out)
 {
-    struct bytes value = record_value(record);
-    (void)s;
+    struct bytes value = record_value(record), manifest = ckpt_blob_manifest(value);
+    if (manifest.size > 0)
+        return show_join_blob(s, value, manifest, out);
     return buf_append(out, value.data + CKPT_COUNT_BYTES, value.size - CKPT_COUNT_BYTES);
+}
+
+/* Are the pieces of this blob all there, and what they were? */
+static bool show_blob_holds(struct ckpt_session *s, const struct record *record)
+{
+    struct ckpt_space space = ckpt_space(s);
+    struct bytes manifest = record == NULL ? BYTES_NONE : ckpt_blob_manifest(record_value(record));
+    return manifest.size == 0 || ckpt_state_verify(&space, manifest) == 0;
 }
 
 bool ckpt_verify(struct ckpt_session *s, struct bytes ns, const struct ckpt_value *value)
 {
-    (void)s, (void)ns, (void)value;
+    struct ckpt_space space = ckpt_space(s);
+    uint8_t version[CKPT_VERSION_MAX];
+    struct bytes channel;
+    uint32_t count;
+    size_t size;
+    struct mp_reader reader = ckpt_array(value->versions, &count);
+    struct mp mp;
+    if (value->manifest.size > 0 && (value->manifest.size != CKPT_HASH_BYTES ||
+                                     ckpt_state_verify(&space, value->manifest) != 0))
+        return false;
+    while (count-- > 0) {
+        struct ckpt_key key;
+        if (mp_read(&reader, &mp) != 0 || !ckpt_read_version(&reader, &channel, version, &size))
+            return false;
+        ckpt_blob_key(s, ns, channel, (struct bytes){version, size}, &key);
+        if (!show_blob_holds(s, ckpt_find(s, &key)))
+            return false;
+    }
     return true;
 }
 
@@ -196,6 +258,25 @@ int ckpt_reply(struct ckpt_session *s, const struct record *record, const struct
     return err;
 }
 
+static int show_unref(struct ckpt_session *s, struct bytes manifest)
+{
+    struct ckpt_space space = ckpt_space(s);
+    uint64_t freed = 0;
+    int err = ckpt_state_unref(&space, manifest, &freed);
+    s->bytes -= freed < s->bytes ? freed : s->bytes;
+    return err;
+}
+
+/* Nobody names it any more. One that this request has planned stays, as it does itself. */
+static int show_drop_blob(struct ckpt_session *s, const struct record *record)
+{
+    struct bytes manifest = ckpt_blob_manifest(record_value(record));
+    int err = 0;
+    if (manifest.size > 0 && record_version(record) != 0)
+        err = show_unref(s, manifest);
+    return err != 0 ? err : ckpt_del(s, record);
+}
+
 int ckpt_release(struct ckpt_session *s, struct bytes ns, const struct ckpt_value *value)
 {
     uint8_t version[CKPT_VERSION_MAX];
@@ -208,14 +289,16 @@ int ckpt_release(struct ckpt_session *s, struct bytes ns, const struct ckpt_valu
     int err = 0;
     while (count-- > 0 && err == 0) {
         if (mp_read(&reader, &mp) != 0 || !ckpt_read_version(&reader, &channel, version, &size))
-            return 0; /* damaged: what it named cannot be known, and stays */
+            break; /* damaged: what else it named cannot be known, and stays */
         ckpt_blob_key(s, ns, channel, (struct bytes){version, size}, &key);
         const struct record *record = ckpt_find(s, &key);
         if (record == NULL)
             continue;
         ckpt_count_add(record, -1);
         if (ckpt_count(record) == 0)
-            err = ckpt_del(s, record);
+            err = show_drop_blob(s, record);
     }
+    if (err == 0 && value->manifest.size == CKPT_HASH_BYTES)
+        err = show_unref(s, value->manifest);
     return err;
 }

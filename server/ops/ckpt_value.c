@@ -169,6 +169,24 @@ bool ckpt_checksum_holds(struct bytes value, struct bytes ns, struct bytes id)
            memcmp(checksum, value.data + value.size - CKPT_CHECKSUM, CKPT_CHECKSUM) == 0;
 }
 
+struct bytes ckpt_blob_manifest(struct bytes value)
+{
+    enum { PIECES_FIELDS = 5, BEFORE = 3 };
+    if (value.size <= CKPT_COUNT_BYTES)
+        return BYTES_NONE;
+    struct mp_reader reader =
+        mp_reader_of((struct bytes){value.data + CKPT_COUNT_BYTES, value.size - CKPT_COUNT_BYTES});
+    struct mp mp;
+    if (mp_read(&reader, &mp) != 0 || mp.kind != MP_ARRAY || mp.count != PIECES_FIELDS)
+        return BYTES_NONE;
+    for (int i = 0; i < BEFORE; i++)
+        if (mp_skip(&reader, MP_DEPTH_MAX) != 0)
+            return BYTES_NONE;
+    if (mp_read(&reader, &mp) != 0 || mp.kind != MP_BIN || mp.bytes.size != CKPT_HASH_BYTES)
+        return BYTES_NONE;
+    return mp.bytes;
+}
+
 uint32_t ckpt_count(const struct record *record)
 {
     uint32_t count;

@@ -205,6 +205,29 @@ struct bytes record_value(const struct record *record)
     return (struct bytes){key.data + key.size, record_value_size(record)};
 }
 
+uint32_t record_count(const struct record *record)
+{
+    struct bytes value = record_value(record);
+    uint32_t count;
+    if (value.size < RECORD_COUNT_BYTES)
+        return 0;
+    memcpy(&count, value.data, sizeof count);
+    return le32toh(count);
+}
+
+void record_write_count(uint8_t out[static RECORD_COUNT_BYTES], uint32_t count)
+{
+    count = htole32(count);
+    memcpy(out, &count, sizeof count);
+}
+
+void record_set_count(struct record *record, uint32_t count)
+{
+    uint8_t *value = record_key_at(record->head, record->rest) + record_key_size(record);
+    if (record_value_size(record) >= RECORD_COUNT_BYTES)
+        record_write_count(value, count);
+}
+
 uint32_t record_run(const struct record *record)
 {
     return record->run;

@@ -42,6 +42,13 @@ enum record_kind record_kind_find(struct bytes name);
 enum { RECORD_NUMBER_BYTES = 10 }; /* array header, type, number */
 uint64_t record_number_of(struct bytes value);
 
+/* The number (u32 little-endian) that a value begins with, and a new one in its place: for what is
+ * derived from other records, which no log tells. 0 if the value is shorter. */
+enum { RECORD_COUNT_BYTES = 4 };
+uint32_t record_count(const struct record *record);
+void record_set_count(struct record *record, uint32_t count);
+void record_write_count(uint8_t out[static RECORD_COUNT_BYTES], uint32_t count);
+
 /* Where a record is found: order is run, kind, then key bytes by memcmp. */
 struct record_key {
     uint32_t run;

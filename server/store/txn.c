@@ -41,8 +41,17 @@ void txn_init(struct txn *txn, struct store *store, int64_t now_ms)
     txn->n_effects = 0;
     txn->capacity = LENGTH_OF(txn->first);
     txn->index = NULL;
+    txn->notes = NULL;
     txn->met_key = (struct record_key){0};
 }
+
+/* A count to be changed back, or bytes that are kept. */
+struct txn_note {
+    struct txn_note *next;
+    struct record *counted; /* NULL: bytes */
+    uint32_t count;         /* as it was */
+    uint8_t bytes[];
+};
 
 static struct partition *txn_partition(const struct txn *txn, uint64_t hash)
 {
@@ -60,8 +69,22 @@ static void txn_release_many(struct txn *txn)
     txn->many_locked = false;
 }
 
+/* Newest first, so that a count that was changed twice ends as it began. */
+static void txn_forget_notes(struct txn *txn)
+{
+    struct txn_note *note;
+    while ((note = txn->notes) != NULL) {
+        if (note->counted != NULL && !txn->done)
+            record_set_count(note->counted, note->count);
+        txn->notes = note->next;
+        mem_free(note);
+    }
+}
+
 static inline void txn_release(struct txn *txn)
 {
+    if (txn->notes != NULL)
+        txn_forget_notes(txn);
     if (txn->locked_one != NULL)
         partition_unlock(txn->locked_one);
     txn->locked_one = NULL;
@@ -305,6 +328,43 @@ int txn_del(struct txn *txn, const struct record_key *key, uint64_t hash)
         return txn_add(txn, &effect);
     record_destroy(planned->record);
     *planned = effect;
+    return 0;
+}
+
+static struct txn_note *txn_note(struct txn *txn, size_t size)
+{
+    struct txn_note *note = mem_alloc(sizeof *note + size);
+    if (note == NULL)
+        return NULL;
+    *note = (struct txn_note){.next = txn->notes};
+    return txn->notes = note;
+}
+
+int txn_count(struct txn *txn, const struct record *record, int delta)
+{
+    struct record *counted = (struct record *)(uintptr_t)record;
+    uint32_t count = record_count(record);
+    if (count == 0 ? delta < 0 : count == UINT32_MAX)
+        return 0;
+    if (record_version(record) != 0) { /* not planned, but standing */
+        struct txn_note *note = txn_note(txn, 0);
+        if (note == NULL)
+            return ERR_OUT_OF_MEMORY;
+        note->counted = counted;
+        note->count = count;
+    }
+    record_set_count(counted, count + (uint32_t)delta);
+    return 0;
+}
+
+int txn_keep(struct txn *txn, struct bytes bytes, struct bytes *out_copy)
+{
+    struct txn_note *note = txn_note(txn, bytes.size);
+    if (note == NULL)
+        return ERR_OUT_OF_MEMORY;
+    if (bytes.size > 0)
+        memcpy(note->bytes, bytes.data, bytes.size);
+    *out_copy = (struct bytes){note->bytes, bytes.size};
     return 0;
 }
 

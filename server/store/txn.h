@@ -38,6 +38,7 @@ struct txn {
     uint64_t seen;    /* the newest version that was read, or made, or whose delete was noticed */
     struct effect *effects;
     size_t n_effects, capacity;
+    struct txn_note *notes; /* what lasts as long as the transaction, newest first */
     uint32_t *index; /* open-addressed positions + 1 in effects by hash, when there are many */
     size_t index_mask;
     /* What the last txn_find met, expired or not, and for which view of a key, so that planning
@@ -78,6 +79,15 @@ const struct partition *txn_partition_at(const struct txn *txn, uint64_t hash);
  * more than an entry of the log may hold. */
 MUST_USE int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash);
 MUST_USE int txn_del(struct txn *txn, const struct record_key *key, uint64_t hash);
+
+/* Change the count (record_count) of a record that txn_find gave: at once, without a version and
+ * without a word in the log; a transaction that is not committed changes it back. The count stays
+ * where it is at its greatest and at 0. 0 or ERR_OUT_OF_MEMORY. */
+MUST_USE int txn_count(struct txn *txn, const struct record *record, int delta);
+
+/* A copy of bytes, for the key of a txn_del, that lasts as long as the transaction. 0 or
+ * ERR_OUT_OF_MEMORY. */
+MUST_USE int txn_keep(struct txn *txn, struct bytes bytes, struct bytes *out_copy);
 
 /* Apply what was planned and unlock; returns the version of all of it. In a deferred transaction it
  * does nothing and returns 0; the owner calls txn_commit_deferred at the end. */
