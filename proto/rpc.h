@@ -36,7 +36,8 @@ MUST_USE int rpc_decode_call(struct mp_reader *reader, const struct limits *limi
                              struct request *out, struct problem *problem);
 
 /* Decode a map of arguments by name of `op`, at *reader, which is complete and checked; required
- * ones may be missing. 0, or an error told in *problem; the reader has moved behind it either way. */
+ * ones may be missing. 0, or an error told in *problem; the reader has moved behind it either
+ * way. */
 MUST_USE int rpc_decode_named(struct mp_reader *reader, const struct limits *limits,
                               const struct op *op, struct request *out, struct problem *problem);
 

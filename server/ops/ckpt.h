@@ -15,7 +15,8 @@
  *   write   "ns" "id" task 00 00 idx     00 in the task as 00 ff; idx + 2^31 in 4 bytes
  *   note    "ns" "id" number             8 bytes; big-endian, as all numbers in keys
  *
- * Values are MessagePack, but blobs and pieces begin with a count (ckpt_count).
+ * Values are MessagePack, but blobs and pieces begin with a count of who names
+ * them (record_count).
  */
 #pragma once
 
@@ -142,19 +143,13 @@ struct bytes ckpt_blob_manifest(struct bytes value);
 /* Is the checksum right? */
 bool ckpt_checksum_holds(struct bytes value, struct bytes ns, struct bytes id);
 
-/* The count a blob or piece begins with: how many records name it. It is derived: whatever stands
- * in log and snapshots is replaced at the start (ckpt_recount), and changes are not logged. */
-enum { CKPT_COUNT_BYTES = 4 };
-uint32_t ckpt_count(const struct record *record);
-void ckpt_count_add(const struct record *record, int32_t change);
-
 /* ---- checkpoints in a transaction ---- */
 
 /* Find; and plan a record of the session, counting its bytes. */
 const struct record *ckpt_find(struct ckpt_session *s, const struct ckpt_key *key);
 MUST_USE int ckpt_put(struct ckpt_session *s, const struct ckpt_key *key, bool text,
                       struct bytes value);
-/* Plan the deletion of a record that stands, found by an iterator or ckpt_find. */
+/* Plan the deletion of a record found by an iterator or ckpt_find. */
 MUST_USE int ckpt_del(struct ckpt_session *s, const struct record *record);
 
 /* Plan a checkpoint: blobs (encoded rows) that are new, what it names, itself; value->state is

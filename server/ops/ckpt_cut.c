@@ -2,9 +2,9 @@
  *
  * Cutting by content: see ckpt_cut.h.
  *
- * A gear hash (a shift, an addition and a look-up a byte) knows the last 64 bytes; where some of its
- * bits are all zero a piece ends. Before the average size more bits must be zero than behind it,
- * which keeps sizes near the average. The table is splitmix64 of 1 to 256.
+ * A gear hash (a shift, an addition and a look-up a byte) knows the last 64 bytes; where some of
+ * its bits are all zero a piece ends. Before the average size more bits must be zero than behind
+ * it, which keeps sizes near the average. The table is splitmix64 of 1 to 256.
  *
  * Threads: pure. Failures: none.
  */

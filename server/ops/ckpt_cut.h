@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Cutting bytes into pieces where their content says so, so that two strings of bytes that have a
- * long part in common have pieces in common, wherever that part stands: FastCDC (Xia et al., "FastCDC:
- * a Fast and Efficient Content-Defined Chunking Approach for Data Deduplication", USENIX ATC 2016).
+ * long part in common have pieces in common, wherever that part stands: FastCDC (Xia et al.,
+ * "FastCDC: a Fast and Efficient Content-Defined Chunking Approach for Data Deduplication",
+ * USENIX ATC 2016).
  *
  * Where it cuts is no part of any format: pieces that were cut in another way are read as well.
  */

@@ -10,19 +10,17 @@
  * it in.
  *
  * Threads: the loop of the request, with the partition of the session locked.
- * Failures: memory; then nothing is changed, but counts may stay too high, which keeps blobs.
+ * Failures: memory; then nothing is changed.
  */
 #include "common/err.h"
 #include "proto/pack.h"
 #include "server/ops/ckpt.h"
 
-#include <endian.h>
-
 /* A record for this blob: the one there is, or an empty one. */
 static const struct record *plan_blob_record(struct ckpt_session *s, const struct ckpt_key *key,
                                              int *err)
 {
-    static const uint8_t none[CKPT_COUNT_BYTES];
+    static const uint8_t none[RECORD_COUNT_BYTES];
     const struct record *record = ckpt_find(s, key);
     if (record != NULL)
         return record;
@@ -95,12 +93,13 @@ static int plan_blob_value(struct ckpt_session *s, struct bytes row, struct byte
                            uint32_t count, struct bytes previous)
 {
     struct buf *scratch = &s->ctx->env->scratch;
-    uint8_t hash[CKPT_HASH_BYTES];
+    uint8_t hash[CKPT_HASH_BYTES], head[RECORD_COUNT_BYTES];
     bool cut;
+    record_write_count(head, count);
     int err = plan_pieces(s, bytes, previous, hash, &cut);
     scratch->size = 0;
     if (err == 0)
-        err = buf_append(scratch, &count, sizeof count);
+        err = buf_append(scratch, head, sizeof head);
     if (err != 0 || !cut)
         return err != 0 ? err : buf_append(scratch, row.data, row.size);
     struct mp_reader reader = mp_reader_of(row);
@@ -131,9 +130,9 @@ static int plan_blob(struct ckpt_session *s, struct bytes ns, const struct recor
     REQUIRE(mp_skip(reader, MP_DEPTH_MAX) == 0 && mp_read_bytes(reader, &bytes, &text) == 0);
     ckpt_blob_key(s, ns, channel, (struct bytes){version, size}, &key);
     const struct record *there = ckpt_find(s, &key);
-    if (there != NULL && record_value(there).size > CKPT_COUNT_BYTES)
+    if (there != NULL && record_value(there).size > RECORD_COUNT_BYTES)
         return 0;
-    uint32_t count = there == NULL ? 0 : htole32(ckpt_count(there));
+    uint32_t count = there == NULL ? 0 : record_count(there);
     struct bytes row = {start, (size_t)(reader->at - start)};
     if (text && s->delta) /* pieces come back as bin */
         previous = NULL;
@@ -169,7 +168,7 @@ static int plan_name_blobs(struct ckpt_session *s, struct bytes ns, struct bytes
         ckpt_blob_key(s, ns, channel, (struct bytes){version, size}, &key);
         const struct record *record = plan_blob_record(s, &key, &err);
         if (record != NULL)
-            ckpt_count_add(record, 1);
+            err = txn_count(s->ctx->txn, record, 1);
     }
     return err;
 }

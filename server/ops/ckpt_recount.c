@@ -11,15 +11,6 @@
 #include "common/log.h"
 #include "server/ops/ckpt.h"
 
-static void recount_clear(const struct partition *partition)
-{
-    size_t position = 0, slots = SIZE_MAX;
-    const struct record *record;
-    while ((record = hmap_walk(&partition->table, &position, &slots)) != NULL)
-        if (record_kind_of(record) == KIND_blob)
-            ckpt_count_add(record, -(int32_t)ckpt_count(record));
-}
-
 /* The blobs that a checkpoint names. */
 static void recount_named(struct store *store, const struct partition *partition,
                           const struct record *record)
@@ -41,9 +32,9 @@ static void recount_named(struct store *store, const struct partition *partition
            ckpt_read_version(&reader, &channel, version, &size)) {
         struct ckpt_key blob;
         ckpt_blob_key(&s, ns, channel, (struct bytes){version, size}, &blob);
-        const struct record *named = partition_find(partition, blob.hash, &blob.key);
+        struct record *named = partition_find(partition, blob.hash, &blob.key);
         if (named != NULL)
-            ckpt_count_add(named, 1);
+            record_set_count(named, record_count(named) + 1);
     }
 }
 
@@ -61,16 +52,15 @@ static struct bytes recount_manifest(const struct record *record)
 void ckpt_recount(struct store *store)
 {
     struct ckpt_recounted counts;
+    ckpt_state_recount(store, recount_manifest, &counts); /* clears counts of blobs, too */
     for (unsigned i = 0; i < store->n_partitions; i++) {
         const struct partition *partition = &store->partitions[i];
-        size_t position = 0, slots = SIZE_MAX;
         const struct record *record;
-        recount_clear(partition);
-        while ((record = hmap_walk(&partition->table, &position, &slots)) != NULL)
-            if (record_kind_of(record) == KIND_ckpt)
-                recount_named(store, partition, record);
+        struct omap_iter iter;
+        omap_seek(&partition->indexes[INDEX_ckpt_of_run], NULL, &iter);
+        while ((record = omap_next(&iter)) != NULL)
+            recount_named(store, partition, record);
     }
-    ckpt_state_recount(store, recount_manifest, &counts);
     if (counts.missing > 0)
         log_warn("ckpt", "%llu parts of states are missing; ckpt.validate tells whose",
                  (unsigned long long)counts.missing);

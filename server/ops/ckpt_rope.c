@@ -58,8 +58,8 @@ static int rope_push(struct ckpt_rope *rope, struct bytes slice)
     return err;
 }
 
-/* Step over `size` bytes, and add the slices to `to`, which has room for all that are left. False if
- * there are fewer bytes. */
+/* Step over `size` bytes, and add the slices to `to`, which has room for all that are left.
+ * False if there are fewer bytes. */
 static bool rope_step(struct rope_cursor *cursor, uint64_t size, struct bytes *to, size_t *count)
 {
     const struct bytes *slice = cursor->rope->slices + cursor->slice;

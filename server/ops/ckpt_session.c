@@ -11,8 +11,7 @@
  *   1. The partition of the session is locked from ckpt_open to the commit.
  *   2. checkpoints and bytes are those of the records, but for what is planned and given up.
  *
- * Threads: the loop of the request. Failures: memory; what was planned is then forgotten, and
- * counts of blobs may stay too high, which keeps them.
+ * Threads: the loop of the request. Failures: memory; what was planned is then forgotten.
  */
 #include "common/err.h"
 #include "proto/pack.h"
@@ -246,11 +245,13 @@ int ckpt_del(struct ckpt_session *s, const struct record *record)
 {
     struct record_key key = {record_run(record), record_kind_of(record), record_key_bytes(record)};
     uint64_t hash = store_hash(s->ctx->store, &key), size = session_size(record);
-    if (record_version(record) == 0)
-        return 0; /* planned by this request: it stays, as nobody else can hold on to it */
     if (txn_find(s->ctx->txn, &key, hash) != record)
         return 0; /* deleted or replaced already */
-    int err = txn_del(s->ctx->txn, &key, hash);
+    int err = 0;
+    if (record_version(record) == 0) /* planned: its memory goes at once */
+        err = txn_keep(s->ctx->txn, key.bytes, &key.bytes);
+    if (err == 0)
+        err = txn_del(s->ctx->txn, &key, hash);
     if (err == 0)
         s->bytes -= size < s->bytes ? size : s->bytes;
     return err;

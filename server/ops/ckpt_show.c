@@ -65,7 +65,7 @@ static int show_blobs(struct ckpt_session *s, struct bytes ns, struct bytes vers
         ckpt_blob_key(s, ns, channel, (struct bytes){version, size}, &key);
         const struct record *record = ckpt_find(s, &key);
         struct bytes value = record == NULL ? BYTES_NONE : record_value(record);
-        if (value.size <= CKPT_COUNT_BYTES)
+        if (value.size <= RECORD_COUNT_BYTES)
             continue;
         scratch->size = 0;
         int err = ckpt_read_blob(s, record, scratch);
@@ -168,8 +168,8 @@ static int show_join_blob(struct ckpt_session *s, struct bytes value, struct byt
                           struct buf *out)
 {
     enum { BIN32_HEAD = 5 };
-    const uint8_t *from = value.data + CKPT_COUNT_BYTES + 1; /* behind the header of the array */
-    const uint8_t *end = manifest.data - 2;                  /* before that of the hash */
+    const uint8_t *from = value.data + RECORD_COUNT_BYTES + 1; /* behind the header of the array */
+    const uint8_t *end = manifest.data - 2;                    /* before that of the hash */
     struct ckpt_space space = ckpt_space(s);
     size_t start = out->size;
     int err = pack_array(out, 4);
@@ -195,7 +195,7 @@ int ckpt_read_blob(struct ckpt_session *s, const struct record *record, struct b
     struct bytes value = record_value(record), manifest = ckpt_blob_manifest(value);
     if (manifest.size > 0)
         return show_join_blob(s, value, manifest, out);
-    return buf_append(out, value.data + CKPT_COUNT_BYTES, value.size - CKPT_COUNT_BYTES);
+    return buf_append(out, value.data + RECORD_COUNT_BYTES, value.size - RECORD_COUNT_BYTES);
 }
 
 /* Are the pieces of this blob all there, and what they were? */
@@ -267,12 +267,12 @@ static int show_unref(struct ckpt_session *s, struct bytes manifest)
     return err;
 }
 
-/* Nobody names it any more. One that this request has planned stays, as it does itself. */
+/* Nobody names it any more. */
 static int show_drop_blob(struct ckpt_session *s, const struct record *record)
 {
     struct bytes manifest = ckpt_blob_manifest(record_value(record));
     int err = 0;
-    if (manifest.size > 0 && record_version(record) != 0)
+    if (manifest.size > 0)
         err = show_unref(s, manifest);
     return err != 0 ? err : ckpt_del(s, record);
 }
@@ -294,8 +294,8 @@ int ckpt_release(struct ckpt_session *s, struct bytes ns, const struct ckpt_valu
         const struct record *record = ckpt_find(s, &key);
         if (record == NULL)
             continue;
-        ckpt_count_add(record, -1);
-        if (ckpt_count(record) == 0)
+        err = txn_count(s->ctx->txn, record, -1);
+        if (err == 0 && record_count(record) == 0)
             err = show_drop_blob(s, record);
     }
     if (err == 0 && value->manifest.size == CKPT_HASH_BYTES)

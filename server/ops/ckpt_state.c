@@ -6,7 +6,8 @@
  *                                 diff --> manifest on top of it, if that is worth it
  *   state ------------------------'   `--> full manifest, cut by content, otherwise
  *                                             '--> hash: is it there? one reference more
- *                                                        else: the pieces it names, its base, itself
+ *                                                        else: the pieces it names, its base,
+ * itself
  *
  * Invariants
  *   1. Whoever plans a manifest plans one reference to everything it names, once; whoever finds it
@@ -87,7 +88,8 @@ static int plan_runs(struct state_plan *plan, const struct ckpt_diff *diff)
     return err;
 }
 
-/* A manifest on top of the previous one, which is `rope`. *out_worth false: a full one is better. */
+/* A manifest on top of the previous one, which is `rope`. *out_worth false: a full one is
+ * better. */
 static int plan_on_top(struct state_plan *plan, const struct ckpt_rope *rope, struct bytes old,
                        bool *out_worth)
 {

@@ -2,7 +2,8 @@
  *
  * States of checkpoints, and values of channels, stored as what they share with the one before.
  *
- *   ckpt, blob --> manifest 'm' --> base 'm' --> ... --> full 'm'      records of kind piece, in the
+ *   ckpt, blob --> manifest 'm' --> base 'm' --> ... --> full 'm'      records of kind piece, in
+ * the
  *                    '--> pieces 'p'               '--> pieces 'p'     group of their session
  *
  *   key    | prefix of the group | 'm' or 'p' | first 16 bytes of the SHA-256 of the content |
@@ -17,13 +18,13 @@
  * has in common with any full one before it.
  *
  * Why not pieces per key: a piece costs some 90 bytes besides its content, a reference 16 and a
- * search; a hundred small changes in a chain are cheaper as bytes. Why 64 deep: a full state of which
- * nothing can be shared then costs 1/64 of itself a step; of a chain, at most 64 records are looked
- * up to read a state. What came in is given back byte for byte, MessagePack or not.
+ * search; a hundred small changes in a chain are cheaper as bytes. Why 64 deep: a full state of
+ * which nothing can be shared then costs 1/64 of itself a step; of a chain, at most 64 records
+ * are looked up to read a state. What came in is given back byte for byte, MessagePack or not.
  *
  * References: a record of kind ckpt or blob counts 1 on the manifest it names; a manifest 1 on its
- * base, and 1 on a piece for every time it names it. The count is derived: what the log and snapshots
- * hold of it means nothing, changes of it are not logged, and a start counts anew
+ * base, and 1 on a piece for every time it names it. The count is derived: what the log and
+ * snapshots hold of it means nothing, changes of it are not logged, and a start counts anew
  * (ckpt_state_recount). A transaction that is given up changes no count.
  *
  * Threads: the partition of the group is locked by space->txn, but for ckpt_state_recount.
@@ -41,8 +42,8 @@ enum {
 /* Plan what it takes to store `state`, and one reference to it. previous: the manifest of a state
  * it is likely to resemble (16 bytes), or none; a damaged one is as good as none. out_hash: what to
  * give the functions below; the same as `previous` if the state is. *out_cut false: it is smaller
- * than CKPT_STATE_MIN, nothing was planned, store it as it is. *out_new_bytes: of keys and values of
- * records that were planned. 0, ERR_OUT_OF_MEMORY or ERR_LIMIT_EXCEEDED (txn_put). */
+ * than CKPT_STATE_MIN, nothing was planned, store it as it is. *out_new_bytes: of keys and
+ * values of records that were planned. 0, ERR_OUT_OF_MEMORY or ERR_LIMIT_EXCEEDED (txn_put). */
 MUST_USE int ckpt_state_plan(const struct ckpt_space *space, struct bytes state,
                              struct bytes previous, uint8_t out_hash[static CKPT_HASH_BYTES],
                              bool *out_cut, uint64_t *out_new_bytes);
@@ -55,8 +56,8 @@ MUST_USE int ckpt_state_read(const struct ckpt_space *space, struct bytes hash, 
 MUST_USE int ckpt_state_size(const struct ckpt_space *space, struct bytes hash, uint64_t *out_size);
 
 /* Give one reference back; what nobody refers to any more is planned to be deleted, with what only
- * it referred to. Missing records are passed over. *out_freed_bytes: of keys and values of what goes.
- * 0, ERR_OUT_OF_MEMORY or ERR_LIMIT_EXCEEDED. */
+ * it referred to. Missing records are passed over. *out_freed_bytes: of keys and values of what
+ * goes. 0, ERR_OUT_OF_MEMORY or ERR_LIMIT_EXCEEDED. */
 MUST_USE int ckpt_state_unref(const struct ckpt_space *space, struct bytes hash,
                               uint64_t *out_freed_bytes);
 

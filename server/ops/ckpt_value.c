@@ -10,7 +10,7 @@
  * and the value up to the checksum. What is stored elsewhere has its own: the manifest and pieces
  * are found by the hash of their content.
  *
- * Threads: pure, but for the counts, which are changed under the lock of the partition.
+ * Threads: pure functions.
  * Failures: bytes that are no such array are DATA_DAMAGED.
  */
 #include "common/err.h"
@@ -172,10 +172,10 @@ bool ckpt_checksum_holds(struct bytes value, struct bytes ns, struct bytes id)
 struct bytes ckpt_blob_manifest(struct bytes value)
 {
     enum { PIECES_FIELDS = 5, BEFORE = 3 };
-    if (value.size <= CKPT_COUNT_BYTES)
+    if (value.size <= RECORD_COUNT_BYTES)
         return BYTES_NONE;
-    struct mp_reader reader =
-        mp_reader_of((struct bytes){value.data + CKPT_COUNT_BYTES, value.size - CKPT_COUNT_BYTES});
+    struct mp_reader reader = mp_reader_of(
+        (struct bytes){value.data + RECORD_COUNT_BYTES, value.size - RECORD_COUNT_BYTES});
     struct mp mp;
     if (mp_read(&reader, &mp) != 0 || mp.kind != MP_ARRAY || mp.count != PIECES_FIELDS)
         return BYTES_NONE;
@@ -185,24 +185,4 @@ struct bytes ckpt_blob_manifest(struct bytes value)
     if (mp_read(&reader, &mp) != 0 || mp.kind != MP_BIN || mp.bytes.size != CKPT_HASH_BYTES)
         return BYTES_NONE;
     return mp.bytes;
-}
-
-uint32_t ckpt_count(const struct record *record)
-{
-    uint32_t count;
-    struct bytes value = record_value(record);
-    if (value.size < sizeof count)
-        return 0;
-    memcpy(&count, value.data, sizeof count);
-    return le32toh(count);
-}
-
-void ckpt_count_add(const struct record *record, int32_t change)
-{
-    struct bytes value = record_value(record);
-    uint32_t count = ckpt_count(record);
-    if (value.size < sizeof count || (change < 0 && count < (uint32_t)-change))
-        return; /* nothing a whole record can come to */
-    count = htole32(count + (uint32_t)change);
-    memcpy((uint8_t *)(uintptr_t)value.data, &count, sizeof count);
 }

@@ -363,14 +363,14 @@ int op_ckpt_notes(struct op_ctx *ctx, const struct args_ckpt_notes *a)
 
 /* ---- tags ---- */
 
-/* Is this tag among the elements, which are encoded one behind the other? */
-static bool tags_have(struct bytes elements, struct bytes tag)
+/* Is it among these elements of an array without its header? */
+static bool tags_among(const struct buf *elements, uint32_t count, struct bytes wanted)
 {
-    struct mp_reader reader = mp_reader_of(elements);
-    struct bytes element;
+    struct mp_reader reader = mp_reader_of(buf_bytes(elements));
+    struct bytes tag;
     bool text;
-    while (!mp_at_end(&reader) && mp_read_bytes(&reader, &element, &text) == 0)
-        if (bytes_equal(element, tag))
+    while (count-- > 0 && mp_read_bytes(&reader, &tag, &text) == 0)
+        if (bytes_equal(tag, wanted))
             return true;
     return false;
 }
@@ -387,7 +387,7 @@ static int tags_add(struct buf *out, struct bytes array, struct bytes except, ui
         const uint8_t *start = reader.at;
         if (mp_read_bytes(&reader, &tag, &text) != 0)
             return ERR_DATA_DAMAGED;
-        if (ckpt_has(except, tag) || tags_have(buf_bytes(out), tag))
+        if (ckpt_has(except, tag) || tags_among(out, *count, tag))
             continue;
         err = buf_append(out, start, (size_t)(reader.at - start));
         *count += 1;

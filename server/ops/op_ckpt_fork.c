@@ -161,7 +161,7 @@ static int fork_copy_blobs(struct ckpt_session *s, struct ckpt_session *made, st
            ckpt_read_version(&reader, &channel, version, &size)) {
         ckpt_blob_key(s, ns, channel, (struct bytes){version, size}, &key);
         const struct record *record = ckpt_find(s, &key);
-        if (record == NULL || record_value(record).size <= CKPT_COUNT_BYTES)
+        if (record == NULL || record_value(record).size <= RECORD_COUNT_BYTES)
             continue;
         err = ckpt_read_blob(s, record, &rows);
         n++;
@@ -314,8 +314,7 @@ static void fork_finish(struct job *job, struct reply *reply)
     }
     reply_map(reply, 2);
     reply_key(reply, "checkpoints");
-    reply_uint(reply,
-               self->made.checkpoints); /* not the steps: ancestors may go round in a circle */
+    reply_uint(reply, self->made.checkpoints); /* in a circle some are met again */
     reply_key(reply, "version");
     reply_uint(reply, self->version);
 }

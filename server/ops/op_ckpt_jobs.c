@@ -243,7 +243,7 @@ static bool jobs_has_blob(struct ckpt_session *s, struct bytes ns, const struct 
             continue;
         ckpt_blob_key(s, ns, named, (struct bytes){version, size}, &key);
         const struct record *record = ckpt_find(s, &key);
-        return record != NULL && record_value(record).size > CKPT_COUNT_BYTES;
+        return record != NULL && record_value(record).size > RECORD_COUNT_BYTES;
     }
     return false;
 }

@@ -150,8 +150,8 @@ int recover_entry(void *context, const struct entry *entry)
 
 /* ---- snapshots ---- */
 
-/* Besides the counter of sequence numbers, and names with their numbers: no name, for the last number that was given away, and a name
- * with no number, for one that is not there. */
+/* Besides the counter of sequence numbers, and names with their numbers: no name, for the last
+ * number that was given away, and a name with no number, for one that is not there. */
 static int recover_told_run(struct recovery *recovery, const struct record_spec *spec)
 {
     struct run_table *runs = recovery->store->runs;

@@ -540,7 +540,7 @@ class JobsTest(CkptTest):
             if cursor is None:
                 break
         self.assertLessEqual(len(items), 3)
-        self.assertEqual(self.call("fork", "c", "self", "copy")["checkpoints"], 3)
+        self.assertEqual(self.call("fork", "c", "self", "copy")["checkpoints"], 1)
 
     def test_fork(self):
         for i in range(20):

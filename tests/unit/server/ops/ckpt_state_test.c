@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * States of checkpoints on a real store: what is stored is read back byte for byte; equal states are
- * stored once; what nobody refers to goes, and nothing else; a transaction that is given up, also
- * for want of memory, changes nothing; chains end; damage is found.
+ * States of checkpoints on a real store: what is stored is read back byte for byte; equal states
+ * are stored once; what nobody refers to goes, and nothing else; a transaction that is given up,
+ * also for want of memory, changes nothing; chains end; damage is found.
  */
 #include <setjmp.h>
 #include <stdarg.h>
