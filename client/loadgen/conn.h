@@ -11,6 +11,7 @@
 #pragma once
 
 #include "client/loadgen/driver.h"
+#include "client/loadgen/history.h"
 
 /* A request in flight. Stamps are clock_ticks. */
 struct conn_request {
@@ -37,6 +38,9 @@ struct conn {
     struct buf unparsed;     /* the beginning of a reply */
     uint64_t unparsed_since; /* clock_ticks when it came */
     unsigned greetings;      /* replies that come first, to what a connection begins with */
+    uint64_t number;         /* among those of all threads */
+    uint64_t turn, done;     /* requests of this phase that were built, and that were answered */
+    struct history history;  /* of keys, with --verify */
 };
 
 /* Take over the socket; room for `window` requests in flight. 0 or ERR_OUT_OF_MEMORY (the socket

@@ -101,17 +101,17 @@ static double dry_seconds(const struct plan *plan)
     return plan->rate > 0 ? (double)plan->requests / plan->rate : -1;
 }
 
-static unsigned dry_tests(FILE *out, const struct options *options, const struct plan *plan)
+static unsigned dry_tests(FILE *out, const struct plan *plan)
 {
     unsigned n = 0;
     dry_label(out, "tests");
-    for (int i = 0; i < options->n_words; i++)
-        fprintf(out, "%s%s", i > 0 ? " " : "", options->words[i]);
+    if (plan->own != NULL)
+        fputs(plan->own->title, out);
     for (unsigned i = 0; i < WORKLOAD_COUNT; i++)
         if (plan->tests[i])
             fprintf(out, "%s%s", n++ > 0 ? ", " : "", workload_table[i].title);
     fputc('\n', out);
-    return options->n_words > 0 ? 1 : n;
+    return plan->own != NULL ? 1 : n;
 }
 
 static void dry_length(FILE *out, const struct plan *plan, unsigned tests)
@@ -197,13 +197,12 @@ static void dry_memory(FILE *out, const struct plan *plan)
     fprintf(out, "%s here\n", text);
 }
 
-void dry_run_print(FILE *out, const struct options *options, const struct address *address,
-                   const struct plan *plan)
+void dry_run_print(FILE *out, const struct address *address, const struct plan *plan)
 {
     fputs("This would be done:\n", out);
     dry_target(out, address);
     dry_preload(out, plan);
-    unsigned tests = dry_tests(out, options, plan);
+    unsigned tests = dry_tests(out, plan);
     dry_length(out, plan, tests);
     dry_load(out, plan);
     dry_keys(out, plan);

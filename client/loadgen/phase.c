@@ -25,11 +25,12 @@ static int phase_make_frame(struct phase *phase, const struct shape *shape, stru
 {
     struct bytes value = {phase->values.pool, phase->values.max};
     struct command command;
-    if (!shape_command(shape, phase->driver->spelling, &command))
+    if (!shape_command(shape, phase->driver->spelling, phase->key, &command))
         return ERR_BAD_ARGUMENT;
     int err = phase->driver->encode(&command, (shape->flags & SHAPE_INLINE) != 0,
                                     value_varies(&phase->values) ? BYTES_NONE : value, frame);
-    size_t size = frame_size_max(frame, phase->values.max);
+    size_t size =
+        frame_size_max(frame, phase->values.max, phase->list != NULL ? phase->list->longest : 0);
     if (size > phase->frame_bytes)
         phase->frame_bytes = size;
     return err;
@@ -42,9 +43,9 @@ static int phase_make_frames(struct phase *phase)
     frame_init(&phase->update);
     for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
         frame_init(&phase->frames[i]);
-    for (unsigned i = 0; i < WORKLOAD_SHAPES && err == 0; i++)
+    for (unsigned i = 0; i < workload->n_shapes && err == 0; i++)
         err = phase_make_frame(phase, workload->shapes[i], &phase->frames[i]);
-    if (err == 0 && (workload->shapes[0]->flags & SHAPE_UPDATES) != 0)
+    if (err == 0 && workload_has(workload, SHAPE_UPDATES))
         err = phase_make_frame(phase, workload_update, &phase->update);
     if (err == 0 && phase->stream.grows) {
         phase->marks =
@@ -75,14 +76,20 @@ static int phase_init(struct phase *phase, const struct plan *plan, const struct
         .batch = plan->batch || plan->reconnect,
         .reconnect = plan->reconnect,
         .drain_ns = plan->drain_ns,
-        .drop = plan->drop,
+        .overload = plan->overload,
+        .check_below = (uint64_t)((1 - plan->verify_skip) * 0x1p32),
+        .removes = workload_has(workload, SHAPE_REMOVES),
         .arrival_seed = rng_mix(plan->seed),
         .digest = plan->digest,
         .acks = plan->acks,
+        .key = plan->key[0] != 0 ? plan->key : COMMAND_KEY_USUAL,
+        .list = plan->list,
     };
     /* What one run has written another must be able to check. */
     uint64_t seed = plan->verify ? 0 : plan->seed;
     int err = value_init(&phase->values, plan->value_min, plan->value_bytes, plan->verify, seed);
+    if (err == 0 && plan->compress > 0)
+        value_set_compressible(&phase->values, plan->compress, seed);
     if (plan->sizes.kind != SIZES_UNIFORM)
         phase->values.sizes = &plan->sizes;
     return err != 0 ? err : phase_make_frames(phase);
@@ -119,6 +126,20 @@ int phase_init_preload(struct phase *phase, const struct plan *plan)
     return err;
 }
 
+int phase_init_sample(struct phase *phase, const struct plan *plan)
+{
+    int err = phase_init(phase, plan, &workload_table[WORKLOAD_get]);
+    if (err == 0) {
+        phase->stream = plan_sample_stream(plan);
+        phase->requests = plan->keys < PLAN_SAMPLE ? plan->keys : PLAN_SAMPLE;
+        phase->duration_ns = 0;
+        phase->rate = 0;
+        phase->check_below = UINT64_MAX;
+        phase->batch = phase->reconnect = false;
+    }
+    return err;
+}
+
 uint64_t phase_digest(const struct phase *phase, uint64_t index, unsigned shape,
                       struct bytes request)
 {
@@ -130,13 +151,29 @@ uint64_t phase_digest(const struct phase *phase, uint64_t index, unsigned shape,
     return rng_mix(hash + rng_mix(index));
 }
 
+void phase_fill(const struct phase *phase, const struct frame *frame, uint64_t index,
+                struct rng *rng, struct frame_fill *fill)
+{
+    fill->write = index;
+    fill->source = &phase->values;
+    fill->list = phase->list;
+    for (unsigned i = 0; i < frame->values; i++)
+        fill->sizes[i] = value_size(&phase->values, rng_next(rng));
+    unsigned number = 0;
+    for (unsigned i = 0; i < frame->n_holes; i++) {
+        const struct frame_hole *hole = &frame->holes[i];
+        if (hole->kind == FRAME_NUMBER)
+            fill->numbers[number++] = hole->low + rng_below(rng, hole->high - hole->low + 1);
+    }
+}
+
 void phase_emit_update(const struct phase *phase, uint64_t index, uint64_t key, uint32_t id,
                        struct buf *out)
 {
-    struct frame_fill fill = {.id = id, .write = index, .source = &phase->values};
+    struct frame_fill fill = {.id = id};
     struct rng rng = {rng_mix(phase->stream.seed ^ rng_mix(index))};
     fill.keys[0] = key;
-    fill.sizes[0] = value_size(&phase->values, rng_next(&rng));
+    phase_fill(phase, &phase->update, index, &rng, &fill);
     frame_emit(&phase->update, &fill, out);
 }
 

@@ -124,6 +124,7 @@ static void json_option(struct writer *json, const struct options_row *row, cons
         json_sizes(json, row->name, field);
         break;
     case OPTIONS_TYPE_REAL:
+    case OPTIONS_TYPE_PERCENT:
         writer_real(json, row->name, *(const double *)field);
         break;
     case OPTIONS_TYPE_FLAG:
@@ -263,6 +264,26 @@ static void json_latency_object(struct writer *json, const char *key, const stru
     writer_close(json, '}');
 }
 
+/* A kind of request of a test that mixes several. */
+static void json_kind(struct writer *json, const struct result *result, unsigned i)
+{
+    const struct worker_kind *kind = &result->kinds[i];
+    uint64_t requests = result_kind_requests(result, i);
+    if (requests == 0)
+        return;
+    writer_open(json, result->workload->shapes[i]->name, '{');
+    writer_uint(json, "count", requests);
+    writer_real(json, "ops_per_sec",
+                result->elapsed_ns > 0
+                    ? (double)result->by_shape[i].count / ((double)result->elapsed_ns / 1e9)
+                    : 0);
+    writer_uint(json, "errors", kind->errors);
+    writer_uint(json, "hits", kind->hits);
+    writer_uint(json, "misses", kind->misses);
+    json_latency(json, &result->by_shape[i]);
+    writer_close(json, '}');
+}
+
 static void json_latencies(struct writer *json, const struct result *result)
 {
     const struct workload *workload = result->workload;
@@ -274,8 +295,8 @@ static void json_latencies(struct writer *json, const struct result *result)
     if (!workload_mixes(workload))
         return;
     writer_open(json, "by_request", '{');
-    for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
-        json_latency_object(json, workload->shapes[i]->name, &result->by_shape[i]);
+    for (unsigned i = 0; i < workload->n_shapes; i++)
+        json_kind(json, result, i);
     writer_close(json, '}');
 }
 
@@ -346,6 +367,19 @@ static void json_cpu(struct writer *json, const struct result *result)
     writer_close(json, '}');
 }
 
+static void json_fairness(struct writer *json, const struct fairness *fairness)
+{
+    if (fairness->connections < 2)
+        return;
+    writer_open(json, "fairness", '{');
+    writer_uint(json, "connections", fairness->connections);
+    writer_uint(json, "min", fairness->min);
+    writer_uint(json, "median", fairness->median);
+    writer_uint(json, "max", fairness->max);
+    writer_real(json, "jain", fairness->jain);
+    writer_close(json, '}');
+}
+
 static void json_warnings(struct writer *json, const struct plan *plan, const struct result *result)
 {
     bool holds[WARNING_COUNT];
@@ -362,6 +396,7 @@ static void json_warnings(struct writer *json, const struct plan *plan, const st
     writer_close(json, ']');
     json_known(json, "first_error", result->first_error);
     json_known(json, "first_corrupt", result->first_corrupt);
+    json_known(json, "first_stale", result->first_stale);
     if (result->failure.kind != FAILURE_NONE)
         writer_text(json, "failure", result->failure.text);
 }
@@ -383,6 +418,11 @@ static void json_result(struct writer *json, const struct report_run *run,
     writer_uint(json, "hits", result->counts.hits);
     writer_uint(json, "misses", result->counts.misses);
     writer_uint(json, "corrupt", result->counts.corrupt);
+    if (run->plan->verify) {
+        writer_uint(json, "checked", result->counts.checked);
+        writer_uint(json, "followed", result->counts.followed);
+        writer_uint(json, "stale", result->counts.stale);
+    }
     writer_uint(json, "unanswered", result->counts.unanswered);
     writer_uint(json, "unsent", result->counts.unsent);
     writer_uint(json, "dropped", result->counts.dropped);
@@ -395,6 +435,7 @@ static void json_result(struct writer *json, const struct report_run *run,
     if (run->plan->digest)
         json_digest(json, result->digest);
     json_latencies(json, result);
+    json_fairness(json, &result->fairness);
     json_cpu(json, result);
     json_warnings(json, run->plan, result);
     json_series(json, &result->series);
@@ -422,12 +463,25 @@ void report_json_side(struct writer *json, const struct report_run *run,
     writer_close(json, '}');
 }
 
+static void json_keys_check(struct writer *json, const char *key, const struct report_keys *keys)
+{
+    if (keys->read == 0)
+        return;
+    writer_open(json, key, '{');
+    writer_uint(json, "read", keys->read);
+    writer_uint(json, "found", keys->found);
+    writer_real(json, "expected", keys->expected);
+    writer_close(json, '}');
+}
+
 void report_json_end(struct writer *json, const struct report_findings *findings)
 {
     writer_close(json, '}');
     if (findings != NULL) {
         versus_write(json, findings->versus, findings->n_versus);
         knee_report_write(json, findings->knees, findings->n_knees);
+        json_keys_check(json, "keys_check", &findings->keys[0]);
+        json_keys_check(json, "keys_check_b", &findings->keys[1]);
     }
     writer_close(json, '}');
 }

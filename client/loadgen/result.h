@@ -5,6 +5,7 @@
 #pragma once
 
 #include "client/loadgen/cpu.h"
+#include "client/loadgen/fairness.h"
 #include "client/loadgen/series.h"
 #include "client/loadgen/worker.h"
 
@@ -13,8 +14,10 @@ struct result {
     struct worker_counts counts;
     struct hist latency;                   /* of all successful requests, ns */
     struct hist by_shape[WORKLOAD_SHAPES]; /* the same by shape of the workload */
-    uint64_t digest;                       /* of the requests, with --digest */
-    uint64_t elapsed_ns;                   /* from the first request to the last reply */
+    struct worker_kind kinds[WORKLOAD_SHAPES];
+    struct fairness fairness; /* of several runs, that of the least fair */
+    uint64_t digest;          /* of the requests, with --digest */
+    uint64_t elapsed_ns;      /* from the first request to the last reply */
     struct cpu_time client;
     bool has_server_cpu;
     uint64_t server_cpu_ns;
@@ -27,6 +30,7 @@ struct result {
     struct hist slip;       /* open loop: how late loadgen itself was, ns */
     double offered;         /* open loop: requests a second asked for; else 0 */
     char first_corrupt[WORKER_ERROR_SIZE]; /* of the values that --verify found wrong */
+    char first_stale[WORKER_ERROR_SIZE];   /* of those that had been overwritten */
     struct series series;                  /* of `latency`, over time */
 };
 
@@ -52,6 +56,9 @@ double result_paced_rate(const struct result *result);
 /* CPU time per request in us: of this process, of the server (0 if unknown). */
 double result_client_us(const struct result *result);
 double result_server_us(const struct result *result);
+
+/* Requests of a kind that were answered, errors included. */
+uint64_t result_kind_requests(const struct result *result, unsigned shape);
 
 /* Share of reads that found their key, 0..1; 1 if there were none. */
 double result_hit_share(const struct result *result);

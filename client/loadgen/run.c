@@ -124,7 +124,8 @@ static bool run_wait(struct run *run)
     return sem_clockwait(&run->ended, CLOCK_MONOTONIC, &until) == 0;
 }
 
-static void run_sample(const struct run *run, struct series *series, bool last)
+static void run_sample(const struct run *run, const struct phase *phase, struct series *series,
+                       bool last)
 {
     uint64_t now = clock_mono_ns(), errors = 0;
     struct hist all;
@@ -133,7 +134,7 @@ static void run_sample(const struct run *run, struct series *series, bool last)
     hist_init(&all);
     for (unsigned i = 0; i < run->n_workers; i++) {
         errors += worker_load(&run->workers[i]->counts.errors);
-        for (unsigned shape = 0; shape < WORKLOAD_SHAPES; shape++)
+        for (unsigned shape = 0; shape < phase->workload->n_shapes; shape++)
             hist_merge(&all, &run->workers[i]->latency[shape]);
     }
     series_update(series, now, &all, errors, last);
@@ -151,7 +152,7 @@ static void run_watch(struct run *run, const struct phase *phase, struct progres
         if (run_interrupted())
             atomic_store(&run->stop, true);
         progress_update(progress, phase, run->workers, run->n_workers);
-        run_sample(run, series, ended == started);
+        run_sample(run, phase, series, ended == started);
     }
     progress_end(progress, phase, run->workers, run->n_workers);
 }
@@ -215,6 +216,19 @@ static void run_threads(struct run *run, const struct phase *phase, struct progr
         pthread_join(threads[i].thread, NULL);
 }
 
+/* How evenly the connections were served. */
+static void run_fairness(const struct run *run, struct result *out)
+{
+    uint64_t *done = mem_calloc(run->plan->connections, sizeof *done);
+    size_t n = 0;
+    for (unsigned i = 0; i < run->n_workers && done != NULL; i++)
+        for (unsigned j = 0; j < run->workers[i]->n_conns; j++)
+            done[n++] = run->workers[i]->conns[j].done;
+    if (done != NULL)
+        out->fairness = fairness_of(done, n);
+    mem_free(done);
+}
+
 void run_phase(struct run *run, const struct phase *phase, struct progress *progress,
                struct result *out)
 {
@@ -238,5 +252,6 @@ void run_phase(struct run *run, const struct phase *phase, struct progress *prog
     out->elapsed_ns = run_elapsed_ns(run);
     for (unsigned i = 0; i < run->n_workers; i++)
         result_add(out, run->workers[i]);
+    run_fairness(run, out);
     mem_free(threads);
 }

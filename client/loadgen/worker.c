@@ -112,9 +112,13 @@ static int worker_reserve(struct worker *worker, const struct phase *phase)
     int err = 0;
     for (unsigned i = 0; i < worker->n_conns && err == 0; i++) {
         struct conn *conn = &worker->conns[i];
+        conn->number = (uint64_t)i * phase->threads + worker->index;
+        conn->turn = conn->done = 0;
         err = buf_reserve(&conn->unsent, output);
         if (err == 0)
             err = buf_reserve(&conn->unparsed, 2 * phase->value_bytes + WORKER_REPLY_EXTRA);
+        if (err == 0 && phase->values.checked)
+            err = history_init(&conn->history);
     }
     return err;
 }
@@ -126,7 +130,8 @@ int worker_prepare(struct worker *worker, const struct phase *phase, const atomi
     worker->next_index = worker->index;
     worker->end_index = phase->requests;
     memset(&worker->counts, 0, sizeof worker->counts);
-    for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
+    memset(worker->kinds, 0, sizeof worker->kinds);
+    for (unsigned i = 0; i < phase->workload->n_shapes; i++)
         hist_init(&worker->latency[i]);
     hist_init(&worker->service);
     hist_init(&worker->first_byte);
@@ -137,7 +142,7 @@ int worker_prepare(struct worker *worker, const struct phase *phase, const atomi
     if (phase->rate > 0)
         schedule_init(&worker->schedule, phase->rate, phase->poisson, phase->arrival_seed,
                       worker->index, phase->threads);
-    worker->first_error[0] = worker->first_corrupt[0] = 0;
+    worker->first_error[0] = worker->first_corrupt[0] = worker->first_stale[0] = 0;
     worker->failure.kind = FAILURE_NONE;
     return worker_reserve(worker, phase);
 }
@@ -154,8 +159,12 @@ static void worker_build(struct worker *worker, struct conn *conn, uint64_t inte
 {
     struct conn_request *request = conn_add(conn);
     size_t begin = conn->unsent.size;
-    struct phase_request built =
-        phase_emit(worker->phase, worker->next_index, worker->horizon, request->id, &conn->unsent);
+    const struct phase_slot slot = {.index = worker->next_index,
+                                    .horizon = worker->horizon,
+                                    .part = conn->number,
+                                    .turn = conn->turn++,
+                                    .id = request->id};
+    struct phase_request built = phase_emit(worker->phase, &slot, &conn->unsent);
     if (worker->phase->digest)
         worker->digest +=
             phase_digest(worker->phase, worker->next_index, built.shape,
@@ -280,13 +289,24 @@ static struct conn *worker_pick(struct worker *worker)
     return any;
 }
 
+/* --overload abort: a request is due, but no connection is free. */
+static int worker_overloaded(struct worker *worker, uint64_t now)
+{
+    return failure_set(&worker->failure, FAILURE_OVERLOAD,
+                       "after %.3f s a request was due when all connections were busy (--overload "
+                       "abort): the server does not keep the rate, or it takes more -c or -P",
+                       (double)clock_ticks_to_ns(now - worker->started) / 1e9);
+}
+
 /* Build all requests that are due, as far as connections have room. */
-static void worker_build_due(struct worker *worker, uint64_t now)
+static int worker_build_due(struct worker *worker, uint64_t now)
 {
     while (worker->next_index < worker->end_index && worker_due(worker) <= now) {
         uint64_t due = worker_due(worker);
         struct conn *conn = worker_pick(worker);
-        if (conn == NULL && worker->phase->drop) {
+        if (conn == NULL && worker->phase->overload == PLAN_OVERLOAD_ABORT)
+            return worker_overloaded(worker, now);
+        if (conn == NULL && worker->phase->overload == PLAN_OVERLOAD_DROP) {
             worker_count(&worker->counts.dropped, 1);
             worker->next_index += worker->phase->threads;
             worker_schedule(worker);
@@ -294,7 +314,7 @@ static void worker_build_due(struct worker *worker, uint64_t now)
         }
         if (conn == NULL) {
             worker->late = true;
-            return;
+            return 0;
         }
         if (!worker->late)
             hist_add(&worker->slip, clock_ticks_to_ns(now - due));
@@ -306,13 +326,13 @@ static void worker_build_due(struct worker *worker, uint64_t now)
         conn->queued = true;
         worker_schedule(worker);
     }
+    return 0;
 }
 
 /* Send what is due: one send for each connection that has got some. */
 static int worker_send_due(struct worker *worker)
 {
-    int err = 0;
-    worker_build_due(worker, clock_ticks());
+    int err = worker_build_due(worker, clock_ticks());
     for (unsigned i = 0; i < worker->n_queue; i++) {
         struct conn *conn = worker->queue[i];
         conn->queued = false;
@@ -359,22 +379,92 @@ static void worker_keep_error(struct worker *worker, struct bytes text)
     worker->first_error[size] = 0;
 }
 
-/* A read has been answered: count it, and check the value if that was asked for. */
-static void worker_found(struct worker *worker, const struct conn_request *request,
-                         enum driver_status status, struct bytes value)
+/* Must this read be looked at? A share of all, the same for any number of threads. */
+static bool worker_samples(const struct phase *phase, uint64_t index)
+{
+    return phase->values.checked && (rng_mix(index) >> 32) < phase->check_below;
+}
+
+/* A value was found that another write of this phase cannot bring back: one of before the phase, or
+ * one that this connection alone would write again, and has not. */
+static bool worker_is_past(const struct phase *phase, const struct conn_request *request,
+                           uint64_t write)
+{
+    const struct stream *stream = &phase->stream;
+    if (stream->pattern == STREAM_PARTITIONED)
+        return write < request->index;
+    if (stream->pattern == STREAM_LATEST || stream->grows)
+        return false;
+    if (write >= phase->requests)
+        return true;
+    struct stream_op op = stream_at(stream, write);
+    unsigned flags = phase->workload->shapes[op.shape]->flags;
+    return (flags & (SHAPE_STORES | SHAPE_UPDATES)) == 0 ||
+           stream_key(stream, &op, phase->frames[op.shape].keys) != request->key;
+}
+
+/* Does what was read (write number, or HISTORY_NOTHING) agree with what the connection knows? */
+static void worker_follow(struct worker *worker, struct conn *conn,
+                          const struct conn_request *request, uint64_t write, uint64_t now)
 {
     struct worker_counts *counts = &worker->counts;
-    worker_count(status == DRIVER_NIL ? &counts->misses : &counts->hits, 1);
-    if (status == DRIVER_NIL || !worker->phase->values.checked)
+    bool nothing = write == HISTORY_NOTHING;
+    if (nothing && worker->phase->removes)
         return;
+    enum history_verdict verdict =
+        history_judge(&conn->history, request->key, write, request->sent);
+    if (verdict != HISTORY_UNKNOWN)
+        worker_count(&counts->followed, 1);
+    if (!nothing && worker_is_past(worker->phase, request, write))
+        history_note(&conn->history, request->key,
+                     (struct history_event){write, request->sent, now});
+    if (verdict != HISTORY_STALE)
+        return;
+    if (counts->stale == 0 && nothing)
+        (void)snprintf(worker->first_stale, sizeof worker->first_stale,
+                       "key %012" PRIu64 " was gone though its write had been answered",
+                       request->key);
+    else if (counts->stale == 0)
+        (void)snprintf(worker->first_stale, sizeof worker->first_stale,
+                       "key %012" PRIu64 " had write %" PRIu64
+                       " again, though a later one had been answered",
+                       request->key, write);
+    worker_count(&counts->stale, 1);
+}
+
+/* A value was read: can it have been written? */
+static bool worker_check_value(struct worker *worker, const struct conn_request *request,
+                               struct bytes value)
+{
+    struct worker_counts *counts = &worker->counts;
     size_t at = value_wrong_at(&worker->phase->values, value, request->key);
+    worker_count(&counts->checked, 1);
     if (at == SIZE_MAX)
-        return;
+        return true;
     if (counts->corrupt == 0)
         (void)snprintf(worker->first_corrupt, sizeof worker->first_corrupt,
                        "the value of key %012" PRIu64 " (%zu bytes) is wrong from byte %zu on",
                        request->key, value.size, at);
     worker_count(&counts->corrupt, 1);
+    return false;
+}
+
+/* A read has been answered: count it, and check the value if that was asked for. */
+static void worker_found(struct worker *worker, struct conn *conn,
+                         const struct conn_request *request, enum driver_status status,
+                         struct bytes value, uint64_t now)
+{
+    bool nothing = status == DRIVER_NIL;
+    struct worker_counts *counts = &worker->counts;
+    struct worker_kind *kind = &worker->kinds[request->shape];
+    worker_count(nothing ? &counts->misses : &counts->hits, 1);
+    (*(nothing ? &kind->misses : &kind->hits))++;
+    if (!worker_samples(worker->phase, request->index))
+        return;
+    if (nothing)
+        worker_follow(worker, conn, request, HISTORY_NOTHING, now);
+    else if (worker_check_value(worker, request, value))
+        worker_follow(worker, conn, request, value_write(value), now);
 }
 
 /* Record how long a request took. A reply of which a part had come before began with that. */
@@ -406,12 +496,18 @@ static int worker_update(struct worker *worker, struct conn *conn, struct conn_r
 }
 
 /* Keep that a write was answered, or (answered 0) that it was not, or refused. */
-static int worker_log(struct worker *worker, const struct conn_request *request, uint64_t answered)
+static int worker_log(struct worker *worker, struct conn *conn, const struct conn_request *request,
+                      uint64_t answered)
 {
     const struct phase *phase = worker->phase;
     unsigned flags = phase->workload->shapes[request->shape]->flags;
     const struct ack ack = {request->key, request->index, request->sent, answered};
-    if (phase->acks == NULL || !((flags & SHAPE_STORES) != 0 || request->updates))
+    if (!((flags & SHAPE_STORES) != 0 || request->updates))
+        return 0;
+    if (phase->values.checked && answered != 0)
+        history_note(&conn->history, request->key,
+                     (struct history_event){request->index, request->sent, answered});
+    if (phase->acks == NULL)
         return 0;
     if (acks_add(phase->acks, &worker->acks, &ack) != 0)
         return failure_set(&worker->failure, FAILURE_LOCAL, "--ack-log: cannot write to it: %s",
@@ -433,15 +529,17 @@ static int worker_record(struct worker *worker, struct conn *conn, enum driver_s
         if (counts->errors == 0)
             worker_keep_error(worker, reply->text);
         worker_count(&counts->errors, 1);
-        return worker_log(worker, request, 0);
+        worker->kinds[request->shape].errors++;
+        return worker_log(worker, conn, request, 0);
     }
     unsigned flags = worker->phase->workload->shapes[request->shape]->flags;
     if ((flags & SHAPE_FINDS) != 0 && !request->updates)
-        worker_found(worker, request, status, reply->value);
+        worker_found(worker, conn, request, status, reply->value, now);
     if ((flags & SHAPE_UPDATES) != 0 && !request->updates)
         return worker_update(worker, conn, *request);
+    conn->done++;
     worker_time(worker, conn, request, now);
-    return worker_log(worker, request, now);
+    return worker_log(worker, conn, request, now);
 }
 
 /* A reply to what the connection began with. */
@@ -646,7 +744,7 @@ static void worker_abandon(struct worker *worker)
                 continue;
             hist_add(&worker->latency[request->shape], clock_ticks_to_ns(now - request->intended));
             worker_count(&worker->counts.unanswered, 1);
-            (void)worker_log(worker, request, 0); /* there is a failure already */
+            (void)worker_log(worker, conn, request, 0); /* there is a failure already */
         }
     }
 }

@@ -25,6 +25,14 @@ struct worker_counts {
     uint64_t unsent;     /* due, but not sent within the time to drain; the same */
     uint64_t dropped;    /* due when no connection was free, and not sent: in no latency */
     uint64_t corrupt;    /* values read that cannot have been written; they are hits as well */
+    uint64_t checked;    /* values of which that was looked at */
+    uint64_t followed;   /* of these and of misses, those of keys with a history */
+    uint64_t stale;      /* of these, what had been overwritten before it was asked for */
+};
+
+/* The same of one kind of request. */
+struct worker_kind {
+    uint64_t errors, hits, misses;
 };
 
 enum { WORKER_ERROR_SIZE = 200 };
@@ -59,6 +67,7 @@ struct worker {
     /* Results. Others may read counts and latency (hist_merge) while the worker runs, the rest when
      * it has returned. */
     struct worker_counts counts;
+    struct worker_kind kinds[WORKLOAD_SHAPES];
     struct hist latency[WORKLOAD_SHAPES]; /* ns from the intended start to the reply */
     struct hist service;                  /* ns from sending to the reply; open loop only */
     struct hist first_byte;               /* ns from sending to the first byte of the reply */
@@ -68,6 +77,7 @@ struct worker {
     uint64_t waiting_ns; /* it was ready to run, but another thread did */
     char first_error[WORKER_ERROR_SIZE];   /* "" if there was none */
     char first_corrupt[WORKER_ERROR_SIZE]; /* the same */
+    char first_stale[WORKER_ERROR_SIZE];   /* the same */
     struct failure failure;
 };
 

@@ -20,7 +20,7 @@ static void emit(const struct shape *shape, struct buf *out)
     struct command command;
     struct frame frame;
     frame_init(&frame);
-    assert_true(shape_command(shape, SPELLING_RESP, &command));
+    assert_true(shape_command(shape, SPELLING_RESP, COMMAND_KEY_USUAL, &command));
     bool line = (shape->flags & SHAPE_INLINE) != 0;
     assert_int_equal(driver_resp2.encode(&command, line, bytes_of("VXK"), &frame), 0);
     assert_int_equal(buf_reserve(out, frame.bytes.size + 1), 0);
@@ -74,7 +74,7 @@ static void values_that_differ(void **state)
     buf_init(&out);
     command_split("MSET a__rand_int__ __data__ b__rand_int__ __data__", &command);
     assert_int_equal(driver_resp2.encode(&command, false, BYTES_NONE, &frame), 0);
-    assert_int_equal(buf_reserve(&out, frame_size_max(&frame, 100)), 0);
+    assert_int_equal(buf_reserve(&out, frame_size_max(&frame, 100, 0)), 0);
     frame_emit(&frame, &fill, &out);
     const char expected[] = "*5\r\n$4\r\nMSET\r\n$13\r\na000000000007\r\n$34\r\n"
                             "loadgen 000000000007:000000000005:\r\n$13\r\nb000000000008\r\n$100\r\n"

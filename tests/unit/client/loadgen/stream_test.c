@@ -183,7 +183,7 @@ static void gaussian(void **state)
 static void grows(void **state)
 {
     (void)state;
-    static const uint64_t parts[][2] = {{1, 1}, {1, 2}, {5, 100}, {99, 100}};
+    static const uint32_t parts[][2] = {{1, 1}, {1, 2}, {5, 100}, {99, 100}};
     static bool seen[DRAWS];
     for (size_t i = 0; i < LENGTH_OF(parts); i++) {
         struct stream stream;
@@ -192,20 +192,19 @@ static void grows(void **state)
         stream_set_latest(&stream, 0.99);
         stream.grows = true;
         stream.first_insert = KEYS;
-        stream.writes = parts[i][0];
-        stream.each = parts[i][1];
+        stream_set_weights(&stream, (const uint32_t[]){parts[i][0], parts[i][1] - parts[i][0]}, 2);
         memset(seen, 0, sizeof seen);
         for (uint64_t index = 0; index < blocks * stream.each; index++) {
             struct stream_op op = stream_at(&stream, index);
             if (op.shape != 0)
                 continue;
             uint64_t key = stream_key(&stream, &op, 1);
-            assert_true(key >= KEYS && key < KEYS + blocks * stream.writes);
+            assert_true(key >= KEYS && key < KEYS + blocks * stream.upto[0]);
             assert_false(seen[key]);
             seen[key] = true;
             inserts++;
         }
-        assert_int_equal(inserts, blocks * stream.writes);
+        assert_int_equal(inserts, blocks * stream.upto[0]);
     }
 }
 
@@ -220,8 +219,7 @@ static void latest(void **state)
     stream_set_latest(&stream, 0.99);
     stream.grows = true;
     stream.first_insert = 10 * KEYS;
-    stream.writes = 5;
-    stream.each = 100;
+    stream_set_weights(&stream, (const uint32_t[]){5, 95}, 2);
     memset(counts, 0, sizeof counts);
     for (uint64_t index = 0; index < 100000; index++) {
         struct stream_op op = stream_at(&stream, index);
