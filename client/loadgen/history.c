@@ -59,12 +59,15 @@ void history_note(struct history *history, uint64_t key, struct history_event ev
     place->events[0] = event;
 }
 
-/* Did the key hold `newer` after this, and before the read was sent? */
-static bool history_overtaken(const struct history_key *place, uint64_t answered, uint64_t sent)
+/* Did the key hold another value at some time from `after` until the read was sent? */
+static bool history_overtaken(const struct history_key *place, uint64_t value, uint64_t after,
+                              uint64_t sent)
 {
-    for (unsigned i = 0; i < place->n; i++)
-        if (place->events[i].sent >= answered && place->events[i].answered <= sent)
+    for (unsigned i = 0; i < place->n; i++) {
+        const struct history_event *event = &place->events[i];
+        if (event->value != value && event->sent >= after && event->answered <= sent)
             return true;
+    }
     return false;
 }
 
@@ -72,13 +75,18 @@ enum history_verdict history_judge(const struct history *history, uint64_t key, 
                                    uint64_t sent)
 {
     const struct history_key *place = history_place(history, key);
+    uint64_t after = 0; /* what never was there is stale if anything was */
+    bool known = false;
     if (place->n == 0 || place->key != key)
         return HISTORY_UNKNOWN;
-    if (value == HISTORY_NOTHING)
-        return history_overtaken(place, 0, sent) ? HISTORY_STALE : HISTORY_UNKNOWN;
     for (unsigned i = 0; i < place->n; i++)
-        if (place->events[i].value == value)
-            return history_overtaken(place, place->events[i].answered, sent) ? HISTORY_STALE
-                                                                             : HISTORY_GOOD;
-    return HISTORY_UNKNOWN;
+        if (place->events[i].value == value) {
+            after = place->events[i].answered;
+            known = true;
+        }
+    if (!known && value != HISTORY_NOTHING)
+        return HISTORY_UNKNOWN;
+    if (history_overtaken(place, value, after, sent))
+        return HISTORY_STALE;
+    return known ? HISTORY_GOOD : HISTORY_UNKNOWN;
 }

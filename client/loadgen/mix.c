@@ -117,7 +117,8 @@ static int mix_part(struct mix *mix, const char *part, size_t size, char *out_de
 
 int mix_of_list(struct mix *mix, const char *list, char out_detail[static MIX_DETAIL_SIZE])
 {
-    _Static_assert((int)MIX_DETAIL_SIZE >= (int)WORKLOAD_DETAIL_SIZE, "workload_unknown writes as much");
+    _Static_assert((int)MIX_DETAIL_SIZE >= (int)WORKLOAD_DETAIL_SIZE,
+                   "workload_unknown writes as much");
     mix_begin(mix);
     for (;;) {
         size_t size = strcspn(list, ",");

@@ -81,9 +81,11 @@ static inline uint64_t stream_place(const struct stream *stream, uint64_t index)
 static inline struct stream_op stream_at(const struct stream *stream, uint64_t index)
 {
     struct rng rng = {rng_mix(stream->seed + index * 0x9e3779b97f4a7c15u)};
-    unsigned shape = 0;
     uint64_t inserts = stream->grows ? stream->upto[0] : 0;
-    if (stream->shapes > 1 && (inserts == 0 || stream_place(stream, index) >= inserts)) {
+    unsigned shape = 0, others = inserts > 0 ? 1 : 0; /* the first that is drawn */
+    if (inserts == 0 || stream_place(stream, index) >= inserts)
+        shape = others;
+    if (shape == others && stream->shapes - others > 1) {
         uint64_t at = inserts + rng_below(&rng, stream->each - inserts);
         while (at >= stream->upto[shape])
             shape++;

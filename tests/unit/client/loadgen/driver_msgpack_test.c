@@ -102,6 +102,41 @@ static void value_heads(void **state)
     }
 }
 
+/* Keys of a file and numbers are read back as they are. */
+static void keys_and_numbers(void **state)
+{
+    (void)state;
+    static const uint64_t numbers[] = {0, 127, 65536, UINT64_C(1) << 53};
+    static uint8_t text[65536];
+    static size_t ends[] = {2, 258, 65536};
+    struct keys keys = {.text = {text, sizeof text, 0}, .ends = ends, .n = 3, .longest = 65277};
+    memset(text, 'k', sizeof text);
+    for (size_t i = 0; i < 12; i++) {
+        struct command command;
+        struct frame frame;
+        struct buf out;
+        struct frame_fill fill = {
+            .id = 9, .keys = {i % 3}, .numbers = {numbers[i / 3]}, .list = &keys};
+        frame_init(&frame);
+        buf_init(&out);
+        command_split("kv.mput [ [ __key__ __number__ ] ]", &command);
+        assert_int_equal(driver_msgpack.encode(&command, false, BYTES_NONE, &frame), 0);
+        assert_int_equal(buf_reserve(&out, frame_size_max(&frame, 0, keys.longest)), 0);
+        frame_emit(&frame, &fill, &out);
+        struct mp_reader reader = mp_reader_of(buf_bytes(&out));
+        struct mp element;
+        for (unsigned n = 0; n < 7; n++) /* [0, id, operation, [[[ */
+            assert_int_equal(mp_read(&reader, &element), 0);
+        assert_int_equal(mp_read(&reader, &element), 0);
+        assert_true(element.kind == MP_STR && bytes_equal(element.bytes, keys_at(&keys, i % 3)));
+        assert_int_equal(mp_read(&reader, &element), 0);
+        assert_true(element.kind == MP_UINT && element.uint == numbers[i / 3]);
+        assert_true(reader.at == out.data + out.size);
+        buf_deinit(&out);
+        buf_deinit(&frame.bytes);
+    }
+}
+
 static void refused(const char *words)
 {
     struct command command;
@@ -206,8 +241,8 @@ int main(void)
     op_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_decode),  cmocka_unit_test(value_heads),
-        cmocka_unit_test(requests_refused), cmocka_unit_test(replies),
-        cmocka_unit_test(any_bytes),
+        cmocka_unit_test(keys_and_numbers), cmocka_unit_test(requests_refused),
+        cmocka_unit_test(replies),          cmocka_unit_test(any_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
