@@ -17,7 +17,7 @@ enum stream_pattern {
     STREAM_HOTSPOT,     /* a share of the requests goes to a share of the keys */
     STREAM_LATEST,      /* the newer a key, the more often */
     STREAM_GAUSSIAN,    /* those around one key often, those far from it rarely */
-    STREAM_PARTITIONED, /* each connection has keys of its own, and takes them one after the other */
+    STREAM_PARTITIONED, /* each connection has keys of its own, which it takes in turn */
 };
 
 enum { STREAM_SHAPES = 16 };
