@@ -12,6 +12,7 @@
 #include "common/num.h"
 
 #define COMMAND_DATA         "__data__"
+#define COMMAND_REPLY        "__reply__"
 #define COMMAND_NUMBER       "__number__"
 #define COMMAND_NUMBER_BEGIN "__number:"
 #define COMMAND_NUMBER_END   "__"
@@ -49,6 +50,11 @@ bool command_is_data(struct bytes word)
 bool command_is_key(struct bytes word)
 {
     return bytes_equal(word, bytes_of(COMMAND_KEY_ITSELF));
+}
+
+bool command_is_reply(struct bytes word)
+{
+    return bytes_equal(word, bytes_of(COMMAND_REPLY));
 }
 
 bool command_is_number(struct bytes word, uint64_t *out_low, uint64_t *out_high)

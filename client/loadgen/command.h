@@ -11,6 +11,7 @@
  * __data__      a word of its own: a value of --size bytes.
  * __number__    a word of its own: a whole number from 0 to 999999 at random, or of others:
  *               __number:1-100__.
+ * __reply__     a word of its own, in a sequence: what the request before was answered.
  * [ ]   { }     MessagePack-RPC only, words of their own: an array; a map of keys and values in
  *               turn, as options of an operation are. Whole numbers are sent as such.
  */
@@ -34,6 +35,7 @@ MUST_USE bool command_of_words(char *const *words, int count, struct command *ou
 
 bool command_is_data(struct bytes word);
 bool command_is_key(struct bytes word);
+bool command_is_reply(struct bytes word);
 
 /* From what to what a number is; false if the word is none, or not from 0 to 2^53. */
 bool command_is_number(struct bytes word, uint64_t *out_low, uint64_t *out_high);

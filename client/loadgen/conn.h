@@ -22,7 +22,8 @@ struct conn_request {
     uint32_t id;
     uint16_t shape; /* index into workload->shapes */
     bool busy;
-    bool updates; /* it has been read, and is being written */
+    uint16_t step;  /* of a sequence: which is in flight */
+    uint64_t since; /* when that was built; the first: see sent */
 };
 
 struct conn {
@@ -69,7 +70,7 @@ static inline struct conn_request *conn_add(struct conn *conn)
     struct conn_request *request = &conn->ring[conn->next_id & conn->mask];
     request->id = conn->next_id++;
     request->busy = true;
-    request->updates = false;
+    request->step = 0;
     request->sent = 0;
     conn->in_flight++;
     return request;

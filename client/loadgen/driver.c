@@ -49,6 +49,9 @@ int driver_add_hole(struct frame *frame, struct bytes word, bool *out_is)
     *out_is = true;
     if (command_is_number(word, &hole.low, &hole.high))
         return driver_note(frame, hole, &frame->numbers, FRAME_NUMBERS_MAX);
+    hole.kind = FRAME_REPLY;
+    if (command_is_reply(word))
+        return driver_note(frame, hole, &frame->replies, FRAME_REPLIES_MAX);
     *out_is = command_is_key(word);
     if (!*out_is)
         return 0;

@@ -19,7 +19,8 @@ void frame_init(struct frame *frame)
 size_t frame_size_max(const struct frame *frame, size_t value_max, size_t key_max)
 {
     return frame->bytes.size + frame->values * (FRAME_VALUE_HEAD_MAX + value_max) +
-           frame->keys * (FRAME_VALUE_HEAD_MAX + key_max) + frame->numbers * FRAME_NUMBER_MAX;
+           frame->keys * (FRAME_VALUE_HEAD_MAX + key_max) + frame->numbers * FRAME_NUMBER_MAX +
+           frame->replies * FRAME_VALUE_HEAD_MAX;
 }
 
 /* How far a request is filled in. */
@@ -59,6 +60,14 @@ static void frame_emit_key(const struct frame *frame, const struct frame_fill *f
     out->size += text.size;
 }
 
+static void frame_emit_reply(const struct frame *frame, struct bytes reply, struct buf *out)
+{
+    out->size += frame->style->put_value_head(out->data + out->size, reply.size);
+    if (reply.size > 0)
+        memcpy(out->data + out->size, reply.data, reply.size);
+    out->size += reply.size;
+}
+
 static void frame_emit_hole(const struct frame *frame, const struct frame_fill *fill,
                             enum frame_hole_kind kind, struct frame_progress *p, struct buf *out)
 {
@@ -69,6 +78,9 @@ static void frame_emit_hole(const struct frame *frame, const struct frame_fill *
         break;
     case FRAME_KEY:
         frame_emit_key(frame, fill, fill->keys[p->key++], out);
+        break;
+    case FRAME_REPLY:
+        frame_emit_reply(frame, fill->reply, out);
         break;
     case FRAME_NUMBER:
         out->size += frame->style->put_number(out->data + out->size, fill->numbers[p->number++]);

@@ -291,6 +291,15 @@ static void html_latency_row(FILE *out, const char *name, const json_t *latency)
     fputs("</tr>\n", out);
 }
 
+/* Those of a sequence, each by itself. */
+static void html_step_rows(FILE *out, const json_t *sequence)
+{
+    const char *name;
+    json_t *latency;
+    json_object_foreach(json_object_get(sequence, "steps"), name, latency)
+        html_latency_row(out, name, latency);
+}
+
 static void html_latency_table(FILE *out, const json_t *result)
 {
     const char *name;
@@ -302,8 +311,12 @@ static void html_latency_table(FILE *out, const json_t *result)
     html_latency_row(out, "response", result);
     html_latency_row(out, "service", json_object_get(result, "service"));
     html_latency_row(out, "first byte", json_object_get(result, "ttfb"));
+    html_step_rows(out, result);
     json_object_foreach(json_object_get(result, "by_request"), name, latency)
+    {
         html_latency_row(out, name, latency);
+        html_step_rows(out, latency);
+    }
     fputs("</tbody></table></div>\n", out);
 }
 

@@ -22,7 +22,7 @@
 #include <strings.h>
 
 enum {
-    MIX_WEIGHT_MAX = 1000000,
+    MIX_WEIGHT_MAX = 1000000,     /* mix_mistake says so, too */
     MIX_SCRIPT_MAX = 1024 * 1024, /* bytes */
 };
 
@@ -170,6 +170,7 @@ static bool mix_head(struct bytes word, struct bytes *out_name, uint32_t *out_we
            (equals == NULL || name > 0);
 }
 
+/* Is every number one? */
 static bool mix_placeholders_good(const struct command *command)
 {
     static const char begin[] = "__number";
@@ -181,39 +182,114 @@ static bool mix_placeholders_good(const struct command *command)
     return true;
 }
 
-/* A line of the text, which ends in NUL. */
-static int mix_line(struct mix *mix, const char *line, unsigned number, char *out_detail)
+static bool mix_copies(const struct command *command)
 {
+    for (unsigned i = 0; i < command->count; i++)
+        if (command_is_reply(command->words[i]))
+            return true;
+    return false;
+}
+
+/* A line of a script. */
+struct mix_line {
+    unsigned number; /* from 1 on */
     struct command command;
-    struct bytes name = BYTES_NONE;
-    uint32_t weight = 1;
+    unsigned first; /* word of the request itself */
+    struct bytes name;
+    uint32_t weight;
+};
+
+static struct shape mix_shape(const struct mix_line *line, const char *name)
+{
+    struct bytes first = line->command.words[line->first];
+    const char *words = (const char *)first.data; /* up to the end of the line */
+    return (struct shape){
+        .name = name,
+        .spelling = {words, words},
+        .flags = mix_flags(first) | (mix_copies(&line->command) ? SHAPE_COPIES : 0),
+    };
+}
+
+/* A step behind those that the last request has; what was one request becomes a sequence. */
+static int mix_then(struct mix *mix, const struct mix_line *line, char *out_detail)
+{
+    if (mix->workload.n_shapes == 0)
+        return mix_wrong(
+            out_detail,
+            "line %u of the script: \"then\" goes on with a request, and there is none "
+            "before it",
+            line->number);
+    unsigned at = mix->workload.n_shapes - 1, n = mix->n_steps;
+    struct shape *sequence = &mix->shapes[at];
+    unsigned needed = sequence->n_steps == 0 ? 2 : 1;
+    if (n + needed > MIX_STEPS)
+        return mix_wrong(out_detail, "line %u of the script: at most %d steps of sequences",
+                         line->number, MIX_STEPS);
+    if (needed == 2) {
+        size_t size = strcspn(sequence->spelling[0], " ");
+        (void)snprintf(mix->step_names[n], MIX_NAME_SIZE, "%.*s", (int)(size < 24 ? size : 24),
+                       sequence->spelling[0]);
+        mix->steps[n] = *sequence;
+        mix->steps[n].name = mix->step_names[n];
+        mix->step_list[n] = &mix->steps[n];
+        *sequence = (struct shape){.name = mix->names[at],
+                                   .spelling = {"", ""},
+                                   .steps = &mix->step_list[n],
+                                   .n_steps = 1};
+        n++;
+    }
+    struct bytes command = line->command.words[line->first];
+    (void)snprintf(mix->step_names[n], MIX_NAME_SIZE, "%.*s",
+                   (int)(command.size < 24 ? command.size : 24), (const char *)command.data);
+    mix->steps[n] = mix_shape(line, mix->step_names[n]);
+    mix->step_list[n] = &mix->steps[n];
+    sequence->n_steps++;
+    mix->n_steps = n + 1;
+    return 0;
+}
+
+static int mix_request(struct mix *mix, const struct mix_line *line, char *out_detail)
+{
     unsigned at = mix->workload.n_shapes;
-    command_split(line, &command);
-    if (command.count == 0 || command.words[0].data[0] == '#')
-        return 0;
-    bool head = mix_head(command.words[0], &name, &weight);
-    if (!head)
-        name = BYTES_NONE;
-    if (!head && memchr(command.words[0].data, '=', command.words[0].size) != NULL)
-        return mix_wrong(out_detail,
-                         "line %u of the script: write NAME=WEIGHT, the weight from 1 to %d",
-                         number, MIX_WEIGHT_MAX);
-    if (command.count == COMMAND_WORDS_MAX || (head && command.count == 1))
-        return mix_wrong(out_detail, "line %u of the script: there must be 1 to %d words%s", number,
-                         COMMAND_WORDS_MAX - 1, head ? " behind the weight" : "");
-    if (!mix_placeholders_good(&command))
-        return mix_wrong(out_detail,
-                         "line %u of the script: a number is __number__ or, from 1 to 100, "
-                         "__number:1-100__",
-                         number);
     if (at == WORKLOAD_SHAPES)
-        return mix_wrong(out_detail, "line %u of the script: at most %d kinds can be mixed", number,
-                         WORKLOAD_SHAPES);
-    struct bytes first = command.words[head ? 1 : 0];
-    const char *words = (const char *)first.data;
-    mix_name(mix, at, name, first);
-    mix->shapes[at] = (struct shape){mix->names[at], {words, words}, mix_flags(first), NULL, 0};
-    return mix_add(mix, &mix->shapes[at], weight, out_detail);
+        return mix_wrong(out_detail, "line %u of the script: at most %d kinds can be mixed",
+                         line->number, WORKLOAD_SHAPES);
+    mix_name(mix, at, line->name, line->command.words[line->first]);
+    mix->shapes[at] = mix_shape(line, mix->names[at]);
+    return mix_add(mix, &mix->shapes[at], line->weight, out_detail);
+}
+
+/* What is wrong with a line; NULL: nothing. */
+static const char *mix_mistake(const struct mix_line *line, bool then)
+{
+    const struct command *command = &line->command;
+    if (line->first == 0 && memchr(command->words[0].data, '=', command->words[0].size) != NULL)
+        return "write NAME=WEIGHT, the weight from 1 to 1000000";
+    if (command->count == COMMAND_WORDS_MAX || command->count == line->first)
+        return "a request has 1 to 254 words";
+    if (!mix_placeholders_good(command))
+        return "a number is __number__ or, from 1 to 100, __number:1-100__";
+    if (!then && mix_copies(command))
+        return "__reply__ is what the request before was answered: it stands behind \"then\"";
+    return NULL;
+}
+
+/* A line of the text, which ends in NUL. */
+static int mix_line(struct mix *mix, const char *text, unsigned number, char *out_detail)
+{
+    struct mix_line line = {.number = number, .weight = 1, .name = BYTES_NONE};
+    command_split(text, &line.command);
+    if (line.command.count == 0 || line.command.words[0].data[0] == '#')
+        return 0;
+    bool then = bytes_equal(line.command.words[0], bytes_of("then"));
+    if (then || mix_head(line.command.words[0], &line.name, &line.weight))
+        line.first = 1;
+    else
+        line.name = BYTES_NONE;
+    const char *mistake = mix_mistake(&line, then);
+    if (mistake != NULL)
+        return mix_wrong(out_detail, "line %u of the script: %s", number, mistake);
+    return then ? mix_then(mix, &line, out_detail) : mix_request(mix, &line, out_detail);
 }
 
 static int mix_lines(struct mix *mix, char *out_detail)

@@ -6,23 +6,29 @@
  *   loadgen --mix get=70,set=25,incr=5                 tests of the table, with weights
  *   loadgen --script FILE                              a request on each line, with weights
  *
- * A line of a script is [[NAME=]WEIGHT] WORD...; empty lines and those that begin with # are none:
+ * A line of a script is [[NAME=]WEIGHT] WORD...; empty lines and those that begin with # are none.
+ * A line that begins with "then" goes on with the request before, when that has been answered:
  *
  *   read=70  GET __key__
  *   write=25 SET __key__ __data__
- *   5        ZADD scores __number:1-100__ __key__
+ *   copy=5   GET __key__
+ *   then     SET copy:__rand_int__ __reply__
  */
 #pragma once
 
 #include "client/loadgen/workload.h"
 
-enum { MIX_NAME_SIZE = 32, MIX_DETAIL_SIZE = 240 };
+enum { MIX_NAME_SIZE = 32, MIX_DETAIL_SIZE = 240, MIX_STEPS = WORKLOAD_ROWS - WORKLOAD_SHAPES };
 
 struct mix {
     struct workload workload;
     struct shape shapes[WORKLOAD_SHAPES]; /* those that are not of the table */
     char title[240];                      /* what does not fit is cut off */
     char names[WORKLOAD_SHAPES][MIX_NAME_SIZE];
+    struct shape steps[MIX_STEPS]; /* of sequences, one behind the other */
+    const struct shape *step_list[MIX_STEPS];
+    char step_names[MIX_STEPS][MIX_NAME_SIZE];
+    unsigned n_steps;
     char *text; /* of a script, taken apart */
 };
 

@@ -36,17 +36,24 @@ static int phase_make_frame(struct phase *phase, const struct shape *shape, stru
     return err;
 }
 
+/* The frame of a shape and, if it is a sequence, those of its later steps. */
+static int phase_make_shape(struct phase *phase, unsigned i)
+{
+    const struct shape *shape = phase->workload->shapes[i];
+    unsigned first = phase->first_step[i] = workload_first_step(phase->workload, i);
+    int err = phase_make_frame(phase, shape_step(shape, 0), &phase->frames[i]);
+    for (unsigned step = 1; step < shape->n_steps && err == 0; step++)
+        err = phase_make_frame(phase, shape->steps[step], &phase->frames[first + step]);
+    return err;
+}
+
 static int phase_make_frames(struct phase *phase)
 {
-    const struct workload *workload = phase->workload;
     int err = 0;
-    frame_init(&phase->update);
-    for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
+    for (unsigned i = 0; i < WORKLOAD_ROWS; i++)
         frame_init(&phase->frames[i]);
-    for (unsigned i = 0; i < workload->n_shapes && err == 0; i++)
-        err = phase_make_frame(phase, workload->shapes[i], &phase->frames[i]);
-    if (err == 0 && workload_has(workload, SHAPE_UPDATES))
-        err = phase_make_frame(phase, workload_update, &phase->update);
+    for (unsigned i = 0; i < phase->workload->n_shapes && err == 0; i++)
+        err = phase_make_shape(phase, i);
     if (err == 0 && phase->stream.grows) {
         phase->marks =
             mem_aligned(_Alignof(struct phase_mark), phase->threads * sizeof *phase->marks);
@@ -167,21 +174,32 @@ void phase_fill(const struct phase *phase, const struct frame *frame, uint64_t i
     }
 }
 
-void phase_emit_update(const struct phase *phase, uint64_t index, uint64_t key, uint32_t id,
-                       struct buf *out)
+static const struct frame *phase_step_frame(const struct phase *phase,
+                                            const struct phase_step *step)
 {
-    struct frame_fill fill = {.id = id};
-    struct rng rng = {rng_mix(phase->stream.seed ^ rng_mix(index))};
-    fill.keys[0] = key;
-    phase_fill(phase, &phase->update, index, &rng, &fill);
-    frame_emit(&phase->update, &fill, out);
+    return &phase->frames[phase->first_step[step->shape] + step->step];
+}
+
+size_t phase_step_bytes(const struct phase *phase, const struct phase_step *step)
+{
+    return phase->frame_bytes + phase_step_frame(phase, step)->replies * step->reply.size;
+}
+
+void phase_emit_step(const struct phase *phase, const struct phase_step *step, struct buf *out)
+{
+    const struct frame *frame = phase_step_frame(phase, step);
+    struct frame_fill fill = {.id = step->id, .reply = step->reply};
+    struct rng rng = {rng_mix(phase->stream.seed ^ rng_mix(step->index) ^ (step->step - 1))};
+    for (unsigned i = 0; i < frame->keys; i++)
+        fill.keys[i] = step->key;
+    phase_fill(phase, frame, step->index, &rng, &fill);
+    frame_emit(frame, &fill, out);
 }
 
 void phase_deinit(struct phase *phase)
 {
     mem_free(phase->marks);
-    buf_deinit(&phase->update.bytes);
-    for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
+    for (unsigned i = 0; i < WORKLOAD_ROWS; i++)
         buf_deinit(&phase->frames[i].bytes);
     value_deinit(&phase->values);
 }

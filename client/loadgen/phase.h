@@ -19,8 +19,8 @@ struct phase_mark {
 struct phase {
     const struct driver *driver;
     const struct workload *workload;
-    struct frame frames[WORKLOAD_SHAPES]; /* one for each shape of the workload */
-    struct frame update;                  /* what follows a request whose shape updates */
+    struct frame frames[WORKLOAD_ROWS];   /* by row of the workload; of a sequence, what */
+    unsigned first_step[WORKLOAD_SHAPES]; /* it begins with; row of its first step */
     size_t frame_bytes;                   /* the most a request can have */
     struct stream stream;
     struct value_source values;
@@ -106,6 +106,15 @@ static inline struct phase_request phase_emit(const struct phase *phase,
     return (struct phase_request){op.shape, fill.keys[0]};
 }
 
-/* The same for what follows a request with this index and key. */
-void phase_emit_update(const struct phase *phase, uint64_t index, uint64_t key, uint32_t id,
-                       struct buf *out);
+/* What a later step of a sequence needs to be built. */
+struct phase_step {
+    unsigned shape; /* of the workload */
+    unsigned step;  /* above 0 */
+    uint64_t index, key;
+    uint32_t id;
+    struct bytes reply; /* to the step before */
+};
+
+/* Append it to `out`, which has room for phase_step_bytes. */
+void phase_emit_step(const struct phase *phase, const struct phase_step *step, struct buf *out);
+size_t phase_step_bytes(const struct phase *phase, const struct phase_step *step);

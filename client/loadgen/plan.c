@@ -255,6 +255,8 @@ int plan_check(const struct plan *plan, char out_detail[static PLAN_DETAIL_SIZE]
     else if (partitioned && plan->digest)
         wrong = "with --key-pattern partitioned it is the server that decides which connection "
                 "sends how much: give no --digest";
+    else if (plan->verify && plan_has(plan, SHAPE_COPIES))
+        wrong = "a value that is copied (__reply__) belongs to another key: give no --verify";
     else if (plan->list != NULL && plan_has(plan, SHAPE_INSERTS))
         wrong = "inserts need new keys, and --key-file has no more: give no --key-file";
     if (wrong == NULL)

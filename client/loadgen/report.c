@@ -70,6 +70,18 @@ static void report_latency_row(FILE *out, const char *label, const struct hist *
     fputc('\n', out);
 }
 
+/* Steps of a sequence, each by itself. */
+static void report_steps(FILE *out, const struct result *result, unsigned shape)
+{
+    const struct shape *sequence = result->workload->shapes[shape];
+    unsigned first = workload_first_step(result->workload, shape);
+    for (unsigned i = 0; i < sequence->n_steps; i++) {
+        char label[TEXT_SIZE];
+        (void)snprintf(label, sizeof label, " %u %s", i + 1, sequence->steps[i]->name);
+        report_latency_row(out, label, &result->by_shape[first + i]);
+    }
+}
+
 static void report_latency(FILE *out, const struct result *result)
 {
     const struct workload *workload = result->workload;
@@ -83,8 +95,11 @@ static void report_latency(FILE *out, const struct result *result)
         report_latency_row(out, "service", &result->service);
     if (open && result->slip.count > 0)
         report_latency_row(out, "sent late", &result->slip);
-    for (unsigned i = 0; workload_mixes(workload) && i < workload->n_shapes; i++)
-        report_latency_row(out, workload->shapes[i]->name, &result->by_shape[i]);
+    for (unsigned i = 0; i < workload->n_shapes; i++) {
+        if (workload_mixes(workload))
+            report_latency_row(out, workload->shapes[i]->name, &result->by_shape[i]);
+        report_steps(out, result, i);
+    }
 }
 
 /* Of a mix: how often each kind came, and what became of it. */

@@ -264,6 +264,22 @@ static void json_latency_object(struct writer *json, const char *key, const stru
     writer_close(json, '}');
 }
 
+/* The steps of a sequence, each by itself: "1 get", "2 set". */
+static void json_steps(struct writer *json, const struct result *result, unsigned shape)
+{
+    const struct shape *sequence = result->workload->shapes[shape];
+    unsigned first = workload_first_step(result->workload, shape);
+    if (sequence->n_steps == 0)
+        return;
+    writer_open(json, "steps", '{');
+    for (unsigned i = 0; i < sequence->n_steps; i++) {
+        char name[REPORT_NAME_SIZE];
+        (void)snprintf(name, sizeof name, "%u %s", i + 1, sequence->steps[i]->name);
+        json_latency_object(json, name, &result->by_shape[first + i]);
+    }
+    writer_close(json, '}');
+}
+
 /* A kind of request of a test that mixes several. */
 static void json_kind(struct writer *json, const struct result *result, unsigned i)
 {
@@ -281,6 +297,7 @@ static void json_kind(struct writer *json, const struct result *result, unsigned
     writer_uint(json, "hits", kind->hits);
     writer_uint(json, "misses", kind->misses);
     json_latency(json, &result->by_shape[i]);
+    json_steps(json, result, i);
     writer_close(json, '}');
 }
 
@@ -292,8 +309,10 @@ static void json_latencies(struct writer *json, const struct result *result)
         json_latency_object(json, "service", &result->service);
     json_latency_object(json, "ttfb", &result->first_byte);
     json_latency_object(json, "slip", &result->slip);
-    if (!workload_mixes(workload))
+    if (!workload_mixes(workload)) {
+        json_steps(json, result, 0);
         return;
+    }
     writer_open(json, "by_request", '{');
     for (unsigned i = 0; i < workload->n_shapes; i++)
         json_kind(json, result, i);

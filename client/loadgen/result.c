@@ -22,7 +22,7 @@ void result_init(struct result *result, const struct workload *workload)
     hist_init(&result->service);
     hist_init(&result->first_byte);
     hist_init(&result->slip);
-    for (unsigned i = 0; i < workload->n_shapes; i++)
+    for (unsigned i = 0; i < workload_rows(workload); i++)
         hist_init(&result->by_shape[i]);
 }
 
@@ -68,6 +68,8 @@ void result_add(struct result *result, const struct worker *worker)
         if (result->offered <= 0) /* sent when intended */
             hist_merge(&result->service, &worker->latency[i]);
     }
+    for (unsigned i = result->workload->n_shapes; i < workload_rows(result->workload); i++)
+        hist_merge(&result->by_shape[i], &worker->latency[i]);
     result->waiting_ns += worker->waiting_ns;
     result->digest += worker->digest;
     double busy = result_per((double)worker->cpu_ns, (double)result->elapsed_ns);
@@ -88,10 +90,10 @@ void result_merge(struct result *into, const struct result *from)
     hist_merge(&into->service, &from->service);
     hist_merge(&into->first_byte, &from->first_byte);
     hist_merge(&into->slip, &from->slip);
-    for (unsigned i = 0; i < into->workload->n_shapes; i++) {
+    for (unsigned i = 0; i < into->workload->n_shapes; i++)
         result_count_kind(&into->kinds[i], &from->kinds[i]);
+    for (unsigned i = 0; i < workload_rows(into->workload); i++)
         hist_merge(&into->by_shape[i], &from->by_shape[i]);
-    }
     if (into->fairness.connections == 0 || from->fairness.jain < into->fairness.jain)
         into->fairness = from->fairness;
     series_append(&into->series, &from->series);

@@ -12,8 +12,8 @@
 struct result {
     const struct workload *workload;
     struct worker_counts counts;
-    struct hist latency;                   /* of all successful requests, ns */
-    struct hist by_shape[WORKLOAD_SHAPES]; /* the same by shape of the workload */
+    struct hist latency;                 /* of all successful requests, ns */
+    struct hist by_shape[WORKLOAD_ROWS]; /* the same by shape of the workload, and steps */
     struct worker_kind kinds[WORKLOAD_SHAPES];
     struct fairness fairness; /* of several runs, that of the least fair */
     uint64_t digest;          /* of the requests, with --digest */

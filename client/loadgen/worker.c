@@ -131,7 +131,7 @@ int worker_prepare(struct worker *worker, const struct phase *phase, const atomi
     worker->end_index = phase->requests;
     memset(&worker->counts, 0, sizeof worker->counts);
     memset(worker->kinds, 0, sizeof worker->kinds);
-    for (unsigned i = 0; i < phase->workload->n_shapes; i++)
+    for (unsigned i = 0; i < workload_rows(phase->workload); i++)
         hist_init(&worker->latency[i]);
     hist_init(&worker->service);
     hist_init(&worker->first_byte);
@@ -398,8 +398,7 @@ static bool worker_is_past(const struct phase *phase, const struct conn_request 
     if (write >= phase->requests)
         return true;
     struct stream_op op = stream_at(stream, write);
-    unsigned flags = phase->workload->shapes[op.shape]->flags;
-    return (flags & (SHAPE_STORES | SHAPE_UPDATES)) == 0 ||
+    return !shape_has(phase->workload->shapes[op.shape], SHAPE_STORES) ||
            stream_key(stream, &op, phase->frames[op.shape].keys) != request->key;
 }
 
@@ -479,20 +478,45 @@ static void worker_time(struct worker *worker, struct conn *conn,
         hist_add(&worker->service, clock_ticks_to_ns(now - request->sent));
 }
 
-/* A request whose shape updates has been read: write its key. Both are one request, which began
- * with the first. */
-static int worker_update(struct worker *worker, struct conn *conn, struct conn_request read)
+/* A step of a sequence has been answered: send the next. All are one request, which began with the
+ * first. */
+static int worker_step(struct worker *worker, struct conn *conn, struct conn_request before,
+                       struct bytes reply, uint64_t now)
 {
-    const struct phase *phase = worker->phase;
-    if (buf_reserve(&conn->unsent, phase->frame_bytes) != 0)
-        return failure_set(&worker->failure, FAILURE_LOCAL, "out of memory for a request");
     struct conn_request *request = conn_add(conn);
-    read.id = request->id;
-    *request = read;
-    request->busy = request->updates = true;
-    phase_emit_update(phase, read.index, read.key, read.id, &conn->unsent);
+    uint32_t id = request->id;
+    *request = before;
+    request->id = id;
+    request->busy = true;
+    request->step++;
+    request->since = now;
+    const struct phase_step step = {.shape = request->shape,
+                                    .step = request->step,
+                                    .index = request->index,
+                                    .key = request->key,
+                                    .id = id,
+                                    .reply = reply};
     worker->in_flight++;
+    if (buf_reserve(&conn->unsent, phase_step_bytes(worker->phase, &step)) != 0)
+        return failure_set(&worker->failure, FAILURE_LOCAL, "out of memory for a request");
+    phase_emit_step(worker->phase, &step, &conn->unsent);
     return 0;
+}
+
+/* The shape of what is in flight: of a sequence, that of the step. */
+static const struct shape *worker_shape(const struct worker *worker,
+                                        const struct conn_request *request)
+{
+    return shape_step(worker->phase->workload->shapes[request->shape], request->step);
+}
+
+/* Record how long a step of a sequence took by itself. */
+static void worker_time_step(struct worker *worker, const struct conn_request *request,
+                             uint64_t now)
+{
+    uint64_t since = request->step == 0 ? request->sent : request->since;
+    unsigned row = worker->phase->first_step[request->shape] + request->step;
+    hist_add(&worker->latency[row], clock_ticks_to_ns(now - since));
 }
 
 /* Keep that a write was answered, or (answered 0) that it was not, or refused. */
@@ -500,9 +524,9 @@ static int worker_log(struct worker *worker, struct conn *conn, const struct con
                       uint64_t answered)
 {
     const struct phase *phase = worker->phase;
-    unsigned flags = phase->workload->shapes[request->shape]->flags;
+    const struct shape *shape = worker_shape(worker, request);
     const struct ack ack = {request->key, request->index, request->sent, answered};
-    if (!((flags & SHAPE_STORES) != 0 || request->updates))
+    if ((shape->flags & SHAPE_STORES) == 0)
         return 0;
     if (phase->values.checked && answered != 0)
         history_note(&conn->history, request->key,
@@ -532,14 +556,17 @@ static int worker_record(struct worker *worker, struct conn *conn, enum driver_s
         worker->kinds[request->shape].errors++;
         return worker_log(worker, conn, request, 0);
     }
-    unsigned flags = worker->phase->workload->shapes[request->shape]->flags;
-    if ((flags & SHAPE_FINDS) != 0 && !request->updates)
+    unsigned n_steps = worker->phase->workload->shapes[request->shape]->n_steps;
+    if ((worker_shape(worker, request)->flags & SHAPE_FINDS) != 0)
         worker_found(worker, conn, request, status, reply->value, now);
-    if ((flags & SHAPE_UPDATES) != 0 && !request->updates)
-        return worker_update(worker, conn, *request);
+    if (n_steps > 0)
+        worker_time_step(worker, request, now);
+    int err = worker_log(worker, conn, request, now);
+    if (err != 0 || request->step + 1u < n_steps)
+        return err != 0 ? err : worker_step(worker, conn, *request, reply->value, now);
     conn->done++;
     worker_time(worker, conn, request, now);
-    return worker_log(worker, conn, request, now);
+    return 0;
 }
 
 /* A reply to what the connection began with. */
@@ -635,7 +662,7 @@ static int worker_read(struct worker *worker, struct conn *conn)
     err = worker_parse(worker, conn, data, now, &used);
     if (err == 0)
         err = worker_keep(worker, conn, data, used, now);
-    if (err == 0 && conn->unsent.size > 0 && !conn->blocked) /* updates: before what is new */
+    if (err == 0 && conn->unsent.size > 0 && !conn->blocked) /* steps: before what is new */
         err = worker_flush(worker, conn, now);
     if (err == 0 && worker->phase->reconnect && conn->in_flight == 0)
         err = worker_reconnect(worker, conn);

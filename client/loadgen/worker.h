@@ -68,9 +68,10 @@ struct worker {
      * it has returned. */
     struct worker_counts counts;
     struct worker_kind kinds[WORKLOAD_SHAPES];
-    struct hist latency[WORKLOAD_SHAPES]; /* ns from the intended start to the reply */
-    struct hist service;                  /* ns from sending to the reply; open loop only */
-    struct hist first_byte;               /* ns from sending to the first byte of the reply */
+    struct hist latency[WORKLOAD_ROWS]; /* ns from the intended start to the reply; of a step, from
+                                         * when it was sent */
+    struct hist service;                /* ns from sending to the reply; open loop only */
+    struct hist first_byte;             /* ns from sending to the first byte of the reply */
     struct hist slip;    /* ns from the intended start to sending, where a connection was free */
     uint64_t digest;     /* of the requests; see phase_digest */
     uint64_t cpu_ns;     /* of this thread */

@@ -21,18 +21,24 @@ enum {
     INLINE = SHAPE_INLINE,
     FINDS = SHAPE_FINDS,
     INSERTS = SHAPE_INSERTS,
-    UPDATES = SHAPE_UPDATES,
     STORES = SHAPE_STORES,
     REMOVES = SHAPE_REMOVES,
 };
 
 #define TEN(text) text text text text text text text text text text
 
-#define SHAPE(id, resp, rpc, flags)                                                                \
+#define SHAPE(id, resp, rpc, flags_)                                                               \
     static const struct shape shape_##id = {                                                       \
-        #id, {[SPELLING_RESP] = resp, [SPELLING_RPC] = rpc}, flags, NULL, 0};
+        .name = #id,                                                                               \
+        .spelling = {[SPELLING_RESP] = resp, [SPELLING_RPC] = rpc},                                \
+        .flags = (flags_)};
+#define SEQUENCE(id, ...)                                                                          \
+    static const struct shape *const steps_##id[] = {__VA_ARGS__};                                 \
+    static const struct shape shape_##id = {                                                       \
+        .name = #id, .spelling = {"", ""}, .steps = steps_##id, .n_steps = LENGTH_OF(steps_##id)};
 #include "client/loadgen/workloads.def"
 #undef SHAPE
+#undef SEQUENCE
 
 #define ONE(shape)       .n_shapes = 1, .shapes = {&shape_##shape}
 #define TWO(write, read) .n_shapes = 2, .shapes = {&shape_##write, &shape_##read}
@@ -44,24 +50,49 @@ const struct workload workload_table[WORKLOAD_COUNT] = {
 #undef WORKLOAD
 };
 
-const struct shape *const workload_update = &shape_set;
+static bool shape_speaks(const struct shape *shape, enum spelling spelling)
+{
+    for (unsigned i = 0; i < shape->n_steps; i++)
+        if (!shape_speaks(shape->steps[i], spelling))
+            return false;
+    return shape->n_steps > 0 || shape->words != NULL || shape->spelling[spelling][0] != 0;
+}
 
 bool workload_speaks(const struct workload *workload, enum spelling spelling)
 {
-    for (unsigned i = 0; i < workload->n_shapes; i++) {
-        const struct shape *shape = workload->shapes[i];
-        if (shape->words == NULL && shape->spelling[spelling][0] == 0)
+    for (unsigned i = 0; i < workload->n_shapes; i++)
+        if (!shape_speaks(workload->shapes[i], spelling))
             return false;
-    }
     return true;
+}
+
+bool shape_has(const struct shape *shape, enum shape_flag flag)
+{
+    for (unsigned i = 0; i < shape->n_steps; i++)
+        if ((shape->steps[i]->flags & flag) != 0)
+            return true;
+    return (shape->flags & flag) != 0;
 }
 
 bool workload_has(const struct workload *workload, enum shape_flag flag)
 {
     for (unsigned i = 0; i < workload->n_shapes; i++)
-        if ((workload->shapes[i]->flags & flag) != 0)
+        if (shape_has(workload->shapes[i], flag))
             return true;
     return false;
+}
+
+unsigned workload_first_step(const struct workload *workload, unsigned shape)
+{
+    unsigned row = workload->n_shapes;
+    for (unsigned i = 0; i < shape; i++)
+        row += workload->shapes[i]->n_steps;
+    return row;
+}
+
+unsigned workload_rows(const struct workload *workload)
+{
+    return workload_first_step(workload, workload->n_shapes);
 }
 
 bool shape_command(const struct shape *shape, enum spelling spelling, const char *key,

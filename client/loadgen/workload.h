@@ -14,12 +14,12 @@
 enum spelling { SPELLING_RESP, SPELLING_RPC, SPELLING_COUNT };
 
 enum shape_flag {
-    SHAPE_FINDS = 1,   /* the reply is a value, or nil: a miss */
-    SHAPE_INLINE = 2,  /* RESP: a line of text */
-    SHAPE_INSERTS = 4, /* its key is a new one */
-    SHAPE_UPDATES = 8, /* when it has been answered, its key is written, and only then is it done */
-    SHAPE_STORES = 16, /* it writes the whole value of a key */
+    SHAPE_FINDS = 1,    /* the reply is a value, or nil: a miss */
+    SHAPE_INLINE = 2,   /* RESP: a line of text */
+    SHAPE_INSERTS = 4,  /* its key is a new one */
+    SHAPE_STORES = 16,  /* it writes the whole value of a key */
     SHAPE_REMOVES = 32, /* keys may be gone after it */
+    SHAPE_COPIES = 64,  /* it sends what the request before was answered */
 };
 
 /* A request of which only keys, values and numbers change. */
@@ -29,6 +29,9 @@ struct shape {
     unsigned flags;                       /* enum shape_flag */
     char *const *words;                   /* of the command line, instead of spellings; or NULL */
     int n_words;
+    /* A sequence: these, one after the other, and none of the above. */
+    const struct shape *const *steps;
+    unsigned n_steps;
 };
 
 enum workload_id {
@@ -38,7 +41,8 @@ enum workload_id {
     WORKLOAD_COUNT
 };
 
-enum { WORKLOAD_SHAPES = 16 }; /* at most, in one workload */
+/* At most, in one workload: shapes; these and the steps of those that are sequences. */
+enum { WORKLOAD_SHAPES = 16, WORKLOAD_ROWS = 32 };
 
 struct workload {
     const char *name;
@@ -58,14 +62,25 @@ static inline bool workload_mixes(const struct workload *workload)
     return workload->n_shapes > 1;
 }
 
+/* Has it, or any of its steps, this flag? */
+bool shape_has(const struct shape *shape, enum shape_flag flag);
+
 /* Has any of its shapes this flag? */
 bool workload_has(const struct workload *workload, enum shape_flag flag);
 
+/* Figures are kept for each shape, in the first n_shapes rows, and behind these for each step of
+ * the sequences among them: the row of the first step of a shape, and the number of all rows. */
+unsigned workload_first_step(const struct workload *workload, unsigned shape);
+unsigned workload_rows(const struct workload *workload);
+
+/* The shape of the request that is step number `step` (0 if there are no steps) of a shape. */
+static inline const struct shape *shape_step(const struct shape *shape, unsigned step)
+{
+    return shape->n_steps > 0 ? shape->steps[step] : shape;
+}
+
 /* Can it be run in this protocol? */
 bool workload_speaks(const struct workload *workload, enum spelling spelling);
-
-/* What is sent when a shape that updates has been answered. */
-extern const struct shape *const workload_update;
 
 /* The words of a shape, with this word for __key__. False: there are too many. */
 MUST_USE bool shape_command(const struct shape *shape, enum spelling spelling, const char *key,

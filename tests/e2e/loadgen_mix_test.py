@@ -134,6 +134,37 @@ class CairndTest(unittest.TestCase):
             self.assertEqual(numbers, {7, 8, 9})
             self.assertEqual(result["test"], "script mix.txt")
 
+    def test_sequence(self):
+        """Steps follow each other with one key, and one takes up what the one before brought."""
+        text = ("cycle=1 {get} __key__\nthen {set} copy:__rand_int__ __reply__\n"
+                "then {incr} done:__rand_int__\n3 {get} __key__\n")
+        words = ({"get": "kv.get", "set": "kv.put", "incr": "kv.incr"},
+                 {"get": "GET", "set": "SET", "incr": "INCR"})
+        for uri, names in zip(self.uris, words):
+            self.c.call("kv.clear")
+            path = self.file("cycle", text.format(**names).encode())
+            before = self.calls()
+            result = self.load(uri, "--script", path, "-n", 2000, "-r", 30, "--preload", "-P", 3,
+                               "-d", "10-4000", "--threads", 2)
+            done, kinds = self.calls() - before, result["by_request"]
+            cycles = kinds["cycle"]["count"]
+            self.assertTrue(400 < cycles < 600, cycles)
+            self.assertEqual(result["count"], 2000)
+            self.assertEqual((done["kv.get"], done["kv.incr"]), (2000, cycles))
+            self.assertEqual({name: step["samples"] for name, step in
+                              kinds["cycle"]["steps"].items()},
+                             {"1 " + names["get"]: cycles, "2 " + names["set"]: cycles,
+                              "3 " + names["incr"]: cycles})
+            for step in kinds["cycle"]["steps"].values():
+                self.assertLess(step["mean_ns"], kinds["cycle"]["mean_ns"])
+            numbers = {key[-12:] for key in self.keys(prefix=b"copy:")}
+            self.assertGreater(len(numbers), 20)
+            for number in numbers:
+                value = self.c.call("kv.get", b"key:" + number)
+                self.assertEqual(value, self.c.call("kv.get", b"copy:" + number))
+            total = sum(int(self.c.call("kv.get", b"done:" + number)) for number in numbers)
+            self.assertEqual(total, cycles)
+
     def test_text_and_page(self):
         page = os.path.join(self.folder, "page.html")
         done = run("-u", self.uris[0], "--mix", "get=1,set=1", "-n", 2000, "-r", 10, "--preload",
@@ -227,6 +258,8 @@ class CairndTest(unittest.TestCase):
                 (("--mix", "get=1", "-t", "get"), "give one of"),
                 (("--script", "/nonexistent"), "--script /nonexistent: No such file"),
                 (("--script", self.file("bad", b"5\n")), "line 1 of the script"),
+                (("--verify", "--script", self.file("c", b"GET a\nthen SET b __reply__\n")),
+                 "belongs to another key"),
                 (("--key-file", self.file("none", b"")), "there is no key in it"),
                 (("--key-file", self.file("one", b"a\n"), "-t", "insert"), "inserts need new"),
                 (("--compress-ratio", "0.5"), "must be at least 1"),

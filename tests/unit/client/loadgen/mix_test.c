@@ -115,6 +115,33 @@ static void scripts(void **state)
     assert_true(command_is_data(command.words[2]));
 }
 
+/* Lines that begin with "then" are steps of the request before. */
+static void sequences(void **state)
+{
+    (void)state;
+    char detail[MIX_DETAIL_SIZE] = "";
+    assert_int_equal(
+        script("3 GET a\nthen SET b __reply__\nthen DEL a\nlast=2 PING\nthen PING\n", detail), 0);
+    const struct workload *workload = &mix.workload;
+    assert_int_equal(workload->n_shapes, 2);
+    kind_is(0, "GET", 3, 0);
+    kind_is(1, "last", 2, 0);
+    const struct shape *first = workload->shapes[0];
+    assert_int_equal(first->n_steps, 3);
+    assert_string_equal(first->steps[0]->name, "GET");
+    assert_string_equal(first->steps[2]->name, "DEL");
+    assert_int_equal(first->steps[0]->flags, SHAPE_FINDS);
+    assert_int_equal(first->steps[1]->flags, SHAPE_COPIES);
+    assert_true(workload_has(workload, SHAPE_REMOVES) && !workload_has(workload, SHAPE_STORES));
+    assert_int_equal(workload_first_step(workload, 0), 2);
+    assert_int_equal(workload_first_step(workload, 1), 5);
+    assert_int_equal(workload_rows(workload), 7);
+    assert_true(workload_speaks(workload, SPELLING_RESP));
+    mix_deinit(&mix);
+    assert_int_equal(mix_of_list(&mix, "rmw=1,get=2", detail), 0);
+    assert_int_equal(workload_rows(workload), 4);
+}
+
 static void bad_script(const char *text, const char *words)
 {
     char detail[MIX_DETAIL_SIZE] = "";
@@ -142,6 +169,13 @@ static void bad_scripts(void **state)
     bad_script("a=1 GET a\na=2 GET b\n", "twice");
     bad_script("SET a __number:9-1__\n", "__number:1-100__");
     bad_script("SET a __number:5__\n", "__number:1-100__");
+    bad_script("then GET a\n", "none before it");
+    bad_script("GET a\nthen\n", "line 2");
+    bad_script("SET a __reply__\n", "behind \"then\"");
+    size_t at = 0;
+    for (size_t i = 0; i < MIX_STEPS + 1; i++)
+        at += (size_t)snprintf(many + at, sizeof many - at, "%sGET a\n", i > 0 ? "then " : "");
+    bad_script(many, "at most 16 steps");
     assert_int_equal(mix_of_script(&mix, "/nonexistent", many), ERR_IO);
     assert_non_null(strstr(many, "No such file"));
 }
@@ -206,6 +240,7 @@ int main(void)
         cmocka_unit_test_teardown(scripts, tear_down),
         cmocka_unit_test_teardown(bad_scripts, tear_down),
         cmocka_unit_test(numbers),
+        cmocka_unit_test_teardown(sequences, tear_down),
         cmocka_unit_test(key_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

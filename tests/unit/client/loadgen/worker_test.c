@@ -245,7 +245,10 @@ static void rig_close(struct rig *rig)
 
 static uint64_t rig_answered(const struct rig *rig)
 {
-    return rig->worker.latency[0].count + rig->worker.latency[1].count;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < rig->phase.workload->n_shapes; i++)
+        sum += rig->worker.latency[i].count;
+    return sum;
 }
 
 static unsigned rig_received(const struct rig *rig)
@@ -420,6 +423,10 @@ static void updates(void **state)
         assert_int_equal(rig_answered(rig), REQUESTS);
         assert_int_equal(rig->worker.counts.hits + rig->worker.counts.misses, REQUESTS);
         assert_int_equal(rig->worker.in_flight, 0);
+        for (unsigned step = 1; step <= 2; step++) { /* behind the sequence itself */
+            assert_int_equal(rig->worker.latency[step].count, REQUESTS);
+            assert_true(rig->worker.latency[step].max <= rig->worker.latency[0].max);
+        }
         rig_close(rig);
         assert_int_equal(rig_received(rig), 2 * REQUESTS);
         free(rig);
