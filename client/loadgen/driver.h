@@ -65,7 +65,8 @@ const struct driver *driver_find(const char *name);
 /* Note a hole that begins at the end of the bytes. 0 or ERR_BAD_ARGUMENT: too many. */
 MUST_USE int driver_add_value(struct frame *frame);
 
-/* The same for a word that is a key of --key-file, a number or a reply; *out_is tells whether it is. */
+/* The same for a word that is a key of --key-file, a number or a reply; *out_is tells whether it
+ * is. */
 MUST_USE int driver_add_hole(struct frame *frame, struct bytes word, bool *out_is);
 
 /* Append a word; its placeholders of keys become holes. 0, ERR_OUT_OF_MEMORY, ERR_BAD_ARGUMENT. */

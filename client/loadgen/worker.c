@@ -29,6 +29,7 @@
 
 #include "client/loadgen/acks.h"
 #include "client/loadgen/cpu.h"
+#include "client/loadgen/worker_check.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
@@ -50,11 +51,6 @@ enum {
     WORKER_TICK_MS = 50,    /* at least so often stop, deadline and silence are looked at */
     WORKER_MARK_TURNS = 64, /* so often threads tell each other how far they are */
 };
-
-static void worker_count(uint64_t *count, uint64_t n)
-{
-    __atomic_store_n(count, *count + n, __ATOMIC_RELAXED);
-}
 
 int worker_init(struct worker *worker, unsigned index, unsigned connections)
 {
@@ -379,93 +375,6 @@ static void worker_keep_error(struct worker *worker, struct bytes text)
     worker->first_error[size] = 0;
 }
 
-/* Must this read be looked at? A share of all, the same for any number of threads. */
-static bool worker_samples(const struct phase *phase, uint64_t index)
-{
-    return phase->values.checked && (rng_mix(index) >> 32) < phase->check_below;
-}
-
-/* A value was found that another write of this phase cannot bring back: one of before the phase, or
- * one that this connection alone would write again, and has not. */
-static bool worker_is_past(const struct phase *phase, const struct conn_request *request,
-                           uint64_t write)
-{
-    const struct stream *stream = &phase->stream;
-    if (stream->pattern == STREAM_PARTITIONED)
-        return write < request->index;
-    if (stream->pattern == STREAM_LATEST || stream->grows)
-        return false;
-    if (write >= phase->requests)
-        return true;
-    struct stream_op op = stream_at(stream, write);
-    return !shape_has(phase->workload->shapes[op.shape], SHAPE_STORES) ||
-           stream_key(stream, &op, phase->frames[op.shape].keys) != request->key;
-}
-
-/* Does what was read (write number, or HISTORY_NOTHING) agree with what the connection knows? */
-static void worker_follow(struct worker *worker, struct conn *conn,
-                          const struct conn_request *request, uint64_t write, uint64_t now)
-{
-    struct worker_counts *counts = &worker->counts;
-    bool nothing = write == HISTORY_NOTHING;
-    if (nothing && worker->phase->removes)
-        return;
-    enum history_verdict verdict =
-        history_judge(&conn->history, request->key, write, request->sent);
-    if (verdict != HISTORY_UNKNOWN)
-        worker_count(&counts->followed, 1);
-    if (!nothing && worker_is_past(worker->phase, request, write))
-        history_note(&conn->history, request->key,
-                     (struct history_event){write, request->sent, now});
-    if (verdict != HISTORY_STALE)
-        return;
-    if (counts->stale == 0 && nothing)
-        (void)snprintf(worker->first_stale, sizeof worker->first_stale,
-                       "key %012" PRIu64 " was gone though its write had been answered",
-                       request->key);
-    else if (counts->stale == 0)
-        (void)snprintf(worker->first_stale, sizeof worker->first_stale,
-                       "key %012" PRIu64 " had write %" PRIu64
-                       " again, though a later one had been answered",
-                       request->key, write);
-    worker_count(&counts->stale, 1);
-}
-
-/* A value was read: can it have been written? */
-static bool worker_check_value(struct worker *worker, const struct conn_request *request,
-                               struct bytes value)
-{
-    struct worker_counts *counts = &worker->counts;
-    size_t at = value_wrong_at(&worker->phase->values, value, request->key);
-    worker_count(&counts->checked, 1);
-    if (at == SIZE_MAX)
-        return true;
-    if (counts->corrupt == 0)
-        (void)snprintf(worker->first_corrupt, sizeof worker->first_corrupt,
-                       "the value of key %012" PRIu64 " (%zu bytes) is wrong from byte %zu on",
-                       request->key, value.size, at);
-    worker_count(&counts->corrupt, 1);
-    return false;
-}
-
-/* A read has been answered: count it, and check the value if that was asked for. */
-static void worker_found(struct worker *worker, struct conn *conn,
-                         const struct conn_request *request, enum driver_status status,
-                         struct bytes value, uint64_t now)
-{
-    bool nothing = status == DRIVER_NIL;
-    struct worker_counts *counts = &worker->counts;
-    struct worker_kind *kind = &worker->kinds[request->shape];
-    worker_count(nothing ? &counts->misses : &counts->hits, 1);
-    (*(nothing ? &kind->misses : &kind->hits))++;
-    if (!worker_samples(worker->phase, request->index))
-        return;
-    if (nothing)
-        worker_follow(worker, conn, request, HISTORY_NOTHING, now);
-    else if (worker_check_value(worker, request, value))
-        worker_follow(worker, conn, request, value_write(value), now);
-}
-
 /* Record how long a request took. A reply of which a part had come before began with that. */
 static void worker_time(struct worker *worker, struct conn *conn,
                         const struct conn_request *request, uint64_t now)
@@ -558,7 +467,8 @@ static int worker_record(struct worker *worker, struct conn *conn, enum driver_s
     }
     unsigned n_steps = worker->phase->workload->shapes[request->shape]->n_steps;
     if ((worker_shape(worker, request)->flags & SHAPE_FINDS) != 0)
-        worker_found(worker, conn, request, status, reply->value, now);
+        worker_check_read(worker, conn, request, status == DRIVER_NIL ? BYTES_NONE : reply->value,
+                          status == DRIVER_NIL, now);
     if (n_steps > 0)
         worker_time_step(worker, request, now);
     int err = worker_log(worker, conn, request, now);

@@ -97,6 +97,12 @@ MUST_USE int worker_prepare(struct worker *worker, const struct phase *phase,
  * what was in flight has been answered, or with worker->failure. */
 void worker_run(struct worker *worker);
 
+/* Add to a count that others may read. */
+static inline void worker_count(uint64_t *count, uint64_t n)
+{
+    __atomic_store_n(count, *count + n, __ATOMIC_RELAXED);
+}
+
 /* A count of a worker that may be running. */
 static inline uint64_t worker_load(const uint64_t *count)
 {
