@@ -127,24 +127,14 @@ static int options_parse_number(const struct options_row *row, const char *text,
 static int options_parse_real(const struct options_row *row, const char *text, double *out_value)
 {
     long double value;
-    if (strlen(text) >= NUM_REAL_SIZE || !num_read_real(bytes_of(text), &value) ||
-        value < row->min || value > row->max)
+    struct bytes digits = bytes_of(text);
+    if (digits.size > 0 && text[digits.size - 1] == '%' && strcmp(row->arg, "PERCENT") == 0)
+        digits.size--;
+    if (digits.size >= NUM_REAL_SIZE || !num_read_real(digits, &value) || value < row->min ||
+        value > row->max)
         return ERR_BAD_ARGUMENT;
     *out_value = (double)value;
     return 0;
-}
-
-/* The same with "%" behind it or not. */
-static int options_parse_percent(const struct options_row *row, const char *text, double *out_value)
-{
-    char number[NUM_REAL_SIZE];
-    size_t size = strlen(text);
-    size -= size > 0 && text[size - 1] == '%';
-    if (size >= sizeof number)
-        return ERR_BAD_ARGUMENT;
-    memcpy(number, text, size);
-    number[size] = 0;
-    return options_parse_real(row, number, out_value);
 }
 
 /* Put the value of a row into its field. 0 or ERR_BAD_ARGUMENT. */
@@ -168,8 +158,6 @@ static int options_store(const struct options_row *row, const char *text, struct
         return sizes_parse(text, row->min, row->max, (struct sizes *)(void *)field);
     case OPTIONS_TYPE_REAL:
         return options_parse_real(row, text, (double *)(void *)field);
-    case OPTIONS_TYPE_PERCENT:
-        return options_parse_percent(row, text, (double *)(void *)field);
     case OPTIONS_TYPE_FLAG:
         *(bool *)field = true;
         return 0;
@@ -207,9 +195,6 @@ static int options_bad_value(const struct options_reader *r, const struct option
     case OPTIONS_TYPE_REAL:
         return options_wrong(r, "--%s %s: must be a number from %" PRId64 " to %" PRId64, row->name,
                              text, row->min, row->max);
-    case OPTIONS_TYPE_PERCENT:
-        return options_wrong(r, "--%s %s: must be from %" PRId64 " to %" PRId64 " percent",
-                             row->name, text, row->min, row->max);
     case OPTIONS_TYPE_TIME:
         num_format_duration_ms(row->min, min);
         num_format_duration_ms(row->max, max);

@@ -41,21 +41,19 @@ enum options_type {
     OPTIONS_TYPE_RATIO,
     OPTIONS_TYPE_SIZES,
     OPTIONS_TYPE_REAL,
-    OPTIONS_TYPE_PERCENT,
     OPTIONS_TYPE_FLAG,
 };
 
 /* Fields are named like the rows. Text points into argv or is constant. */
 struct options {
-#define OPTIONS_FIELD_TEXT    const char *
-#define OPTIONS_FIELD_COUNT   int64_t
-#define OPTIONS_FIELD_BYTES   int64_t
-#define OPTIONS_FIELD_TIME    int64_t
-#define OPTIONS_FIELD_RATIO   struct ratio
-#define OPTIONS_FIELD_SIZES   struct sizes
-#define OPTIONS_FIELD_REAL    double
-#define OPTIONS_FIELD_PERCENT double
-#define OPTIONS_FIELD_FLAG    bool
+#define OPTIONS_FIELD_TEXT  const char *
+#define OPTIONS_FIELD_COUNT int64_t
+#define OPTIONS_FIELD_BYTES int64_t
+#define OPTIONS_FIELD_TIME  int64_t
+#define OPTIONS_FIELD_RATIO struct ratio
+#define OPTIONS_FIELD_SIZES struct sizes
+#define OPTIONS_FIELD_REAL  double
+#define OPTIONS_FIELD_FLAG  bool
 #define GROUP(title)
 #define OPTION(id, name, letter, type, arg, fallback, min, max, text) OPTIONS_FIELD_##type id;
 #define ALIAS(name, id)

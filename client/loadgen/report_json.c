@@ -124,7 +124,6 @@ static void json_option(struct writer *json, const struct options_row *row, cons
         json_sizes(json, row->name, field);
         break;
     case OPTIONS_TYPE_REAL:
-    case OPTIONS_TYPE_PERCENT:
         writer_real(json, row->name, *(const double *)field);
         break;
     case OPTIONS_TYPE_FLAG:

@@ -124,8 +124,7 @@ static bool run_wait(struct run *run)
     return sem_clockwait(&run->ended, CLOCK_MONOTONIC, &until) == 0;
 }
 
-static void run_sample(const struct run *run, const struct phase *phase, struct series *series,
-                       bool last)
+static void run_sample(const struct run *run, struct series *series, bool last)
 {
     uint64_t now = clock_mono_ns(), errors = 0;
     struct hist all;
@@ -134,7 +133,7 @@ static void run_sample(const struct run *run, const struct phase *phase, struct 
     hist_init(&all);
     for (unsigned i = 0; i < run->n_workers; i++) {
         errors += worker_load(&run->workers[i]->counts.errors);
-        for (unsigned shape = 0; shape < phase->workload->n_shapes; shape++)
+        for (unsigned shape = 0; shape < run->workers[i]->phase->workload->n_shapes; shape++)
             hist_merge(&all, &run->workers[i]->latency[shape]);
     }
     series_update(series, now, &all, errors, last);
@@ -152,7 +151,7 @@ static void run_watch(struct run *run, const struct phase *phase, struct progres
         if (run_interrupted())
             atomic_store(&run->stop, true);
         progress_update(progress, phase, run->workers, run->n_workers);
-        run_sample(run, phase, series, ended == started);
+        run_sample(run, series, ended == started);
     }
     progress_end(progress, phase, run->workers, run->n_workers);
 }
@@ -247,11 +246,11 @@ void run_phase(struct run *run, const struct phase *phase, struct progress *prog
     struct cpu_time client_1 = cpu_time_self();
     out->client.user_ns = client_1.user_ns - client.user_ns;
     out->client.system_ns = client_1.system_ns - client.system_ns;
+    run_fairness(run, out);
     out->has_server_cpu = seen && run_server_cpu(run, &server_1) && server_1 >= server_0;
     out->server_cpu_ns = out->has_server_cpu ? server_1 - server_0 : 0;
     out->elapsed_ns = run_elapsed_ns(run);
     for (unsigned i = 0; i < run->n_workers; i++)
         result_add(out, run->workers[i]);
-    run_fairness(run, out);
     mem_free(threads);
 }

@@ -263,7 +263,7 @@ class CairndTest(unittest.TestCase):
                 (("--key-file", self.file("none", b"")), "there is no key in it"),
                 (("--key-file", self.file("one", b"a\n"), "-t", "insert"), "inserts need new"),
                 (("--compress-ratio", "0.5"), "must be at least 1"),
-                (("--expect-hits", "101%"), "must be from 0 to 100 percent"),
+                (("--expect-hits", "101%"), "must be a number from 0 to 100"),
                 (("--overload", "abort"), "give --rate")):
             done = run(*args)
             self.assertEqual(done.returncode, 2, args)
