@@ -138,6 +138,14 @@ static void report_throughput(FILE *out, const struct result *result)
     fputc('\n', out);
 }
 
+static void report_in_flight(FILE *out, const struct plan *plan, const struct result *result)
+{
+    fprintf(out, "  %-12s %.1f requests on average", "in flight", result_in_flight(result));
+    if (plan->rate <= 0 && !plan->batch && !plan->reconnect)
+        fprintf(out, " of %u", plan->connections * plan->pipeline);
+    fputc('\n', out);
+}
+
 static void report_hits(FILE *out, const struct result *result)
 {
     char hits[TEXT_SIZE], reads[TEXT_SIZE];
@@ -214,6 +222,7 @@ void report_summary(FILE *out, const struct plan *plan, const struct result *res
     report_kinds(out, result);
     report_hits(out, result);
     report_checked(out, plan, result);
+    report_in_flight(out, plan, result);
     report_fairness(out, &result->fairness);
     report_cpu(out, result);
     report_digest(out, plan, result);

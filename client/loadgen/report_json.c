@@ -368,6 +368,40 @@ static void json_series(struct writer *json, const struct series *series)
 
 /* ---- the rest ---- */
 
+static void json_threads(struct writer *json, const struct result *result)
+{
+    unsigned n = RESULT_THREADS;
+    while (n > 0 && result->threads[n - 1].user_ns + result->threads[n - 1].system_ns == 0)
+        n--;
+    writer_open(json, "threads", '[');
+    for (unsigned i = 0; i < n; i++) {
+        const struct cpu_thread *thread = &result->threads[i];
+        writer_open_line(json, NULL, '{');
+        writer_uint(json, "cpu_user_ns", thread->user_ns);
+        writer_uint(json, "cpu_system_ns", thread->system_ns);
+        writer_uint(json, "runq_delay_ns", thread->waiting_ns);
+        writer_uint(json, "context_switches", thread->switches);
+        writer_close(json, '}');
+    }
+    writer_close(json, ']');
+}
+
+/* Requests in flight on average; in a closed loop there should be as many as asked for: what is
+ * missing is the time loadgen needs to send the next. */
+static void json_in_flight(struct writer *json, const struct plan *plan,
+                           const struct result *result)
+{
+    double asked = (double)plan->connections * plan->pipeline;
+    double mean = result_in_flight(result);
+    writer_open(json, "in_flight", '{');
+    writer_real(json, "mean", mean);
+    if (plan->rate <= 0 && !plan->batch && !plan->reconnect) {
+        writer_real(json, "asked", asked);
+        writer_real(json, "little_residual_pct", 100 * (mean - asked) / asked);
+    }
+    writer_close(json, '}');
+}
+
 static void json_cpu(struct writer *json, const struct result *result)
 {
     writer_open(json, "client", '{');
@@ -376,6 +410,7 @@ static void json_cpu(struct writer *json, const struct result *result)
     writer_real(json, "us_per_op", result_client_us(result));
     writer_real(json, "busiest_thread", result->busiest);
     writer_uint(json, "runq_delay_ns", result->waiting_ns);
+    json_threads(json, result);
     writer_close(json, '}');
     if (!result->has_server_cpu)
         return;
@@ -453,6 +488,7 @@ static void json_result(struct writer *json, const struct report_run *run,
     if (run->plan->digest)
         json_digest(json, result->digest);
     json_latencies(json, result);
+    json_in_flight(json, run->plan, result);
     json_fairness(json, &result->fairness);
     json_cpu(json, result);
     json_warnings(json, run->plan, result);

@@ -70,9 +70,12 @@ void result_add(struct result *result, const struct worker *worker)
     }
     for (unsigned i = result->workload->n_shapes; i < workload_rows(result->workload); i++)
         hist_merge(&result->by_shape[i], &worker->latency[i]);
-    result->waiting_ns += worker->waiting_ns;
+    result->waiting_ns += worker->cpu.waiting_ns;
+    if (worker->index < RESULT_THREADS)
+        cpu_thread_add(&result->threads[worker->index], &worker->cpu);
     result->digest += worker->digest;
-    double busy = result_per((double)worker->cpu_ns, (double)result->elapsed_ns);
+    double busy = result_per((double)(worker->cpu.user_ns + worker->cpu.system_ns),
+                             (double)result->elapsed_ns);
     if (busy > result->busiest)
         result->busiest = busy < 1 ? busy : 1;
     result_keep_first(result->first_error, worker->first_error);
@@ -104,6 +107,8 @@ void result_merge(struct result *into, const struct result *from)
     into->server_cpu_ns += from->server_cpu_ns;
     into->busiest = from->busiest > into->busiest ? from->busiest : into->busiest;
     into->waiting_ns += from->waiting_ns;
+    for (unsigned i = 0; i < RESULT_THREADS; i++)
+        cpu_thread_add(&into->threads[i], &from->threads[i]);
     into->digest += from->digest;
     into->offered = from->offered;
     result_keep_first(into->first_error, from->first_error);
@@ -138,6 +143,11 @@ double result_paced_rate(const struct result *result)
 {
     double ns = (double)result->elapsed_ns - (double)result->service.max;
     return result_per((double)result_succeeded(result), ns / 1e9);
+}
+
+double result_in_flight(const struct result *result)
+{
+    return result_per((double)result->service.sum, (double)result->elapsed_ns);
 }
 
 double result_client_us(const struct result *result)

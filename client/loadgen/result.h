@@ -9,6 +9,8 @@
 #include "client/loadgen/series.h"
 #include "client/loadgen/worker.h"
 
+enum { RESULT_THREADS = 512 };
+
 struct result {
     const struct workload *workload;
     struct worker_counts counts;
@@ -21,7 +23,8 @@ struct result {
     struct cpu_time client;
     bool has_server_cpu;
     uint64_t server_cpu_ns;
-    double busiest;      /* share of the time the busiest thread was on a CPU, 0..1 */
+    double busiest; /* share of the time the busiest thread was on a CPU, 0..1 */
+    struct cpu_thread threads[RESULT_THREADS];
     uint64_t waiting_ns; /* threads of loadgen were ready to run, but others ran: all together */
     char first_error[WORKER_ERROR_SIZE];
     struct failure failure;
@@ -52,6 +55,9 @@ double result_rate(const struct result *result);
 /* The same of an open loop, without the time for which only the last replies were waited for: that
  * is no lack of speed. */
 double result_paced_rate(const struct result *result);
+
+/* Requests that were in flight on average, by Little's law: throughput times time of service. */
+double result_in_flight(const struct result *result);
 
 /* CPU time per request in us: of this process, of the server (0 if unknown). */
 double result_client_us(const struct result *result);

@@ -686,13 +686,6 @@ static void worker_abandon(struct worker *worker)
     }
 }
 
-static uint64_t worker_cpu_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static int worker_run_closed(struct worker *worker)
 {
     int err = 0;
@@ -720,7 +713,7 @@ static int worker_run_open(struct worker *worker)
 
 void worker_run(struct worker *worker)
 {
-    uint64_t cpu = worker_cpu_ns(), waiting = cpu_thread_waiting_ns();
+    struct cpu_thread begin = cpu_thread_self();
     if (worker->started == 0)
         worker->started = clock_ticks();
     worker->last_reply = worker->quiet_since = worker->started;
@@ -732,6 +725,6 @@ void worker_run(struct worker *worker)
                           strerror(errno));
     if (worker->phase->marks != NULL) /* nobody waits for this thread any more */
         atomic_store(&worker->phase->marks[worker->index].below, UINT64_MAX);
-    worker->cpu_ns = worker_cpu_ns() - cpu;
-    worker->waiting_ns = cpu_thread_waiting_ns() - waiting;
+    struct cpu_thread end = cpu_thread_self();
+    worker->cpu = cpu_thread_between(&begin, &end);
 }

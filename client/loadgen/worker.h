@@ -8,6 +8,7 @@
 #pragma once
 
 #include "client/loadgen/conn.h"
+#include "client/loadgen/cpu.h"
 #include "client/loadgen/failure.h"
 #include "client/loadgen/phase.h"
 #include "client/loadgen/schedule.h"
@@ -72,10 +73,9 @@ struct worker {
                                          * when it was sent */
     struct hist service;                /* ns from sending to the reply; open loop only */
     struct hist first_byte;             /* ns from sending to the first byte of the reply */
-    struct hist slip;    /* ns from the intended start to sending, where a connection was free */
-    uint64_t digest;     /* of the requests; see phase_digest */
-    uint64_t cpu_ns;     /* of this thread */
-    uint64_t waiting_ns; /* it was ready to run, but another thread did */
+    struct hist slip; /* ns from the intended start to sending, where a connection was free */
+    uint64_t digest;  /* of the requests; see phase_digest */
+    struct cpu_thread cpu;
     char first_error[WORKER_ERROR_SIZE];   /* "" if there was none */
     char first_corrupt[WORKER_ERROR_SIZE]; /* the same */
     char first_stale[WORKER_ERROR_SIZE];   /* the same */

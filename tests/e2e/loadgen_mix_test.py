@@ -324,7 +324,7 @@ class StaleTest(unittest.TestCase):
 
     def test_lost_writes(self):
         for pattern in ("uniform", "partitioned"):
-            done, result = self.load(lambda n: "lost" if n > 200 and n % 50 == 0 else "",
+            done, result = self.load(lambda n: "lost" if n > 200 and n % 5 == 0 else "",
                                      "-t", "mixed", "--ratio", "1:1", "-r", 40, "-c", 4, "--verify",
                                      "--key-pattern", pattern)
             self.assertEqual(done.returncode, 3)
@@ -334,7 +334,7 @@ class StaleTest(unittest.TestCase):
             self.assertIn(result["first_stale"], done.stderr)
 
     def test_lost_keys(self):
-        done, result = self.load(lambda n: "gone" if n > 200 and n % 50 == 0 else "",
+        done, result = self.load(lambda n: "gone" if n > 200 and n % 5 == 0 else "",
                                  "-t", "mixed", "--ratio", "1:1", "-r", 40, "-c", 4, "--verify")
         self.assertEqual(done.returncode, 3)
         self.assertGreater(result["stale"], 0)
@@ -344,7 +344,7 @@ class StaleTest(unittest.TestCase):
         """So many are checked; a server that loses much is still found out."""
         done, result = self.load(lambda n: "lost" if n > 200 and n % 3 == 0 else "",
                                  "-t", "mixed", "--ratio", "1:1", "-r", 40, "-c", 4,
-                                 "--verify-sample", "20%")
+                                 "--verify-sample", "20%", "--key-pattern", "partitioned")
         self.assertAlmostEqual(result["checked"] / result["hits"], 0.2, delta=0.04)
         self.assertGreater(result["stale"], 0)
         self.assertEqual(done.returncode, 3)
@@ -353,10 +353,8 @@ class StaleTest(unittest.TestCase):
 class OverloadTest(unittest.TestCase):
     def test_abort(self):
         """The test ends when a request finds no connection; what was done is reported."""
-        release = []
-
-        def answer(words, number):
-            return b"+OK\r\n" if number < 300 or release else b""
+        def answer(_, number):
+            return b"+OK\r\n" if number < 300 else b""
         with FakeServer(answer) as server:
             done = run("-u", f"redis://127.0.0.1:{server.port}", "-t", "set", "--rate", 1000, "-c",
                        4, "-P", 4, "--duration", 20, "--overload", "abort", "--json")
@@ -368,11 +366,17 @@ class OverloadTest(unittest.TestCase):
         self.assertLess(result["elapsed_ns"], 10e9)
 
     def test_fairness(self):
-        """A server that answers some connections late shows in the figures of each."""
+        """How much each connection did, and each thread, and how many were in flight."""
         with FakeServer(lambda *_: b"+OK\r\n") as server:
             done = run("-u", f"redis://127.0.0.1:{server.port}", "-t", "set", "-n", 2000, "-c", 5,
                        "--json")
-        fairness = result_of(done)["fairness"]
+        result = result_of(done)
+        fairness = result["fairness"]
+        self.assertTrue(4 < result["in_flight"]["mean"] <= 5.05, result["in_flight"])
+        self.assertEqual(result["in_flight"]["asked"], 5)
+        (thread,) = result["client"]["threads"]
+        self.assertGreater(thread["context_switches"], 0)
+        self.assertGreater(thread["cpu_user_ns"] + thread["cpu_system_ns"], 0)
         self.assertEqual(fairness["connections"], 5)
         self.assertLessEqual(fairness["min"], 400)
         self.assertGreaterEqual(fairness["max"], 400)
