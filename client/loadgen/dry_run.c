@@ -87,10 +87,16 @@ static void dry_preload(FILE *out, const struct plan *plan)
     char keys[TEXT_SIZE], size[TEXT_SIZE];
     text_count(plan->keys, keys);
     dry_size((double)plan->keys * (dry_value_mean(plan) + strlen("key:") + FRAME_DIGITS), size);
-    if (!plan->preload)
-        return;
-    dry_label(out, "preload");
-    fprintf(out, "%s keys with their values: %s\n", keys, size);
+    if (plan->preload) {
+        dry_label(out, "preload");
+        fprintf(out, "%s keys with their values: %s\n", keys, size);
+    }
+    if (plan->keys_check) {
+        dry_label(out, "keys check");
+        fprintf(out, "%d keys are read; nothing is measured if fewer than %.6g %% are there\n",
+                plan->keys < PLAN_SAMPLE ? (int)plan->keys : PLAN_SAMPLE,
+                100 * (plan->expects_hits ? plan->expect_hits : 1));
+    }
 }
 
 /* How long a test takes at least; below 0: that depends on the server. */
@@ -178,7 +184,11 @@ static void dry_values(FILE *out, const struct plan *plan)
         fprintf(out, "%zu bytes", plan->value_bytes);
     else
         fprintf(out, "%zu to %zu bytes", plan->value_min, plan->value_bytes);
-    fputs(plan->verify ? ", checked when they are read\n" : "\n", out);
+    if (plan->compress > 0)
+        fprintf(out, ", which can be compressed %g times", plan->compress);
+    if (plan->verify)
+        fprintf(out, ", %.6g %% of those that are read are checked", 100 * (1 - plan->verify_skip));
+    fputc('\n', out);
 }
 
 /* What loadgen itself will take, about. */
@@ -189,6 +199,8 @@ static void dry_memory(FILE *out, const struct plan *plan)
     double request = value + DRY_REQUEST_BYTES;
     double output = fmax(fmin(request * window, DRY_OUTPUT_BYTES), request);
     double connection = output + 2 * value + DRY_REPLY_BYTES + window * sizeof(struct conn_request);
+    if (plan->verify)
+        connection += HISTORY_KEYS * (double)sizeof(struct history_key);
     double thread = DRY_THREAD_BYTES + DRY_HISTS * (double)sizeof(struct hist);
     dry_size(plan->connections * connection + plan->threads * thread + value + VALUE_SLICES +
                  (double)sizeof(struct result),

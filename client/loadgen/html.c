@@ -275,7 +275,8 @@ static void html_warnings(FILE *out, const json_t *result)
     fputs("</ul>\n", out);
 }
 
-static void html_latency_row(FILE *out, const char *name, const json_t *latency)
+/* `kind` is "", or " class=..." */
+static void html_latency_row(FILE *out, const char *kind, const char *name, const json_t *latency)
 {
     static const char *const keys[] = {"mean_ns", "min_ns",  "median_ns", "p90_ns", "p95_ns",
                                        "p99_ns",  "p999_ns", "p9999_ns",  "max_ns"};
@@ -283,7 +284,7 @@ static void html_latency_row(FILE *out, const char *name, const json_t *latency)
     if (load_number(latency, "samples") <= 0)
         return;
     html_number(load_number(latency, "samples"), count);
-    fputs("<tr><th>", out);
+    fprintf(out, "<tr><th%s>", kind);
     html_escape(out, name);
     fprintf(out, "</th><td>%s</td>", count);
     for (size_t i = 0; i < LENGTH_OF(keys); i++)
@@ -297,7 +298,7 @@ static void html_step_rows(FILE *out, const json_t *sequence)
     const char *name;
     json_t *latency;
     json_object_foreach(json_object_get(sequence, "steps"), name, latency)
-        html_latency_row(out, name, latency);
+        html_latency_row(out, " class=\"step\"", name, latency);
 }
 
 static void html_latency_table(FILE *out, const json_t *result)
@@ -308,13 +309,13 @@ static void html_latency_table(FILE *out, const json_t *result)
           "<th>min</th><th>p50</th><th>p90</th><th>p95</th><th>p99</th><th>p99.9</th>"
           "<th>p99.99</th><th>max</th></tr></thead><tbody>\n",
           out);
-    html_latency_row(out, "response", result);
-    html_latency_row(out, "service", json_object_get(result, "service"));
-    html_latency_row(out, "first byte", json_object_get(result, "ttfb"));
+    html_latency_row(out, "", "response", result);
+    html_latency_row(out, "", "service", json_object_get(result, "service"));
+    html_latency_row(out, "", "first byte", json_object_get(result, "ttfb"));
     html_step_rows(out, result);
     json_object_foreach(json_object_get(result, "by_request"), name, latency)
     {
-        html_latency_row(out, name, latency);
+        html_latency_row(out, "", name, latency);
         html_step_rows(out, latency);
     }
     fputs("</tbody></table></div>\n", out);
@@ -328,7 +329,8 @@ static void html_kinds(FILE *out, const json_t *result)
     const char *name;
     if (json_object_size(kinds) == 0 || all <= 0)
         return;
-    fputs("<div class=\"scroll\"><table><thead><tr><th>kind</th><th>requests</th><th>share</th>"
+    fputs("<h3>Kinds of requests</h3><div "
+          "class=\"scroll\"><table><thead><tr><th>kind</th><th>requests</th><th>share</th>"
           "<th>requests/s</th><th>errors</th><th>hits</th></tr></thead><tbody>\n",
           out);
     json_object_foreach(kinds, name, kind)
@@ -371,19 +373,23 @@ static void html_checked(FILE *out, const json_t *result)
             texts[0], texts[1], texts[2], texts[3]);
 }
 
-static void html_fairness(FILE *out, const json_t *result)
+static void html_connections(FILE *out, const json_t *result)
 {
     static const char *const keys[] = {"min", "max", "median", NULL};
     const json_t *fairness = json_object_get(result, "fairness");
+    double in_flight = load_number(json_object_get(result, "in_flight"), "mean");
     char texts[LENGTH_OF(keys)][HTML_NUMBER_SIZE];
-    if (load_number(fairness, "connections") <= 0)
-        return;
-    html_numbers(fairness, keys, texts);
-    fprintf(
-        out,
-        "<p class=\"note\">A connection did %s to %s requests, median %s; Jain&#8217;s index of "
-        "fairness %.4f.</p>\n",
-        texts[0], texts[1], texts[2], load_number(fairness, "jain"));
+    fputs("<p class=\"note\">", out);
+    if (load_number(fairness, "connections") > 0) {
+        html_numbers(fairness, keys, texts);
+        fprintf(out,
+                "A connection did %s to %s requests, median %s; Jain&#8217;s index of fairness "
+                "%.4f. ",
+                texts[0], texts[1], texts[2], load_number(fairness, "jain"));
+    }
+    if (in_flight > 0)
+        fprintf(out, "On average %.1f requests were in flight.", in_flight);
+    fputs("</p>\n", out);
 }
 
 static void html_efficiency(FILE *out, const json_t *result)
@@ -416,7 +422,7 @@ static void html_test(FILE *out, unsigned index, const char *name, const json_t 
     html_latency_table(out, result);
     html_kinds(out, result);
     html_checked(out, result);
-    html_fairness(out, result);
+    html_connections(out, result);
     html_efficiency(out, result);
     fputs("</section>\n", out);
 }
