@@ -345,6 +345,10 @@ int options_parse(int argc, char *const *argv, struct options *out,
         options.words = argv + r.at;
         options.n_words = argc - r.at;
     }
+    /* What is given goes before what a workload stands for. */
+    if (!options.given[OPTIONS_mix] &&
+        (options.n_words > 0 || options.given[OPTIONS_tests] || options.given[OPTIONS_script]))
+        options.mix = "";
     if (err == 0)
         *out = options;
     return err;

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 import unittest
 
 from lib.server import Server, environment
@@ -101,6 +102,19 @@ class WorkloadsTest(unittest.TestCase):
         self.load("-n", 10, "kv.put", "a__rand_int__", "1", "{", "ttl_ms", "60000", "}")
         (key,) = self.c.call("kv.scan", prefix=b"a", keys_only=True)["items"]
         self.assertTrue(0 < self.c.call("kv.ttl", key) <= 60000)
+
+    def test_stall(self):
+        """Snapshots are taken in the middle of it, in both protocols, and none fails."""
+        for uri in (self.rpc, self.resp):
+            taken = self.c.call("server.snapshots")["taken"]
+            (result,) = self.load("--workload", "stall", "--mix", "get=600,set=200,snapshot=1",
+                                  "-r", 1000, "--rate", 2000, "--duration", 2, uri=uri).values()
+            kind = result["by_request"]["snapshot"]
+            self.assertEqual((result["count"], result["misses"], kind["errors"]), (4000, 0, 0))
+            self.assertGreater(kind["count"], 1)
+            while self.c.call("server.snapshots")["running"]:
+                time.sleep(0.01)
+            self.assertGreater(self.c.call("server.snapshots")["taken"], taken)
 
     def test_idle(self):
         (result,) = self.load("--workload", "idle", "-n", 50, "-c", 200).values()
