@@ -349,6 +349,8 @@ int options_parse(int argc, char *const *argv, struct options *out,
     if (!options.given[OPTIONS_mix] &&
         (options.n_words > 0 || options.given[OPTIONS_tests] || options.given[OPTIONS_script]))
         options.mix = "";
+    if (options.given[OPTIONS_requests] && !options.given[OPTIONS_duration])
+        options.duration = 0;
     if (err == 0)
         *out = options;
     return err;

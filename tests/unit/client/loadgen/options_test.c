@@ -65,6 +65,8 @@ static void mix_of_a_workload(void **state)
     assert_string_equal(good("loadgen --workload stall PING").mix, "");
     assert_string_equal(good("loadgen --workload stall --mix get=1").mix, "get=1");
     assert_string_equal(good("loadgen --mix get=1 -t get").mix, "get=1");
+    assert_int_equal(good("loadgen --workload stall -n 5").duration, 0);
+    assert_int_equal(good("loadgen --workload stall").duration, 60000);
     assert_true(good("loadgen --expect-hits 99.5%").expect_hits > 99.4);
     bad("loadgen --expect-hits 101%", "from 0 to 100");
 }
