@@ -14,6 +14,7 @@ struct result {
     struct hist latency;                   /* of all successful requests, ns */
     struct hist by_shape[WORKLOAD_SHAPES]; /* the same by shape of the workload */
     uint64_t digest;                       /* of the requests, with --digest */
+    uint64_t begun_ns;                     /* clock_mono_ns when the phase began */
     uint64_t elapsed_ns;                   /* from the first request to the last reply */
     struct cpu_time client;
     bool has_server_cpu;

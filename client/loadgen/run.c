@@ -206,6 +206,7 @@ static void run_threads(struct run *run, const struct phase *phase, struct progr
             run->workers[i]->end_index = 0;
     }
     uint64_t now = clock_ticks();
+    out->begun_ns = clock_mono_ns();
     for (unsigned i = 0; i < started; i++) /* all of them: whoever wakes up first goes on */
         run->workers[i]->started = now;
     for (unsigned i = 0; i < started; i++)
