@@ -4,8 +4,8 @@
  * takes as long for a reply as it was told, and notes when each request arrived. What loadgen
  * reports is held against that by loadgen selftest and by tests.
  *
- * PING is answered at once and not counted. SET keeps a value, GET returns it or nil (kv.put, kv.get
- * and server.ping are the same); a key is told by its last digits, so there may be FAKE_SERVER_KEYS.
+ * PING is answered at once and not counted. SET keeps a value, GET returns it or nil (as do
+ * server.ping, kv.put, kv.get); a key is told by its last digits, so there may be FAKE_SERVER_KEYS.
  * Everything else is answered with OK.
  */
 #pragma once

@@ -6,7 +6,7 @@
  *
  * How: on a machine that does other things a figure may be off without any fault of loadgen. How
  * long our threads were ready to run while others ran (the kernel's run-queue delay), and how late
- * a witness woke up meanwhile, tells the two apart: a figure that is further off than that is wrong.
+ * a witness woke up meanwhile, tells the two apart: a figure that is off by more is wrong.
  *
  * Invariants: what stands is the last try of a test.
  * Threads: the main thread. Failures: exit codes.

@@ -27,7 +27,8 @@ struct selftest_load {
 struct selftest_finding {
     const char *test, *figure, *unit;
     double low, high, measured;
-    bool share; /* the bounds are a share of what is expected: it is a rate or a count */
+    double slack; /* how much it may be off for the share of the time that the machine took: slack
+                     times this share. 0: if that is over 1 % */
 };
 
 enum { SELFTEST_FINDINGS = 128, SELFTEST_FIGURE_SIZE = 64 };
@@ -73,8 +74,10 @@ void selftest_expect_near(struct selftest_rig *rig, const char *figure, const ch
 
 bool selftest_finding_good(const struct selftest_finding *finding);
 
+/* Set the slack of the figure noted last. */
+void selftest_allow(struct selftest_rig *rig, double slack);
+
 /* Can a figure that is out of bounds be so because of what the machine took from us? A time by no
- * more than that, a rate or count by no more than its share, anything else if it was much; what must
- * be exact, never. */
+ * more than that, anything else as its slack has it; what must be exact, never. */
 bool selftest_finding_excused(const struct selftest_rig *rig,
                               const struct selftest_finding *finding);
