@@ -136,8 +136,9 @@ static void help_print_subcommands(FILE *out)
 {
     fputs("\nSubcommands\n", out);
     for (size_t i = 0; i < LENGTH_OF(help_subcommands); i++) {
-        fprintf(out, "  loadgen %s %s\n%*s", help_subcommands[i].name,
-                help_subcommands[i].arguments, HELP_LEFT, "");
+        int size = fprintf(out, "  loadgen %s ", help_subcommands[i].name);
+        help_wrap(out, help_subcommands[i].arguments, (size_t)size);
+        fprintf(out, "%*s", HELP_LEFT, "");
         help_wrap(out, help_subcommands[i].text, HELP_LEFT);
     }
 }

@@ -7,6 +7,7 @@
 
 #include "client/loadgen/driver.h"
 #include "client/loadgen/plan.h"
+#include "client/loadgen/steady.h"
 #include "client/loadgen/stream.h"
 
 #include <stdatomic.h>
@@ -38,6 +39,7 @@ struct phase {
     uint64_t drain_ns;
     uint64_t arrival_seed;
     bool digest;              /* add up phase_digest of all requests */
+    struct steady_rules end;  /* what ends it earlier */
     const struct acks *acks;  /* where acknowledgements are kept; NULL: nowhere */
     struct phase_mark *marks; /* one for each thread, if the stream grows; else NULL */
 };

@@ -19,6 +19,8 @@ enum { PLAN_IN_FLIGHT_MAX = 16 * 1024 * 1024 };
 
 enum { PLAN_VERIFY_BYTES = 64 }; /* of values that are checked, unless -d says otherwise */
 
+enum { PLAN_STEADY_MS = 30000, PLAN_PRECISE_MS = 300000 }; /* bounds of --warmup auto, --until-ci */
+
 /* Too small to be checked? Distributions are cut off where values are large enough. */
 static bool plan_too_small(const struct sizes *sizes)
 {
@@ -120,7 +122,10 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         .cpus = cpus,
         .requests = options->duration > 0 ? UINT64_MAX : (uint64_t)options->requests,
         .duration_ns = plan_ns(options->duration),
-        .warmup_ns = plan_ns(options->warmup),
+        .until_steady = options->warmup == OPTIONS_AUTO,
+        .warmup_ns = plan_ns(options->warmup == OPTIONS_AUTO ? PLAN_STEADY_MS : options->warmup),
+        .ci_rate = options->until_ci / 100,
+        .ci_p99 = options->until_ci_p99 / 100,
         .timeout_ns = plan_ns(options->timeout),
         .seed = (uint64_t)options->seed,
         .keys = options->keyspace > 0 ? (uint64_t)options->keyspace : 1,
@@ -138,6 +143,11 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         .reconnect = options->keepalive == 0,
         .digest = options->digest,
     };
+    if ((plan.ci_rate > 0 || plan.ci_p99 > 0) && plan.duration_ns == 0 &&
+        !options->given[OPTIONS_requests]) {
+        plan.requests = UINT64_MAX;
+        plan.duration_ns = plan_ns(PLAN_PRECISE_MS);
+    }
     if (!options->given[OPTIONS_key_median])
         plan.key_median = (double)plan.keys / 2;
     if (!(plan.key_deviation > 0))

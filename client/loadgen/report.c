@@ -129,6 +129,38 @@ static void report_cpu(FILE *out, const struct result *result)
     fputc('\n', out);
 }
 
+static void report_trend(FILE *out, const char *what, const struct steady_trend *trend)
+{
+    fprintf(out, " %s %+.1f %% (noise %.1f %%)", what, 100 * trend->drift, 100 * trend->noise);
+}
+
+static void report_warmup(FILE *out, const struct steady *warmup)
+{
+    if (!warmup->rules.until_steady)
+        return;
+    fprintf(out, "  %-12s %.1f s, %s", "warm-up", (double)warmup->after_ns / 1e9,
+            warmup->enough ? "then steady:" : "not steady:");
+    if (warmup->has_trends) {
+        report_trend(out, "rate", &warmup->rate_trend);
+        report_trend(out, "and median", &warmup->median_trend);
+        fputs(" in its later half\n", out);
+    } else
+        fputs(" too short to tell\n", out);
+}
+
+static void report_precision(FILE *out, const struct steady *length)
+{
+    if (!(length->rules.rate > 0 || length->rules.p99 > 0))
+        return;
+    fprintf(out, "  %-12s", "precision");
+    if (length->has_rate)
+        fprintf(out, " throughput +- %.2f %%", 100 * length->rate);
+    if (length->has_p99)
+        fprintf(out, ", p99 +- %.1f %%", 100 * length->p99);
+    fprintf(out, "%s after %.1f s\n", length->has_rate ? " (95 %)" : " not known",
+            (double)length->after_ns / 1e9);
+}
+
 static void report_digest(FILE *out, const struct plan *plan, const struct result *result)
 {
     if (plan->digest)
@@ -149,7 +181,9 @@ static void report_warnings(FILE *out, const struct plan *plan, const struct res
 void report_summary(FILE *out, const struct plan *plan, const struct result *result)
 {
     fprintf(out, "\n%s\n", result->workload->title);
+    report_warmup(out, &result->warmup);
     report_throughput(out, result);
+    report_precision(out, &result->length);
     report_latency(out, result);
     report_hits(out, result);
     report_cpu(out, result);

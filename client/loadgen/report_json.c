@@ -115,6 +115,12 @@ static void json_option(struct writer *json, const struct options_row *row, cons
     case OPTIONS_TYPE_TIME:
         writer_uint(json, row->name, (uint64_t) * (const int64_t *)field);
         break;
+    case OPTIONS_TYPE_AUTO:
+        if (*(const int64_t *)field == OPTIONS_AUTO)
+            writer_text(json, row->name, "auto");
+        else
+            writer_uint(json, row->name, (uint64_t) * (const int64_t *)field);
+        break;
     case OPTIONS_TYPE_RATIO:
         (void)snprintf(text, sizeof text, "%" PRIu32 ":%" PRIu32,
                        ((const struct ratio *)field)->write, ((const struct ratio *)field)->read);
@@ -366,6 +372,53 @@ static void json_warnings(struct writer *json, const struct plan *plan, const st
         writer_text(json, "failure", result->failure.text);
 }
 
+static void json_trend(struct writer *json, const char *key, const struct steady_trend *trend)
+{
+    writer_open_line(json, key, '{');
+    writer_real(json, "drift", trend->drift);
+    writer_real(json, "noise", trend->noise);
+    writer_close(json, '}');
+}
+
+static void json_warmup(struct writer *json, const struct steady *warmup)
+{
+    if (!warmup->rules.until_steady)
+        return;
+    writer_open(json, "warmup", '{');
+    writer_bool(json, "steady", warmup->enough);
+    writer_uint(json, "elapsed_ns", warmup->after_ns);
+    writer_uint(json, "intervals", warmup->intervals);
+    if (warmup->has_trends) {
+        json_trend(json, "ops_per_sec", &warmup->rate_trend);
+        json_trend(json, "median_ns", &warmup->median_trend);
+    }
+    writer_close(json, '}');
+}
+
+/* Half widths are always told; what was asked for, and whether it was reached, if it was. */
+static void json_precision(struct writer *json, const struct steady *length)
+{
+    bool asked = length->rules.rate > 0 || length->rules.p99 > 0;
+    if (!asked && !length->has_rate)
+        return;
+    writer_open(json, "precision", '{');
+    if (asked) {
+        writer_bool(json, "reached", length->enough);
+        writer_uint(json, "after_ns", length->after_ns);
+    }
+    if (length->rules.rate > 0)
+        writer_real(json, "ops_per_sec_asked", length->rules.rate);
+    if (length->rules.p99 > 0)
+        writer_real(json, "p99_asked", length->rules.p99);
+    if (length->has_rate)
+        writer_real(json, "ops_per_sec", length->rate);
+    if (length->has_p99)
+        writer_real(json, "p99", length->p99);
+    writer_uint(json, "batches", STEADY_BATCHES);
+    writer_uint(json, "intervals", length->intervals);
+    writer_close(json, '}');
+}
+
 static void json_digest(struct writer *json, uint64_t digest)
 {
     char text[20];
@@ -392,6 +445,8 @@ static void json_result(struct writer *json, const struct report_run *run,
     writer_real(json, "ops_per_sec", result_rate(result));
     if (result->offered > 0)
         writer_real(json, "offered_per_sec", result->offered);
+    json_warmup(json, &result->warmup);
+    json_precision(json, &result->length);
     if (run->plan->digest)
         json_digest(json, result->digest);
     json_latencies(json, result);

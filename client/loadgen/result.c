@@ -68,6 +68,13 @@ void result_add(struct result *result, const struct worker *worker)
         result->failure = worker->failure;
 }
 
+/* Of several runs the one that did not come to what was asked for is kept. */
+static void result_merge_steady(struct steady *into, const struct steady *from, bool first)
+{
+    if (first || (into->enough && !from->enough))
+        *into = *from;
+}
+
 void result_merge(struct result *into, const struct result *from)
 {
     bool first = into->elapsed_ns == 0;
@@ -92,12 +99,20 @@ void result_merge(struct result *into, const struct result *from)
     result_keep_first(into->first_corrupt, from->first_corrupt);
     if (into->failure.kind == FAILURE_NONE)
         into->failure = from->failure;
+    result_merge_steady(&into->warmup, &from->warmup, first);
+    result_merge_steady(&into->length, &from->length, first);
 }
 
 /* Requests that have succeeded: the histogram has those as well that never were answered. */
 static uint64_t result_succeeded(const struct result *result)
 {
     return result->latency.count - result->counts.unanswered - result->counts.unsent;
+}
+
+void result_judge(struct result *result, const struct steady_rules *rules)
+{
+    if (!result->length.enough)
+        result->length = steady_judge(rules, &result->series);
 }
 
 uint64_t result_requests(const struct result *result)

@@ -6,6 +6,7 @@
 
 #include "client/loadgen/cpu.h"
 #include "client/loadgen/series.h"
+#include "client/loadgen/steady.h"
 #include "client/loadgen/worker.h"
 
 struct result {
@@ -29,6 +30,8 @@ struct result {
     double offered;         /* open loop: requests a second asked for; else 0 */
     char first_corrupt[WORKER_ERROR_SIZE]; /* of the values that --verify found wrong */
     struct series series;                  /* of `latency`, over time */
+    struct steady length;                  /* what --until-ci came to, and how precise rates are */
+    struct steady warmup;                  /* what --warmup auto came to */
 };
 
 /* Start from nothing. */
@@ -36,6 +39,9 @@ void result_init(struct result *result, const struct workload *workload);
 
 /* Add what a worker has done that has returned. elapsed_ns must be known. */
 void result_add(struct result *result, const struct worker *worker);
+
+/* All has been added: see how steady it was, unless that is known already. */
+void result_judge(struct result *result, const struct steady_rules *rules);
 
 /* Add another run of the same workload: it counts as if it had followed. */
 void result_merge(struct result *into, const struct result *from);

@@ -88,6 +88,7 @@ int session_measure(struct session *session, struct side *side, const struct wor
                     const char *label)
 {
     struct phase phase;
+    struct steady warmup = {.enough = true};
     int err;
     if (side->plan.warmup_ns > 0) {
         err = phase_init_warmup(&phase, &side->plan, workload);
@@ -95,13 +96,16 @@ int session_measure(struct session *session, struct side *side, const struct wor
             return session_cannot(session, err);
         if (session_prelude(session, side, &phase, "warm-up") != 0)
             return -1;
+        warmup = session->result.length;
     }
     if (run_interrupted())
         return -1;
     err = phase_init_measure(&phase, &side->plan, workload);
     if (err != 0)
         return session_cannot(session, err);
-    return session_phase(session, side, &phase, label) == 0 ? 0 : SESSION_PARTIAL;
+    err = session_phase(session, side, &phase, label) == 0 ? 0 : SESSION_PARTIAL;
+    session->result.warmup = warmup;
+    return err;
 }
 
 bool session_brief(const struct session *session)
