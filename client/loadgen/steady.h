@@ -4,9 +4,9 @@
  * warm-up (--warmup auto) and a test (--until-ci) before its time. All decisions are functions of
  * what was measured so far.
  *
- *   steady    the later half of the intervals, at least ten, has no trend: the straight line through
- *             their rates, and through their medians, rises or falls by 5 % at most, or by no more
- *             than chance makes, which must be less than 20 %
+ *   steady    the later half of the intervals, at least ten, has no trend: the straight line
+ *             through their rates, and through their medians, rises or falls by 5 % at most, or by
+ *             no more than chance makes, which must be less than 20 %
  *   precise   the intervals so far, in ten batches one behind the other, differ so little that the
  *             95 % confidence interval of their mean is as narrow as was asked for
  *
@@ -62,5 +62,5 @@ struct steady steady_look(const struct steady_rules *rules, const struct series 
 struct steady_trend steady_trend(const double *values, unsigned n);
 bool steady_is_flat(const struct steady_trend *trend);
 
-/* Half width of the 95 % confidence interval of the mean of STEADY_BATCHES values, relative to it. */
+/* Half width of the 95 % confidence interval of the mean of these values, relative to it. */
 double steady_half_width(const double values[static STEADY_BATCHES]);
