@@ -28,6 +28,15 @@ static bool plan_too_small(const struct sizes *sizes)
     return (cut ? sizes->max : sizes->min) < VALUE_HEAD;
 }
 
+static bool plan_is_durability(const char *label)
+{
+    static const char *const labels[] = {"", "memory", "buffered", "strict"};
+    for (size_t i = 0; i < LENGTH_OF(labels); i++)
+        if (strcmp(labels[i], label) == 0)
+            return true;
+    return false;
+}
+
 static int plan_check(const struct options *options, char *out_detail)
 {
     const char *wrong = NULL;
@@ -43,6 +52,8 @@ static int plan_check(const struct options *options, char *out_detail)
         wrong = "give --csv or --json, not both";
     else if (options->verify && options->given[OPTIONS_size] && plan_too_small(&options->size))
         wrong = "--verify needs values of at least 34 bytes: -d 34";
+    else if (!plan_is_durability(options->durability))
+        wrong = "--durability takes memory, buffered or strict";
     else if (options->ack_log[0] != 0 && !options->verify)
         wrong = "--ack-log needs values that tell what they are: --verify";
     else if (options->given[OPTIONS_overload] && options->rate <= 0)
@@ -142,6 +153,7 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         .drain_ns = plan_ns(options->drain),
         .reconnect = options->keepalive == 0,
         .digest = options->digest,
+        .durability = options->durability,
     };
     if ((plan.ci_rate > 0 || plan.ci_p99 > 0) && plan.duration_ns == 0 &&
         !options->given[OPTIONS_requests]) {

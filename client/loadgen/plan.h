@@ -41,6 +41,7 @@ struct plan {
     uint64_t drain_ns;
     bool drop;               /* open loop: what finds no connection when it is due is not sent */
     bool digest;             /* of the requests */
+    const char *durability;  /* what the server is said to promise; "" or NULL: nothing */
     const struct acks *acks; /* where acknowledgements are kept; NULL: nowhere */
 };
 

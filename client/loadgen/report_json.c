@@ -344,11 +344,59 @@ static void json_cpu(struct writer *json, const struct result *result)
     writer_real(json, "busiest_thread", result->busiest);
     writer_uint(json, "runq_delay_ns", result->waiting_ns);
     writer_close(json, '}');
-    if (!result->has_server_cpu)
+}
+
+/* Of the test are calls and mean; quantiles are since the server started, which is the same if it
+ * had not been called before. */
+static void json_server_ops(struct writer *json, const struct server_change *server)
+{
+    writer_open(json, "operations", '{');
+    for (unsigned i = 0; i < server->n_ops; i++) {
+        const struct server_op *op = &server->ops[i];
+        writer_open_line(json, op->name, '{');
+        writer_uint(json, "count", op->calls);
+        writer_uint(json, "errors", op->failed);
+        writer_uint(json, "mean_ns", (uint64_t)(1e3 * op->spent_us / (double)op->calls));
+        if (op->p99_us > 0) {
+            writer_uint(json, "median_ns", (uint64_t)(1e3 * op->p50_us));
+            writer_uint(json, "p99_ns", (uint64_t)(1e3 * op->p99_us));
+            writer_bool(json, "quantiles_of_test", server->exact[i]);
+        }
+        writer_close(json, '}');
+    }
+    writer_close(json, '}');
+}
+
+static void json_server_stats(struct writer *json, const struct result *result)
+{
+    const struct server_change *server = &result->server;
+    if (!server->known)
+        return;
+    json_known(json, "durability", server->durability);
+    writer_uint(json, "requests", server->requests);
+    writer_uint(json, "requests_sent", result_sent(result));
+    writer_uint(json, "mean_ns", (uint64_t)(1e3 * server_stats_mean_us(server)));
+    writer_uint(json, "memory_before_bytes", server->used_before);
+    writer_uint(json, "memory_after_bytes", server->used_after);
+    writer_uint(json, "resident_before_bytes", server->resident_before);
+    writer_uint(json, "resident_after_bytes", server->resident_after);
+    writer_uint(json, "evicted", server->evicted);
+    writer_uint(json, "expired", server->expired);
+    writer_uint(json, "log_writes", server->log_writes);
+    writer_uint(json, "log_syncs", server->log_syncs);
+    json_server_ops(json, server);
+}
+
+static void json_server(struct writer *json, const struct result *result)
+{
+    if (!result->has_server_cpu && !result->server.known)
         return;
     writer_open(json, "server", '{');
-    writer_uint(json, "cpu_ns", result->server_cpu_ns);
-    writer_real(json, "us_per_op", result_server_us(result));
+    if (result->has_server_cpu) {
+        writer_uint(json, "cpu_ns", result->server_cpu_ns);
+        writer_real(json, "us_per_op", result_server_us(result));
+    }
+    json_server_stats(json, result);
     writer_close(json, '}');
 }
 
@@ -451,6 +499,7 @@ static void json_result(struct writer *json, const struct report_run *run,
         json_digest(json, result->digest);
     json_latencies(json, result);
     json_cpu(json, result);
+    json_server(json, result);
     json_warnings(json, run->plan, result);
     json_series(json, &result->series);
 }

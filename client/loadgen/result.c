@@ -99,6 +99,10 @@ void result_merge(struct result *into, const struct result *from)
     result_keep_first(into->first_corrupt, from->first_corrupt);
     if (into->failure.kind == FAILURE_NONE)
         into->failure = from->failure;
+    if (first)
+        into->server = from->server;
+    else
+        server_stats_add(&into->server, &from->server);
     result_merge_steady(&into->warmup, &from->warmup, first);
     result_merge_steady(&into->length, &from->length, first);
 }
@@ -118,6 +122,15 @@ void result_judge(struct result *result, const struct steady_rules *rules)
 uint64_t result_requests(const struct result *result)
 {
     return result_succeeded(result) + result->counts.errors;
+}
+
+uint64_t result_sent(const struct result *result)
+{
+    uint64_t updates = 0;
+    for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
+        if ((result->workload->shapes[i]->flags & SHAPE_UPDATES) != 0)
+            updates += result->by_shape[i].count;
+    return result_requests(result) + updates;
 }
 
 double result_rate(const struct result *result)

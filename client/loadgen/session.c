@@ -84,6 +84,22 @@ int session_preload(struct session *session, struct side *side)
     return session_prelude(session, side, &phase, "preload");
 }
 
+/* Is the server asked what it has counted? */
+static bool session_asks(const struct session *session)
+{
+    const struct options *options = &session->options;
+    return options->server_stats || options->durability[0] != 0 || options->json ||
+           options->html[0] != 0;
+}
+
+static void session_ask_again(const struct side *side, const struct server_state *before,
+                              struct result *result)
+{
+    struct server_state after;
+    server_stats_read(&side->target, &after);
+    server_stats_change(before, &after, &result->server);
+}
+
 int session_measure(struct session *session, struct side *side, const struct workload *workload,
                     const char *label)
 {
@@ -103,8 +119,13 @@ int session_measure(struct session *session, struct side *side, const struct wor
     err = phase_init_measure(&phase, &side->plan, workload);
     if (err != 0)
         return session_cannot(session, err);
+    struct server_state before = {.known = false};
+    if (session_asks(session))
+        server_stats_read(&side->target, &before);
     err = session_phase(session, side, &phase, label) == 0 ? 0 : SESSION_PARTIAL;
     session->result.warmup = warmup;
+    if (err == 0 && before.known)
+        session_ask_again(side, &before, &session->result);
     return err;
 }
 

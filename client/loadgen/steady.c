@@ -3,9 +3,9 @@
  * Trends and confidence intervals of a phase over time.
  *
  * How: least squares for the trend; batch means and Student's t for the interval (A. Law and
- * W. Kelton, Simulation Modeling and Analysis, 9.5). Where the intervals do not fill ten equal batches the
- * oldest are left out. With few intervals a chance agreement ends a test early more often than one
- * time in twenty; tests/unit: steady_test says how often.
+ * W. Kelton, Simulation Modeling and Analysis, 9.5). Where the intervals do not fill ten equal
+ * batches the oldest are left out. With few intervals a chance agreement ends a test early more
+ * often than one time in twenty; tests/unit: steady_test says how often.
  *
  * Invariants: no figure is NaN or infinite.
  * Threads: any; no state. Failures: none; what cannot be told yet is not enough.
