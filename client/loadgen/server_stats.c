@@ -2,8 +2,8 @@
  *
  * Reads a server's counters and subtracts them.
  *
- * How: operations by name, as the server calls them. What reading itself causes (its greeting, INFO)
- * is taken off, so that a server that nobody else uses has counted what loadgen sent.
+ * How: operations by name, as the server calls them. What asking causes (a greeting, INFO) is taken
+ * off, so that a server that nobody else uses has counted what loadgen sent.
  *
  * Invariants: the answer is data from outside; what does not fit or parse is left out.
  * Threads: the main thread, while no worker runs. Failures: none; state.known stays false.

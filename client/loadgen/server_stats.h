@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What the server itself says of a test: its counters before and after. server.info and server.stats
- * of a cairnd; INFO all of whatever speaks RESP, as far as it tells.
+ * What the server itself says of a test: its counters before and after. A cairnd is asked by
+ * server.info and server.stats; whatever speaks RESP by INFO all, and believed as far as it tells.
  */
 #pragma once
 
