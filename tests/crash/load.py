@@ -4,12 +4,12 @@
 
     load.py --kills 200 --seed 7 --mode strict
 
-Each round a loadgen, of one protocol, test, pipeline and number of threads or another, writes values
-that tell what they are, with --ack-log. At a random moment cairnd is killed, started again in the
-same directory, and asked by loadgen verify; then killed and started once more without a load, as
-recovery must not lose what it has recovered, and asked by the other protocol. Nothing may be lost,
-stale, damaged or foreign. Where kill.py has few clients that know everything, here are many
-connections that know little.
+Each round a loadgen, of one protocol, test, pipeline and number of threads or another, writes
+values that tell what they are, with --ack-log. At a random moment cairnd is killed, started again
+in the same directory, and asked by loadgen verify; then killed and started once more without a
+load, as recovery must not lose what it has recovered, and asked by the other protocol. Nothing may
+be lost, stale, damaged or foreign. Where kill.py has few clients that know everything, here are
+many connections that know little.
 
 Modes: buffered, strict, and mixed: a buffered server, of which some requests ask to be strict. With
 --mode memory, which promises nothing, it is an error if verify does not notice that all is lost.
