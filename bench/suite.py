@@ -209,8 +209,9 @@ class Record:
                 print("; ".join(f"{key}: {value}" for key, value in machine.items()) + "\n",
                       file=file)
             if self.rows:
-                print("| run | result | requests/s | p50 | p99 | p99.9 | max | server us | warnings "
-                      "|\n|---|---|--:|--:|--:|--:|--:|--:|---|", *self.rows, sep="\n", file=file)
+                print("| run | result | requests/s | p50 | p99 | p99.9 | max | server us | "
+                      "warnings |\n|---|---|--:|--:|--:|--:|--:|--:|---|", *self.rows, sep="\n",
+                      file=file)
             if self.beside:
                 print("\n| run | result | cairnd | Redis | ratio |\n|---|---|--:|--:|--:|",
                       *self.beside, sep="\n", file=file)
