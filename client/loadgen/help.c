@@ -47,6 +47,7 @@ static const char help_head[] =
     "  loadgen -t set,get -P 16 -q         16 requests in flight on each connection, brief\n"
     "  loadgen -t get -r 100000 --preload  a keyspace of 100,000 keys, each written once before\n"
     "  loadgen -t mixed --ratio 1:4 -d 1KiB --duration 30 --warmup 5\n"
+    "  loadgen -t get --warmup auto --until-ci 2%    until it is steady, and known well enough\n"
     "  loadgen -s /run/cairnd/cairnd.sock --json >result.json\n"
     "  loadgen -u redis://127.0.0.1:6379 -t set,get -n 1000000 -P 16 -q\n"
     "  loadgen -t get -r 100000 --preload --rate 5000 --arrival poisson --duration 30\n"
