@@ -374,7 +374,7 @@ static void json_server_stats(struct writer *json, const struct result *result)
         return;
     json_known(json, "durability", server->durability);
     writer_uint(json, "requests", server->requests);
-    writer_uint(json, "requests_sent", result_sent(result));
+    writer_uint(json, "requests_sent", result->replies);
     writer_uint(json, "mean_ns", (uint64_t)(1e3 * server_stats_mean_us(server)));
     writer_uint(json, "memory_before_bytes", server->used_before);
     writer_uint(json, "memory_after_bytes", server->used_after);

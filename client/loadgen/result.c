@@ -59,6 +59,7 @@ void result_add(struct result *result, const struct worker *worker)
     }
     result->waiting_ns += worker->waiting_ns;
     result->digest += worker->digest;
+    result->replies += worker->replies;
     double busy = result_per((double)worker->cpu_ns, (double)result->elapsed_ns);
     if (busy > result->busiest)
         result->busiest = busy < 1 ? busy : 1;
@@ -94,6 +95,7 @@ void result_merge(struct result *into, const struct result *from)
     into->busiest = from->busiest > into->busiest ? from->busiest : into->busiest;
     into->waiting_ns += from->waiting_ns;
     into->digest += from->digest;
+    into->replies += from->replies;
     into->offered = from->offered;
     result_keep_first(into->first_error, from->first_error);
     result_keep_first(into->first_corrupt, from->first_corrupt);
@@ -122,15 +124,6 @@ void result_judge(struct result *result, const struct steady_rules *rules)
 uint64_t result_requests(const struct result *result)
 {
     return result_succeeded(result) + result->counts.errors;
-}
-
-uint64_t result_sent(const struct result *result)
-{
-    uint64_t updates = 0;
-    for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
-        if ((result->workload->shapes[i]->flags & SHAPE_UPDATES) != 0)
-            updates += result->by_shape[i].count;
-    return result_requests(result) + updates;
 }
 
 double result_rate(const struct result *result)

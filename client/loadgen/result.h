@@ -31,6 +31,7 @@ struct result {
     double offered;         /* open loop: requests a second asked for; else 0 */
     char first_corrupt[WORKER_ERROR_SIZE]; /* of the values that --verify found wrong */
     struct series series;                  /* of `latency`, over time */
+    uint64_t replies;                      /* to all requests, an update being one of its own */
     struct server_change server;           /* what the server says */
     struct steady length;                  /* what --until-ci came to, and how precise rates are */
     struct steady warmup;                  /* what --warmup auto came to */
@@ -61,9 +62,6 @@ double result_paced_rate(const struct result *result);
 /* CPU time per request in us: of this process, of the server (0 if unknown). */
 double result_client_us(const struct result *result);
 double result_server_us(const struct result *result);
-
-/* Requests that were sent and answered, updates of what was read counted by themselves. */
-uint64_t result_sent(const struct result *result);
 
 /* Share of reads that found their key, 0..1; 1 if there were none. */
 double result_hit_share(const struct result *result);

@@ -63,6 +63,7 @@ struct worker {
     struct hist service;                  /* ns from sending to the reply; open loop only */
     struct hist first_byte;               /* ns from sending to the first byte of the reply */
     struct hist slip;    /* ns from the intended start to sending, where a connection was free */
+    uint64_t replies;    /* all of them; an update is one of its own */
     uint64_t digest;     /* of the requests; see phase_digest */
     uint64_t cpu_ns;     /* of this thread */
     uint64_t waiting_ns; /* it was ready to run, but another thread did */
