@@ -82,17 +82,16 @@ static const char help_tail[] =
     "silent or closed connections, requests failed, values were wrong, --vs or --knee came to no\n"
     "end, or Ctrl-C.\n";
 
-/* Print words in the column behind `at` (where the cursor stands now), then end the line. */
-static void help_wrap(FILE *out, const char *text, size_t at)
+void help_wrap(FILE *out, const char *text, size_t left, size_t at)
 {
     while (*text != 0) {
         size_t word = strcspn(text, " ");
-        if (at > HELP_LEFT && at + 1 + word > HELP_COLUMNS) {
-            fprintf(out, "\n%*s", HELP_LEFT, "");
-            at = HELP_LEFT;
+        if (at > left && at + 1 + word > HELP_COLUMNS) {
+            fprintf(out, "\n%*s", (int)left, "");
+            at = left;
         }
-        fprintf(out, "%s%.*s", at > HELP_LEFT ? " " : "", (int)word, text);
-        at += word + (at > HELP_LEFT);
+        fprintf(out, "%s%.*s", at > left ? " " : "", (int)word, text);
+        at += word + (at > left);
         text += word + (text[word] == ' ');
     }
     fputc('\n', out);
@@ -106,7 +105,7 @@ static void help_row(FILE *out, const char *left, const char *text)
         fprintf(out, "%-*s", HELP_LEFT, left);
     else
         fprintf(out, "%s\n%*s", left, HELP_LEFT, "");
-    help_wrap(out, text, HELP_LEFT);
+    help_wrap(out, text, HELP_LEFT, HELP_LEFT);
 }
 
 static void help_option(FILE *out, const struct options_row *row)
@@ -138,9 +137,9 @@ static void help_print_subcommands(FILE *out)
     fputs("\nSubcommands\n", out);
     for (size_t i = 0; i < LENGTH_OF(help_subcommands); i++) {
         int size = fprintf(out, "  loadgen %s ", help_subcommands[i].name);
-        help_wrap(out, help_subcommands[i].arguments, (size_t)size);
+        help_wrap(out, help_subcommands[i].arguments, HELP_LEFT, (size_t)size);
         fprintf(out, "%*s", HELP_LEFT, "");
-        help_wrap(out, help_subcommands[i].text, HELP_LEFT);
+        help_wrap(out, help_subcommands[i].text, HELP_LEFT, HELP_LEFT);
     }
 }
 

@@ -13,6 +13,7 @@
  */
 #include "client/loadgen/selftest.h"
 
+#include "client/loadgen/help.h"
 #include "client/loadgen/selftest_arrivals.h"
 #include "client/loadgen/selftest_law.h"
 #include "client/loadgen/text.h"
@@ -78,10 +79,9 @@ static const char selftest_codes[] =
 
 static void selftest_help_row(const char *name, double quick, double full, const char *text)
 {
-    if (quick > 0)
-        printf("  %-13s %5.1f %6.1f  %s\n", name, quick, full, text);
-    else
-        printf("  %-13s %5s %6.1f  %s\n", name, "-", full, text);
+    int size = quick > 0 ? printf("  %-13s %5.1f %6.1f  ", name, quick, full)
+                         : printf("  %-13s %5s %6.1f  ", name, "-", full);
+    help_wrap(stdout, text, (size_t)size, (size_t)size);
 }
 
 static void selftest_help(void)

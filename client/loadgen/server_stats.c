@@ -126,9 +126,12 @@ static void server_read_ops(struct mp_reader *reader, struct server_state *out)
     struct bytes key;
     struct mp_reader at;
     for (uint32_t i = 0; i < pairs && server_pair(reader, &key, &at); i++) {
-        struct server_op *op = server_op_of(out->ops, &out->n_ops, key);
-        if (op != NULL)
-            server_read_op(&at, op);
+        struct server_op read = {.calls = 0}, *op;
+        server_read_op(&at, &read);
+        if (read.calls == 0 || (op = server_op_of(out->ops, &out->n_ops, key)) == NULL)
+            continue;
+        memcpy(read.name, op->name, sizeof read.name);
+        *op = read;
     }
 }
 

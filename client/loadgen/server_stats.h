@@ -7,7 +7,7 @@
 
 #include "client/loadgen/probe.h"
 
-enum { SERVER_OPS = 48, SERVER_NAME_SIZE = 40 };
+enum { SERVER_OPS = 96, SERVER_NAME_SIZE = 40 };
 
 /* An operation, since the server started. */
 struct server_op {
