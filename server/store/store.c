@@ -16,6 +16,7 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+#include "server/store/group.h"
 #include "server/store/journal.h"
 
 enum {
@@ -65,13 +66,17 @@ struct store *store_create(const struct store_options *options)
     if (block == NULL)
         return NULL;
     struct store *store = &block->store;
+    struct hash_key random;
     store->hash_key = options->hash_key;
     if (!options->hash_key_given)
         hash_key_random(&store->hash_key);
     store->memory_limit = options->memory_limit;
     store->evict = options->evict;
+    hash_key_random(&random);
+    store->history = random.k0 >> 11; /* below 2^53 */
+    store->feed = feed_create(options->feed_bytes, options->n_threads);
     store->runs = run_table_create(options->runs_max, store);
-    if (store->runs == NULL || store_init_partitions(block, options) != 0 ||
+    if (store->feed == NULL || store->runs == NULL || store_init_partitions(block, options) != 0 ||
         run_open(store->runs, bytes_of("default"), &store->default_run) != 0) {
         store_destroy(store);
         return NULL;
@@ -89,12 +94,43 @@ void store_destroy(struct store *store)
     if (run_is_dropped(store->default_run)) /* else it is the table's to free */
         run_unref(store->default_run);
     run_table_destroy(store->runs);
+    feed_destroy(store->feed);
     mem_free(store); /* the first member of its block */
 }
 
 uint64_t store_hash(const struct store *store, const struct record_key *key)
 {
-    return hash_word_bytes(&store->hash_key, (uint64_t)key->run << 8 | key->kind, key->bytes);
+    uint64_t hash =
+        hash_word_bytes(&store->hash_key, (uint64_t)key->run << 8 | key->kind, key->bytes);
+    uint8_t owner = record_kinds[key->kind].owner;
+    if (__builtin_expect(owner == KIND_none, 1))
+        return hash;
+    struct record_key of = {key->run, owner, group_name(key->bytes)};
+    return (hash & ~STORE_ROUTE_BITS) | (store_hash(store, &of) & STORE_ROUTE_BITS);
+}
+
+uint64_t store_next_number(struct store *store, uint64_t count)
+{
+    return atomic_fetch_add_explicit(&store->number, count, memory_order_relaxed) + 1;
+}
+
+void store_raise_number(struct store *store, uint64_t number)
+{
+    uint64_t now = atomic_load_explicit(&store->number, memory_order_relaxed);
+    while (now < number && !atomic_compare_exchange_weak(&store->number, &now, number))
+        continue;
+}
+
+int store_start_feed(struct store *store)
+{
+    if (feed_is_on(store->feed))
+        return 0;
+    for (unsigned i = 0; i < store->n_partitions; i++) /* nobody commits meanwhile */
+        partition_lock(&store->partitions[i]);
+    int err = feed_start(store->feed, atomic_load(&store->version));
+    for (unsigned i = 0; i < store->n_partitions; i++)
+        partition_unlock(&store->partitions[i]);
+    return err;
 }
 
 void store_account(struct store *store, struct partition *partition)
@@ -108,13 +144,29 @@ void store_account(struct store *store, struct partition *partition)
     partition->reported_bytes = now;
 }
 
-static void store_delete(struct store *store, struct partition *partition, struct record *record)
+/* If others are owned by it: what will have to be reaped. 0 or ERR_OUT_OF_MEMORY. */
+static int store_orphan(struct partition *partition, const struct record *record)
 {
-    struct effect effect = {.type = EFFECT_DEL, .old = record};
+    struct group group = {record_run(record), record_kind_of(record), record_key_bytes(record),
+                          group_generation(record_value(record))};
+    if (!group_owns(record_kind_of(record)))
+        return 0;
+    struct reap *reap = reap_create(&group);
+    if (reap == NULL)
+        return ERR_OUT_OF_MEMORY;
+    group_orphan(partition, reap);
+    return 0;
+}
+
+static void store_delete(struct store *store, struct partition *partition, struct record *record,
+                         enum event event)
+{
+    static const struct buf no_notes;
+    struct effect effect = {.type = EFFECT_DEL, .event = (uint8_t)event, .old = record};
     effect.spec.key =
         (struct record_key){record_run(record), record_kind_of(record), record_key_bytes(record)};
     effect.hash = store_hash(store, &effect.spec.key);
-    effect.version = journal_record(store, &effect, 1);
+    effect.version = journal_record(store, &effect, 1, &no_notes);
     partition_apply(partition, &effect);
 }
 
@@ -136,22 +188,44 @@ int store_admit(struct store *store, struct partition *partition, uint64_t need)
             victim = partition_victim(partition, EVICT_SLOTS);
         if (victim == NULL)
             return ERR_OUT_OF_MEMORY;
-        store_delete(store, partition, victim);
+        store_delete(store, partition, victim, EVENT_evicted);
         partition_count(&partition->figures.evicted);
         store_account(store, partition);
     }
     return 0;
 }
 
+/* The partition is locked; takes what it did off *budget. */
+static void store_expire_some(struct store *store, struct partition *partition, int64_t now_ms,
+                              int *budget)
+{
+    struct wheel_node *node;
+    while (*budget > 0 && (node = wheel_pop_due(&partition->expiry, now_ms, budget)) != NULL) {
+        if (store_orphan(partition, record_of_wheel_node(node)) != 0) {
+            wheel_add(&partition->expiry, node, node->at_ms); /* as expired as before: next time */
+            return;
+        }
+        store_delete(store, partition, record_of_wheel_node(node), EVENT_expired);
+        partition_count(&partition->figures.expired);
+    }
+}
+
+bool store_expire(struct store *store, unsigned index, int64_t now_ms, int budget)
+{
+    struct partition *partition = &store->partitions[index];
+    partition_lock(partition);
+    store_expire_some(store, partition, now_ms, &budget);
+    store_account(store, partition);
+    partition_unlock(partition);
+    return budget <= 0;
+}
+
 bool store_sweep(struct store *store, unsigned index, int64_t now_ms, int budget)
 {
     struct partition *partition = &store->partitions[index];
-    struct wheel_node *node;
     partition_lock(partition);
-    while (budget > 0 && (node = wheel_pop_due(&partition->expiry, now_ms, &budget)) != NULL) {
-        store_delete(store, partition, record_of_wheel_node(node));
-        partition_count(&partition->figures.expired);
-    }
+    store_expire_some(store, partition, now_ms, &budget);
+    group_reap(store, partition, &budget);
     store_account(store, partition);
     partition_unlock(partition);
     return budget <= 0;

@@ -7,324 +7,18 @@
  *
  *   input -> request -> rpc_decode -> dispatch_run -> reply, or a job, stepped between others
  *
+ * Watches that were opened are pumped now and then.
+ *
  * Checked: each request gets exactly one well-formed response with its msgid, or a notification
  * none; a write that answers with an error has changed nothing; what the partitions hold stays
  * consistent. A message is freed when its request has run, so that no job can hold on to it.
  */
-#include "common/check.h"
-#include "common/err.h"
-#include "common/log.h"
-#include "common/mem.h"
-#include "proto/pack.h"
-#include "proto/rpc.h"
-#include "server/ops/dispatch.h"
+#include "tests/fuzz/dispatch_world.h"
 
 #include <stdlib.h>
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-enum { SESSIONS = 2, JOBS = 4, PARTITIONS = 4, STEPS_MAX = 200, BEFORE = 3, VALUE_MAX = 300 };
-
-struct pending {
-    struct job *job;
-    struct session *session;
-    uint32_t msgid;
-    bool notification;
-};
-
-struct world {
-    const uint8_t *at, *end; /* decisions left */
-    struct store *store;
-    struct op_env env;
-    struct slowlog slowlog;
-    struct limits limits;
-    struct session session[SESSIONS];
-    struct pending jobs[JOBS];
-    unsigned n_jobs;
-    bool faults;  /* allocations may fail */
-    bool limited; /* there is a memory limit: records may go at any time */
-    struct buf message, out;
-};
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc;
-    (void)argv;
-    op_init();
-    log_set_level(LOG_LEVEL_ERROR);
-    return 0;
-}
-
-static void ok(int err)
-{
-    REQUIRE(err == 0);
-}
-
-/* ---- decisions ---- */
-
-/* 0..n-1; 0 when the input is at its end. */
-static unsigned choose(struct world *w, unsigned n)
-{
-    return w->at < w->end ? *w->at++ % n : 0;
-}
-
-static bool once_in(struct world *w, unsigned n)
-{
-    return choose(w, n) == n - 1;
-}
-
-static const char *pick(struct world *w, const char *const *names, unsigned n)
-{
-    return names[choose(w, n)];
-}
-
-/* ---- requests ---- */
-
-static void put_text(struct world *w, const char *text)
-{
-    struct bytes bytes = bytes_of(text);
-    ok(once_in(w, 4) ? pack_bin(&w->message, bytes) : pack_str(&w->message, bytes));
-}
-
-/* Few and similar, so that prefixes, ranges and cursors meet them. */
-static void put_key(struct world *w)
-{
-    static const char *const keys[] = {"a",   "b",     "c",           "aa",      "ab",
-                                       "ba",  "bb",    "k1",          "k2",      "k10",
-                                       "k11", "k\xff", "caf\xc3\xa9", "\xff\xff"};
-    char text[32];
-    if (once_in(w, 3)) {
-        (void)snprintf(text, sizeof text, "key:%03u", choose(w, 200));
-        put_text(w, text);
-    } else {
-        put_text(w, once_in(w, 40) ? "" : pick(w, keys, LENGTH_OF(keys)));
-    }
-}
-
-static void put_uint(struct world *w)
-{
-    uint64_t version = atomic_load(&w->store->version), number = 0;
-    switch (choose(w, 6)) {
-    case 0:
-        number = choose(w, 24);
-        break;
-    case 1:
-        number = version - choose(w, 4);
-        break;
-    case 2:
-        number = choose(w, 256) * 40;
-        break;
-    case 3:
-        number = (uint64_t)w->env.now_ms + choose(w, 256) * 40 - 100;
-        break;
-    case 4:
-        number = ((uint64_t)1 << 53) - choose(w, 3);
-        break;
-    default:
-        number = 1;
-    }
-    ok(pack_uint(&w->message, number));
-}
-
-static void put_int(struct world *w)
-{
-    static const int64_t numbers[] = {1, -1, 5, INT64_MAX, INT64_MIN, 0, -1000, 1000};
-    ok(pack_int(&w->message, numbers[choose(w, LENGTH_OF(numbers))]));
-}
-
-static void put_bytes(struct world *w)
-{
-    static uint8_t body[VALUE_MAX];
-    size_t size = choose(w, 4) == 0 ? choose(w, 256) + 44 : choose(w, 20);
-    memset(body, choose(w, 2) == 0 ? 'x' : 0xc3, sizeof body); /* UTF-8 or not */
-    struct bytes bytes = {body, size};
-    ok(once_in(w, 2) ? pack_bin(&w->message, bytes) : pack_str(&w->message, bytes));
-}
-
-static void put_value(struct world *w, unsigned depth)
-{
-    unsigned count = choose(w, 4);
-    switch (choose(w, depth > 0 ? 9 : 7)) {
-    case 0:
-        ok(pack_nil(&w->message));
-        break;
-    case 1:
-        ok(pack_bool(&w->message, count & 1));
-        break;
-    case 2:
-        put_int(w);
-        break;
-    case 3:
-        put_text(w, count == 0 ? "12" : count == 1 ? "-9223372036854775808" : "text");
-        break;
-    case 4:
-        put_bytes(w);
-        break;
-    case 5:
-        ok(pack_real(&w->message, 0.5));
-        break;
-    case 6:
-        ok(buf_append(&w->message, "\xd5\x01xy", 4)); /* ext */
-        break;
-    case 7:
-        ok(pack_array(&w->message, count));
-        for (unsigned i = 0; i < count; i++)
-            put_value(w, depth - 1);
-        break;
-    default:
-        ok(pack_map(&w->message, count));
-        for (unsigned i = 0; i < 2 * count; i++)
-            put_value(w, depth - 1);
-    }
-}
-
-static void put_name(struct world *w, const char *arg)
-{
-    static const char *const runs[] = {"default", "r1", "r2", "r3", "run\xff", ""};
-    static const char *const levels[] = {"memory", "memory", "memory", "buffered", "strict", "?"};
-    static const char *const errors[] = {"string", "map", "?"};
-    static const char *const others[] = {"server", "limits", "keyspace", "kv.get", "token", "?"};
-    if (strcmp(arg, "run") == 0 || strcmp(arg, "name") == 0)
-        put_text(w, pick(w, runs, LENGTH_OF(runs)));
-    else if (strcmp(arg, "durability") == 0)
-        put_text(w, pick(w, levels, LENGTH_OF(levels)));
-    else if (strcmp(arg, "errors") == 0)
-        put_text(w, pick(w, errors, LENGTH_OF(errors)));
-    else
-        put_text(w, pick(w, others, LENGTH_OF(others)));
-}
-
-static void put_call(struct world *w, bool inner);
-
-static void put_list(struct world *w, enum arg_type type, bool inner)
-{
-    unsigned count = type == ARG_CALLS && inner ? 0 : choose(w, once_in(w, 8) ? 20 : 6);
-    ok(pack_array(&w->message, count));
-    for (unsigned i = 0; i < count; i++) {
-        if (type == ARG_PAIRS || type == ARG_CALLS)
-            ok(pack_array(&w->message, 2));
-        else if (type == ARG_CONDITIONS)
-            ok(pack_array(&w->message, 3));
-        if (type == ARG_CALLS) {
-            put_call(w, true);
-            continue;
-        }
-        if (type == ARG_CONDITIONS)
-            put_text(w, once_in(w, 16) ? "?" : "kv");
-        put_key(w);
-        if (type == ARG_PAIRS)
-            put_value(w, 2);
-        else if (type == ARG_CONDITIONS)
-            put_uint(w);
-    }
-}
-
-static void put_arg(struct world *w, const struct arg_desc *desc, bool inner)
-{
-    if (once_in(w, 50)) { /* anything */
-        put_value(w, 1);
-        return;
-    }
-    switch (desc->type) {
-    case ARG_KEY:
-    case ARG_BYTES:
-        put_key(w);
-        break;
-    case ARG_NAME:
-        put_name(w, desc->name);
-        break;
-    case ARG_DATA:
-        once_in(w, 3) ? put_text(w, "token") : put_bytes(w);
-        break;
-    case ARG_VALUE:
-        put_value(w, 3);
-        break;
-    case ARG_INT:
-        put_int(w);
-        break;
-    case ARG_UINT:
-        put_uint(w);
-        break;
-    case ARG_REAL:
-        ok(pack_real(&w->message, (double)choose(w, 1000) / 8 - 60));
-        break;
-    case ARG_BOOL:
-        ok(pack_bool(&w->message, choose(w, 4) != 0));
-        break;
-    case ARG_KEYS:
-    case ARG_PAIRS:
-    case ARG_CALLS:
-    case ARG_CONDITIONS:
-        put_list(w, desc->type, inner);
-        break;
-    case ARG_TYPE_COUNT:
-        break;
-    }
-}
-
-/* The options from number `first` on that are given: one bit each, of all operations the last. */
-static unsigned choose_options(struct world *w, const struct op *op, unsigned first)
-{
-    unsigned bits = 0;
-    for (unsigned i = first; i < op->n_args + OP_ARGS_OF_ALL; i++)
-        if (i < op->n_required || once_in(w, i < op->n_args ? 3 : 8))
-            bits |= 1u << i;
-    return bits;
-}
-
-static void put_options(struct world *w, const struct op *op, unsigned bits, bool inner)
-{
-    ok(pack_map(&w->message, (unsigned)__builtin_popcount(bits)));
-    for (unsigned i = 0; i < op->n_args + OP_ARGS_OF_ALL; i++) {
-        const struct arg_desc *desc =
-            i < op->n_args ? &op->args[i] : &op_args_of_all[i - op->n_args];
-        if ((bits >> i & 1) == 0)
-            continue;
-        ok(pack_str(&w->message, bytes_of(once_in(w, 60) ? "nope" : desc->name)));
-        put_arg(w, desc, inner);
-    }
-}
-
-/* method, params: by position as far as `positional`, the rest by name. */
-static void put_call(struct world *w, bool inner)
-{
-    const struct op *op = &op_table[choose(w, OP_COUNT)];
-    unsigned extra = op->n_positional - op->n_required;
-    unsigned positional = op->n_required + (extra > 0 ? choose(w, extra + 1) : 0);
-    if (once_in(w, 5))
-        positional = 0;
-    unsigned bits = choose_options(w, op, positional);
-    ok(pack_str(&w->message, bytes_of(once_in(w, 60) ? "nope" : op->name)));
-    if (positional == 0 && once_in(w, 2)) {
-        put_options(w, op, bits, inner);
-        return;
-    }
-    ok(pack_array(&w->message, positional + (bits != 0)));
-    for (unsigned i = 0; i < positional; i++)
-        put_arg(w, &op->args[i], inner);
-    if (bits != 0)
-        put_options(w, op, bits, inner);
-}
-
-static void make_request(struct world *w)
-{
-    static const uint32_t msgids[] = {0, 1, 0x7f, 0x80, 0xffff, 0x10000, UINT32_MAX};
-    w->message.size = 0;
-    if (once_in(w, 12)) {
-        ok(pack_array(&w->message, 3));
-        ok(pack_uint(&w->message, 2));
-    } else {
-        ok(pack_array(&w->message, 4));
-        ok(pack_uint(&w->message, 0));
-        ok(pack_uint(&w->message, msgids[choose(w, LENGTH_OF(msgids))]));
-    }
-    put_call(w, false);
-    if (once_in(w, 40)) /* and not quite */
-        w->message.data[choose(w, 256) % w->message.size] ^= (uint8_t)(1u << choose(w, 8));
-}
-
-/* ---- responses ---- */
 
 static void check_error(struct bytes error)
 {
@@ -412,6 +106,79 @@ static void step_jobs(struct world *w)
             w->jobs[kept++] = pending;
     }
     w->n_jobs = kept;
+}
+
+/* ---- watches ---- */
+
+/* One event; its version is above those before, or the same with a higher index. */
+static void check_event(struct mp_reader *reader, uint64_t *version, uint64_t *index)
+{
+    struct mp map, key, mp;
+    uint64_t now = 0, at = 0;
+    bool lost = false;
+    ok(mp_read(reader, &map));
+    REQUIRE(map.kind == MP_MAP);
+    for (uint32_t i = 0; i < map.count; i++) {
+        ok(mp_read(reader, &key));
+        struct mp_reader value = *reader;
+        ok(mp_skip(reader, MP_DEPTH_MAX));
+        ok(mp_read(&value, &mp));
+        if (bytes_equal(key.bytes, bytes_of("version")))
+            now = mp.uint;
+        else if (bytes_equal(key.bytes, bytes_of("index")))
+            at = mp.uint;
+        else if (bytes_equal(key.bytes, bytes_of("from_version")))
+            lost = true;
+    }
+    REQUIRE(lost || now > *version || (now == *version && at > *index));
+    *version = now;
+    *index = at;
+}
+
+/* What a pump wrote: nothing, or one notification of this watch. */
+static void check_notification(const struct world *w, uint64_t id)
+{
+    struct mp_reader reader =
+        mp_reader_of((struct bytes){w->out.data + BEFORE, w->out.size - BEFORE});
+    uint64_t version = 0, index = 0;
+    struct mp mp;
+    if (mp_at_end(&reader))
+        return;
+    ok(mp_read(&reader, &mp));
+    REQUIRE(mp.kind == MP_ARRAY && mp.count == 3);
+    ok(mp_read(&reader, &mp));
+    REQUIRE(mp.kind == MP_UINT && mp.uint == 2);
+    ok(mp_read(&reader, &mp));
+    REQUIRE(bytes_equal(mp.bytes, bytes_of("watch.event")));
+    ok(mp_read(&reader, &mp));
+    REQUIRE(mp.kind == MP_ARRAY && mp.count >= 2);
+    uint32_t events = mp.count - 1;
+    ok(mp_read(&reader, &mp));
+    REQUIRE(mp.kind == MP_UINT && mp.uint == id);
+    for (uint32_t i = 0; i < events; i++)
+        check_event(&reader, &version, &index);
+    REQUIRE(mp_at_end(&reader));
+}
+
+/* Every watch tells what it can. One that has no memory for it loses its connection. */
+static void pump_watches(struct world *w)
+{
+    struct watch *next;
+    for (struct watch *watch = w->env.watches.first; watch != NULL; watch = next) {
+        enum watch_result result = WATCH_MORE;
+        next = watch->next;
+        for (unsigned i = 0; result == WATCH_MORE; i++) {
+            REQUIRE(i < 100000); /* it ends */
+            begin_output(w);
+            bool armed = arm_fault(w);
+            result = watch_pump(&w->env, watch, feed_end(w->store->feed), &w->out);
+            mem_fail_after(0, 0);
+            REQUIRE(result != WATCH_FAILED || armed);
+            check_notification(w, watch->id);
+        }
+        if (result == WATCH_FAILED)
+            watch_close(watch);
+    }
 }
 
 static void finish_all_jobs(struct world *w)
@@ -640,6 +407,7 @@ static void set_limits(struct limits *limits)
     limits->page_bytes = 4096;
     limits->reply_bytes = 65536;
     limits->runs = 4;
+    limits->watches = 3;
 }
 
 static void begin_world(struct world *w, struct stats *stats)
@@ -678,6 +446,7 @@ static void end_world(struct world *w)
     check_store(w);
     for (unsigned i = 0; i < SESSIONS; i++)
         session_deinit(&w->session[i]);
+    watch_set_close(&w->env.watches, w->store);
     store_destroy(w->store);
     slowlog_deinit(&w->slowlog);
     stats_deinit(w->env.stats);
@@ -698,6 +467,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             pass_time(&w);
         else if (what == 1)
             step_jobs(&w);
+        else if (what == 2)
+            pump_watches(&w);
         else
             one_request(&w);
         if (w.n_jobs == JOBS)
