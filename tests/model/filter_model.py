@@ -212,7 +212,7 @@ class Chance:
         if self.one_in(40):
             return self.value(2)
         if name in ("$in", "$nin"):
-            return [self.value(2) for _ in range(self.random.randrange(5))]
+            return [self.value(2) for _ in range(self.pick([0, 1, 2, 3, 4, 40]))]
         if name == "$exists":
             return self.one_in(2)
         if name in ORDERS:
