@@ -313,9 +313,8 @@ class Model:
         for world in self.worlds:
             world.put_writes(*params, **options)
 
-    def session_create(self):
+    def session_create(self, session):
         """One that is not there; at times one that stores what states have in common once."""
-        session = self.place()[0]
         if any(raw(session) in world.sessions for world in self.worlds):
             return
         self.call("session_create", session, delta=self.one_in(2))
@@ -329,6 +328,8 @@ class Model:
         self.call("session_delete", session)
         for world in self.worlds:
             world.session_delete(session)
+        if not self.one_in(3):
+            self.session_create(session)
 
     def get_key(self, key):
         item = self.call("get", key[0], ns=key[1], id=key[2])
@@ -447,9 +448,11 @@ class Model:
     def run(self, steps):
         often = [self.save, self.save, self.save, self.put_writes, self.get, self.get, self.list,
                  self.save_many, self.tag, self.delete, self.compact, self.history,
-                 self.fork, self.session_create, self.session_delete, self.delete_runs,
+                 self.fork, self.session_delete, self.delete_runs,
                  self.note, self.clear]
         rare = [self.restart, self.kill, self.kill, self.sums]
+        for session in SESSIONS:
+            self.session_create(session)
         for self.step in range(steps):
             if self.one_in(80):
                 self.pick([self.sums] if self.shared else rare)()
