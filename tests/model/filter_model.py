@@ -341,7 +341,8 @@ def check_page():
     page = read("docs", "filters.md")
     limits = re.findall(r"FILTER_\w+ = (\d+),", read("proto", "filter.h"))
     names = re.findall(r'\{"(\$\w+)", TAKES', read("proto", "filter.c"))
-    missing = [word for word in limits + names if not re.search(rf"(?<!\w){re.escape(word)}\b", page)]
+    missing = [word for word in limits + names
+               if not re.search(rf"(?<!\w){re.escape(word)}\b", page)]
     if missing or not limits or not names:
         sys.exit(f"docs/filters.md does not tell of {missing}")
 
