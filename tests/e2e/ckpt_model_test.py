@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Checkpoints against lib/ckpt_oracle.py: seeded random operations, with restarts, snapshots and
-kill -9 in between. What was not answered before a kill may have happened or not: each possibility
-is a world, and what is seen later decides among them.
+"""Checkpoints against lib/ckpt_oracle.py: seeded random operations, by several clients at once, and
+by one with restarts, snapshots and kill -9 in between. What was not answered before a kill may have
+happened or not: each possibility is a world, and what is seen later decides among them.
 
     ckpt_model_test.py --seed 7 --steps 20000 --mode strict"""
 
 import argparse
+import concurrent.futures
 import os
 import random
 import shutil
@@ -25,14 +26,18 @@ CHANNELS = ["messages", "count", "", "__error__"]
 VERSIONS = [1, 2, 3, "00000000000000000000000000000001.0.5", "1", 2.5]
 RUN_IDS = [f"run-{i}" for i in range(20)]
 SOURCES = ["input", "loop", "update"]
+CLIENTS = 3
 MADE_S = 120  # how far clocks may be apart
 
 
 class Model:
     """A server, the worlds it may be in, and a client."""
 
-    def __init__(self, seed, mode, folder):
+    def __init__(self, seed, mode, folder, server=None):
+        """server: one that others use, too; what is done here is done in a run of its own."""
         self.rng = random.Random(seed)
+        self.shared = server is not None
+        self.run_name = f"model-{seed}"
         self.options = {"data.dir": os.path.join(folder, "data"), "durability.mode": mode,
                         "durability.any_file_system": "true", "server.loops": 2,
                         "snapshot.wal_bytes": "64KiB", "durability.segment_bytes": "256KiB"}
@@ -41,11 +46,14 @@ class Model:
         self.counts = {}
         self.focus = "thread-1", "", "1"
         self.step = 0
+        self.server = server
         self.start()
 
     def start(self):
-        self.server = Server(self.options, expect_log="were cut off")
+        if not self.shared:
+            self.server = Server(self.options, expect_log="were cut off")
         self.client = self.server.connect()
+        self.client.call("run.use", self.run_name)
 
     def one_in(self, n):
         return self.rng.randrange(n) == 0
@@ -305,9 +313,8 @@ class Model:
         for world in self.worlds:
             world.put_writes(*params, **options)
 
-    def session_create(self):
+    def session_create(self, session):
         """One that is not there; at times one that stores what states have in common once."""
-        session = self.place()[0]
         if any(raw(session) in world.sessions for world in self.worlds):
             return
         self.call("session_create", session, delta=self.one_in(2))
@@ -321,6 +328,8 @@ class Model:
         self.call("session_delete", session)
         for world in self.worlds:
             world.session_delete(session)
+        if not self.one_in(3):
+            self.session_create(session)
 
     def get_key(self, key):
         item = self.call("get", key[0], ns=key[1], id=key[2])
@@ -439,14 +448,45 @@ class Model:
     def run(self, steps):
         often = [self.save, self.save, self.save, self.put_writes, self.get, self.get, self.list,
                  self.save_many, self.tag, self.delete, self.compact, self.history,
-                 self.fork, self.session_create, self.session_delete, self.delete_runs,
+                 self.fork, self.session_delete, self.delete_runs,
                  self.note, self.clear]
+        rare = [self.restart, self.kill, self.kill, self.sums]
+        for session in SESSIONS:
+            self.session_create(session)
         for self.step in range(steps):
             if self.one_in(80):
-                self.pick([self.restart, self.kill, self.kill, self.sums])()
+                self.pick([self.sums] if self.shared else rare)()
             else:
                 self.pick(often)()
-        self.restart()
+        self.everything()
+        self.sums()
+        if not self.shared:
+            self.restart()
+
+
+def alone(args, folder):
+    """One client, and a server that is killed and started again."""
+    model = Model(args.seed, args.mode, folder)
+    try:
+        model.run(args.steps)
+        model.server.stop()
+    except BaseException:
+        print(f"step {model.step}, the files are in {folder}\n{model.server.log()}")
+        model.server.kill()
+        raise
+    print(model.counts)
+
+
+def together(args, folder):
+    """Several clients at once, on a server that lives."""
+    options = {"data.dir": os.path.join(folder, "together"), "durability.mode": args.mode,
+               "durability.any_file_system": "true", "server.loops": 2,
+               "snapshot.wal_bytes": "64KiB"}
+    with Server(options) as server:
+        models = [Model(args.seed + i, args.mode, folder, server) for i in range(CLIENTS)]
+        with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
+            for done in [pool.submit(model.run, args.steps // CLIENTS) for model in models]:
+                done.result()
 
 
 def main():
@@ -458,16 +498,9 @@ def main():
     args = parser.parse_args()
     print(f"CAIRN_SEED={args.seed}", flush=True)
     folder = tempfile.mkdtemp(prefix="cairn-ckpt-")
-    model = Model(args.seed, args.mode, folder)
-    try:
-        model.run(args.steps)
-        model.server.stop()
-    except BaseException:
-        print(f"step {model.step}, the files are in {folder}\n{model.server.log()}")
-        model.server.kill()
-        raise
+    alone(args, folder)
+    together(args, folder)
     shutil.rmtree(folder)
-    print(model.counts)
     return 0
 
 
