@@ -45,6 +45,14 @@ static uint64_t report_connections(const struct server *server)
     return n;
 }
 
+static uint64_t report_watches(const struct server *server)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < server->n_loops; i++)
+        n += atomic_load_explicit(&server->loops[i]->env.watches.count, memory_order_relaxed);
+    return n;
+}
+
 static uint64_t report_uptime_s(const struct server *server)
 {
     return (clock_mono_ns() - server->started_ns) / 1000000000;
@@ -164,6 +172,7 @@ void server_collect_stats(const struct server *server, struct stats *out_stats)
     counter[METRIC_connections] = report_connections(server);
     counter[METRIC_connections_received] = server->group.received;
     counter[METRIC_connections_rejected] = server->group.rejected;
+    counter[METRIC_watches] = report_watches(server);
     counter[METRIC_records] = figures.records;
     counter[METRIC_records_expiring] = figures.expiring;
     counter[METRIC_expired] = figures.expired;

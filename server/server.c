@@ -203,6 +203,7 @@ int server_make_store(struct server *server)
         .memory_limit = (uint64_t)config_int(server->config, OPTION_memory_limit),
         .evict = config_enum(server->config, OPTION_memory_policy) == MEMORY_POLICY_EVICT,
         .runs_max = config_limits(server->config).runs,
+        .feed_bytes = (uint64_t)config_int(server->config, OPTION_watch_ring_bytes),
         .now_ms = clock_wall_ms(),
     };
     store_destroy(server->store);
@@ -257,6 +258,10 @@ static int server_start(struct server *server)
     status = storage_open(server);
     if (status != 0)
         return status;
+    if (config_bool(server->config, OPTION_watch_always) && store_start_feed(server->store) != 0) {
+        log_error("server", "no memory for watch.ring_bytes");
+        return EX_OSERR;
+    }
     server_init_host(server);
     if (server_start_loops(server) != 0) {
         log_error("server", "the event loops could not be started");

@@ -170,6 +170,8 @@ static int storage_start_log(struct server *server)
     server->store->durability =
         options.strict ? DURABILITY_LEVEL_STRICT : DURABILITY_LEVEL_BUFFERED;
     atomic_store(&server->store->version, server->storage.report.replay.end.last_lsn);
+    memcpy(&server->store->history, server->storage.id.bytes, sizeof server->store->history);
+    server->store->history >>= 11; /* below 2^53 */
     return 0;
 }
 

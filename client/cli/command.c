@@ -18,6 +18,7 @@
 #include "client/cli/input.h"
 #include "client/cli/json.h"
 #include "client/cli/run.h"
+#include "client/cli/watch.h"
 #include "common/suggest.h"
 #include "common/err.h"
 
@@ -47,7 +48,13 @@ static int command_do(struct command *command, const char *method, const struct 
     if (code != EXIT_DONE)
         return code;
     print_init(&printer, stdout, options->json, options->raw);
-    if (op != NULL && options->all)
+    if (op != NULL && op->id == OP_watch_open)
+        code = watch_run(command->session, params,
+                         options->timeout.given && options->timeout.ms > 0
+                             ? (uint32_t)options->timeout.ms
+                             : UINT32_MAX,
+                         &printer);
+    else if (op != NULL && options->all)
         code = run_all(command->session, &command->args, &printer, &command->usage);
     else
         code = run_call(command->session, method, op, params, &printer);

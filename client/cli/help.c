@@ -38,6 +38,8 @@ static const struct help_example help_examples[] = {
     {OP_kv_scan, "cairn kv scan --all --json > backup.json"},
     {OP_kv_clear, "cairn kv clear --prefix tmp:"},
     {OP_batch, "cairn batch '[[\"kv.put\", [\"a\", 1]], [\"kv.incr\", [\"b\"]]]' --atomic"},
+    {OP_watch_open, "cairn watch open user: --values"},
+    {OP_watch_open, "cairn watch open --from-version 1200 --json | tee events"},
     {OP_server_info, "cairn server info --section memory"},
     {OP_server_config_set, "cairn server config-set limits.connections 20000"},
 };
@@ -170,7 +172,8 @@ static void help_types(FILE *out, const struct op *op)
     for (unsigned i = 0; i < op->n_args; i++) {
         enum arg_type type = op->args[i].type;
         value = value || type == ARG_VALUE || type == ARG_PAIRS;
-        input = input || type == ARG_DATA || type == ARG_CALLS || type == ARG_CONDITIONS;
+        input = input || type == ARG_DATA || type == ARG_CALLS || type == ARG_CONDITIONS ||
+                type == ARG_ARRAY || type == ARG_MAP;
         duration = duration || args_is_duration(&op->args[i]);
         instant = instant || args_is_instant(&op->args[i]);
     }

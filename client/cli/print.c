@@ -144,7 +144,7 @@ bool print_is_plain(struct bytes bytes)
     return true;
 }
 
-static int print_part(struct printer *printer, struct bytes packed, bool first)
+int print_part(struct printer *printer, struct bytes packed, bool first)
 {
     struct bytes bytes;
     if (!first)

@@ -44,6 +44,9 @@ bool print_find_page(struct bytes packed, struct print_page *out);
 /* Step over one value; false if there is none. */
 bool print_skip(struct mp_reader *reader, struct bytes *out_packed);
 
+/* One part of a line: the first as it is if it may be, others behind a tab as JSON. */
+MUST_USE int print_part(struct printer *printer, struct bytes packed, bool first);
+
 /* May these bytes stand without quotes at the beginning of a line? */
 bool print_is_plain(struct bytes bytes);
 

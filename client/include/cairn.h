@@ -334,6 +334,26 @@ CAIRN_API int cairn_receive(struct cairn *c, struct cairn_reply *out_reply);
 /* Requests sent by cairn_send and not yet received. */
 CAIRN_API size_t cairn_outstanding(const struct cairn *c);
 
+/* ---- Notifications -------------------------------------------------------------------------- */
+
+/* What a server tells without being asked again, once a watch is open (docs/watch.md):
+ *
+ *   cairn_call(c, "watch.open", params, &result);
+ *   while (cairn_notified(c, &told) == CAIRN_OK)
+ *       ... told.params is [watch id, event...] ...
+ *
+ * Those that come while a reply is awaited are kept for cairn_notified, up to max_reply_bytes in
+ * all; a connection that is told more than that is closed (CAIRN_LIMIT_EXCEEDED): take them more
+ * often, or give the watch a credit. */
+struct cairn_notification {
+    struct cairn_bytes method; /* "watch.event" */
+    struct cairn_bytes params; /* packed */
+};
+
+/* Wait for the next one. CAIRN_TIMEOUT: none came; CAIRN_BAD_ARGUMENT while pipelined replies are
+ * outstanding. The views are valid until the next call on c. */
+CAIRN_API int cairn_notified(struct cairn *c, struct cairn_notification *out_notification);
+
 /* ---- Pool ----------------------------------------------------------------------------------- */
 
 struct cairn_pool; /* up to `size` connections to one server, shared by threads */

@@ -106,7 +106,7 @@ static bool client_match(struct cairn *c, uint32_t msgid, bool *out_wanted)
     return true;
 }
 
-/* A whole message as its parts. 0, MP_MORE for a notification (to be skipped), ERR_BAD_REQUEST. */
+/* A whole message as the parts of a response. 0, MP_MORE for a notification, ERR_BAD_REQUEST. */
 static int client_parse(struct bytes message, struct rpc_response *out)
 {
     struct mp_reader reader = mp_reader_of(message);
@@ -148,8 +148,26 @@ static int client_next_message(struct cairn *c, struct bytes *out_message)
     return 0;
 }
 
-/* The next reply that somebody wants, if one is there. 0, MP_MORE, or a status. */
-static int client_take(struct cairn *c, struct rpc_response *out)
+/* Keep a notification for cairn_notified. */
+static int client_keep(struct cairn *c, struct bytes message)
+{
+    buf_consume(&c->kept, c->kept_taken);
+    c->kept_taken = 0;
+    if (c->kept.size + message.size > c->max_reply_bytes) {
+        link_close(&c->link);
+        return fault_set(&c->error, CAIRN_LIMIT_EXCEEDED,
+                         "notifications that nobody takes exceed max_reply_bytes");
+    }
+    if (buf_append(&c->kept, message.data, message.size) != 0) {
+        link_close(&c->link);
+        return fault_set(&c->error, CAIRN_OUT_OF_MEMORY, "no memory for a notification");
+    }
+    return 0;
+}
+
+/* The next reply that somebody wants, if one is there; or, where out_note is given, the next
+ * notification (others are kept). 0, MP_MORE, or a status. */
+static int client_take(struct cairn *c, struct rpc_response *out, struct bytes *out_note)
 {
     struct bytes message = BYTES_NONE;
     bool wanted = false;
@@ -162,19 +180,27 @@ static int client_take(struct cairn *c, struct rpc_response *out)
         c->taken_next = c->frame.position;
         c->frame = (struct frame){0};
         err = client_parse(message, out);
-        if (err == MP_MORE)
-            continue;
-        if (err != 0 || !client_match(c, out->msgid, &wanted))
+        if (err == MP_MORE && out_note != NULL) {
+            *out_note = message;
+            return 0;
+        }
+        if (err == MP_MORE) {
+            err = client_keep(c, message);
+            if (err != 0)
+                return err;
+        } else if (err != 0 || !client_match(c, out->msgid, &wanted)) {
             return client_garbage(c, err != 0 ? "the peer sent something that is not a reply"
                                               : "a reply came that nobody asked for");
+        }
     }
     return 0;
 }
 
-/* Wait for the next reply that somebody wants. */
-static int client_await(struct cairn *c, uint64_t deadline_ns, struct rpc_response *out)
+/* Wait for what client_take gives. */
+static int client_await(struct cairn *c, uint64_t deadline_ns, struct rpc_response *out,
+                        struct bytes *out_note)
 {
-    int err = client_take(c, out);
+    int err = client_take(c, out, out_note);
     if (err == MP_MORE)
         err = c->link.fd < 0 ? client_lost(c) : link_write(&c->link, &c->error);
     else
@@ -183,7 +209,7 @@ static int client_await(struct cairn *c, uint64_t deadline_ns, struct rpc_respon
         err = link_pump(&c->link, c->max_reply_bytes + CLIENT_HEAD_BYTES, deadline_ns, &c->error);
         if (err != 0)
             return err;
-        err = client_take(c, out);
+        err = client_take(c, out, out_note);
         if (err != MP_MORE)
             return err;
         err = 0;
@@ -216,7 +242,7 @@ int client_finish(struct cairn *c, int err, uint32_t msgid, struct bytes *out_re
     int status = client_seal(c, err, msgid);
     if (status != 0)
         return status;
-    status = client_await(c, deadline, &response);
+    status = client_await(c, deadline, &response, NULL);
     if (status != 0 && client_slot(c, msgid)->state == SLOT_PENDING) {
         client_slot(c, msgid)->state = SLOT_ABANDONED;
         c->pending--;
@@ -231,8 +257,9 @@ int client_finish(struct cairn *c, int err, uint32_t msgid, struct bytes *out_re
 
 bool client_is_clean(const struct cairn *c)
 {
-    return c->pending == 0 && c->abandoned == 0 && link_unwritten(&c->link) == 0 &&
-           c->link.in.size == c->link.in_taken + c->taken_next && link_is_quiet(&c->link);
+    return c->pending == 0 && c->abandoned == 0 && c->kept_taken == c->kept.size &&
+           link_unwritten(&c->link) == 0 && c->link.in.size == c->link.in_taken + c->taken_next &&
+           link_is_quiet(&c->link);
 }
 
 /* Params of a generic call: size 0 is an empty array. 0, ERR_OUT_OF_MEMORY or ERR_BAD_ARGUMENT. */
@@ -311,13 +338,52 @@ int cairn_receive(struct cairn *c, struct cairn_reply *out_reply)
     fault_clear(&c->error);
     if (c->pending == 0)
         return fault_set(&c->error, CAIRN_BAD_ARGUMENT, "no reply is outstanding");
-    int status = client_await(c, link_deadline(c->timeout_ms), &response);
+    int status = client_await(c, link_deadline(c->timeout_ms), &response, NULL);
     if (status != 0)
         return status;
     status = client_outcome(c, &response);
     *out_reply = (struct cairn_reply){.msgid = response.msgid, .status = status};
     if (status == 0)
         out_reply->result = client_public(response.result);
+    return CAIRN_OK;
+}
+
+/* The first of those that were kept; a whole message. */
+static struct bytes client_kept(struct cairn *c)
+{
+    struct cairn_bytes rest = {c->kept.data + c->kept_taken, c->kept.size - c->kept_taken};
+    struct bytes first = {rest.data, rest.size};
+    if (cairn_unpack_skip(&rest) == CAIRN_OK)
+        first.size -= rest.size;
+    c->kept_taken += first.size;
+    return first;
+}
+
+int cairn_notified(struct cairn *c, struct cairn_notification *out_notification)
+{
+    struct bytes message = BYTES_NONE, method;
+    struct rpc_response ignored;
+    struct mp head, type;
+    bool text;
+    int status = 0;
+    fault_clear(&c->error);
+    if (c->pending > 0)
+        return fault_set(&c->error, CAIRN_BAD_ARGUMENT,
+                         "%u pipelined replies are outstanding; receive them first",
+                         (unsigned)c->pending);
+    if (c->kept_taken < c->kept.size)
+        message = client_kept(c);
+    else
+        status = client_await(c, link_deadline(c->timeout_ms), &ignored, &message);
+    if (status != 0)
+        return status;
+    struct mp_reader reader = mp_reader_of(message);
+    if (mp_read(&reader, &head) != 0 || mp_read(&reader, &type) != 0 ||
+        mp_read_bytes(&reader, &method, &text) != 0)
+        return client_garbage(c, "the peer sent something that is not MessagePack-RPC");
+    out_notification->method = client_public(method);
+    out_notification->params =
+        cairn_view(reader.at, (size_t)(message.data + message.size - reader.at));
     return CAIRN_OK;
 }
 
@@ -447,6 +513,7 @@ void cairn_close(struct cairn *c)
     if (c == NULL)
         return;
     link_deinit(&c->link);
+    buf_deinit(&c->kept);
     mem_free(c->slots);
     mem_free(c);
 }

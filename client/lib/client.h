@@ -31,6 +31,8 @@ struct cairn {
     struct slot *slots;
     uint32_t timeout_ms;
     size_t max_reply_bytes, max_send_bytes;
+    struct buf kept; /* notifications that came while a reply was awaited */
+    size_t kept_taken;
 };
 
 /* Connect and greet. NULL: *error says why. The pool's way in. */

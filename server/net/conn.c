@@ -116,11 +116,21 @@ static void conn_update_events(struct conn *conn)
 static bool conn_account(struct conn *conn)
 {
     struct loop *loop = conn->loop;
-    size_t now = conn->in.capacity + conn->out.capacity + conn->kept;
+    size_t now = conn->in.capacity + conn->out.capacity + conn->kept + conn->session.watch_bytes;
     uint64_t all = loop->client_bytes + now - conn->counted;
     __atomic_store_n(&loop->client_bytes, all, __ATOMIC_RELAXED);
     conn->counted = now;
     return now <= 2 * CONN_LARGE_BYTES || all <= loop->limits.client_bytes / loop->n_loops;
+}
+
+static void conn_check_bytes(struct conn *conn)
+{
+    if (conn_account(conn))
+        return;
+    log_warn("net", "connection %llu closed: all clients together exceed limits.client_bytes",
+             (unsigned long long)conn->session.id);
+    stats_add(&conn->loop->stats, METRIC_connections_closed_limit, 1);
+    conn_close(conn);
 }
 
 static void conn_release(struct conn *conn, struct buf *buf)
@@ -225,6 +235,7 @@ void conn_close(struct conn *conn)
     if (conn->state == CONN_CLOSED)
         return;
     conn->state = CONN_CLOSED;
+    watch_close_all(&conn->session);
     session_list_remove(&conn->session);
     *conn->link = conn->next;
     if (conn->next != NULL)
@@ -319,12 +330,7 @@ static void conn_feed(struct conn *conn, struct bytes data)
     if (conn->in.size == 0)
         conn_release(conn, &conn->in);
     conn_note_frame(conn);
-    if (!conn_account(conn)) {
-        log_warn("net", "connection %llu closed: all clients together exceed limits.client_bytes",
-                 (unsigned long long)conn->session.id);
-        stats_add(&conn->loop->stats, METRIC_connections_closed_limit, 1);
-        conn_close(conn);
-    }
+    conn_check_bytes(conn);
 }
 
 /* Where the next bytes go: the loop's buffer, or behind what is kept. */
@@ -423,6 +429,12 @@ static void conn_drained(struct conn *conn)
         conn_resume(conn);
 }
 
+/* For more events than what is waiting to be sent? */
+static bool conn_has_room(const struct conn *conn)
+{
+    return conn->out.size - conn->sent <= conn->loop->limits.output_bytes;
+}
+
 void conn_flush(struct conn *conn)
 {
     if (conn->state == CONN_CLOSED)
@@ -442,6 +454,10 @@ void conn_flush(struct conn *conn)
         }
     }
     conn->full = conn->sent < sendable;
+    if (conn->full_for_events && conn_has_room(conn)) {
+        conn->full_for_events = false;
+        conn->loop->env.watches.again = true;
+    }
     if (conn->n_holds > 0)
         loop_wait_for_log(conn->loop, conn, conn->holds[conn->n_holds - 1].lsn);
     if (conn->sent > CONN_LARGE_BYTES && conn->sent > conn->out.size / 2)
@@ -453,6 +469,36 @@ void conn_flush(struct conn *conn)
     else if (conn->stall_ns == 0)
         conn->stall_ns = loop_time_ns(conn->loop);
     conn_update_events(conn);
+}
+
+struct conn *conn_of_session(struct session *session)
+{
+    return (struct conn *)(void *)((uint8_t *)session - offsetof(struct conn, session));
+}
+
+bool conn_push(struct conn *conn, struct watch *watch, uint64_t end)
+{
+    struct op_env *env = &conn->loop->env;
+    uint64_t from = conn_stream_end(conn);
+    if (conn->state != CONN_OPEN)
+        return false;
+    if (!conn_has_room(conn)) {
+        conn->full_for_events = true;
+        return false;
+    }
+    if (conn->out.data == NULL)
+        conn->out = loop_borrow(conn->loop);
+    env->synced_first = 0;
+    enum watch_result result = watch_pump(env, watch, end, &conn->out);
+    conn_hold(conn, from, env->synced_first);
+    if (result == WATCH_FAILED)
+        conn_leave(conn);
+    else if (conn->out.size == 0)
+        conn_release(conn, &conn->out);
+    else if (conn_stream_end(conn) != from)
+        conn_mark_dirty(conn);
+    conn_check_bytes(conn);
+    return result == WATCH_MORE && conn->state == CONN_OPEN;
 }
 
 void conn_resume(struct conn *conn)
@@ -478,7 +524,7 @@ static const char *conn_overdue(const struct conn *conn, uint64_t now_ns)
         return "frame_ms";
     if (conn->stall_ns != 0 && now_ns - conn->stall_ns > limits->stall_ms * ms)
         return "stall_ms";
-    if (limits->idle_ms != 0 && conn->n_jobs == 0 &&
+    if (limits->idle_ms != 0 && conn->n_jobs == 0 && conn->session.watches == NULL &&
         now_ns - conn->session.active_ns > limits->idle_ms * ms)
         return "idle_ms";
     return NULL;

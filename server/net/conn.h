@@ -31,14 +31,15 @@ struct conn {
     bool blocked;  /* requests wait until replies have gone out or jobs are done */
     bool scanning; /* `in` begins with a message that is not all there; `scan` is how far we are */
     bool eof;      /* the client will send nothing more */
-    unsigned n_jobs;  /* requests being worked on */
-    bool full;        /* the socket took less than it was given: wait until it takes more */
-    bool waits;       /* in loop->waiting */
-    struct buf in;    /* input not used yet */
-    struct buf out;   /* replies */
-    size_t sent;      /* bytes of `out` that have gone */
-    uint64_t out_at;  /* where in the stream of all replies `out` begins */
-    unsigned n_holds; /* replies that wait for the log, in their order */
+    unsigned n_jobs;      /* requests being worked on */
+    bool full;            /* the socket took less than it was given: wait until it takes more */
+    bool waits;           /* in loop->waiting */
+    bool full_for_events; /* watches have more to tell than there is room for */
+    struct buf in;        /* input not used yet */
+    struct buf out;       /* replies */
+    size_t sent;          /* bytes of `out` that have gone */
+    uint64_t out_at;      /* where in the stream of all replies `out` begins */
+    unsigned n_holds;     /* replies that wait for the log, in their order */
     struct conn_hold {
         uint64_t from; /* in the stream: this and what follows */
         uint64_t lsn;  /* until this is durable */
@@ -72,6 +73,12 @@ void conn_flush(struct conn *conn);
 
 /* Remember that there is something to send this turn. */
 void conn_mark_dirty(struct conn *conn);
+
+/* The connection of a session. */
+struct conn *conn_of_session(struct session *session);
+
+/* Let one of its watches write what is new in the feed up to `end`. True: it may go on at once. */
+bool conn_push(struct conn *conn, struct watch *watch, uint64_t end);
 
 /* No more requests; close when the output has gone. */
 void conn_leave(struct conn *conn);

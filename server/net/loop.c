@@ -3,7 +3,7 @@
  * The life of an event loop.
  *
  *   one turn:  idle: jobs take turns, a step each, for half a millisecond
- *              prepare: send what is left, forget the time
+ *              prepare: tell watches what is new, send what is left, forget the time
  *              wait for events -> conn_on_event: read, run requests, gather replies
  *              check: one send for each connection that has replies
  *   now and then (tick): expiry of this loop's share of the partitions, time limits of connections
@@ -26,6 +26,7 @@
 #include "common/mutant.h"
 #include "common/thread.h"
 #include "server/net/conn.h"
+#include "server/net/push.h"
 #include "server/ops/dispatch.h"
 #include "server/wal/wal.h"
 
@@ -185,9 +186,11 @@ static void loop_on_prepare(uv_prepare_t *handle)
             loop_see_log(loop);
         /* Sending may let waiting requests run, which reply in turn; each connection's input is
          * finite. */
+        push_events(loop);
         while (loop->dirty != NULL)
             loop_flush(loop);
     } while (loop_watch_log(loop, durable_lsn));
+    push_before_sleep(loop);
     loop->now_is_set = false;
 }
 
@@ -531,6 +534,7 @@ int loop_start(const struct loop_options *options, struct loop **out_loop)
                                 .slowlog = options->slowlog,
                                 .loop = options->index,
                                 .login_required = options->login_required};
+    push_init(loop);
     loop->jobs_end = &loop->jobs;
     session_list_init(&loop->sessions);
     loop->beat_ns = clock_mono_ns();
@@ -557,6 +561,7 @@ void loop_wait(struct loop *loop)
 void loop_destroy(struct loop *loop)
 {
     mailbox_run(&loop->mailbox);
+    push_deinit(loop);
     REQUIRE(uv_loop_close(&loop->uv) == 0);
     mailbox_deinit(&loop->mailbox);
     session_list_deinit(&loop->sessions);

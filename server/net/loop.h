@@ -65,6 +65,7 @@ struct loop {
     uint64_t sync_lsn;            /* what has to be synced for them */
     struct conn *dirty;           /* those with output to send this turn */
     struct loop_job *jobs, **jobs_end; /* first in, first to have a turn */
+    uint64_t told;                     /* up to here in the feed others were told to look */
     bool now_is_set;                   /* env.now_ms is that of this turn */
     bool stopping;         /* no new requests; connections close when they have been answered */
     uint64_t stop_at_ns;   /* then they are closed anyhow */

@@ -91,7 +91,7 @@ static void recount_manifest(struct recount *recount, const struct record_key *f
 static void recount_clear(struct recount *recount, struct record *record)
 {
     (void)recount;
-    if (record_kind_of(record) == KIND_piece)
+    if (record_kind_of(record) != KIND_ckpt && record_count(record) != 0)
         record_set_count(record, 0);
 }
 

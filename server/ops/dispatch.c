@@ -116,20 +116,28 @@ static int dispatch_admit(struct op_ctx *ctx)
 /* Remember what the reply rests on. Of operations on one key the transaction knows it; whatever
  * else looks at records rests on all that is there. While the log has no room nobody writes for a
  * reply: it waits until the log thread has. */
-static void dispatch_rest_on(struct op_env *env, const struct op *op, const struct txn *txn)
+void dispatch_rest_on(struct op_env *env, enum durability level, uint64_t lsn)
+{
+    if (env->store->wal == NULL)
+        return;
+    bool room = wal_has_room(env->store->wal);
+    if (room && lsn > env->written_first)
+        env->written_first = lsn;
+    if ((level == DURABILITY_LEVEL_STRICT || !room) && lsn > env->synced_first)
+        env->synced_first = lsn;
+}
+
+static void dispatch_rest(struct op_env *env, const struct op *op, const struct txn *txn)
 {
     uint64_t lsn = op->flags & OP_KEYED && txn != NULL
                        ? txn->seen
                        : atomic_load_explicit(&env->store->version, memory_order_relaxed);
     if (env->store->wal == NULL || !(op->flags & (OP_READ | OP_WRITE)) || op->flags & OP_ADMIN)
         return;
-    bool room = wal_has_room(env->store->wal);
-    if (room && lsn > env->written_first)
-        env->written_first = lsn;
     if (MUTANT(show_unsynced) && !(op->flags & OP_WRITE))
-        return;
-    if ((env->level == DURABILITY_LEVEL_STRICT || !room) && lsn > env->synced_first)
-        env->synced_first = lsn;
+        dispatch_rest_on(env, DURABILITY_LEVEL_MEMORY, lsn);
+    else
+        dispatch_rest_on(env, env->level, lsn);
 }
 
 int dispatch_find_run(struct op_ctx *ctx)
@@ -245,7 +253,7 @@ void dispatch_end_job(struct op_env *env, struct job *job, size_t reply_bytes)
     if (slowlog_wants(env->slowlog, job->slow.ns))
         dispatch_keep_slow(env, &job->slow, reply_bytes);
     env->level = job->level;
-    dispatch_rest_on(env, &op_table[job->slow.op], NULL);
+    dispatch_rest(env, &op_table[job->slow.op], NULL);
     job->destroy(job);
 }
 
@@ -292,7 +300,7 @@ static int dispatch_execute(struct op_env *env, struct session *session,
         err = dispatch_call(&ctx);
         txn_deinit(&txn);
     } while (err == TXN_RETRY);
-    dispatch_rest_on(env, request->op, &txn);
+    dispatch_rest(env, request->op, &txn);
     env->scratch.size = 0;
     *out_job = ctx.job;
     if (ctx.job != NULL)

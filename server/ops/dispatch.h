@@ -47,6 +47,10 @@ void dispatch_end_job(struct op_env *env, struct job *job, size_t reply_bytes);
 MUST_USE int dispatch_read_durability(const struct store *store, struct bytes word,
                                       enum durability *out_level, struct problem *problem);
 
+/* What is about to be sent rests on this LSN: note it in env->written_first, and in synced_first if
+ * `level` promises as much. */
+void dispatch_rest_on(struct op_env *env, enum durability level, uint64_t lsn);
+
 /* Run the handler of ctx->request inside ctx->txn, with checks (login, flags, durability, run). For
  * batches; 0, an error with ctx->problem, or TXN_RETRY. */
 MUST_USE int dispatch_call(struct op_ctx *ctx);

@@ -17,6 +17,7 @@
 #include "server/ops/session_list.h"
 #include "server/ops/slowlog.h"
 #include "server/ops/stats.h"
+#include "server/ops/watch.h"
 #include "server/store/txn.h"
 
 /* Sections of server.info that the layers above know. */
@@ -63,6 +64,7 @@ struct op_env {
     uint64_t ticks;        /* when the last request ended (dispatch_start_clock) */
     int64_t now_ms;        /* the time of all requests of this turn */
     struct buf scratch;    /* a handler's temporary bytes; empty between requests */
+    struct watch_set watches;
 };
 
 /* Work that goes on after its handler has returned, in slices, before the request is answered.

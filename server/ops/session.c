@@ -12,6 +12,7 @@
 
 #include "common/err.h"
 #include "server/ops/session_list.h"
+#include "server/ops/watch.h"
 
 void session_init(struct session *session, struct store *store, uint64_t id, bool logged_in)
 {
@@ -21,6 +22,7 @@ void session_init(struct session *session, struct store *store, uint64_t id, boo
 
 void session_deinit(struct session *session)
 {
+    watch_close_all(session);
     run_unref(session->run);
     run_unref(session->other);
     buf_deinit(&session->run_name);

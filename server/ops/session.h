@@ -43,6 +43,11 @@ struct session {
     struct session_list *list; /* NULL: in none */
     struct session *next, **link;
     bool killed; /* somebody has been told that it will be closed */
+
+    struct watch *watches; /* server/ops/watch.h: in the order of their ids */
+    uint64_t last_watch;   /* id */
+    size_t watch_bytes;    /* memory of all of them */
+    unsigned n_watches;
 };
 
 /* A new session in the default run. */

@@ -12,6 +12,7 @@ enum effect_type { EFFECT_PUT, EFFECT_DEL };
 
 struct effect {
     enum effect_type type;
+    uint8_t event; /* enum event (feed.h), or EVENT_NONE: as the type says */
     struct record_spec
         spec;      /* the key; for EFFECT_PUT also content. Views of the planner's memory */
     uint64_t hash; /* of the key */

@@ -28,6 +28,18 @@ struct reap {
     uint8_t prefix[GROUP_PREFIX_MAX];
 };
 
+/* A bit for each kind that owns others. */
+static const uint64_t group_owners = 0
+#define KIND(number, name, owner, flags, text) | (uint64_t)1 << KIND_##owner
+#include "server/store/kinds.def"
+#undef KIND
+    ;
+
+bool group_owns(uint8_t kind)
+{
+    return kind != KIND_none && group_owners >> kind & 1;
+}
+
 size_t group_write_prefix(const struct group *group, uint8_t out[static GROUP_PREFIX_MAX])
 {
     uint64_t generation = htobe64(group->generation);
@@ -145,6 +157,7 @@ void group_reap(struct store *store, struct partition *partition, int *budget)
     while (*budget > 0 && (reap = partition->orphans) != NULL) {
         if (reap->kind != KIND_NONE && reap_some(store, partition, reap, budget))
             continue;
+        --*budget; /* to look costs as much as to delete, and there may be many with nothing */
         do
             reap->kind++;
         while (reap->kind <= KIND_MAX && record_kinds[reap->kind].owner != reap->owner);

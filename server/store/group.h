@@ -27,6 +27,9 @@ struct group {
     uint64_t generation;
 };
 
+/* Do records of this kind own others? Their keys have at most GROUP_NAME_MAX bytes. */
+bool group_owns(uint8_t kind);
+
 /* What all keys of the group begin with: its size, 1 <= name.size <= GROUP_NAME_MAX. */
 size_t group_write_prefix(const struct group *group, uint8_t out[static GROUP_PREFIX_MAX]);
 

@@ -66,6 +66,11 @@ uint64_t record_number_of(struct bytes value)
     return be64toh(number);
 }
 
+const char *record_kind_name(enum record_kind kind)
+{
+    return record_kinds[kind].name != NULL ? record_kinds[kind].name : "none";
+}
+
 static size_t record_key_width(uint64_t head)
 {
     return head & RECORD_WIDE_KEY ? 2 : 1;

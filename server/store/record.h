@@ -49,6 +49,9 @@ uint32_t record_count(const struct record *record);
 void record_set_count(struct record *record, uint32_t count);
 void record_write_count(uint8_t out[static RECORD_COUNT_BYTES], uint32_t count);
 
+/* The name of a kind. */
+const char *record_kind_name(enum record_kind kind);
+
 /* Where a record is found: order is run, kind, then key bytes by memcmp. */
 struct record_key {
     uint32_t run;

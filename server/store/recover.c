@@ -4,7 +4,8 @@
  *
  * Records of a run that was dropped are deleted at the end, as live they are after the drop,
  * without a word in the log: nobody could see them any more. They are those whose run has no name:
- * numbers of runs are never used again, which a snapshot sees to (server/store/save.c).
+ * numbers of runs are never used again, which a snapshot sees to (server/store/save.c). Neither are
+ * sequence numbers and generations: whatever record has one shows that it was given away.
  *
  * Effects of the log are handed to lanes; those of the table of runs are applied here, at once:
  * nothing compares them with records before the end. Records of a snapshot come in no order, each
@@ -62,31 +63,66 @@ static bool recover_is_run(const struct record_key *key)
     return key->run == RUN_NOWHERE && key->kind == KIND_run;
 }
 
-/* Can there be a record with this key? Numbers it was given are not given again. */
-static bool recover_accepts(struct store *store, const struct record_spec *spec)
+/* The highest of the numbers that it shows were given away. */
+static uint64_t recover_number(const struct record_spec *spec)
 {
     const struct record_kind_row *kind = &record_kinds[spec->key.kind];
-    struct bytes rest;
+    uint64_t number = kind->flags & RECORD_NUMBERED ? record_number_of(spec->value) : 0;
+    uint64_t generation = 0;
     struct group group;
-    if (spec->key.run == RUN_NOWHERE || spec->key.bytes.size == 0 ||
+    struct bytes rest;
+    if (group_owns(spec->key.kind))
+        generation = group_generation(spec->value);
+    else if (group_read(&spec->key, &group, &rest))
+        generation = group.generation;
+    return number > generation ? number : generation;
+}
+
+bool recover_takes_record(const struct record_spec *spec)
+{
+    const struct record_key *key = &spec->key;
+    const struct record_kind_row *kind = &record_kinds[key->kind];
+    struct group group;
+    struct bytes rest;
+    if (key->run == RUN_NOWHERE || key->bytes.size == 0 || kind->name == NULL ||
         kind->flags & RECORD_LOGGED_ONLY)
         return false;
-    if (kind->flags & RECORD_NUMBERED)
-        store_raise_number(store, record_number_of(spec->value));
-    return kind->owner == KIND_none || group_read(&spec->key, &group, &rest);
+    if (group_owns(key->kind) && key->bytes.size > GROUP_NAME_MAX)
+        return false;
+    if (kind->owner != KIND_none && !group_read(key, &group, &rest))
+        return false;
+    return recover_number(spec) <= STORE_NUMBER_MAX;
+}
+
+bool recover_takes_effect(const struct effect *effect)
+{
+    const struct record_key *key = &effect->spec.key;
+    return recover_is_run(key) ? key->bytes.size > 0 : recover_takes_record(&effect->spec);
+}
+
+static bool recover_is_counter(const struct record_spec *spec)
+{
+    return spec->key.run == RUN_NOWHERE && spec->key.kind == KIND_counter;
+}
+
+bool recover_takes_told(const struct record_spec *spec)
+{
+    if (!recover_is_counter(spec))
+        return recover_is_run(&spec->key);
+    return bytes_equal(spec->key.bytes, bytes_of(STORE_NUMBER)) &&
+           spec->value.size == sizeof(uint64_t) &&
+           little_read_u64(spec->value.data) <= STORE_NUMBER_MAX;
 }
 
 static int recover_effect(struct recovery *recovery, struct effect *effect)
 {
-    const struct record_key *key = &effect->spec.key;
-    if (recover_is_run(key) && key->bytes.size > 0) {
-        recovery->effects++;
-        return recover_run(recovery, effect);
-    }
-    if (!recover_accepts(recovery->store, &effect->spec))
+    if (!recover_takes_effect(effect))
         return ERR_DATA_DAMAGED;
     recovery->effects++;
-    effect->hash = store_hash(recovery->store, key);
+    if (recover_is_run(&effect->spec.key))
+        return recover_run(recovery, effect);
+    store_raise_number(recovery->store, recover_number(&effect->spec));
+    effect->hash = store_hash(recovery->store, &effect->spec.key);
     return recover_lanes_put(recovery->lanes, effect);
 }
 
@@ -114,25 +150,19 @@ int recover_entry(void *context, const struct entry *entry)
 
 /* ---- snapshots ---- */
 
-static int recover_counter(struct store *store, struct bytes value)
-{
-    if (value.size != sizeof(uint64_t))
-        return ERR_DATA_DAMAGED;
-    store_raise_number(store, little_read_u64(value.data));
-    return 0;
-}
-
-/* Besides names with their numbers: no name, for the last number that was given away, and a name
- * with no number, for one that is not there. */
+/* Besides the counter of sequence numbers, and names with their numbers: no name, for the last
+ * number that was given away, and a name with no number, for one that is not there. */
 static int recover_told_run(struct recovery *recovery, const struct record_spec *spec)
 {
     struct run_table *runs = recovery->store->runs;
     struct bytes name = spec->key.bytes;
     uint32_t number = run_read_value(spec->value);
-    if (spec->key.run == RUN_NOWHERE && spec->key.kind == KIND_counter)
-        return recover_counter(recovery->store, spec->value);
-    if (!recover_is_run(&spec->key))
+    if (!recover_takes_told(spec))
         return ERR_DATA_DAMAGED;
+    if (recover_is_counter(spec)) {
+        store_raise_number(recovery->store, little_read_u64(spec->value.data));
+        return 0;
+    }
     if (name.size == 0) {
         run_skip_numbers(runs, number);
         return 0;
@@ -165,10 +195,11 @@ static int recover_read_record(struct store *store, const uint8_t **at, const ui
     *out_effect = (struct effect){.type = EFFECT_PUT};
     struct record_spec *spec = &out_effect->spec;
     int err = codec_read_record(at, end, spec, &out_effect->version);
-    if (err == 0 && !recover_accepts(store, spec))
+    if (err == 0 && !recover_takes_record(spec))
         err = ERR_DATA_DAMAGED;
     if (err != 0)
         return err;
+    store_raise_number(store, recover_number(spec));
     out_effect->hash = store_hash(store, &spec->key);
     out_effect->record = record_create(spec);
     return out_effect->record == NULL ? ERR_OUT_OF_MEMORY : 0;

@@ -112,17 +112,18 @@ uint32_t run_read_value(struct bytes value)
 }
 
 /* Runs that come and go stand in the log before anything in them does. In memory alone their names
- * need no version. */
+ * need no version, unless somebody watches. */
 static void run_record(const struct run_table *table, const struct run *run, enum effect_type type)
 {
+    static const struct buf no_notes;
     uint8_t number[RUN_VALUE_BYTES];
     struct effect effect = {.type = type};
-    if (table->store == NULL || table->store->wal == NULL)
+    if (table->store == NULL || (table->store->wal == NULL && !feed_is_on(table->store->feed)))
         return;
     run_write_value(run->id, number);
     effect.spec.key = (struct record_key){RUN_NOWHERE, KIND_run, run_name(run)};
     effect.spec.value = (struct bytes){number, sizeof number};
-    (void)journal_record(table->store, &effect, 1);
+    (void)journal_record(table->store, &effect, 1, &no_notes);
 }
 
 /* With the lock held for writing. */

@@ -155,7 +155,7 @@ static int save_put_run(struct save *save, struct bytes name, uint32_t number)
 static int save_put_counter(struct save *save)
 {
     uint64_t number = atomic_load(&save->store->number);
-    struct record_spec spec = {.key = {RUN_NOWHERE, KIND_counter, bytes_of("number")}};
+    struct record_spec spec = {.key = {RUN_NOWHERE, KIND_counter, bytes_of(STORE_NUMBER)}};
     uint8_t value[sizeof number];
     if (number == 0)
         return 0;

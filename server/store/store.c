@@ -21,9 +21,8 @@
 
 enum {
     ACCOUNT_STEP = 64 * 1024,
-    EVICT_SLOTS = 512,      /* how far the clock hand may move for one victim */
-    EVICT_MAX = 4096,       /* victims for one request */
-    ORPHAN_RETRY_MS = 1000, /* no memory to remember that a group has lost its owner */
+    EVICT_SLOTS = 512, /* how far the clock hand may move for one victim */
+    EVICT_MAX = 4096,  /* victims for one request */
 };
 
 const char *durability_name(enum durability level)
@@ -67,13 +66,17 @@ struct store *store_create(const struct store_options *options)
     if (block == NULL)
         return NULL;
     struct store *store = &block->store;
+    struct hash_key random;
     store->hash_key = options->hash_key;
     if (!options->hash_key_given)
         hash_key_random(&store->hash_key);
     store->memory_limit = options->memory_limit;
     store->evict = options->evict;
+    hash_key_random(&random);
+    store->history = random.k0 >> 11; /* below 2^53 */
+    store->feed = feed_create(options->feed_bytes, options->n_threads);
     store->runs = run_table_create(options->runs_max, store);
-    if (store->runs == NULL || store_init_partitions(block, options) != 0 ||
+    if (store->feed == NULL || store->runs == NULL || store_init_partitions(block, options) != 0 ||
         run_open(store->runs, bytes_of("default"), &store->default_run) != 0) {
         store_destroy(store);
         return NULL;
@@ -91,6 +94,7 @@ void store_destroy(struct store *store)
     if (run_is_dropped(store->default_run)) /* else it is the table's to free */
         run_unref(store->default_run);
     run_table_destroy(store->runs);
+    feed_destroy(store->feed);
     mem_free(store); /* the first member of its block */
 }
 
@@ -117,6 +121,18 @@ void store_raise_number(struct store *store, uint64_t number)
         continue;
 }
 
+int store_start_feed(struct store *store)
+{
+    if (feed_is_on(store->feed))
+        return 0;
+    for (unsigned i = 0; i < store->n_partitions; i++) /* nobody commits meanwhile */
+        partition_lock(&store->partitions[i]);
+    int err = feed_start(store->feed, atomic_load(&store->version));
+    for (unsigned i = 0; i < store->n_partitions; i++)
+        partition_unlock(&store->partitions[i]);
+    return err;
+}
+
 void store_account(struct store *store, struct partition *partition)
 {
     uint64_t now = partition_bytes(partition), then = partition->reported_bytes;
@@ -133,7 +149,7 @@ static int store_orphan(struct partition *partition, const struct record *record
 {
     struct group group = {record_run(record), record_kind_of(record), record_key_bytes(record),
                           group_generation(record_value(record))};
-    if (record_kind_of(record) != KIND_session)
+    if (!group_owns(record_kind_of(record)))
         return 0;
     struct reap *reap = reap_create(&group);
     if (reap == NULL)
@@ -142,13 +158,15 @@ static int store_orphan(struct partition *partition, const struct record *record
     return 0;
 }
 
-static void store_delete(struct store *store, struct partition *partition, struct record *record)
+static void store_delete(struct store *store, struct partition *partition, struct record *record,
+                         enum event event)
 {
-    struct effect effect = {.type = EFFECT_DEL, .old = record};
+    static const struct buf no_notes;
+    struct effect effect = {.type = EFFECT_DEL, .event = (uint8_t)event, .old = record};
     effect.spec.key =
         (struct record_key){record_run(record), record_kind_of(record), record_key_bytes(record)};
     effect.hash = store_hash(store, &effect.spec.key);
-    effect.version = journal_record(store, &effect, 1);
+    effect.version = journal_record(store, &effect, 1, &no_notes);
     partition_apply(partition, &effect);
 }
 
@@ -170,7 +188,7 @@ int store_admit(struct store *store, struct partition *partition, uint64_t need)
             victim = partition_victim(partition, EVICT_SLOTS);
         if (victim == NULL)
             return ERR_OUT_OF_MEMORY;
-        store_delete(store, partition, victim);
+        store_delete(store, partition, victim, EVENT_evicted);
         partition_count(&partition->figures.evicted);
         store_account(store, partition);
     }
@@ -184,10 +202,10 @@ bool store_sweep(struct store *store, unsigned index, int64_t now_ms, int budget
     partition_lock(partition);
     while (budget > 0 && (node = wheel_pop_due(&partition->expiry, now_ms, &budget)) != NULL) {
         if (store_orphan(partition, record_of_wheel_node(node)) != 0) {
-            wheel_add(&partition->expiry, node, now_ms + ORPHAN_RETRY_MS);
+            wheel_add(&partition->expiry, node, node->at_ms); /* as expired as before: next time */
             break;
         }
-        store_delete(store, partition, record_of_wheel_node(node));
+        store_delete(store, partition, record_of_wheel_node(node), EVENT_expired);
         partition_count(&partition->figures.expired);
     }
     group_reap(store, partition, &budget);

@@ -8,12 +8,17 @@
 #pragma once
 
 #include "common/hash.h"
+#include "server/store/feed.h"
 #include "server/store/partition.h"
 #include "server/store/run.h"
 
 #include <stdatomic.h>
 
 enum { STORE_PARTITIONS_MAX = 256 };
+
+/* The name of the counter of sequence numbers in snapshots, and a bound that none ever reaches. */
+#define STORE_NUMBER     "number"
+#define STORE_NUMBER_MAX ((uint64_t)INT64_MAX)
 
 struct wal;
 
@@ -29,6 +34,7 @@ struct store_options {
     uint64_t memory_limit; /* bytes; 0: none */
     bool evict;            /* at the limit: delete records not used lately, instead of refusing */
     uint64_t runs_max;
+    uint64_t feed_bytes; /* of the feed, once it is on; less than FEED_RING_MIN: that */
     int64_t now_ms;
     bool hash_key_given; /* tests: a fixed key instead of a random one */
     struct hash_key hash_key;
@@ -40,6 +46,8 @@ struct store {
     struct hash_key hash_key;
     struct run_table *runs;
     struct run *default_run;
+    struct feed *feed;
+    uint64_t history; /* names the line of versions: one in memory begins at each start. < 2^53 */
     _Atomic uint64_t version; /* of the newest transaction */
     _Atomic uint64_t number;  /* the last sequence number given away, for all kinds together */
     _Atomic uint64_t bytes;   /* memory held, up to a small lag per partition */
@@ -71,6 +79,10 @@ static inline unsigned store_partition_index(const struct store *store, uint64_t
  * restart; there are gaps where memory ran out. And: numbers up to this one were given away. */
 uint64_t store_next_number(struct store *store, uint64_t count);
 void store_raise_number(struct store *store, uint64_t number);
+
+/* Turn the feed on, if it is not yet. No partition is locked by the caller. 0 or
+ * ERR_OUT_OF_MEMORY. */
+MUST_USE int store_start_feed(struct store *store);
 
 /* Let the total and the figures know what a partition holds (under its lock). */
 void store_account(struct store *store, struct partition *partition);

@@ -41,13 +41,14 @@ void txn_init(struct txn *txn, struct store *store, int64_t now_ms)
     txn->n_effects = 0;
     txn->capacity = LENGTH_OF(txn->first);
     txn->index = NULL;
-    txn->notes = NULL;
+    txn->undo = NULL;
     txn->met_key = (struct record_key){0};
+    txn->notes = (struct buf){0};
 }
 
 /* A count to be changed back, or bytes that are kept. */
-struct txn_note {
-    struct txn_note *next;
+struct txn_undo {
+    struct txn_undo *next;
     struct record *counted; /* NULL: bytes */
     uint32_t count;         /* as it was */
     uint8_t bytes[];
@@ -70,21 +71,21 @@ static void txn_release_many(struct txn *txn)
 }
 
 /* Newest first, so that a count that was changed twice ends as it began. */
-static void txn_forget_notes(struct txn *txn)
+static void txn_forget_undo(struct txn *txn)
 {
-    struct txn_note *note;
-    while ((note = txn->notes) != NULL) {
-        if (note->counted != NULL && !txn->done)
-            record_set_count(note->counted, note->count);
-        txn->notes = note->next;
-        mem_free(note);
+    struct txn_undo *undo;
+    while ((undo = txn->undo) != NULL) {
+        if (undo->counted != NULL && !txn->done)
+            record_set_count(undo->counted, undo->count);
+        txn->undo = undo->next;
+        mem_free(undo);
     }
 }
 
 static inline void txn_release(struct txn *txn)
 {
-    if (txn->notes != NULL)
-        txn_forget_notes(txn);
+    if (txn->undo != NULL)
+        txn_forget_undo(txn);
     if (txn->locked_one != NULL)
         partition_unlock(txn->locked_one);
     txn->locked_one = NULL;
@@ -101,6 +102,8 @@ void txn_deinit(struct txn *txn)
         mem_free(txn->effects);
     if (txn->index != NULL) /* once a request: not even a call */
         mem_free(txn->index);
+    if (txn->notes.data != NULL)
+        buf_deinit(&txn->notes);
     txn->effects = txn->first;
     txn->n_effects = 0;
     txn->index = NULL;
@@ -331,13 +334,13 @@ int txn_del(struct txn *txn, const struct record_key *key, uint64_t hash)
     return 0;
 }
 
-static struct txn_note *txn_note(struct txn *txn, size_t size)
+static struct txn_undo *txn_undo_new(struct txn *txn, size_t size)
 {
-    struct txn_note *note = mem_alloc(sizeof *note + size);
-    if (note == NULL)
+    struct txn_undo *undo = mem_alloc(sizeof *undo + size);
+    if (undo == NULL)
         return NULL;
-    *note = (struct txn_note){.next = txn->notes};
-    return txn->notes = note;
+    *undo = (struct txn_undo){.next = txn->undo};
+    return txn->undo = undo;
 }
 
 int txn_count(struct txn *txn, const struct record *record, int delta)
@@ -347,11 +350,11 @@ int txn_count(struct txn *txn, const struct record *record, int delta)
     if (count == 0 ? delta < 0 : count == UINT32_MAX)
         return 0;
     if (record_version(record) != 0) { /* not planned, but standing */
-        struct txn_note *note = txn_note(txn, 0);
-        if (note == NULL)
+        struct txn_undo *undo = txn_undo_new(txn, 0);
+        if (undo == NULL)
             return ERR_OUT_OF_MEMORY;
-        note->counted = counted;
-        note->count = count;
+        undo->counted = counted;
+        undo->count = count;
     }
     record_set_count(counted, count + (uint32_t)delta);
     return 0;
@@ -359,12 +362,23 @@ int txn_count(struct txn *txn, const struct record *record, int delta)
 
 int txn_keep(struct txn *txn, struct bytes bytes, struct bytes *out_copy)
 {
-    struct txn_note *note = txn_note(txn, bytes.size);
-    if (note == NULL)
+    struct txn_undo *undo = txn_undo_new(txn, bytes.size);
+    if (undo == NULL)
         return ERR_OUT_OF_MEMORY;
     if (bytes.size > 0)
-        memcpy(note->bytes, bytes.data, bytes.size);
-    *out_copy = (struct bytes){note->bytes, bytes.size};
+        memcpy(undo->bytes, bytes.data, bytes.size);
+    *out_copy = (struct bytes){undo->bytes, bytes.size};
+    return 0;
+}
+
+int txn_note(struct txn *txn, const struct record_key *key, bool text, uint64_t hash,
+             enum event event)
+{
+    struct note note = {*key, text, event};
+    struct effect *planned = txn_planned(txn, key, hash);
+    if (planned == NULL)
+        return buf_append(&txn->notes, &note, sizeof note);
+    planned->event = (uint8_t)event;
     return 0;
 }
 
@@ -372,7 +386,7 @@ static uint64_t txn_apply(struct txn *txn)
 {
     uint64_t version = 0;
     if (txn->n_effects > 0 && !txn->silent)
-        version = txn->seen = journal_record(txn->store, txn->effects, txn->n_effects);
+        version = txn->seen = journal_record(txn->store, txn->effects, txn->n_effects, &txn->notes);
     for (size_t i = 0; i < txn->n_effects; i++) {
         struct partition *partition = txn_partition(txn, txn->effects[i].hash);
         txn->effects[i].version = version;

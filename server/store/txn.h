@@ -6,6 +6,7 @@
  *   txn_lock / txn_lock_set      locks the partitions, in ascending order
  *   txn_find                     reads (sees what is already planned)
  *   txn_put / txn_del            plan effects; take all memory that applying needs
+ *   txn_note                     what watches are told of it, where put and del say too little
  *   txn_commit                   one version for all effects; applies them; unlocks
  *   txn_deinit                   unlocks and forgets what was planned but not committed
  *
@@ -38,13 +39,14 @@ struct txn {
     uint64_t seen;    /* the newest version that was read, or made, or whose delete was noticed */
     struct effect *effects;
     size_t n_effects, capacity;
-    struct txn_note *notes; /* what lasts as long as the transaction, newest first */
+    struct txn_undo *undo; /* what lasts as long as the transaction, newest first */
     uint32_t *index; /* open-addressed positions + 1 in effects by hash, when there are many */
     size_t index_mask;
     /* What the last txn_find met, expired or not, and for which view of a key, so that planning
      * need not look again. No key: nothing. */
     struct record *met;
     struct record_key met_key;
+    struct buf notes;       /* of struct note */
     struct effect first[1]; /* room for the common case */
 };
 
@@ -88,6 +90,13 @@ MUST_USE int txn_count(struct txn *txn, const struct record *record, int delta);
 /* A copy of bytes, for the key of a txn_del, that lasts as long as the transaction. 0 or
  * ERR_OUT_OF_MEMORY. */
 MUST_USE int txn_keep(struct txn *txn, struct bytes bytes, struct bytes *out_copy);
+
+/* Say what this transaction does to a key, in the words of events.def: watches are told of `event`
+ * where they would be told of a put or del of this key; a key that the transaction changes nothing
+ * about has an event of its own, behind those of the effects. Call it after planning; the key must
+ * last until the commit. A transaction without effects has no events. 0 or ERR_OUT_OF_MEMORY. */
+MUST_USE int txn_note(struct txn *txn, const struct record_key *key, bool text, uint64_t hash,
+                      enum event event);
 
 /* Apply what was planned and unlock; returns the version of all of it. In a deferred transaction it
  * does nothing and returns 0; the owner calls txn_commit_deferred at the end. */

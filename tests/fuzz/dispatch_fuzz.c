@@ -7,6 +7,8 @@
  *
  *   input -> request -> rpc_decode -> dispatch_run -> reply, or a job, stepped between others
  *
+ * Watches that were opened are pumped now and then.
+ *
  * Checked: each request gets exactly one well-formed response with its msgid, or a notification
  * none; a write that answers with an error has changed nothing; what the partitions hold stays
  * consistent. A message is freed when its request has run, so that no job can hold on to it.
@@ -184,11 +186,14 @@ static void put_name(struct world *w, const char *arg)
     static const char *const runs[] = {"default", "r1", "r2", "r3", "run\xff", ""};
     static const char *const levels[] = {"memory", "memory", "memory", "buffered", "strict", "?"};
     static const char *const errors[] = {"string", "map", "?"};
+    static const char *const kinds[] = {"kv", "kv", "run", "?"};
     static const char *const others[] = {"server", "limits", "keyspace", "kv.get", "token", "?"};
     if (strcmp(arg, "run") == 0 || strcmp(arg, "name") == 0)
         put_text(w, pick(w, runs, LENGTH_OF(runs)));
     else if (strcmp(arg, "durability") == 0)
         put_text(w, pick(w, levels, LENGTH_OF(levels)));
+    else if (strcmp(arg, "kind") == 0)
+        put_text(w, pick(w, kinds, LENGTH_OF(kinds)));
     else if (strcmp(arg, "errors") == 0)
         put_text(w, pick(w, errors, LENGTH_OF(errors)));
     else
@@ -220,6 +225,34 @@ static void put_list(struct world *w, enum arg_type type, bool inner)
     }
 }
 
+/* What arrays of ckpt.* hold, by the name of the argument. */
+static void put_rows(struct world *w, const char *name)
+{
+    unsigned count = choose(w, 4);
+    bool writes = strcmp(name, "writes") == 0, blobs = strcmp(name, "blobs") == 0;
+    bool versions = strcmp(name, "channel_versions") == 0;
+    ok(pack_array(&w->message, count));
+    for (unsigned i = 0; i < count; i++) {
+        if (strcmp(name, "entries") == 0) {
+            ok(pack_map(&w->message, 2));
+            put_text(w, "state");
+            put_value(w, 3);
+            put_text(w, "id");
+        } else if (writes || blobs || versions) {
+            ok(pack_array(&w->message, versions ? 2 : 4));
+            if (writes)
+                put_int(w);
+            put_name(w, name);
+            if (!writes)
+                put_uint(w);
+            if (!versions)
+                put_text(w, "type");
+        }
+        if (!versions)
+            put_name(w, name);
+    }
+}
+
 static void put_arg(struct world *w, const struct arg_desc *desc, bool inner)
 {
     if (once_in(w, 50)) { /* anything */
@@ -239,6 +272,14 @@ static void put_arg(struct world *w, const struct arg_desc *desc, bool inner)
         break;
     case ARG_VALUE:
         put_value(w, 3);
+        break;
+    case ARG_ARRAY:
+        put_rows(w, desc->name);
+        break;
+    case ARG_MAP:
+        ok(pack_map(&w->message, 1));
+        put_text(w, once_in(w, 2) ? "run_id" : "k");
+        put_value(w, 2);
         break;
     case ARG_INT:
         put_int(w);
@@ -412,6 +453,79 @@ static void step_jobs(struct world *w)
             w->jobs[kept++] = pending;
     }
     w->n_jobs = kept;
+}
+
+/* ---- watches ---- */
+
+/* One event; its version is above those before, or the same with a higher index. */
+static void check_event(struct mp_reader *reader, uint64_t *version, uint64_t *index)
+{
+    struct mp map, key, mp;
+    uint64_t now = 0, at = 0;
+    bool lost = false;
+    ok(mp_read(reader, &map));
+    REQUIRE(map.kind == MP_MAP);
+    for (uint32_t i = 0; i < map.count; i++) {
+        ok(mp_read(reader, &key));
+        struct mp_reader value = *reader;
+        ok(mp_skip(reader, MP_DEPTH_MAX));
+        ok(mp_read(&value, &mp));
+        if (bytes_equal(key.bytes, bytes_of("version")))
+            now = mp.uint;
+        else if (bytes_equal(key.bytes, bytes_of("index")))
+            at = mp.uint;
+        else if (bytes_equal(key.bytes, bytes_of("from_version")))
+            lost = true;
+    }
+    REQUIRE(lost || now > *version || (now == *version && at > *index));
+    *version = now;
+    *index = at;
+}
+
+/* What a pump wrote: nothing, or one notification of this watch. */
+static void check_notification(const struct world *w, uint64_t id)
+{
+    struct mp_reader reader =
+        mp_reader_of((struct bytes){w->out.data + BEFORE, w->out.size - BEFORE});
+    uint64_t version = 0, index = 0;
+    struct mp mp;
+    if (mp_at_end(&reader))
+        return;
+    ok(mp_read(&reader, &mp));
+    REQUIRE(mp.kind == MP_ARRAY && mp.count == 3);
+    ok(mp_read(&reader, &mp));
+    REQUIRE(mp.kind == MP_UINT && mp.uint == 2);
+    ok(mp_read(&reader, &mp));
+    REQUIRE(bytes_equal(mp.bytes, bytes_of("watch.event")));
+    ok(mp_read(&reader, &mp));
+    REQUIRE(mp.kind == MP_ARRAY && mp.count >= 2);
+    uint32_t events = mp.count - 1;
+    ok(mp_read(&reader, &mp));
+    REQUIRE(mp.kind == MP_UINT && mp.uint == id);
+    for (uint32_t i = 0; i < events; i++)
+        check_event(&reader, &version, &index);
+    REQUIRE(mp_at_end(&reader));
+}
+
+/* Every watch tells what it can. One that has no memory for it loses its connection. */
+static void pump_watches(struct world *w)
+{
+    struct watch *next;
+    for (struct watch *watch = w->env.watches.first; watch != NULL; watch = next) {
+        enum watch_result result = WATCH_MORE;
+        next = watch->next;
+        for (unsigned i = 0; result == WATCH_MORE; i++) {
+            REQUIRE(i < 100000); /* it ends */
+            begin_output(w);
+            bool armed = arm_fault(w);
+            result = watch_pump(&w->env, watch, feed_end(w->store->feed), &w->out);
+            mem_fail_after(0, 0);
+            REQUIRE(result != WATCH_FAILED || armed);
+            check_notification(w, watch->id);
+        }
+        if (result == WATCH_FAILED)
+            watch_close(watch);
+    }
 }
 
 static void finish_all_jobs(struct world *w)
@@ -640,6 +754,7 @@ static void set_limits(struct limits *limits)
     limits->page_bytes = 4096;
     limits->reply_bytes = 65536;
     limits->runs = 4;
+    limits->watches = 3;
 }
 
 static void begin_world(struct world *w, struct stats *stats)
@@ -678,6 +793,7 @@ static void end_world(struct world *w)
     check_store(w);
     for (unsigned i = 0; i < SESSIONS; i++)
         session_deinit(&w->session[i]);
+    watch_set_close(&w->env.watches, w->store);
     store_destroy(w->store);
     slowlog_deinit(&w->slowlog);
     stats_deinit(w->env.stats);
@@ -698,6 +814,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             pass_time(&w);
         else if (what == 1)
             step_jobs(&w);
+        else if (what == 2)
+            pump_watches(&w);
         else
             one_request(&w);
         if (w.n_jobs == JOBS)

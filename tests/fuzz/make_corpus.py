@@ -1,14 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Write the seeds and dictionaries of the fuzz targets ckpt, mp, rpc_decode, dispatch, resp,
-snapshot and waldump.
+"""Write the seeds and dictionaries of the fuzz targets ckpt, mp, filter, rpc_decode, dispatch,
+resp, snapshot and waldump.
 
 Usage: make_corpus.py [FOLDER]   (corpus/ beside this file)
 
 Seeds are corpus/<target>/<name>. The dictionary of rpc_decode holds every name of proto/ops.def as
-a MessagePack str, that of resp every name of proto/resp.def as a bulk string. The same every time,
-so that a difference after a run is a change of the tables or of this script; inputs of fixed bugs
-that were put beside the seeds stay."""
+a MessagePack str, that of filter the operators, that of resp every name of proto/resp.def as a bulk
+string. The same every time, so that a difference after a run is a change of the tables or of this
+script; inputs of fixed bugs that were put beside the seeds stay."""
 
 import os
 import random
@@ -101,6 +101,29 @@ def ckpt_seeds():
         "huge": record(b"m", b"a", ckpt_manifest(0, 1 << 30, (0, 1 << 30, b"x"))),
         "cut": (head + full)[:-5],
     }
+def filter_seeds():
+    """A filter, and metadata behind it."""
+    cases = {
+        "plain": ({"kind": "note", "n": 1.0}, {"n": 1, "kind": b"note"}),
+        "orders": ({"y": {"$gte": 2020, "$lt": 2.5e3}, "s": {"$gt": "a", "$lte": b"b"}},
+                   {"y": 2021, "s": "ab"}),
+        "sets": ({"a": {"$in": [1, "x", None]}, "b": {"$nin": []}, "c": {"$contains": [1]},
+                  "d": {"$exists": False}}, {"a": "x", "b": 1, "c": [[1], 2]}),
+        "logic": ({"$or": [{"a": 1}, {"$not": {"b": {"$ne": 2}}}],
+                   "$and": [{}, {"c": {"$or": [1, {"$lt": 0}]}}]}, {"a": 1, "b": 2, "c": -1}),
+        "paths": ({"a.b.0.c": 1, "a.b": {"$exists": True}, ".": {"$ne": 1}},
+                  {"a.b": [{"c": 1}], "a": {"b": 1}, "": {"": 1}}),
+        "maps": ({"m": {"x": {"y": 1}, "z": [2, {"p": 1, "q": 2}]}},
+                 {"m": {"z": [2, {"q": 2, "p": 1}], "x": {"y": 1.0}}}),
+        "numbers": ({"$or": [{"n": 2**64 - 1}, {"n": -2**63}, {"n": {"$lt": float("nan")}}]},
+                    {"n": 2.0**64}),
+        "unknown": ({"a": {"$regex": "b"}}, {"a": "b"}),
+        "inside": ({"a": {"b": {"$gt": 1}}}, {"a": 1}),
+    }
+    packed = {name: msgpack.packb(one) + msgpack.packb(two) for name, (one, two) in cases.items()}
+    packed["cut_metadata"] = packed["maps"][:-3]
+    packed["cut_filter"] = packed["maps"][:9]
+    return packed
 
 
 def rpc_seeds():
@@ -243,6 +266,15 @@ def table(name):
         return re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
 
 
+def filter_dictionary():
+    """The operators, as MessagePack."""
+    with open(os.path.join(PROTO, "filter.c"), encoding="utf-8") as file:
+        names = re.findall(r'\{"(\$\w+)", TAKES', file.read())
+    lines = ["# Written by make_corpus.py from proto/filter.c."]
+    lines += [f'"\\x{0xa0 + len(name):02x}{name}"' for name in names]
+    return "\n".join(lines) + "\n"
+
+
 def rpc_dictionary():
     """Names of operations, aliases and arguments, as MessagePack."""
     text = table("ops.def")
@@ -269,7 +301,8 @@ def resp_dictionary():
 def main():
     """Run as a program."""
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "corpus")
-    seeds = {"ckpt": ckpt_seeds(), "mp": mp_seeds(), "rpc_decode": rpc_seeds(),
+    seeds = {"ckpt": ckpt_seeds(), "mp": mp_seeds(), "filter": filter_seeds(),
+             "rpc_decode": rpc_seeds(),
              "dispatch": dispatch_seeds(), "resp": resp_seeds(), "snapshot": snapshot_seeds(),
              "waldump": waldump_seeds()}
     for target, files in seeds.items():
@@ -277,7 +310,8 @@ def main():
         for name, data in files.items():
             with open(os.path.join(folder, target, name), "wb") as file:
                 file.write(data)
-    for target, text in (("rpc_decode", rpc_dictionary()), ("resp", resp_dictionary())):
+    for target, text in (("filter", filter_dictionary()), ("rpc_decode", rpc_dictionary()),
+                       ("resp", resp_dictionary())):
         with open(os.path.join(folder, target + ".dict"), "w", encoding="ascii") as file:
             file.write(text)
 

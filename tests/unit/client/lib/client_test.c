@@ -173,7 +173,7 @@ static void serve_bytewise(int fd)
 {
     struct buf out;
     buf_init(&out);
-    /* A notification, which is passed over, and a reply. */
+    /* A notification, which is kept, and a reply. */
     assert_int_equal(buf_append(&out, "\x93\x02\xa1x\x90", 5), 0);
     make_reply(&out, read_request(fd), NULL, 0, "\xa5hello", 6);
     for (size_t i = 0; i < out.size; i++) {
@@ -192,6 +192,91 @@ static void bytewise(void **state)
     assert_int_equal(cairn_call(c, "x", cairn_view(NULL, 0), &result), CAIRN_OK);
     assert_int_equal(result.size, 6);
     assert_memory_equal(result.data, "\xa5hello", 6);
+    struct cairn_notification told;
+    assert_int_equal(cairn_notified(c, &told), CAIRN_OK);
+    assert_int_equal(told.method.size, 1);
+    assert_memory_equal(told.method.data, "x", 1);
+    assert_int_equal(told.params.size, 1);
+    assert_memory_equal(told.params.data, "\x90", 1);
+    assert_int_equal(cairn_notified(c, &told), CAIRN_DISCONNECTED);
+    cairn_close(c);
+    fake_stop(&fake);
+}
+
+static const char note[] = "\x93\x02\xa1n\x91\xcd\x00"; /* [2, "n", [number]], the number cut */
+
+static void make_note(struct buf *out, uint8_t number)
+{
+    assert_int_equal(buf_append(out, note, sizeof note - 1), 0);
+    assert_int_equal(buf_append(out, &number, 1), 0);
+}
+
+static void serve_notes(int fd)
+{
+    struct buf out;
+    buf_init(&out);
+    int64_t first = read_request(fd);
+    for (uint8_t i = 0; i < 100; i++) { /* before, between and behind replies */
+        make_note(&out, i);
+        if (i == 50)
+            make_reply(&out, first, NULL, 0, "\x01", 1);
+    }
+    send_all(fd, out.data, out.size);
+    out.size = 0;
+    make_reply(&out, read_request(fd), NULL, 0, "\x02", 1);
+    make_note(&out, 100);
+    make_reply(&out, 12345, NULL, 0, "\x03", 1);
+    send_all(fd, out.data, out.size);
+    buf_deinit(&out);
+}
+
+/* All of them, in order, whether a reply was awaited meanwhile or not. */
+static void notifications(void **state)
+{
+    (void)state;
+    struct fake fake;
+    struct cairn_notification told;
+    struct cairn_bytes result;
+    struct cairn *c = fake_connect(&fake, serve_notes, 0);
+    assert_int_equal(cairn_call(c, "x", cairn_view(NULL, 0), &result), CAIRN_OK);
+    for (unsigned i = 0; i <= 100; i++) {
+        if (i == 20) {
+            struct cairn_reply reply;
+            assert_int_equal(cairn_send(c, "x", cairn_view(NULL, 0), NULL), CAIRN_OK);
+            assert_int_equal(cairn_notified(c, &told), CAIRN_BAD_ARGUMENT);
+            assert_int_equal(cairn_receive(c, &reply), CAIRN_OK);
+            assert_memory_equal(reply.result.data, "\x02", 1);
+        }
+        assert_int_equal(cairn_notified(c, &told), CAIRN_OK);
+        assert_memory_equal(told.method.data, "n", 1);
+        assert_int_equal(told.params.size, 4);
+        assert_int_equal(((const uint8_t *)told.params.data)[3], i);
+    }
+    assert_int_equal(cairn_notified(c, &told), CAIRN_PROTOCOL); /* a reply that nobody wants */
+    cairn_close(c);
+    fake_stop(&fake);
+}
+
+static void serve_too_many_notes(int fd)
+{
+    struct buf out;
+    buf_init(&out);
+    (void)read_request(fd);
+    for (unsigned i = 0; i < 10000; i++)
+        make_note(&out, 0);
+    send_all(fd, out.data, out.size);
+    buf_deinit(&out);
+}
+
+static void too_many_notifications(void **state)
+{
+    (void)state;
+    struct fake fake;
+    struct cairn_bytes result;
+    struct cairn *c = fake_connect(&fake, serve_too_many_notes, 1000);
+    assert_int_equal(cairn_call(c, "x", cairn_view(NULL, 0), &result), CAIRN_LIMIT_EXCEEDED);
+    assert_false(cairn_error(c)->from_server);
+    assert_int_equal(cairn_call(c, "x", cairn_view(NULL, 0), &result), CAIRN_DISCONNECTED);
     cairn_close(c);
     fake_stop(&fake);
 }
@@ -414,6 +499,8 @@ int main(void)
         cmocka_unit_test(errors),
         cmocka_unit_test(codes),
         cmocka_unit_test(bytewise),
+        cmocka_unit_test(notifications),
+        cmocka_unit_test(too_many_notifications),
         cmocka_unit_test(pipelined),
         cmocka_unit_test(bounds),
         cmocka_unit_test(bad_params),
