@@ -54,6 +54,31 @@ def mp_seeds():
     }
 
 
+def filter_seeds():
+    """A filter, and metadata behind it."""
+    cases = {
+        "plain": ({"kind": "note", "n": 1.0}, {"n": 1, "kind": b"note"}),
+        "orders": ({"y": {"$gte": 2020, "$lt": 2.5e3}, "s": {"$gt": "a", "$lte": b"b"}},
+                   {"y": 2021, "s": "ab"}),
+        "sets": ({"a": {"$in": [1, "x", None]}, "b": {"$nin": []}, "c": {"$contains": [1]},
+                  "d": {"$exists": False}}, {"a": "x", "b": 1, "c": [[1], 2]}),
+        "logic": ({"$or": [{"a": 1}, {"$not": {"b": {"$ne": 2}}}],
+                   "$and": [{}, {"c": {"$or": [1, {"$lt": 0}]}}]}, {"a": 1, "b": 2, "c": -1}),
+        "paths": ({"a.b.0.c": 1, "a.b": {"$exists": True}, ".": {"$ne": 1}},
+                  {"a.b": [{"c": 1}], "a": {"b": 1}, "": {"": 1}}),
+        "maps": ({"m": {"x": {"y": 1}, "z": [2, {"p": 1, "q": 2}]}},
+                 {"m": {"z": [2, {"q": 2, "p": 1}], "x": {"y": 1.0}}}),
+        "numbers": ({"$or": [{"n": 2**64 - 1}, {"n": -2**63}, {"n": {"$lt": float("nan")}}]},
+                    {"n": 2.0**64}),
+        "unknown": ({"a": {"$regex": "b"}}, {"a": "b"}),
+        "inside": ({"a": {"b": {"$gt": 1}}}, {"a": 1}),
+    }
+    packed = {name: msgpack.packb(one) + msgpack.packb(two) for name, (one, two) in cases.items()}
+    packed["cut_metadata"] = packed["maps"][:-3]
+    packed["cut_filter"] = packed["maps"][:9]
+    return packed
+
+
 def ckpt_number(number):
     """A number of a manifest: LEB128."""
     out = bytearray()
@@ -101,29 +126,6 @@ def ckpt_seeds():
         "huge": record(b"m", b"a", ckpt_manifest(0, 1 << 30, (0, 1 << 30, b"x"))),
         "cut": (head + full)[:-5],
     }
-def filter_seeds():
-    """A filter, and metadata behind it."""
-    cases = {
-        "plain": ({"kind": "note", "n": 1.0}, {"n": 1, "kind": b"note"}),
-        "orders": ({"y": {"$gte": 2020, "$lt": 2.5e3}, "s": {"$gt": "a", "$lte": b"b"}},
-                   {"y": 2021, "s": "ab"}),
-        "sets": ({"a": {"$in": [1, "x", None]}, "b": {"$nin": []}, "c": {"$contains": [1]},
-                  "d": {"$exists": False}}, {"a": "x", "b": 1, "c": [[1], 2]}),
-        "logic": ({"$or": [{"a": 1}, {"$not": {"b": {"$ne": 2}}}],
-                   "$and": [{}, {"c": {"$or": [1, {"$lt": 0}]}}]}, {"a": 1, "b": 2, "c": -1}),
-        "paths": ({"a.b.0.c": 1, "a.b": {"$exists": True}, ".": {"$ne": 1}},
-                  {"a.b": [{"c": 1}], "a": {"b": 1}, "": {"": 1}}),
-        "maps": ({"m": {"x": {"y": 1}, "z": [2, {"p": 1, "q": 2}]}},
-                 {"m": {"z": [2, {"q": 2, "p": 1}], "x": {"y": 1.0}}}),
-        "numbers": ({"$or": [{"n": 2**64 - 1}, {"n": -2**63}, {"n": {"$lt": float("nan")}}]},
-                    {"n": 2.0**64}),
-        "unknown": ({"a": {"$regex": "b"}}, {"a": "b"}),
-        "inside": ({"a": {"b": {"$gt": 1}}}, {"a": 1}),
-    }
-    packed = {name: msgpack.packb(one) + msgpack.packb(two) for name, (one, two) in cases.items()}
-    packed["cut_metadata"] = packed["maps"][:-3]
-    packed["cut_filter"] = packed["maps"][:9]
-    return packed
 
 
 def rpc_seeds():

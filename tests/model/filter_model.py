@@ -334,7 +334,7 @@ def main():
     """Run as a program."""
     parser = argparse.ArgumentParser()
     parser.add_argument("driver")
-    parser.add_argument("--filters", type=int, default=6000)
+    parser.add_argument("--filters", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=int(os.environ.get("CAIRN_SEED", "1")))
     options = parser.parse_args()
     print(f"CAIRN_SEED={options.seed}", flush=True)
