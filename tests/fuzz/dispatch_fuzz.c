@@ -511,7 +511,7 @@ static bool changes_nothing_on_error(const struct world *w, const struct request
     return (request->op->flags & OP_BATCH) != 0;
 }
 
-/* Versions given so far, without those of runs that were created, which a request that fails may do;
+/* Versions given so far, without those of runs that were created, as a request that fails may;
  * they take some only while there is a feed. */
 static uint64_t versions_of_records(const struct world *w)
 {
