@@ -259,6 +259,22 @@ class EventsTest(WatchCase):
         for other in seen[1:]:
             self.assertEqual(other, seen[0])
 
+    def test_the_other_loop_is_woken(self):
+        """Events come at once, not when a loop happens to come round."""
+        def loop(client):
+            number = client.call("hello")["id"]
+            return client.call("server.clients", cursor=number - 1, limit=1)["items"][0]["loop"]
+
+        w = next(w for w in (self.watcher() for _ in range(20)) if loop(w) != loop(self.c))
+        watch = w.open("k")
+        took = []
+        for _ in range(41):
+            start = time.monotonic()
+            self.c.call("kv.put", "k", 1)
+            w.take(watch, 1)
+            took.append(time.monotonic() - start)
+        self.assertLess(sorted(took)[20], 0.03)
+
     def test_a_thousand_watches(self):
         watchers = [self.watcher() for _ in range(10)]
         ids = [[w.open(f"p{i % 10}:") for i in range(100)] for w in watchers]
