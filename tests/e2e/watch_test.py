@@ -567,6 +567,38 @@ class RestartTest(unittest.TestCase):
                     self.assertEqual(w.take(1, 1), [{"type": "gap", "from_version": after + 2,
                                                      "version": after + 2}])
 
+    def test_killed(self):
+        """What was told is there when the server comes back, and who resumes is told how far it
+        has to read again."""
+        for mode in ("buffered", "strict"):
+            with tempfile.TemporaryDirectory(prefix="cairn-e2e-") as folder:
+                server = Server(self.options(folder, mode))
+                w = Watcher(server.address)
+                opened = w.call("watch.open", "k")
+                writer = server.connect()
+                writer.send(b"".join(request(i, "kv.put", [f"k{i}", i]) for i in range(20000)))
+                told = w.take(1, 500)
+                server.kill()
+                while (message := Client.message(w)) is not None:
+                    w.note(message)
+                told += w.events[1]
+                w.close()
+                writer.close()
+                last = told[-1]["version"]
+                with Server(self.options(folder, mode)) as server, Watcher(server.address) as w:
+                    items = []
+                    for i in range(0, len(told), 5000):
+                        items += w.call("kv.mget", [e["key"] for e in told[i:i + 5000]],
+                                        with_version=True)
+                    self.assertEqual([i and i[1] for i in items], [e["version"] for e in told])
+                    there = w.call("server.info", section="keyspace")["keyspace"]["version"]
+                    self.assertGreaterEqual(there, last)
+                    w.open("k", from_version=last, history=opened["history"])
+                    if there > last:
+                        self.assertEqual(w.take(1, 1), [{"type": "gap", "version": there,
+                                                         "from_version": last + 1}])
+                    self.assertTrue(w.nothing(1))
+
     def test_memory_is_another_history(self):
         histories = set()
         for _ in range(2):
