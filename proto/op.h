@@ -52,12 +52,13 @@ struct arg {
     bool text;      /* KEY, BYTES, NAME, DATA: it came as str */
     uint32_t count; /* KEYS, PAIRS, CALLS, CONDITIONS: number of elements */
     union {
-        struct bytes bytes; /* str or bin: the body; VALUE: the encoded value; lists: the encoded
+        struct bytes
+            bytes; /* str or bin: the body; VALUE, ARRAY, MAP: the encoded value; lists: the encoded
                                elements without the array header, already checked */
-        int64_t sint;       /* INT */
-        uint64_t uint;      /* UINT */
-        double real;        /* REAL */
-        bool boolean;       /* BOOL */
+        int64_t sint;  /* INT */
+        uint64_t uint; /* UINT */
+        double real;   /* REAL */
+        bool boolean;  /* BOOL */
     };
 };
 
@@ -83,7 +84,7 @@ struct arg {
 #undef OPT
 
 enum {
-    OP_ARGS_MAX = 12,   /* arguments of one operation, without those of all; checked at start */
+    OP_ARGS_MAX = 16,   /* arguments of one operation, without those of all; checked at start */
     OP_ARGS_OF_ALL = 2, /* run, durability */
     OP_NAME_MAX = 32,   /* bytes of a wire name */
 };

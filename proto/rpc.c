@@ -92,6 +92,21 @@ static int rpc_value(struct rpc_decoder *d, const char *name, struct bytes *out)
                : 0;
 }
 
+/* A whole array or map. */
+static int rpc_container(struct rpc_decoder *d, const struct arg_desc *desc, struct arg *arg)
+{
+    struct mp_reader reader = d->reader;
+    struct mp mp;
+    int err = mp_read(&reader, &mp);
+    if (err == MP_MORE)
+        return err;
+    if (err != 0 || mp.kind != (desc->type == ARG_ARRAY ? MP_ARRAY : MP_MAP))
+        return rpc_wrong(d, desc);
+    if (mp.kind == MP_ARRAY && mp.count > d->limits->items)
+        return rpc_too_large(d, desc->name, "items", d->limits->items);
+    return rpc_value(d, desc->name, &arg->bytes);
+}
+
 static int rpc_number(struct rpc_decoder *d, const struct arg_desc *desc, struct arg *arg)
 {
     struct mp mp;
@@ -226,6 +241,10 @@ static int rpc_arg(struct rpc_decoder *d, const struct arg_desc *desc, struct ar
         break;
     case ARG_VALUE:
         err = rpc_value(d, desc->name, &arg->bytes);
+        break;
+    case ARG_ARRAY:
+    case ARG_MAP:
+        err = rpc_container(d, desc, arg);
         break;
     case ARG_INT:
     case ARG_UINT:
@@ -462,6 +481,20 @@ int rpc_decode_call(struct mp_reader *reader, const struct limits *limits, struc
     return err;
 }
 
+int rpc_decode_named(struct mp_reader *reader, const struct limits *limits, const struct op *op,
+                     struct request *out, struct problem *problem)
+{
+    struct rpc_decoder d = {*reader, limits, out, problem, 0};
+    struct mp mp;
+    out->op = op;
+    rpc_clear_args(out);
+    REQUIRE(mp_skip(reader, MP_DEPTH_MAX) == 0);
+    REQUIRE(mp_read(&d.reader, &mp) == 0);
+    if (mp.kind != MP_MAP)
+        return problem_set(problem, ERR_BAD_ARGUMENT, "%s: an entry must be a map", op->name);
+    return rpc_named(&d, mp.count);
+}
+
 /* One argument behind its name. */
 static int rpc_encode_arg(struct buf *out, enum arg_type type, const struct arg *arg)
 {
@@ -487,6 +520,8 @@ static int rpc_encode_arg(struct buf *out, enum arg_type type, const struct arg 
         err = pack_array(out, arg->count);
         return err != 0 ? err : buf_append(out, arg->bytes.data, arg->bytes.size);
     case ARG_VALUE:
+    case ARG_ARRAY:
+    case ARG_MAP:
         return buf_append(out, arg->bytes.data, arg->bytes.size);
     case ARG_TYPE_COUNT:
         break;

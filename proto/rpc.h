@@ -35,6 +35,12 @@ MUST_USE enum rpc_result rpc_decode(struct bytes data, const struct limits *limi
 MUST_USE int rpc_decode_call(struct mp_reader *reader, const struct limits *limits,
                              struct request *out, struct problem *problem);
 
+/* Decode a map of arguments by name of `op`, at *reader, which is complete and checked; required
+ * ones may be missing. 0, or an error told in *problem; the reader has moved behind it either
+ * way. */
+MUST_USE int rpc_decode_named(struct mp_reader *reader, const struct limits *limits,
+                              const struct op *op, struct request *out, struct problem *problem);
+
 /* The reverse: add the call [method, {name: argument...}] that decodes to this request. 0 or
  * ERR_OUT_OF_MEMORY (nothing is added). Options of all operations are left out. */
 MUST_USE int rpc_encode_call(struct buf *out, const struct request *request);

@@ -6,7 +6,8 @@
  *   7    wal-0000000000000001.log:4096  batch    120    4096  put run=1 kv key=3B value=9B; del ...
  *
  * Bytes are all those of the entry; synced is its watermark. Keys are shown where that is asked
- * for, values never. Numbers of runs are those of the records of kind run.
+ * for, those of groups in their parts; values never, but for numbers in them: those of runs, in
+ * records of kind run, and sequence numbers.
  *
  * It prints up to the first damage and says what that is. Entries behind it, in later segments, can
  * be seen with --from.
@@ -17,6 +18,7 @@
 
 #include "common/err.h"
 #include "server/store/codec.h"
+#include "server/store/group.h"
 #include "server/store/run.h"
 #include "server/wal/little.h"
 
@@ -59,15 +61,7 @@ static const char *dump_type(uint8_t type)
 /* NULL: a kind that this version does not know. */
 static const char *dump_kind(uint8_t kind)
 {
-    switch (kind) {
-#define KIND(number, name, text)                                                                   \
-    case number:                                                                                   \
-        return #name;
-#include "server/store/kinds.def"
-#undef KIND
-    default:
-        return NULL;
-    }
+    return kind <= KIND_MAX ? record_kinds[kind].name : NULL;
 }
 
 static const char *dump_operation(const struct effect *effect)
@@ -81,12 +75,32 @@ static bool dump_is_run(const struct effect *effect)
     return effect->type == EFFECT_PUT && effect->spec.key.kind == KIND_run;
 }
 
+static bool dump_is_numbered(const struct effect *effect)
+{
+    return effect->type == EFFECT_PUT &&
+           record_kinds[effect->spec.key.kind].flags & RECORD_NUMBERED;
+}
+
 static uint64_t dump_marked_lsn(const struct entry *entry)
 {
     return entry->body.size == 8 ? little_read_u64(entry->body.data) : 0;
 }
 
 /* ---- as text ---- */
+
+static void text_key(FILE *out, const struct record_key *key)
+{
+    struct group group;
+    struct bytes rest = key->bytes;
+    bool grouped = group_read(key, &group, &rest);
+    if (grouped) {
+        (void)fprintf(out, " %s=", record_kinds[group.owner].name);
+        offline_quote(out, group.name);
+        (void)fprintf(out, " generation=%" PRIu64, group.generation);
+    }
+    (void)fputs(grouped ? " rest=" : " key=", out);
+    offline_quote(out, rest);
+}
 
 static void text_effect(FILE *out, const struct effect *effect, bool keys)
 {
@@ -97,11 +111,12 @@ static void text_effect(FILE *out, const struct effect *effect, bool keys)
         (void)fprintf(out, " %s", kind);
     else
         (void)fprintf(out, " kind=%u", spec->key.kind);
-    (void)fputs(" key=", out);
     if (keys)
-        offline_quote(out, spec->key.bytes);
+        text_key(out, &spec->key);
     else
-        (void)fprintf(out, "%zuB", spec->key.bytes.size);
+        (void)fprintf(out, " key=%zuB", spec->key.bytes.size);
+    if (dump_is_numbered(effect))
+        (void)fprintf(out, " sequence=%" PRIu64, record_number_of(spec->value));
     if (dump_is_run(effect))
         (void)fprintf(out, " number=%" PRIu32, run_read_value(spec->value));
     else if (effect->type == EFFECT_PUT)
@@ -151,6 +166,19 @@ void dump_text(FILE *out, const char *file, uint64_t offset, const struct entry 
 
 /* ---- as JSON ---- */
 
+/* All of it, and if it is that of a group, its parts. */
+static void json_record_key(struct offline_json *json, const struct record_key *key)
+{
+    struct group group;
+    struct bytes rest;
+    json_bytes(json, "key", "key_hex", key->bytes);
+    if (!group_read(key, &group, &rest))
+        return;
+    json_bytes(json, "owner", "owner_hex", group.name);
+    json_uint(json, "generation", group.generation);
+    json_bytes(json, "rest", "rest_hex", rest);
+}
+
 static void json_effect(struct offline_json *json, const struct effect *effect, bool keys)
 {
     const struct record_spec *spec = &effect->spec;
@@ -161,7 +189,9 @@ static void json_effect(struct offline_json *json, const struct effect *effect, 
     json_text(json, "kind_name", dump_kind(spec->key.kind));
     json_uint(json, "key_bytes", spec->key.bytes.size);
     if (keys)
-        json_bytes(json, "key", "key_hex", spec->key.bytes);
+        json_record_key(json, &spec->key);
+    if (dump_is_numbered(effect))
+        json_uint(json, "sequence", record_number_of(spec->value));
     if (dump_is_run(effect))
         json_uint(json, "number", run_read_value(spec->value));
     else if (effect->type == EFFECT_PUT)

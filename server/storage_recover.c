@@ -29,6 +29,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "server/ops/ckpt.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -198,6 +199,8 @@ static int storage_replay(struct storage_progress *progress, uint64_t newest_lsn
         err = storage_check_end(progress, newest_lsn);
     if (err == 0)
         err = recover_finish(recovery);
+    if (err == 0)
+        ckpt_recount(recovery->store);
     report->effects = recovery->effects - effects;
     report->log_bytes = progress->log_bytes;
     return err;

@@ -16,6 +16,7 @@
 #include "common/err.h"
 #include "common/mem.h"
 #include "server/store/codec.h"
+#include "server/store/recover.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -65,20 +66,24 @@ int survey_check_entry(const struct entry *entry)
     int err = codec_open(&reader, entry->type, entry->body);
     while (err == 0 && more) {
         err = codec_next(&reader, &effect, &more);
-        if (err == 0 && more && effect.spec.key.bytes.size == 0)
+        if (err == 0 && more && !recover_takes_effect(&effect))
             err = ERR_DATA_DAMAGED;
     }
     return err;
 }
 
-static int survey_check_records(struct bytes data, uint64_t *count)
+static int survey_check_records(struct bytes data, bool (*takes)(const struct record_spec *spec),
+                                uint64_t *count)
 {
     const uint8_t *at = data.data, *end = data.data + data.size;
     struct record_spec spec;
     uint64_t version;
     int err = 0;
-    for (; at < end && err == 0; ++*count)
+    for (; at < end && err == 0; ++*count) {
         err = codec_read_record(&at, end, &spec, &version);
+        if (err == 0 && !takes(&spec))
+            err = ERR_DATA_DAMAGED;
+    }
     return err;
 }
 
@@ -111,7 +116,9 @@ static int survey_on_chunk(void *context, unsigned thread, enum snapshot_section
     (void)thread;
     if (section == SNAPSHOT_EFFECTS)
         return survey_check_effects(data, &snapshot->entries);
-    return survey_check_records(data, section == SNAPSHOT_RUNS ? &runs : &snapshot->records);
+    if (section == SNAPSHOT_RUNS)
+        return survey_check_records(data, recover_takes_told, &runs);
+    return survey_check_records(data, recover_takes_record, &snapshot->records);
 }
 
 static void survey_on_progress(void *context, uint64_t done, uint64_t all)

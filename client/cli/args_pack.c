@@ -209,6 +209,8 @@ static int args_pack_one(const struct args_item *item, const struct args_word *w
         return args_pack_keys(item, word->text);
     case ARG_PAIRS:
         return args_pack_pairs(item, word->text);
+    case ARG_ARRAY:
+    case ARG_MAP:
     case ARG_CALLS:
     case ARG_CONDITIONS:
         return args_pack_json(item, word->text);

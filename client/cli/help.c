@@ -172,7 +172,8 @@ static void help_types(FILE *out, const struct op *op)
     for (unsigned i = 0; i < op->n_args; i++) {
         enum arg_type type = op->args[i].type;
         value = value || type == ARG_VALUE || type == ARG_PAIRS;
-        input = input || type == ARG_DATA || type == ARG_CALLS || type == ARG_CONDITIONS;
+        input = input || type == ARG_DATA || type == ARG_CALLS || type == ARG_CONDITIONS ||
+                type == ARG_ARRAY || type == ARG_MAP;
         duration = duration || args_is_duration(&op->args[i]);
         instant = instant || args_is_instant(&op->args[i]);
     }

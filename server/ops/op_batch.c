@@ -195,9 +195,10 @@ static int batch_next_condition(struct op_ctx *ctx, struct mp_reader *reader,
     out_key->run = run_id(ctx->run);
     out_key->kind = (uint8_t)record_kind_find(kind);
     *out_version = mp.uint;
-    return out_key->kind != KIND_NONE
-               ? 0
-               : problem_set(ctx->problem, ERR_BAD_ARGUMENT, "unknown kind; there is: kv");
+    if (out_key->kind == KIND_kv || out_key->kind == KIND_session)
+        return 0;
+    return problem_set(ctx->problem, ERR_BAD_ARGUMENT,
+                       "a condition is about a record of kind kv or session");
 }
 
 static int batch_collect_conditions(struct op_ctx *ctx, const struct arg *list, struct txn_set *set)

@@ -230,6 +230,8 @@ int order_build(struct partition *partition)
     for (size_t i = 0; i < n; i++)
         records[i] = items[i].record;
     int err = omap_build(&partition->order, records, n);
+    if (err == 0)
+        err = index_build(partition->indexes, records, n);
     mem_free(items);
     partition->unordered = err != 0;
     return err;

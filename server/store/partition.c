@@ -7,8 +7,8 @@
  *                    ordered map --'
  *
  * Invariants
- *   1. A record is in the table and in the map, or in neither; in the wheel if and only if it
- *   expires. The map of an unordered partition is empty.
+ *   1. A record is in the table, in the map and in the indexes of its kind, or in none of them; in
+ *   the wheel if and only if it expires. Map and indexes of an unordered partition are empty.
  *   2. record_bytes is the sum of record_memory over the records.
  *   3. partition_apply does not fail, reads no clock, no random source and no configuration.
  *
@@ -19,6 +19,7 @@
 
 #include "common/err.h"
 #include "common/prefetch.h"
+#include "server/store/group.h"
 
 int partition_init(struct partition *partition, const struct hmap_type *hash_type, bool shared,
                    int64_t now_ms)
@@ -29,6 +30,7 @@ int partition_init(struct partition *partition, const struct hmap_type *hash_typ
         return ERR_OUT_OF_MEMORY;
     hmap_init(&partition->table, hash_type);
     omap_init(&partition->order, record_compare);
+    index_init(partition->indexes);
     wheel_init(&partition->expiry, now_ms);
     return 0;
 }
@@ -39,6 +41,8 @@ void partition_deinit(struct partition *partition)
     struct record *record;
     while ((record = hmap_walk(&partition->table, &position, &slots)) != NULL)
         record_destroy(record);
+    group_forget(partition);
+    index_deinit(partition->indexes);
     omap_deinit(&partition->order);
     hmap_deinit(&partition->table);
     pthread_mutex_destroy(&partition->lock);
@@ -52,7 +56,7 @@ void partition_lock(struct partition *partition)
 
 void partition_unlock(struct partition *partition)
 {
-    partition->planned = 0;
+    partition->planned = partition->planned_numbered = 0;
     if (partition->shared)
         pthread_mutex_unlock(&partition->lock);
 }
@@ -71,6 +75,22 @@ int partition_plan_insert(struct partition *partition)
     if (err == 0)
         partition->planned++;
     return err;
+}
+
+int partition_plan_numbered(struct partition *partition)
+{
+    if (partition->unordered)
+        return 0;
+    int err = index_reserve(partition->indexes, partition->planned_numbered + 1);
+    if (err == 0)
+        partition->planned_numbered++;
+    return err;
+}
+
+/* Should the indexes know of changes of such a record? */
+static bool partition_indexes(const struct partition *partition, const struct record *record)
+{
+    return record_kinds[record_kind_of(record)].flags & RECORD_NUMBERED && !partition->unordered;
 }
 
 static void partition_unlink_expiry(struct partition *partition, struct record *record)
@@ -93,6 +113,8 @@ static void partition_link_expiry(struct partition *partition, struct record *re
 
 static void partition_free(struct partition *partition, struct record *record)
 {
+    if (partition_indexes(partition, record))
+        index_remove(partition->indexes, record);
     partition_unlink_expiry(partition, record);
     partition->record_bytes -= record_memory(record);
     record_destroy(record);
@@ -115,6 +137,14 @@ static void partition_place(struct partition *partition, struct effect *effect)
     partition_free(partition, effect->old);
 }
 
+/* What stands at its place now: in its other orders as well. */
+static void partition_place_indexed(struct partition *partition, struct effect *effect)
+{
+    partition_place(partition, effect);
+    if (partition_indexes(partition, effect->record))
+        index_insert(partition->indexes, effect->record);
+}
+
 void partition_apply(struct partition *partition, struct effect *effect)
 {
     if (effect->type == EFFECT_DEL) {
@@ -133,7 +163,7 @@ void partition_apply(struct partition *partition, struct effect *effect)
         record = effect->old;
         record_overwrite(record, &effect->spec);
     } else {
-        partition_place(partition, effect);
+        partition_place_indexed(partition, effect);
     }
     record_set_version(record, effect->version);
     partition_link_expiry(partition, record, effect->spec.expires_at_ms);
@@ -141,7 +171,8 @@ void partition_apply(struct partition *partition, struct effect *effect)
 
 uint64_t partition_bytes(const struct partition *partition)
 {
-    return partition->record_bytes + hmap_bytes(&partition->table) + partition->order.bytes;
+    return partition->record_bytes + hmap_bytes(&partition->table) + partition->order.bytes +
+           index_bytes(partition->indexes);
 }
 
 void partition_show(struct partition *partition, uint64_t bytes)
@@ -175,9 +206,11 @@ struct record *partition_victim(struct partition *partition, size_t max_slots)
     for (size_t looked = 0; looked < max_slots; looked += SLOTS_AT_ONCE) {
         size_t slots = SLOTS_AT_ONCE;
         struct record *record = hmap_walk(&partition->table, &partition->hand, &slots);
-        if (record != NULL && !record_untouch(record))
+        if (record == NULL || !(record_kinds[record_kind_of(record)].flags & RECORD_EVICTS))
+            continue;
+        if (!record_untouch(record))
             return record;
-        spared = record != NULL ? record : spared;
+        spared = record;
     }
     return spared;
 }

@@ -11,6 +11,7 @@
 #include "server/ds/hmap.h"
 #include "server/ds/omap.h"
 #include "server/store/effect.h"
+#include "server/store/index.h"
 
 #include <pthread.h>
 
@@ -23,14 +24,17 @@ struct partition_figures {
 
 struct partition {
     pthread_mutex_t lock;
-    bool shared;         /* more than one thread works on it; otherwise locking does nothing */
-    struct hmap table;   /* struct record by struct record_key */
-    struct omap order;   /* the same records, ordered */
-    bool unordered;      /* being filled by recovery: `order` is empty until the end (order.h) */
-    struct wheel expiry; /* those that expire */
-    uint64_t gone;       /* version of the newest delete: what an absent record may rest on */
-    size_t planned;      /* inserts planned by the transaction that holds the lock */
-    size_t hand;         /* where the clock of eviction stands in the table */
+    bool shared;       /* more than one thread works on it; otherwise locking does nothing */
+    struct hmap table; /* struct record by struct record_key */
+    struct omap order; /* the same records, ordered */
+    bool unordered;    /* being filled by recovery: `order` is empty until the end (order.h) */
+    struct omap indexes[INDEX_COUNT]; /* some of the records in other orders (index.h) */
+    struct wheel expiry;              /* those that expire */
+    uint64_t gone;           /* version of the newest delete: what an absent record may rest on */
+    size_t planned;          /* inserts planned by the transaction that holds the lock */
+    size_t planned_numbered; /* of those, and of changes: records with a sequence number */
+    struct reap *orphans;    /* what nobody owns any more (group.h) */
+    size_t hand;             /* where the clock of eviction stands in the table */
     uint64_t record_bytes;
     uint64_t reported_bytes;          /* share of all that the store's total knows of */
     struct partition_figures figures; /* written under the lock, read by anybody */
@@ -53,6 +57,9 @@ struct record *partition_find(const struct partition *partition, uint64_t hash,
 
 /* Make sure that one more planned insert cannot fail. 0 or ERR_OUT_OF_MEMORY. */
 MUST_USE int partition_plan_insert(struct partition *partition);
+
+/* The same for one more change of a record with a sequence number, whether it is an insert too. */
+MUST_USE int partition_plan_numbered(struct partition *partition);
 
 /* Perform an effect. Cannot fail: memory was taken while planning. THE mutator. */
 void partition_apply(struct partition *partition, struct effect *effect);

@@ -21,6 +21,8 @@
 
 #include "common/mem.h"
 
+#include <endian.h>
+
 struct record {
     uint64_t head;
     uint32_t run;
@@ -39,13 +41,8 @@ enum { RECORD_FLAG_SHIFT = 53, RECORD_KIND_SHIFT = 58, RECORD_HEAD = 12, RECORD_
 
 _Static_assert(sizeof(struct wheel_node) == RECORD_NODE, "the node in front keeps the alignment");
 
-struct kind_row {
-    enum record_kind kind;
-    const char *name;
-};
-
-static const struct kind_row record_kinds[] = {
-#define KIND(number, name, text) {KIND_##name, #name},
+const struct record_kind_row record_kinds[KIND_MAX + 1] = {
+#define KIND(number, name, owner, flags, text) [number] = {#name, KIND_##owner, flags},
 #include "server/store/kinds.def"
 #undef KIND
 };
@@ -53,17 +50,25 @@ static const struct kind_row record_kinds[] = {
 enum record_kind record_kind_find(struct bytes name)
 {
     for (size_t i = 0; i < LENGTH_OF(record_kinds); i++)
-        if (bytes_equal(bytes_of(record_kinds[i].name), name))
-            return record_kinds[i].kind;
+        if (record_kinds[i].name != NULL && bytes_equal(bytes_of(record_kinds[i].name), name))
+            return (enum record_kind)i;
     return KIND_NONE;
+}
+
+uint64_t record_number_of(struct bytes value)
+{
+    enum { FIXARRAY = 0x90, UINT64 = 0xcf };
+    uint64_t number;
+    if (value.size < RECORD_NUMBER_BYTES || (value.data[0] & 0xf0) != FIXARRAY ||
+        value.data[1] != UINT64)
+        return 0;
+    memcpy(&number, value.data + 2, sizeof number);
+    return be64toh(number);
 }
 
 const char *record_kind_name(enum record_kind kind)
 {
-    for (size_t i = 0; i < LENGTH_OF(record_kinds); i++)
-        if (record_kinds[i].kind == kind)
-            return record_kinds[i].name;
-    return "none";
+    return record_kinds[kind].name != NULL ? record_kinds[kind].name : "none";
 }
 
 static size_t record_key_width(uint64_t head)
@@ -203,6 +208,29 @@ struct bytes record_value(const struct record *record)
 {
     struct bytes key = record_key_bytes(record);
     return (struct bytes){key.data + key.size, record_value_size(record)};
+}
+
+uint32_t record_count(const struct record *record)
+{
+    struct bytes value = record_value(record);
+    uint32_t count;
+    if (value.size < RECORD_COUNT_BYTES)
+        return 0;
+    memcpy(&count, value.data, sizeof count);
+    return le32toh(count);
+}
+
+void record_write_count(uint8_t out[static RECORD_COUNT_BYTES], uint32_t count)
+{
+    count = htole32(count);
+    memcpy(out, &count, sizeof count);
+}
+
+void record_set_count(struct record *record, uint32_t count)
+{
+    uint8_t *value = record_key_at(record->head, record->rest) + record_key_size(record);
+    if (record_value_size(record) >= RECORD_COUNT_BYTES)
+        record_write_count(value, count);
 }
 
 uint32_t record_run(const struct record *record)

@@ -15,15 +15,39 @@
 struct record;
 
 enum record_kind {
-    KIND_NONE = 0,
-#define KIND(number, name, text) KIND_##name = (number),
+    KIND_none = 0,
+#define KIND(number, name, owner, flags, text) KIND_##name = (number),
 #include "server/store/kinds.def"
 #undef KIND
+    KIND_NONE = 0,
     KIND_MAX = 63
 };
 
+/* Flags of a kind. */
+enum { RECORD_EVICTS = 1, RECORD_NUMBERED = 2, RECORD_LOGGED_ONLY = 4 };
+
+/* What kinds.def says of a kind; all 0 for numbers it does not have. */
+struct record_kind_row {
+    const char *name; /* NULL: there is no such kind */
+    uint8_t owner;    /* enum record_kind */
+    uint8_t flags;
+};
+extern const struct record_kind_row record_kinds[KIND_MAX + 1];
+
 /* The number of a kind, or KIND_NONE. */
 enum record_kind record_kind_find(struct bytes name);
+
+/* The sequence number a value of a RECORD_NUMBERED kind begins with: it is a MessagePack array of
+ * up to 15 whose first element is an unsigned integer of 64 bits. 0 if it is not. */
+enum { RECORD_NUMBER_BYTES = 10 }; /* array header, type, number */
+uint64_t record_number_of(struct bytes value);
+
+/* The number (u32 little-endian) that a value begins with, and a new one in its place: for what is
+ * derived from other records, which no log tells. 0 if the value is shorter. */
+enum { RECORD_COUNT_BYTES = 4 };
+uint32_t record_count(const struct record *record);
+void record_set_count(struct record *record, uint32_t count);
+void record_write_count(uint8_t out[static RECORD_COUNT_BYTES], uint32_t count);
 
 /* The name of a kind. */
 const char *record_kind_name(enum record_kind kind);

@@ -4,7 +4,8 @@
  *
  * Records of a run that was dropped are deleted at the end, as live they are after the drop,
  * without a word in the log: nobody could see them any more. They are those whose run has no name:
- * numbers of runs are never used again, which a snapshot sees to (server/store/save.c).
+ * numbers of runs are never used again, which a snapshot sees to (server/store/save.c). Neither are
+ * sequence numbers and generations: whatever record has one shows that it was given away.
  *
  * Effects of the log are handed to lanes; those of the table of runs are applied here, at once:
  * nothing compares them with records before the end. Records of a snapshot come in no order, each
@@ -21,8 +22,10 @@
 #include "common/thread.h"
 #include "server/store/clear.h"
 #include "server/store/codec.h"
+#include "server/store/group.h"
 #include "server/store/order.h"
 #include "server/store/recover_lanes.h"
+#include "server/wal/little.h"
 
 #include <stdio.h>
 
@@ -60,15 +63,66 @@ static bool recover_is_run(const struct record_key *key)
     return key->run == RUN_NOWHERE && key->kind == KIND_run;
 }
 
-static int recover_effect(struct recovery *recovery, struct effect *effect)
+/* The highest of the numbers that it shows were given away. */
+static uint64_t recover_number(const struct record_spec *spec)
+{
+    const struct record_kind_row *kind = &record_kinds[spec->key.kind];
+    uint64_t number = kind->flags & RECORD_NUMBERED ? record_number_of(spec->value) : 0;
+    uint64_t generation = 0;
+    struct group group;
+    struct bytes rest;
+    if (group_owns(spec->key.kind))
+        generation = group_generation(spec->value);
+    else if (group_read(&spec->key, &group, &rest))
+        generation = group.generation;
+    return number > generation ? number : generation;
+}
+
+bool recover_takes_record(const struct record_spec *spec)
+{
+    const struct record_key *key = &spec->key;
+    const struct record_kind_row *kind = &record_kinds[key->kind];
+    struct group group;
+    struct bytes rest;
+    if (key->run == RUN_NOWHERE || key->bytes.size == 0 || kind->name == NULL ||
+        kind->flags & RECORD_LOGGED_ONLY)
+        return false;
+    if (group_owns(key->kind) && key->bytes.size > GROUP_NAME_MAX)
+        return false;
+    if (kind->owner != KIND_none && !group_read(key, &group, &rest))
+        return false;
+    return recover_number(spec) <= STORE_NUMBER_MAX;
+}
+
+bool recover_takes_effect(const struct effect *effect)
 {
     const struct record_key *key = &effect->spec.key;
-    if (key->bytes.size == 0 || (key->run == RUN_NOWHERE && !recover_is_run(key)))
+    return recover_is_run(key) ? key->bytes.size > 0 : recover_takes_record(&effect->spec);
+}
+
+static bool recover_is_counter(const struct record_spec *spec)
+{
+    return spec->key.run == RUN_NOWHERE && spec->key.kind == KIND_counter;
+}
+
+bool recover_takes_told(const struct record_spec *spec)
+{
+    if (!recover_is_counter(spec))
+        return recover_is_run(&spec->key);
+    return bytes_equal(spec->key.bytes, bytes_of(STORE_NUMBER)) &&
+           spec->value.size == sizeof(uint64_t) &&
+           little_read_u64(spec->value.data) <= STORE_NUMBER_MAX;
+}
+
+static int recover_effect(struct recovery *recovery, struct effect *effect)
+{
+    if (!recover_takes_effect(effect))
         return ERR_DATA_DAMAGED;
     recovery->effects++;
-    if (recover_is_run(key))
+    if (recover_is_run(&effect->spec.key))
         return recover_run(recovery, effect);
-    effect->hash = store_hash(recovery->store, key);
+    store_raise_number(recovery->store, recover_number(&effect->spec));
+    effect->hash = store_hash(recovery->store, &effect->spec.key);
     return recover_lanes_put(recovery->lanes, effect);
 }
 
@@ -96,15 +150,19 @@ int recover_entry(void *context, const struct entry *entry)
 
 /* ---- snapshots ---- */
 
-/* Besides names with their numbers: no name, for the last number that was given away, and a name
- * with no number, for one that is not there. */
+/* Besides the counter of sequence numbers, and names with their numbers: no name, for the last
+ * number that was given away, and a name with no number, for one that is not there. */
 static int recover_told_run(struct recovery *recovery, const struct record_spec *spec)
 {
     struct run_table *runs = recovery->store->runs;
     struct bytes name = spec->key.bytes;
     uint32_t number = run_read_value(spec->value);
-    if (!recover_is_run(&spec->key))
+    if (!recover_takes_told(spec))
         return ERR_DATA_DAMAGED;
+    if (recover_is_counter(spec)) {
+        store_raise_number(recovery->store, little_read_u64(spec->value.data));
+        return 0;
+    }
     if (name.size == 0) {
         run_skip_numbers(runs, number);
         return 0;
@@ -131,16 +189,17 @@ static int recover_told_runs(struct recovery *recovery, struct bytes data)
 
 /* The next record as an effect, made already: others wait for the lock under which it is applied.
  */
-static int recover_read_record(const struct store *store, const uint8_t **at, const uint8_t *end,
+static int recover_read_record(struct store *store, const uint8_t **at, const uint8_t *end,
                                struct effect *out_effect)
 {
     *out_effect = (struct effect){.type = EFFECT_PUT};
     struct record_spec *spec = &out_effect->spec;
     int err = codec_read_record(at, end, spec, &out_effect->version);
-    if (err == 0 && (spec->key.run == RUN_NOWHERE || spec->key.bytes.size == 0))
+    if (err == 0 && !recover_takes_record(spec))
         err = ERR_DATA_DAMAGED;
     if (err != 0)
         return err;
+    store_raise_number(store, recover_number(spec));
     out_effect->hash = store_hash(store, &spec->key);
     out_effect->record = record_create(spec);
     return out_effect->record == NULL ? ERR_OUT_OF_MEMORY : 0;
@@ -250,6 +309,15 @@ static void recover_order(void *context, unsigned thread)
     }
 }
 
+/* What a group lost its owner for, and was not deleted yet, goes on being deleted. */
+static int recover_groups(struct store *store)
+{
+    int err = 0;
+    for (unsigned i = 0; i < store->n_partitions && err == 0; i++)
+        err = group_find_ownerless(store, &store->partitions[i]);
+    return err;
+}
+
 int recover_finish(struct recovery *recovery)
 {
     struct recover_order order = {.store = recovery->store};
@@ -258,7 +326,9 @@ int recover_finish(struct recovery *recovery)
         thread_share(recovery->n_threads > 0 ? recovery->n_threads : 1, recover_order, &order);
         err = atomic_load(&order.err);
     }
-    return err != 0 ? err : recover_purge_all(recovery->store);
+    if (err == 0)
+        err = recover_purge_all(recovery->store);
+    return err != 0 ? err : recover_groups(recovery->store);
 }
 
 void recover_end(struct recovery *recovery)

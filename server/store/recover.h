@@ -25,6 +25,12 @@ struct recovery {
     char problem[160];         /* when something is refused */
 };
 
+/* What recovery takes, of all that can be decoded: an effect of the log; a record, and what is told
+ * besides records, of a snapshot. */
+bool recover_takes_effect(const struct effect *effect);
+bool recover_takes_record(const struct record_spec *spec);
+bool recover_takes_told(const struct record_spec *spec);
+
 /* Begin with an empty store, with up to n_threads besides the caller's; 0: what is told is applied
  * at once. Always to be ended. 0 or ERR_OUT_OF_MEMORY. */
 MUST_USE int recover_begin(struct recovery *recovery, struct store *store, unsigned n_threads);

@@ -35,6 +35,7 @@
 #include "common/mutant.h"
 #include "server/store/codec.h"
 #include "server/store/give_way.h"
+#include "server/wal/little.h"
 #include "server/wal/replay.h"
 
 #include <errno.h>
@@ -150,13 +151,28 @@ static int save_put_run(struct save *save, struct bytes name, uint32_t number)
     return err != 0 ? err : save_flush(save, SNAPSHOT_CHUNK_BYTES);
 }
 
+/* The last sequence number that was given away, if any was. */
+static int save_put_counter(struct save *save)
+{
+    uint64_t number = atomic_load(&save->store->number);
+    struct record_spec spec = {.key = {RUN_NOWHERE, KIND_counter, bytes_of(STORE_NUMBER)}};
+    uint8_t value[sizeof number];
+    if (number == 0)
+        return 0;
+    little_write_u64(value, number);
+    spec.value = (struct bytes){value, sizeof value};
+    return save_put(save, &spec, save->begin_lsn);
+}
+
 /* What is to be known besides the names. */
 static int save_put_numbers(struct save *save)
 {
     struct run_table *runs = save->store->runs;
     struct bytes first = bytes_of("default");
     struct run *run = run_find(runs, first);
-    int err = save_put_run(save, BYTES_NONE, run_last_number(runs));
+    int err = save_put_counter(save);
+    if (err == 0)
+        err = save_put_run(save, BYTES_NONE, run_last_number(runs));
     if (err == 0 && run == NULL)
         err = save_put_run(save, first, RUN_NOWHERE);
     run_unref(run);

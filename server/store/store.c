@@ -16,6 +16,7 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+#include "server/store/group.h"
 #include "server/store/journal.h"
 
 enum {
@@ -99,7 +100,25 @@ void store_destroy(struct store *store)
 
 uint64_t store_hash(const struct store *store, const struct record_key *key)
 {
-    return hash_word_bytes(&store->hash_key, (uint64_t)key->run << 8 | key->kind, key->bytes);
+    uint64_t hash =
+        hash_word_bytes(&store->hash_key, (uint64_t)key->run << 8 | key->kind, key->bytes);
+    uint8_t owner = record_kinds[key->kind].owner;
+    if (__builtin_expect(owner == KIND_none, 1))
+        return hash;
+    struct record_key of = {key->run, owner, group_name(key->bytes)};
+    return (hash & ~STORE_ROUTE_BITS) | (store_hash(store, &of) & STORE_ROUTE_BITS);
+}
+
+uint64_t store_next_number(struct store *store, uint64_t count)
+{
+    return atomic_fetch_add_explicit(&store->number, count, memory_order_relaxed) + 1;
+}
+
+void store_raise_number(struct store *store, uint64_t number)
+{
+    uint64_t now = atomic_load_explicit(&store->number, memory_order_relaxed);
+    while (now < number && !atomic_compare_exchange_weak(&store->number, &now, number))
+        continue;
 }
 
 int store_start_feed(struct store *store)
@@ -123,6 +142,20 @@ void store_account(struct store *store, struct partition *partition)
         return;
     atomic_fetch_add_explicit(&store->bytes, now - then, memory_order_relaxed); /* wraps down too */
     partition->reported_bytes = now;
+}
+
+/* If others are owned by it: what will have to be reaped. 0 or ERR_OUT_OF_MEMORY. */
+static int store_orphan(struct partition *partition, const struct record *record)
+{
+    struct group group = {record_run(record), record_kind_of(record), record_key_bytes(record),
+                          group_generation(record_value(record))};
+    if (!group_owns(record_kind_of(record)))
+        return 0;
+    struct reap *reap = reap_create(&group);
+    if (reap == NULL)
+        return ERR_OUT_OF_MEMORY;
+    group_orphan(partition, reap);
+    return 0;
 }
 
 static void store_delete(struct store *store, struct partition *partition, struct record *record,
@@ -162,15 +195,37 @@ int store_admit(struct store *store, struct partition *partition, uint64_t need)
     return 0;
 }
 
-bool store_sweep(struct store *store, unsigned index, int64_t now_ms, int budget)
+/* The partition is locked; takes what it did off *budget. */
+static void store_expire_some(struct store *store, struct partition *partition, int64_t now_ms,
+                              int *budget)
 {
-    struct partition *partition = &store->partitions[index];
     struct wheel_node *node;
-    partition_lock(partition);
-    while (budget > 0 && (node = wheel_pop_due(&partition->expiry, now_ms, &budget)) != NULL) {
+    while (*budget > 0 && (node = wheel_pop_due(&partition->expiry, now_ms, budget)) != NULL) {
+        if (store_orphan(partition, record_of_wheel_node(node)) != 0) {
+            wheel_add(&partition->expiry, node, node->at_ms); /* as expired as before: next time */
+            return;
+        }
         store_delete(store, partition, record_of_wheel_node(node), EVENT_expired);
         partition_count(&partition->figures.expired);
     }
+}
+
+bool store_expire(struct store *store, unsigned index, int64_t now_ms, int budget)
+{
+    struct partition *partition = &store->partitions[index];
+    partition_lock(partition);
+    store_expire_some(store, partition, now_ms, &budget);
+    store_account(store, partition);
+    partition_unlock(partition);
+    return budget <= 0;
+}
+
+bool store_sweep(struct store *store, unsigned index, int64_t now_ms, int budget)
+{
+    struct partition *partition = &store->partitions[index];
+    partition_lock(partition);
+    store_expire_some(store, partition, now_ms, &budget);
+    group_reap(store, partition, &budget);
     store_account(store, partition);
     partition_unlock(partition);
     return budget <= 0;

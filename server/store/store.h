@@ -16,6 +16,10 @@
 
 enum { STORE_PARTITIONS_MAX = 256 };
 
+/* The name of the counter of sequence numbers in snapshots, and a bound that none ever reaches. */
+#define STORE_NUMBER     "number"
+#define STORE_NUMBER_MAX ((uint64_t)INT64_MAX)
+
 struct wal;
 
 /* What a reply promises; each includes those before it. */
@@ -45,6 +49,7 @@ struct store {
     struct feed *feed;
     uint64_t history; /* names the line of versions: one in memory begins at each start. < 2^53 */
     _Atomic uint64_t version; /* of the newest transaction */
+    _Atomic uint64_t number;  /* the last sequence number given away, for all kinds together */
     _Atomic uint64_t bytes;   /* memory held, up to a small lag per partition */
     _Atomic uint64_t memory_limit;
     atomic_bool evict;
@@ -61,13 +66,19 @@ struct store_figures {
 struct store *store_create(const struct store_options *options) MUST_USE;
 void store_destroy(struct store *store);
 
-/* Hash of a key, and the partition it lives in. */
+/* Hash of a key, and the partition it lives in. Records with an owner live where it does. */
+#define STORE_ROUTE_BITS ((uint64_t)0xff << 40)
 uint64_t store_hash(const struct store *store, const struct record_key *key);
 static inline unsigned store_partition_index(const struct store *store, uint64_t hash)
 {
     /* Bits that neither choose the slot of a table below 2^40 slots nor make its tag. */
     return (unsigned)(hash >> 40) & (store->n_partitions - 1);
 }
+
+/* The next sequence number, or the first of `count`: from 1 on, never one twice, also after a
+ * restart; there are gaps where memory ran out. And: numbers up to this one were given away. */
+uint64_t store_next_number(struct store *store, uint64_t count);
+void store_raise_number(struct store *store, uint64_t number);
 
 /* Turn the feed on, if it is not yet. No partition is locked by the caller. 0 or
  * ERR_OUT_OF_MEMORY. */
@@ -81,6 +92,9 @@ void store_account(struct store *store, struct partition *partition);
 MUST_USE int store_admit(struct store *store, struct partition *partition, uint64_t need);
 
 /* Delete up to `budget` expired records of one partition. True if more may be due now. */
+bool store_expire(struct store *store, unsigned partition, int64_t now_ms, int budget);
+
+/* The same, and then records that nobody owns any more, of which there may be very many. */
 bool store_sweep(struct store *store, unsigned partition, int64_t now_ms, int budget);
 
 /* Any thread; takes no lock, so that watching the store never slows it. */

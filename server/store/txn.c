@@ -41,9 +41,18 @@ void txn_init(struct txn *txn, struct store *store, int64_t now_ms)
     txn->n_effects = 0;
     txn->capacity = LENGTH_OF(txn->first);
     txn->index = NULL;
+    txn->undo = NULL;
     txn->met_key = (struct record_key){0};
     txn->notes = (struct buf){0};
 }
+
+/* A count to be changed back, or bytes that are kept. */
+struct txn_undo {
+    struct txn_undo *next;
+    struct record *counted; /* NULL: bytes */
+    uint32_t count;         /* as it was */
+    uint8_t bytes[];
+};
 
 static struct partition *txn_partition(const struct txn *txn, uint64_t hash)
 {
@@ -61,8 +70,22 @@ static void txn_release_many(struct txn *txn)
     txn->many_locked = false;
 }
 
+/* Newest first, so that a count that was changed twice ends as it began. */
+static void txn_forget_undo(struct txn *txn)
+{
+    struct txn_undo *undo;
+    while ((undo = txn->undo) != NULL) {
+        if (undo->counted != NULL && !txn->done)
+            record_set_count(undo->counted, undo->count);
+        txn->undo = undo->next;
+        mem_free(undo);
+    }
+}
+
 static inline void txn_release(struct txn *txn)
 {
+    if (txn->undo != NULL)
+        txn_forget_undo(txn);
     if (txn->locked_one != NULL)
         partition_unlock(txn->locked_one);
     txn->locked_one = NULL;
@@ -143,6 +166,11 @@ void txn_unlock(struct txn *txn)
 {
     if (!txn->deferred)
         txn_release(txn);
+}
+
+const struct partition *txn_partition_at(const struct txn *txn, uint64_t hash)
+{
+    return txn_partition(txn, hash);
 }
 
 static bool txn_effect_is(const struct effect *effect, const struct record_key *key, uint64_t hash)
@@ -264,7 +292,8 @@ int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash)
     if (err != 0)
         return err;
     effect.old = planned != NULL ? planned->old : txn_standing(txn, &spec->key, hash);
-    bool in_place = !txn->many && effect.old != NULL && record_fits(effect.old, spec);
+    bool in_place = !txn->many && effect.old != NULL && record_fits(effect.old, spec) &&
+                    !(record_kinds[spec->key.kind].flags & RECORD_NUMBERED);
     if (!in_place) {
         effect.record = record_create(spec);
         if (effect.record == NULL)
@@ -274,6 +303,8 @@ int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash)
     }
     if (effect.old == NULL && (planned == NULL || planned->type == EFFECT_DEL))
         err = partition_plan_insert(partition);
+    if (err == 0 && record_kinds[spec->key.kind].flags & RECORD_NUMBERED)
+        err = partition_plan_numbered(partition);
     if (err == 0 && planned == NULL)
         err = txn_add(txn, &effect);
     if (err != 0) {
@@ -300,6 +331,43 @@ int txn_del(struct txn *txn, const struct record_key *key, uint64_t hash)
         return txn_add(txn, &effect);
     record_destroy(planned->record);
     *planned = effect;
+    return 0;
+}
+
+static struct txn_undo *txn_undo_new(struct txn *txn, size_t size)
+{
+    struct txn_undo *undo = mem_alloc(sizeof *undo + size);
+    if (undo == NULL)
+        return NULL;
+    *undo = (struct txn_undo){.next = txn->undo};
+    return txn->undo = undo;
+}
+
+int txn_count(struct txn *txn, const struct record *record, int delta)
+{
+    struct record *counted = (struct record *)(uintptr_t)record;
+    uint32_t count = record_count(record);
+    if (count == 0 ? delta < 0 : count == UINT32_MAX)
+        return 0;
+    if (record_version(record) != 0) { /* not planned, but standing */
+        struct txn_undo *undo = txn_undo_new(txn, 0);
+        if (undo == NULL)
+            return ERR_OUT_OF_MEMORY;
+        undo->counted = counted;
+        undo->count = count;
+    }
+    record_set_count(counted, count + (uint32_t)delta);
+    return 0;
+}
+
+int txn_keep(struct txn *txn, struct bytes bytes, struct bytes *out_copy)
+{
+    struct txn_undo *undo = txn_undo_new(txn, bytes.size);
+    if (undo == NULL)
+        return ERR_OUT_OF_MEMORY;
+    if (bytes.size > 0)
+        memcpy(undo->bytes, bytes.data, bytes.size);
+    *out_copy = (struct bytes){undo->bytes, bytes.size};
     return 0;
 }
 

@@ -39,6 +39,7 @@ struct txn {
     uint64_t seen;    /* the newest version that was read, or made, or whose delete was noticed */
     struct effect *effects;
     size_t n_effects, capacity;
+    struct txn_undo *undo; /* what lasts as long as the transaction, newest first */
     uint32_t *index; /* open-addressed positions + 1 in effects by hash, when there are many */
     size_t index_mask;
     /* What the last txn_find met, expired or not, and for which view of a key, so that planning
@@ -71,11 +72,24 @@ void txn_unlock(struct txn *txn);
  * the key must stay until then. */
 const struct record *txn_find(struct txn *txn, const struct record_key *key, uint64_t hash);
 
+/* The partition of a hash, which is locked, for its ordered maps: they do not know what is planned.
+ */
+const struct partition *txn_partition_at(const struct txn *txn, uint64_t hash);
+
 /* Plan. The views in spec and key must last until the commit, but for the value of a txn_put while
  * `many`: it is copied. 0, ERR_OUT_OF_MEMORY, or ERR_LIMIT_EXCEEDED if all effects together are
  * more than an entry of the log may hold. */
 MUST_USE int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash);
 MUST_USE int txn_del(struct txn *txn, const struct record_key *key, uint64_t hash);
+
+/* Change the count (record_count) of a record that txn_find gave: at once, without a version and
+ * without a word in the log; a transaction that is not committed changes it back. The count stays
+ * where it is at its greatest and at 0. 0 or ERR_OUT_OF_MEMORY. */
+MUST_USE int txn_count(struct txn *txn, const struct record *record, int delta);
+
+/* A copy of bytes, for the key of a txn_del, that lasts as long as the transaction. 0 or
+ * ERR_OUT_OF_MEMORY. */
+MUST_USE int txn_keep(struct txn *txn, struct bytes bytes, struct bytes *out_copy);
 
 /* Say what this transaction does to a key, in the words of events.def: watches are told of `event`
  * where they would be told of a put or del of this key; a key that the transaction changes nothing

@@ -176,6 +176,98 @@ class GoldenTest(FormatsTest):
                 self.assertEqual(content[int(at, 16):int(at, 16) + len(data)], data, (name, line))
 
 
+    def test_kinds(self):
+        """Those of the page are those of the store and of the second reader."""
+        with open(PAGE, encoding="utf-8") as file:
+            rows = re.findall(r"^\| (\d+) \| `(\w+)` \|(?: `(\w+)`)? \|( yes)? \| (?:log|runs)",
+                              file.read(), re.M)
+        with open(os.path.join(ROOT, "server", "store", "kinds.def"), encoding="utf-8") as file:
+            table = re.findall(r"^KIND\((\d+), (\w+), (\w+), ([\w |]+),", file.read(), re.M)
+        self.assertEqual([(number, name, owner or "none", bool(numbered))
+                          for number, name, owner, numbered in rows],
+                         [(number, name, owner, "RECORD_NUMBERED" in flags)
+                          for number, name, owner, flags in table])
+        self.assertEqual([(int(number), name) for number, name, _, _ in rows],
+                         list(formats.KINDS.items()))
+        self.assertEqual({name: owner for _, name, owner, _ in rows if owner}, formats.OWNERS)
+        self.assertEqual(tuple(name for _, name, _, numbered in rows if numbered),
+                         formats.NUMBERED)
+
+
+class GroupsTest(FormatsTest):
+    """Logs of the second writer, with records of every kind."""
+
+    STORE = bytes(range(16))
+
+    def write(self, effects):
+        shutil.rmtree(self.data, ignore_errors=True)
+        os.mkdir(self.data, 0o700)
+        for name, content in (("LOCK", b""),
+                              ("STORE", f"cairn store 1 {self.STORE.hex()}\n".encode("ascii")),
+                              (f"wal-{1:016x}.log", formats.write_segment(self.STORE, effects))):
+            with open(os.path.join(self.data, name), "wb") as file:
+                file.write(content)
+
+    @staticmethod
+    def put(kind, key, number=0, generation=0, run=1):
+        value = b"\x92\xcf" + struct.pack(">Q", number) + b"\xcf" + struct.pack(">Q", generation)
+        numbers = {name: number for number, name in formats.KINDS.items()}
+        return formats.Effect("put", run, numbers.get(kind, kind), False, key, value, 0)
+
+    def delete(self, kind, key):
+        return self.put(kind, key)._replace(op="del", value=b"")
+
+    def snapshot(self):
+        """(number, what its records are) as of the end of a server."""
+        server = self.start(**{**ON, "snapshot.on_shutdown": "true"})
+        with server.connect() as client:
+            def records():
+                return client.call("server.info")["keyspace"]["records"]
+            until(lambda: records() == self.left, "what nobody owns is deleted")
+        server.stop()
+        _, _, snapshots = self.read(self.data)
+        snapshot = snapshots[max(snapshots)]
+        return snapshot.number, sorted((formats.KINDS[one.effect.kind], one.effect.key)
+                                       for one in snapshot.records)
+
+    def test_groups(self):
+        group = formats.write_group
+        stays = [self.put("kv", b"k"), self.put("session", b"s1", 5, 2),
+                 *[self.put(kind, group(b"s1", 2, b"r"), 4) for kind in formats.OWNERS]]
+        goes = [*[self.put(kind, group(b"s1", 1, b"r"), 3) for kind in formats.OWNERS],
+                self.put("ckpt", group(b"s", 2, b"r"), 17), self.put("blob", group(b"s2", 40)),
+                self.put("session", b"s3", 50, 49), self.put("write", group(b"s3", 49, b"r"))]
+        self.left = len(stays)
+        self.write([*goes, *stays, self.delete("session", b"s3")])
+        done = run_cairnd("check", self.data)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        for _ in range(3):
+            self.assertEqual(self.snapshot(),
+                             (50, sorted((formats.KINDS[one.kind], one.key) for one in stays)))
+            for name in self.segments()[:-1]:
+                os.unlink(os.path.join(self.data, name))
+
+    def test_refused(self):
+        """Nothing is made of what the page says cannot be, and both programs say so."""
+        group, most = formats.write_group, formats.NUMBER_MAX
+        bad = [*[self.put(kind, b"no group") for kind in formats.OWNERS],
+               self.put("ckpt", b"\0" + bytes(9)), self.put("ckpt", group(b"s", most + 1)),
+               self.put("ckpt", group(b"s", 1), most + 1), self.put("session", b"s", 1, most + 1),
+               self.put("session", b"s" * 256), self.put("session", b""), self.put("counter", b"n"),
+               self.put("counter", b"number", run=0), self.put("run", b"name"),
+               self.put("kv", b"k", run=0), self.put(10, b"k"), self.put(63, b"k"),
+               self.delete("blob", b"no group")]
+        for effect in bad:
+            with self.subTest(effect=effect):
+                with self.assertRaises(formats.FormatError):
+                    formats.need_effect(effect)
+                self.write([self.put("kv", b"k"), effect])
+                done = run_cairnd("check", self.data)
+                self.assertEqual(done.returncode, os.EX_DATAERR, done.stdout)
+                self.assertIn("says what no build has written", done.stdout)
+                self.refused(os.EX_DATAERR, "LSN 2 is whole, but says what no build has written")
+
+
 class LiveTest(FormatsTest):
     """More than fits into the golden files."""
 
@@ -195,6 +287,73 @@ class LiveTest(FormatsTest):
         lsns = [one.lsn for segment in log.values() for one in segment.entries
                 if one.type not in formats.WITHOUT_LSN]
         self.assertEqual(lsns, list(range(1, 2002)))
+
+    @staticmethod
+    def save_some(client):
+        """Records of all kinds that sessions own; the last number that was given away."""
+        for i in range(5):
+            client.call("ckpt.save", "s", {"step": i}, id=f"c{i}", ns="n", tags=["t"],
+                        blobs=[["channel", i, "json", b"1"]])
+            client.call("ckpt.put_writes", "s", "n", f"c{i}", "task", [[0, "w", "json", b"2"]])
+        noted = client.call("ckpt.annotate", "s", "c1", "a note", ns="n")
+        client.call("ckpt.session_create", "gone", ttl_ms=10 ** 9)
+        last = client.call("ckpt.save", "gone", 1)
+        client.call("ckpt.session_delete", "gone")
+        return max(noted["seq"], last["seq"])
+
+    def check_groups(self, effects):
+        """Each is what the page says, and of this session; the kinds that were met."""
+        for effect in effects:
+            formats.need_effect(effect)
+            kind = formats.KINDS[effect.kind]
+            if kind in formats.OWNERS:
+                self.assertIn(formats.read_group(effect.key).name, (b"s", b"gone"))
+            if effect.op == "put" and kind in (*formats.NUMBERED, *formats.OWNERS.values()):
+                self.assertGreater(formats.read_number(effect.value), 0)
+        return {formats.KINDS[effect.kind] for effect in effects}
+
+    def test_sessions(self):
+        with self.start(**ON) as server, server.connect() as client:
+            last = self.save_some(client)
+        kinds = {"session", "ckpt", "blob", "write", "note"}
+        _, log, _ = self.read(self.data)
+        effects = [effect for segment in log.values() for entry in segment.entries
+                   if entry.type not in formats.WITHOUT_LSN
+                   for effect in formats.read_effects(entry.type, entry.body)]
+        self.assertEqual(self.check_groups(effects), kinds)
+        told = run_cairnd("waldump", "--json", "--keys", self.data)
+        theirs = [effect for line in told.stdout.splitlines()
+                  for effect in json.loads(line).get("effects", ())]
+        self.assertEqual(len(theirs), len(effects))
+        for mine, their in zip(effects, theirs):
+            kind = formats.KINDS[mine.kind]
+            self.assertEqual(their["kind_name"], kind)
+            if kind in formats.OWNERS:
+                group = formats.read_group(mine.key)
+                self.assertEqual((their["owner"].encode(), their["generation"]),
+                                 (group.name, group.generation))
+            if mine.op == "put" and kind in formats.NUMBERED:
+                self.assertEqual(their["sequence"], formats.read_number(mine.value))
+        with self.start(**ON) as server, server.connect() as client:
+            client.call("server.snapshot")
+            until(lambda: client.call("server.snapshots")["taken"] == 1, "snapshot taken")
+        _, _, snapshots = self.read(self.data)
+        snapshot, = snapshots.values()
+        self.assertGreaterEqual(snapshot.number, last)
+        self.assertLessEqual(kinds, self.check_groups([one.effect for one in snapshot.records]))
+
+    def test_numbers(self):
+        """Of a session that is gone, over restarts with log or snapshot alone."""
+        last = 0
+        for on_shutdown in ("false", "true", "false", "true", "true"):
+            server = self.start(**{**ON, "snapshot.on_shutdown": on_shutdown})
+            with server.connect() as client:
+                first = client.call("ckpt.save", "first", 1)["seq"]
+                self.assertGreater(first, last)
+                last = self.save_some(client)
+            server.stop()
+            for name in self.segments()[:-1] if on_shutdown == "true" else ():
+                os.unlink(os.path.join(self.data, name))
 
     def test_effects_in_a_snapshot(self):
         """What is committed during the walk is in the last section."""

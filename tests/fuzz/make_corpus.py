@@ -1,14 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Write the seeds and dictionaries of the fuzz targets mp, rpc_decode, dispatch, resp, snapshot
-and waldump.
+"""Write the seeds and dictionaries of the fuzz targets ckpt, mp, filter, rpc_decode, dispatch,
+resp, snapshot and waldump.
 
 Usage: make_corpus.py [FOLDER]   (corpus/ beside this file)
 
 Seeds are corpus/<target>/<name>. The dictionary of rpc_decode holds every name of proto/ops.def as
-a MessagePack str, that of resp every name of proto/resp.def as a bulk string. The same every time,
-so that a difference after a run is a change of the tables or of this script; inputs of fixed bugs
-that were put beside the seeds stay."""
+a MessagePack str, that of filter the operators, that of resp every name of proto/resp.def as a bulk
+string. The same every time, so that a difference after a run is a change of the tables or of this
+script; inputs of fixed bugs that were put beside the seeds stay."""
 
 import os
 import random
@@ -51,6 +51,80 @@ def mp_seeds():
         "huge_count": b"\x92\xdd\xff\xff\xff\xff\x01",
         "huge_body": b"\x92\x01\xc6\xff\xff\xff\xffbody",
         "reserved": b"\x93\x01\xc1\x02",
+    }
+
+
+def filter_seeds():
+    """A filter, and metadata behind it."""
+    cases = {
+        "plain": ({"kind": "note", "n": 1.0}, {"n": 1, "kind": b"note"}),
+        "orders": ({"y": {"$gte": 2020, "$lt": 2.5e3}, "s": {"$gt": "a", "$lte": b"b"}},
+                   {"y": 2021, "s": "ab"}),
+        "sets": ({"a": {"$in": [1, "x", None]}, "b": {"$nin": []}, "c": {"$contains": [1]},
+                  "d": {"$exists": False}}, {"a": "x", "b": 1, "c": [[1], 2]}),
+        "logic": ({"$or": [{"a": 1}, {"$not": {"b": {"$ne": 2}}}],
+                   "$and": [{}, {"c": {"$or": [1, {"$lt": 0}]}}]}, {"a": 1, "b": 2, "c": -1}),
+        "paths": ({"a.b.0.c": 1, "a.b": {"$exists": True}, ".": {"$ne": 1}},
+                  {"a.b": [{"c": 1}], "a": {"b": 1}, "": {"": 1}}),
+        "maps": ({"m": {"x": {"y": 1}, "z": [2, {"p": 1, "q": 2}]}},
+                 {"m": {"z": [2, {"q": 2, "p": 1}], "x": {"y": 1.0}}}),
+        "numbers": ({"$or": [{"n": 2**64 - 1}, {"n": -2**63}, {"n": {"$lt": float("nan")}}]},
+                    {"n": 2.0**64}),
+        "unknown": ({"a": {"$regex": "b"}}, {"a": "b"}),
+        "inside": ({"a": {"b": {"$gt": 1}}}, {"a": 1}),
+    }
+    packed = {name: msgpack.packb(one) + msgpack.packb(two) for name, (one, two) in cases.items()}
+    packed["cut_metadata"] = packed["maps"][:-3]
+    packed["cut_filter"] = packed["maps"][:9]
+    return packed
+
+
+def ckpt_number(number):
+    """A number of a manifest: LEB128."""
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7f | 0x80)
+        number >>= 7
+    return bytes(out) + bytes([number])
+
+
+def ckpt_manifest(depth, size, *parts, base=b""):
+    """A manifest; parts are (type, size, what stands behind it)."""
+    out = bytes([1, depth]) + ckpt_number(size) + base.ljust(16 if base else 0, b"\0")
+    return out + b"".join(ckpt_number(size * 4 + kind) + rest for kind, size, rest in parts)
+
+
+def ckpt_seeds():
+    """Pieces and manifests of them, whole and wrong."""
+    def record(kind, name, content):
+        return kind + name + struct.pack("<H", len(content)) + content
+
+    def piece(size):
+        return 1, size, b"p".ljust(16, b"\0")
+
+    text = b"0123456789abcdef" * 80
+    head = record(b"p", b"p", text)
+    full = record(b"m", b"a", ckpt_manifest(0, 1280, piece(1280)))
+    twice = record(b"m", b"a", ckpt_manifest(0, 2563, piece(1280), (0, 3, b"and"), piece(1280)))
+    chain = full
+    for depth in range(1, 65):
+        chain += record(b"m", bytes([depth]), ckpt_manifest(
+            depth, 1280, (2, 10 * depth, b"\0"), (0, 4, b"more"),
+            (2, 1276 - 10 * depth, b"\4"), base=b"a" if depth == 1 else bytes([depth - 1])))
+    return {
+        "full": head + full,
+        "twice": head + twice,
+        "bytes": record(b"m", b"b", ckpt_manifest(0, 1280, (0, 1280, text))),
+        "chain": head + chain,
+        "ranges": head + full + record(b"m", b"r", ckpt_manifest(
+            1, 300, (2, 100, b"\x05"), (2, 100, b"\x80\x01"), (2, 100, b"\0"), base=b"a")),
+        "behind": head + full + record(b"m", b"r", ckpt_manifest(
+            1, 100, (2, 100, ckpt_number(1200)), base=b"a")),
+        "own_base": record(b"m", b"r", ckpt_manifest(1, 4, (2, 4, b"\0"), base=b"r")),
+        "missing": full,
+        "short": head + record(b"m", b"a", ckpt_manifest(0, 1281, piece(1280))),
+        "huge": record(b"m", b"a", ckpt_manifest(0, 1 << 30, (0, 1 << 30, b"x"))),
+        "cut": (head + full)[:-5],
     }
 
 
@@ -194,6 +268,15 @@ def table(name):
         return re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
 
 
+def filter_dictionary():
+    """The operators, as MessagePack."""
+    with open(os.path.join(PROTO, "filter.c"), encoding="utf-8") as file:
+        names = re.findall(r'\{"(\$\w+)", TAKES', file.read())
+    lines = ["# Written by make_corpus.py from proto/filter.c."]
+    lines += [f'"\\x{0xa0 + len(name):02x}{name}"' for name in names]
+    return "\n".join(lines) + "\n"
+
+
 def rpc_dictionary():
     """Names of operations, aliases and arguments, as MessagePack."""
     text = table("ops.def")
@@ -220,14 +303,17 @@ def resp_dictionary():
 def main():
     """Run as a program."""
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "corpus")
-    seeds = {"mp": mp_seeds(), "rpc_decode": rpc_seeds(), "dispatch": dispatch_seeds(),
-             "resp": resp_seeds(), "snapshot": snapshot_seeds(), "waldump": waldump_seeds()}
+    seeds = {"ckpt": ckpt_seeds(), "mp": mp_seeds(), "filter": filter_seeds(),
+             "rpc_decode": rpc_seeds(),
+             "dispatch": dispatch_seeds(), "resp": resp_seeds(), "snapshot": snapshot_seeds(),
+             "waldump": waldump_seeds()}
     for target, files in seeds.items():
         os.makedirs(os.path.join(folder, target), exist_ok=True)
         for name, data in files.items():
             with open(os.path.join(folder, target, name), "wb") as file:
                 file.write(data)
-    for target, text in (("rpc_decode", rpc_dictionary()), ("resp", resp_dictionary())):
+    for target, text in (("filter", filter_dictionary()), ("rpc_decode", rpc_dictionary()),
+                       ("resp", resp_dictionary())):
         with open(os.path.join(folder, target + ".dict"), "w", encoding="ascii") as file:
             file.write(text)
 

@@ -68,6 +68,8 @@ static void check_limits(const struct arg *arg, enum arg_type type, const struct
         break;
     case ARG_DATA:
     case ARG_VALUE:
+    case ARG_ARRAY:
+    case ARG_MAP:
         REQUIRE(arg->bytes.size <= limits->value_bytes);
         break;
     case ARG_UINT:
@@ -92,7 +94,7 @@ static void check_limits(const struct arg *arg, enum arg_type type, const struct
 static void check_elements(const struct arg *arg, enum arg_type type)
 {
     struct mp_reader reader = mp_reader_of(arg->bytes);
-    uint32_t count = type == ARG_VALUE ? 1 : arg->count;
+    uint32_t count = type < ARG_KEYS ? 1 : arg->count;
     for (uint32_t i = 0; i < count; i++)
         REQUIRE(mp_skip(&reader, MP_DEPTH_MAX) == 0);
     REQUIRE(mp_at_end(&reader));
@@ -109,7 +111,7 @@ static void check_arg(const struct arg *arg, const struct arg_desc *desc, struct
     if (type != ARG_INT && type != ARG_UINT && type != ARG_REAL && type != ARG_BOOL)
         check_inside(arg->bytes, message);
     check_limits(arg, type, limits);
-    if (type == ARG_VALUE || type >= ARG_KEYS)
+    if (type == ARG_VALUE || type == ARG_ARRAY || type == ARG_MAP || type >= ARG_KEYS)
         check_elements(arg, type);
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A second reader of the files of a data directory, written from docs/formats.md alone and simple:
-what the programs write must be what that page says. Anything that is not raises FormatError."""
+what the programs write must be what that page says. Anything that is not raises FormatError. And a
+writer of logs, for what no program writes."""
 
 import collections
 import os
@@ -12,13 +13,20 @@ ENTRY_TYPES = {0x00: "batch", 0x01: "watermark", 0x02: "marker", 0x03: "shutdown
                0x11: "del"}
 WITHOUT_LSN = ("watermark", "marker", "shutdown")
 SECTIONS = {1: "runs", 2: "records", 3: "effects"}
+KINDS = {1: "kv", 2: "run", 3: "counter", 4: "session", 5: "ckpt", 6: "blob", 7: "write",
+         8: "note", 9: "piece"}
+NUMBERED = ("session", "ckpt")
+OWNERS = {kind: "session" for kind in ("ckpt", "blob", "write", "note", "piece")}
+NUMBER_MAX = 2 ** 63 - 1
 
 Segment = collections.namedtuple(
     "Segment", "store number first_lsn salt last_lsn end_offset end_crc bytes entries end crc")
 Entry = collections.namedtuple("Entry", "offset type lsn synced body")
 Effect = collections.namedtuple("Effect", "op run kind text key value expires_at_ms")
-Snapshot = collections.namedtuple("Snapshot", "store created_us lsn count runs records effects")
+Snapshot = collections.namedtuple(
+    "Snapshot", "store created_us lsn count number runs records effects")
 Record = collections.namedtuple("Record", "version effect")
+Group = collections.namedtuple("Group", "name generation rest")
 
 
 class FormatError(Exception):
@@ -50,6 +58,56 @@ class Cursor:
 
 # ---- effects ----
 
+def read_number(value):
+    """The sequence number of a value; 0 if it does not begin with one."""
+    if len(value) < 10 or value[0] & 0xf0 != 0x90 or value[1] != 0xcf:
+        return 0
+    return struct.unpack(">Q", value[2:10])[0]
+
+
+def read_generation(value):
+    """That of an owner."""
+    if len(value) < 19 or value[10] != 0xcf:
+        return 0
+    return struct.unpack(">Q", value[11:19])[0]
+
+
+def read_group(key):
+    """The parts of a key of a record with an owner."""
+    cursor = Cursor(key)
+    size = cursor.take(1)[0]
+    need(size > 0, "a group without name")
+    name, generation = cursor.take(size), struct.unpack(">Q", cursor.take(8))[0]
+    need(generation <= NUMBER_MAX, "a generation that cannot be")
+    return Group(name, generation, key[9 + size:])
+
+
+def write_group(name, generation, rest=b""):
+    return bytes([len(name)]) + name + struct.pack(">Q", generation) + rest
+
+
+def need_record(effect):
+    """It may stand in the log and among the records of a snapshot."""
+    kind = KINDS.get(effect.kind)
+    need(kind not in (None, "run", "counter"), "a kind that has no records")
+    need(effect.run > 0 and effect.key, "a run and a key")
+    if kind in NUMBERED:
+        need(read_number(effect.value) <= NUMBER_MAX, "a number that cannot be")
+    if kind in OWNERS:
+        read_group(effect.key)
+    if kind in OWNERS.values():
+        need(len(effect.key) <= 255, "the name of an owner")
+        need(read_generation(effect.value) <= NUMBER_MAX, "a generation that cannot be")
+
+
+def need_effect(effect):
+    """It may stand in the log."""
+    if (effect.run, KINDS.get(effect.kind)) == (0, "run"):
+        need(effect.key, "the name of a run")
+    else:
+        need_record(effect)
+
+
 def read_effect(cursor, op):
     run, kind, flags, key_size = cursor.unpack("IBBI")
     if op == "del":
@@ -72,7 +130,18 @@ def read_effects(kind, body):
     else:
         effects = [read_effect(cursor, kind)]
     need(cursor.left() == 0, "bytes behind the effects")
+    for effect in effects:
+        need_effect(effect)
     return effects
+
+
+def write_effect(effect):
+    flags = int(effect.text) | 2 * (effect.expires_at_ms != 0)
+    head = struct.pack("<IBBI", effect.run, effect.kind, flags, len(effect.key))
+    if effect.op == "del":
+        return head + effect.key
+    expires = struct.pack("<q", effect.expires_at_ms) if effect.expires_at_ms != 0 else b""
+    return head + struct.pack("<I", len(effect.value)) + effect.key + effect.value + expires
 
 
 # ---- segments ----
@@ -107,6 +176,21 @@ def read_segment(data):
         at += len(entry.body) + 26
     return Segment(store, number, first_lsn, salt, last_lsn, end_offset, end_crc, size, entries,
                    at, crc)
+
+
+def write_segment(store, effects):
+    """The first of a log, with an entry for each effect."""
+    salt = 7
+    data = bytearray(struct.pack("<12sI16sQQIQQIQ", b"CAIRN_WAL", 1, store, 1, 1, salt, 0, 0, 0, 0))
+    data += bytes(4092 - len(data))
+    data += struct.pack("<I", zlib.crc32(data))
+    crc = salt
+    for lsn, effect in enumerate(effects, 1):
+        entry = struct.pack("<BBQQ", {"put": 0x10, "del": 0x11}[effect.op], 1, lsn, len(data))
+        entry += write_effect(effect)
+        crc = zlib.crc32(entry, crc)
+        data += struct.pack("<I", len(entry) + 4) + entry + struct.pack("<I", crc)
+    return bytes(data)
 
 
 def read_log(path):
@@ -169,6 +253,22 @@ def read_records(chunk):
     return records
 
 
+def read_told(told):
+    """(the last sequence number that was given away, records of runs)"""
+    number, runs = 0, []
+    for i, record in enumerate(told):
+        effect = record.effect
+        need(effect.run == 0, "a run that is in a run")
+        if KINDS.get(effect.kind) == "counter":
+            need(i == 0 and effect.key == b"number", "a counter")
+            number, = struct.unpack("<Q", effect.value)
+            need(0 < number <= NUMBER_MAX, "a number that cannot be")
+        else:
+            need(KINDS.get(effect.kind) == "run", "neither a run nor a counter")
+            runs.append(record)
+    return number, runs
+
+
 def read_entries(chunk):
     cursor, entries = Cursor(chunk), []
     while cursor.left():
@@ -196,7 +296,10 @@ def read_snapshot(data):
         [one for chunk in found.get(kind, []) for one in read(chunk)]
         for kind, read in ((1, read_records), (2, read_records), (3, read_entries)))
     need(len(records) == count, "the number of records")
-    return Snapshot(store, created_us, lsn, count, runs, records, effects)
+    for record in records:
+        need_record(record.effect)
+    number, runs = read_told(runs)
+    return Snapshot(store, created_us, lsn, count, number, runs, records, effects)
 
 
 # ---- the directory ----

@@ -69,6 +69,8 @@ static const struct bytes samples[ARG_TYPE_COUNT] = {
     [ARG_UINT] = INIT("\xcf\x00\x1f\xff\xff\xff\xff\xff\xff"),
     [ARG_REAL] = INIT("\xca\xbf\xc0\0\0"),
     [ARG_BOOL] = INIT("\xc3"),
+    [ARG_ARRAY] = INIT("\x92\x01\xa1x"),
+    [ARG_MAP] = INIT("\x81\xa1k\x91\x01"),
     [ARG_KEYS] = INIT("\x92\xa1"
                       "a\xc4\x01"
                       "b"),

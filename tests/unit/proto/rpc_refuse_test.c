@@ -55,6 +55,8 @@ static const unsigned taken[ARG_TYPE_COUNT] = {
     [ARG_UINT] = 1u << IS_UINT,
     [ARG_REAL] = 1u << IS_UINT | 1u << IS_SINT | 1u << IS_REAL,
     [ARG_BOOL] = 1u << IS_BOOL,
+    [ARG_ARRAY] = 1u << IS_LIST,
+    [ARG_MAP] = 1u << IS_MAP,
 };
 
 /* Required arguments by name, one of them (or an option) replaced by `input`. */
@@ -324,6 +326,17 @@ static void put_sized(enum arg_type type, size_t size)
         body.size -= 2;
         ok(pack_bin(&message, body));
         break;
+    case ARG_MAP: /* {0: bin 8} */
+        body.size -= 4;
+        ok(pack_map(&message, 1));
+        ok(pack_uint(&message, 0));
+        ok(pack_bin(&message, body));
+        break;
+    case ARG_ARRAY:
+        ok(pack_array(&message, size));
+        for (size_t i = 0; i < size; i++)
+            ok(pack_nil(&message));
+        break;
     case ARG_KEYS:
     case ARG_PAIRS:
     case ARG_CALLS:
@@ -355,12 +368,13 @@ static const char *limit_of(enum arg_type type, size_t *out_max)
         [ARG_NAME] = "limits.name_bytes (20)",   [ARG_DATA] = "limits.value_bytes (64)",
         [ARG_VALUE] = "limits.value_bytes (64)", [ARG_KEYS] = "limits.items (16)",
         [ARG_PAIRS] = "limits.items (16)",       [ARG_CALLS] = "limits.items (16)",
-        [ARG_CONDITIONS] = "limits.items (16)",
+        [ARG_CONDITIONS] = "limits.items (16)",  [ARG_ARRAY] = "limits.items (16)",
+        [ARG_MAP] = "limits.value_bytes (64)",
     };
     static const size_t max[ARG_TYPE_COUNT] = {
-        [ARG_KEY] = 16,   [ARG_BYTES] = 16, [ARG_NAME] = 20,
-        [ARG_DATA] = 64,  [ARG_VALUE] = 64, [ARG_KEYS] = 16,
-        [ARG_PAIRS] = 16, [ARG_CALLS] = 16, [ARG_CONDITIONS] = 16,
+        [ARG_KEY] = 16,        [ARG_BYTES] = 16, [ARG_NAME] = 20,  [ARG_DATA] = 64,
+        [ARG_VALUE] = 64,      [ARG_KEYS] = 16,  [ARG_PAIRS] = 16, [ARG_CALLS] = 16,
+        [ARG_CONDITIONS] = 16, [ARG_ARRAY] = 16, [ARG_MAP] = 64,
     };
     *out_max = max[type];
     return names[type];

@@ -35,6 +35,8 @@ static void check_sample(const struct arg *arg, enum arg_type type)
         check_body(arg, sample, 2);
         break;
     case ARG_VALUE:
+    case ARG_ARRAY:
+    case ARG_MAP:
         check_body(arg, sample, 0);
         break;
     case ARG_INT:

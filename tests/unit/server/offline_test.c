@@ -110,6 +110,44 @@ static void effects(void **state)
         "1}]}\n");
 }
 
+/* Keys of groups in their parts, and numbers that values begin with. */
+static void groups(void **state)
+{
+    static const uint8_t key[] = "\002s1\0\0\0\0\0\0\001\002re",
+                         value[] = "\x91\xcf\0\0\0\0\0\0\0\011";
+    static const struct effect some[] = {
+        {.type = EFFECT_PUT,
+         .spec = {.key = {1, KIND_session, {(const uint8_t *)"s1", 2}}, .value = {value, 10}}},
+        {.type = EFFECT_PUT, .spec = {.key = {1, KIND_ckpt, {key, 13}}, .value = {value, 9}}},
+        {.type = EFFECT_DEL, .spec = {.key = {1, KIND_blob, {key, 11}}}},
+        {.type = EFFECT_DEL, .spec = {.key = {1, KIND_blob, {key, 10}}}}, /* malformed */
+    };
+    struct printed printed;
+    uint8_t body[256];
+    struct entry entry = entry_of(some, 4, body);
+    (void)state;
+    dump_text(print_begin(&printed), "file", 4096, &entry, true);
+    print_same(&printed,
+               "7           file:4096                              batch            137       4096"
+               "  put run=1 session key=\"s1\" sequence=9 value=10B; put run=1 ckpt session=\"s1\" "
+               "generation=258 rest=\"re\" sequence=0 value=9B; del run=1 blob session=\"s1\" "
+               "generation=258 rest=\"\"; del run=1 blob "
+               "key=\"\\x02s1\\x00\\x00\\x00\\x00\\x00\\x00\\x01\"\n");
+    entry = entry_of(&some[1], 1, body);
+    dump_json(print_begin(&printed), "f", 1, &entry, true);
+    print_same(&printed,
+               "{\"lsn\": 7, \"file\": \"f\", \"offset\": 1, \"type\": \"put\", \"bytes\": 62, "
+               "\"synced\": 4096, \"effects\": [{\"op\": \"put\", \"run\": 1, \"kind\": 5, "
+               "\"kind_name\": \"ckpt\", \"key_bytes\": 13, "
+               "\"key\": \"\\u0002s1\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0001\\u0002re\", "
+               "\"owner\": \"s1\", \"generation\": 258, \"rest\": \"re\", \"sequence\": 0, "
+               "\"value_bytes\": 9}]}\n");
+    dump_text(print_begin(&printed), "f", 1, &entry, false);
+    (void)fclose(printed.out);
+    assert_non_null(strstr(printed.text, "  put run=1 ckpt key=13B sequence=0 value=9B\n"));
+    free(printed.text);
+}
+
 /* A batch of many is cut, and says so. */
 static void many(void **state)
 {
@@ -146,8 +184,8 @@ static void others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(quoted), cmocka_unit_test(json),   cmocka_unit_test(effects),
-        cmocka_unit_test(many),   cmocka_unit_test(others),
+        cmocka_unit_test(quoted), cmocka_unit_test(json), cmocka_unit_test(effects),
+        cmocka_unit_test(groups), cmocka_unit_test(many), cmocka_unit_test(others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -239,12 +239,16 @@ static void seen(void **state)
 static void nonsense(void **state)
 {
     static const struct effect nameless = {.type = EFFECT_DEL, .spec = {.key = {1, KIND_kv, {0}}}};
-    uint8_t body[64];
+    static const struct effect ungrouped = {
+        .type = EFFECT_DEL, .spec = {.key = {1, KIND_blob, {(const uint8_t *)"key", 3}}}};
+    uint8_t body[64], ungrouped_body[64];
     (void)state;
     codec_write(body, &nameless, 1);
+    codec_write(ungrouped_body, &ungrouped, 1);
     const struct entry bodies[] = {
         {.type = ENTRY_PUT, .body = bytes_of("nonsense")},
         {.type = ENTRY_DEL, .body = {body, codec_size(&nameless, 1)}},
+        {.type = ENTRY_DEL, .body = {ungrouped_body, codec_size(&ungrouped, 1)}},
         {.type = 0x77, .body = body_of(2)},
     };
     for (size_t i = 0; i < LENGTH_OF(bodies); i++) {
@@ -265,6 +269,43 @@ static void nonsense(void **state)
         assert_true(survey.seen_lsn >= 2);
         survey_deinit(&survey);
         simfs_destroy(fs);
+    }
+}
+
+/* The same in a snapshot: what recovery does not take there. */
+static void nonsense_in_snapshot(void **state)
+{
+    static const struct {
+        enum snapshot_section section;
+        struct record_key key;
+        bool good;
+    } rows[] = {
+        {SNAPSHOT_RUNS, {0, KIND_run, {(const uint8_t *)"name", 4}}, true},
+        {SNAPSHOT_RUNS, {1, KIND_kv, {(const uint8_t *)"key", 3}}, false},
+        {SNAPSHOT_RUNS, {0, KIND_counter, {(const uint8_t *)"number", 6}}, false}, /* no value */
+        {SNAPSHOT_RECORDS, {1, KIND_kv, {(const uint8_t *)"key", 3}}, true},
+        {SNAPSHOT_RECORDS, {0, KIND_run, {(const uint8_t *)"name", 4}}, false},
+        {SNAPSHOT_RECORDS, {1, KIND_ckpt, {(const uint8_t *)"key", 3}}, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct world w = {.fs = simfs_create()};
+        struct snapshot_options options = {.dir = simfs_dir(w.fs), .store = store};
+        struct record_spec spec = {.key = rows[i].key};
+        struct snapshot_writer *writer;
+        uint8_t record[64];
+        assert_int_equal(snapshot_create(&options, &writer), 0);
+        assert_int_equal(snapshot_begin_section(writer, rows[i].section), 0);
+        codec_write_record(record, &spec, 1);
+        assert_int_equal(
+            snapshot_put_chunk(writer, (struct bytes){record, codec_record_size(&spec)}), 0);
+        assert_int_equal(snapshot_commit(writer, 1, rows[i].section == SNAPSHOT_RECORDS), 0);
+        struct survey survey = {.dir = simfs_dir(w.fs), .id = store};
+        assert_int_equal(survey_run(&survey), 0);
+        assert_int_equal(survey.snapshots[0].verdict.state,
+                         rows[i].good ? SURVEY_GOOD : SURVEY_DAMAGED);
+        survey_deinit(&survey);
+        simfs_destroy(w.fs);
     }
 }
 
@@ -295,9 +336,8 @@ static void failing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(against_recovery),
-        cmocka_unit_test(seen),
-        cmocka_unit_test(nonsense),
+        cmocka_unit_test(against_recovery), cmocka_unit_test(seen),
+        cmocka_unit_test(nonsense),         cmocka_unit_test(nonsense_in_snapshot),
         cmocka_unit_test(failing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * What the tests of the store share: a store with a fixed hash key, one-line puts, gets and
- * deletes, and a check of every invariant of its partitions.
+ * deletes, and a check of every invariant of its partitions and their indexes.
  */
 #pragma once
 
 #include "common/err.h"
 #include "common/mem.h"
+#include "server/store/group.h"
 #include "server/store/txn.h"
 
 #include <stdio.h>
@@ -103,6 +104,52 @@ static inline void assert_value(const struct store *store, const char *key, cons
     assert_true(bytes_equal(record_value(record), bytes_of(value)));
 }
 
+/* < 0, 0, > 0: as the index should have them. */
+static inline int fixture_index_order(const struct record *a, const struct record *b, bool by_owner)
+{
+    struct bytes x = record_key_bytes(a), y = record_key_bytes(b);
+    uint64_t m = record_number_of(record_value(a)), n = record_number_of(record_value(b));
+    int order = (record_run(a) > record_run(b)) - (record_run(a) < record_run(b));
+    if (order == 0 && by_owner)
+        order = bytes_compare((struct bytes){x.data, group_prefix_size(x)},
+                              (struct bytes){y.data, group_prefix_size(y)});
+    if (order == 0)
+        order = (m > n) - (m < n);
+    return order != 0 ? order : bytes_compare(x, y);
+}
+
+/* An index has all records of its kind and no others, in order. */
+static inline void fixture_check_index(const struct partition *partition, const struct omap *index,
+                                       uint8_t kind, bool by_owner)
+{
+    struct omap_iter iter;
+    const struct record *record, *last = NULL;
+    size_t n = 0, of_kind = 0;
+    omap_seek(&partition->order, NULL, &iter);
+    while ((record = omap_next(&iter)) != NULL)
+        of_kind += record_kind_of(record) == kind;
+    omap_check(index);
+    omap_seek(index, NULL, &iter);
+    for (; (record = omap_next(&iter)) != NULL; n++, last = record) {
+        struct record_key key = {record_run(record), kind, record_key_bytes(record)};
+        struct omap_iter found;
+        omap_seek(&partition->order, &key, &found);
+        assert_ptr_equal(omap_next(&found), record);
+        assert_int_equal(record_kind_of(record), kind);
+        assert_true(last == NULL || fixture_index_order(last, record, by_owner) < 0);
+    }
+    assert_int_equal(n, of_kind);
+    assert_int_equal(n, index->count);
+}
+
+static inline void fixture_check_indexes(const struct partition *partition)
+{
+#define INDEX(name, kind, by_owner, text)                                                          \
+    fixture_check_index(partition, &partition->indexes[INDEX_##name], KIND_##kind, by_owner);
+#include "server/store/indexes.def"
+#undef INDEX
+}
+
 /* Every invariant of every partition; the number of records. */
 static inline size_t fixture_check(const struct store *store)
 {
@@ -128,6 +175,7 @@ static inline size_t fixture_check(const struct store *store)
         assert_int_equal(n, hmap_count(&partition->table));
         assert_int_equal(expiring, partition->expiry.count);
         assert_int_equal(bytes, partition->record_bytes);
+        fixture_check_indexes(partition);
         records += n;
     }
     return records;

@@ -15,6 +15,7 @@
 
 #include "server/store/save.h"
 
+#include "tests/unit/server/store/saved.h"
 #include "tests/unit/server/store/world.h"
 
 #include <errno.h>
@@ -22,46 +23,10 @@
 
 enum { SNAPSHOTS = 12, STEPS = 400, WRITERS = 3, WRITES = 3000 };
 
-static struct save_options options_of(const struct logged *logged)
-{
-    return (struct save_options){.dir = logged->dir, .id = logged_id, .compress = true};
-}
-
-/* A new store from the newest snapshot and, if `log`, what follows it in the log. */
-static struct store *load(const struct logged *logged, unsigned n_threads, bool log)
-{
-    struct store *store = fixture_open(8, n_threads);
-    struct snapshot_info info;
-    struct replay_report report;
-    struct recovery recovery;
-    struct snapshot_load options = {
-        .dir = logged->dir, .n_threads = n_threads, .chunk = recover_chunk, .context = &recovery};
-    char text[512];
-    uint64_t lsn;
-    assert_int_equal(snapshot_list(logged->dir, &lsn, 1), 1);
-    assert_int_equal(recover_begin(&recovery, store, n_threads), 0);
-    if (snapshot_read(&options, lsn, &info, text) != 0)
-        fail_msg("%s", text);
-    assert_memory_equal(&info.store, &logged_id, sizeof logged_id);
-    assert_int_equal(recovery.records, info.records);
-    struct replay_options replay = {.dir = logged->dir,
-                                    .store = &logged_id,
-                                    .after_lsn = lsn,
-                                    .entry = recover_entry,
-                                    .context = &recovery};
-    if (log && replay_run(&replay, &report) != 0)
-        fail_msg("%s %s", report.problem, recovery.problem);
-    assert_int_equal(recover_finish(&recovery), 0);
-    recover_end(&recovery);
-    uint64_t last = log && report.end.last_lsn > lsn ? report.end.last_lsn : lsn;
-    atomic_store(&store->version, last);
-    return store;
-}
-
 static void assert_snapshot(struct world *world, const struct logged *logged)
 {
     for (unsigned n_threads = 1; n_threads <= 3; n_threads += 2) {
-        struct store *back = load(logged, n_threads, false);
+        struct store *back = saved_load(logged, n_threads, false);
         assert_same(world->store, back);
         store_destroy(back);
     }
@@ -70,7 +35,7 @@ static void assert_snapshot(struct world *world, const struct logged *logged)
 /* A snapshot with transactions between its slices. */
 static void save_among_steps(struct world *world, const struct logged *logged)
 {
-    struct save_options options = options_of(logged);
+    struct save_options options = saved_options(logged);
     struct save_report report;
     struct save *save;
     bool done = false;
@@ -104,7 +69,7 @@ static void model(void **state)
         for (int step = 0; step < STEPS; step++)
             some_step(&world);
         assert_true(wal_wait_durable(world.store->wal, atomic_load(&world.store->version)));
-        struct store *back = load(&logged, 1, true);
+        struct store *back = saved_load(&logged, 1, true);
         assert_same(world.store, back);
         store_destroy(back);
         assert_int_equal(save_trim(world.store, logged.dir, 2), 0);
@@ -146,7 +111,7 @@ static int single_close(void **state)
 
 static void save_now(struct single *single)
 {
-    struct save_options options = options_of(&single->logged);
+    struct save_options options = saved_options(&single->logged);
     assert_int_equal(save_run(single->store, &options, &single->report), 0);
 }
 
@@ -159,7 +124,7 @@ static void numbers(void **state)
     assert_int_equal(run_open(single->store->runs, bytes_of("gone"), &run), 0);
     assert_true(run_drop(single->store->runs, run));
     save_now(single);
-    struct store *back = load(&single->logged, 1, true);
+    struct store *back = saved_load(&single->logged, 1, true);
     assert_int_equal(run_open(back->runs, bytes_of("next"), &next), 0);
     assert_int_equal(run_id(next), run_id(run) + 1);
     assert_value(back, "k", "v");
@@ -178,7 +143,7 @@ static void left_over(void **state)
     assert_true(run_drop(single->store->runs, first));
     save_now(single);
     assert_int_equal(single->report.records, 1);
-    struct store *back = load(&single->logged, 1, true);
+    struct store *back = saved_load(&single->logged, 1, true);
     assert_null(run_find(back->runs, bytes_of("default")));
     assert_int_equal(fixture_check(back), 0);
     store_destroy(back);
@@ -229,7 +194,7 @@ static void trimmed(void **state)
         before = count_segments(single);
         older = lsns[0];
     }
-    struct store *back = load(&single->logged, 1, true);
+    struct store *back = saved_load(&single->logged, 1, true);
     assert_same(single->store, back);
     store_destroy(back);
 }
@@ -244,7 +209,7 @@ static void without_log(void **state)
     save_now(single);
     assert_int_equal(single->report.final_lsn, 5000);
     assert_int_equal(single->report.effects, 0);
-    struct store *back = load(&single->logged, 3, false);
+    struct store *back = saved_load(&single->logged, 3, false);
     assert_same(single->store, back);
     store_destroy(back);
     struct wal_end end = {.last_lsn = 5000, .segment_number = 100};
@@ -257,7 +222,7 @@ static void given_up(void **state)
 {
     struct single *single = *state;
     atomic_bool stop = true;
-    struct save_options options = options_of(&single->logged);
+    struct save_options options = saved_options(&single->logged);
     uint64_t lsn;
     options.stop = &stop;
     write_many(single);
@@ -272,7 +237,7 @@ static void given_up(void **state)
 static void many_effects(void **state)
 {
     struct single *single = *state;
-    struct save_options options = options_of(&single->logged);
+    struct save_options options = saved_options(&single->logged);
     struct save *save;
     char value[9000] = "";
     options.compress = false;
@@ -290,7 +255,7 @@ static void many_effects(void **state)
     assert_true(single->report.bytes > 8 * (uint64_t)SNAPSHOT_CHUNK_BYTES);
     assert_int_equal(single->report.effects, 900);
     for (int i = 0; i < 5; i++) {
-        struct store *back = load(&single->logged, 4, false);
+        struct store *back = saved_load(&single->logged, 4, false);
         assert_same(single->store, back);
         store_destroy(back);
     }
@@ -315,7 +280,7 @@ static void large(void **state)
                                      (struct bytes){value, size}, 0),
                          0);
     save_now(single);
-    struct store *back = load(&single->logged, 3, true);
+    struct store *back = saved_load(&single->logged, 3, true);
     assert_same(single->store, back);
     store_destroy(back);
     mem_free(value);
@@ -359,7 +324,7 @@ static void threads(void **state)
     for (unsigned i = 0; i < WRITERS; i++)
         assert_int_equal(pthread_join(writers[i].thread, NULL), 0);
     assert_true(wal_wait_durable(single->store->wal, atomic_load(&single->store->version)));
-    struct store *back = load(&single->logged, 3, true);
+    struct store *back = saved_load(&single->logged, 3, true);
     assert_same(single->store, back);
     store_destroy(back);
 }

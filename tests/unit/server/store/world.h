@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * For model tests of recovery: random transactions, runs, sweeps and clears on a store with a log,
- * and the comparison of two stores.
+ * and the comparison of two stores. Sessions come, go and expire, with checkpoints of theirs.
  */
 #pragma once
 
+#include "tests/unit/server/store/grouped.h"
 #include "tests/unit/server/store/logged.h"
 
 #include "common/rng.h"
 #include "server/store/clear.h"
 
-enum { KEYS = 60, RUNS = 4 };
+#include <limits.h>
+
+enum { KEYS = 60, RUNS = 4, WORLD_SESSIONS = 5, WORLD_CKPTS = 12 };
 
 struct world {
     struct rng rng;
@@ -71,6 +74,91 @@ static inline void some_effects(struct world *world)
     run_unref(run);
 }
 
+/* What lies in an effect until it is committed. */
+struct some_bytes {
+    char name[16];
+    uint8_t key[MEMBER_KEY], value[OWNER_VALUE];
+};
+
+/* Nobody owns the group of the record that stands there, or of this planned one, any more. */
+static inline void some_orphan(struct world *world, const struct record_key *key,
+                               const struct record *record)
+{
+    struct group group = {key->run, KIND_session, key->bytes, 0};
+    struct reap *reap;
+    if (record == NULL)
+        return;
+    group.generation = group_generation(record_value(record));
+    reap = reap_create(&group);
+    assert_non_null(reap);
+    group_orphan(grouped_partition(world->store, key), reap);
+}
+
+/* A session goes, or begins anew, or goes on. */
+static inline void some_session(struct world *world, struct txn *txn, const struct record_key *key,
+                                struct some_bytes *bytes)
+{
+    uint64_t hash = store_hash(world->store, key), dice = rng_below(&world->rng, 4);
+    const struct record *record = txn_find(txn, key, hash);
+    struct record_spec spec = {.key = *key, .text = true};
+    uint64_t generation = record == NULL ? 0 : group_generation(record_value(record));
+    if (dice < 2 || record == NULL) { /* one that has expired may stand there */
+        some_orphan(world, key, grouped_find(world->store, key));
+        some_orphan(world, key, record);
+        generation = 0;
+    }
+    if (generation == 0)
+        generation = store_next_number(world->store, 1);
+    spec.value = grouped_value(store_next_number(world->store, 1), generation, bytes->value);
+    if (rng_below(&world->rng, 3) == 0)
+        spec.expires_at_ms = world->now_ms + (int64_t)rng_below(&world->rng, 500);
+    assert_int_equal(dice == 0 ? txn_del(txn, key, hash) : txn_put(txn, &spec, hash), 0);
+}
+
+/* A checkpoint, if there is the session. */
+static inline void some_ckpt(struct world *world, struct txn *txn, const struct record_key *owner,
+                             struct some_bytes *bytes)
+{
+    char rest[16];
+    const struct record *record = txn_find(txn, owner, store_hash(world->store, owner));
+    if (record == NULL)
+        return;
+    struct group group = {owner->run, KIND_session, owner->bytes,
+                          group_generation(record_value(record))};
+    (void)snprintf(rest, sizeof rest, "%u", (unsigned)rng_below(&world->rng, WORLD_CKPTS));
+    uint64_t number = store_next_number(world->store, 1);
+    struct record_spec spec = {.key = {owner->run,
+                                       rng_below(&world->rng, 3) == 0 ? KIND_blob : KIND_ckpt,
+                                       grouped_key(&group, bytes_of(rest), bytes->key)},
+                               .value = grouped_value(number, 0, bytes->value)};
+    uint64_t hash = store_hash(world->store, &spec.key);
+    assert_int_equal(rng_below(&world->rng, 4) == 0 ? txn_del(txn, &spec.key, hash)
+                                                    : txn_put(txn, &spec, hash),
+                     0);
+}
+
+/* One transaction on sessions and what they own. */
+static inline void some_group_effects(struct world *world)
+{
+    struct some_bytes bytes[4];
+    struct txn_set set = {0};
+    struct run *run = some_run(world);
+    struct txn txn;
+    txn_init(&txn, world->store, world->now_ms);
+    txn_set_all(&set, world->store);
+    txn.many = true;
+    assert_int_equal(txn_lock_set(&txn, run, &set, 0), 0);
+    for (size_t i = 0; i < LENGTH_OF(bytes); i++) {
+        unsigned number = (unsigned)rng_below(&world->rng, WORLD_SESSIONS);
+        (void)snprintf(bytes[i].name, sizeof bytes[i].name, "session%u", number);
+        struct record_key key = {run_id(run), KIND_session, bytes_of(bytes[i].name)};
+        (rng_below(&world->rng, 4) == 0 ? some_session : some_ckpt)(world, &txn, &key, &bytes[i]);
+    }
+    (void)txn_commit(&txn);
+    txn_deinit(&txn);
+    run_unref(run);
+}
+
 static inline void clear_all(struct world *world, const struct run *run, bool dropped)
 {
     struct clear clear;
@@ -90,7 +178,7 @@ static inline void some_step(struct world *world)
 {
     uint64_t dice = rng_below(&world->rng, 100);
     if (dice < 90) {
-        some_effects(world);
+        (dice < 60 ? some_effects : some_group_effects)(world);
         return;
     }
     struct run *run = some_run(world);
@@ -146,8 +234,20 @@ static inline void assert_same_runs(const struct store *a, const struct store *b
     }
 }
 
-static inline void assert_same(const struct store *a, const struct store *b)
+/* One may have deleted more of what nobody owns than the other. */
+static inline void reap_all(struct store *store)
 {
+    for (unsigned i = 0; i < store->n_partitions; i++) {
+        int budget = INT_MAX;
+        group_reap(store, &store->partitions[i], &budget);
+        store_account(store, &store->partitions[i]);
+    }
+}
+
+static inline void assert_same(struct store *a, struct store *b)
+{
+    reap_all(a);
+    reap_all(b);
     assert_int_equal(assert_within(a, b), assert_within(b, a));
     assert_same_runs(a, b);
     assert_same_runs(b, a);

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Values of checkpoints as bytes.
+ *
+ *   [ number u64, created_at, flags, parent, message, tags, trigger, metadata, checkpoint,
+ *     channel_versions, state, manifest, state_bytes, checksum bin 32 ]
+ *
+ * One MessagePack array; the number in its long form (RECORD_NUMBERED), all else as the caller gave
+ * it. The checksum is SHA-256 over namespace and id, each behind its size as 4 bytes big-endian,
+ * and the value up to the checksum. What is stored elsewhere has its own: the manifest and pieces
+ * are found by the hash of their content.
+ *
+ * Threads: pure functions.
+ * Failures: bytes that are no such array are DATA_DAMAGED.
+ */
+#include "common/err.h"
+#include "proto/pack.h"
+#include "server/ops/ckpt.h"
+
+#include <endian.h>
+#include <openssl/evp.h>
+
+enum {
+    VALUE_FIELDS = 14,
+    VALUE_NS_TEXT = 1, /* flags */
+    VALUE_TAIL = 2 + CKPT_CHECKSUM,
+};
+
+static const struct bytes value_nil = {(const uint8_t *)"\xc0", 1};
+
+/* An array header and a number in their long forms: what RECORD_NUMBERED wants. */
+static int value_begin(struct buf *out, unsigned fields, uint64_t number)
+{
+    uint8_t head[RECORD_NUMBER_BYTES] = {(uint8_t)(0x90 | fields), 0xcf};
+    number = htobe64(number);
+    memcpy(head + 2, &number, sizeof number);
+    return buf_append(out, head, sizeof head);
+}
+
+static void value_hash_part(EVP_MD_CTX *context, struct bytes part)
+{
+    uint32_t size = htobe32((uint32_t)part.size);
+    REQUIRE(EVP_DigestUpdate(context, &size, sizeof size) == 1);
+    REQUIRE(EVP_DigestUpdate(context, part.data, part.size) == 1);
+}
+
+static int value_checksum(struct bytes value, struct bytes ns, struct bytes id,
+                          uint8_t out[static CKPT_CHECKSUM])
+{
+    static EVP_MD *sha256;
+    EVP_MD *md = __atomic_load_n(&sha256, __ATOMIC_ACQUIRE);
+    if (md == NULL) { /* looked up once; who comes second keeps that of the first */
+        EVP_MD *none = NULL;
+        md = EVP_MD_fetch(NULL, "SHA256", NULL);
+        if (md == NULL)
+            return ERR_OUT_OF_MEMORY;
+        if (!__atomic_compare_exchange_n(&sha256, &none, md, false, __ATOMIC_ACQ_REL,
+                                         __ATOMIC_ACQUIRE)) {
+            EVP_MD_free(md);
+            md = none;
+        }
+    }
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    if (context == NULL || EVP_DigestInit_ex2(context, md, NULL) != 1) {
+        EVP_MD_CTX_free(context);
+        return ERR_OUT_OF_MEMORY;
+    }
+    value_hash_part(context, ns);
+    value_hash_part(context, id);
+    REQUIRE(EVP_DigestUpdate(context, value.data, value.size) == 1);
+    REQUIRE(EVP_DigestFinal_ex(context, out, NULL) == 1);
+    EVP_MD_CTX_free(context);
+    return 0;
+}
+
+static int value_add(struct buf *out, struct bytes encoded)
+{
+    if (encoded.size == 0)
+        encoded = value_nil;
+    return buf_append(out, encoded.data, encoded.size);
+}
+
+int ckpt_encode(struct buf *out, const struct ckpt_value *v, struct bytes ns, struct bytes id)
+{
+    size_t start = out->size;
+    uint8_t checksum[CKPT_CHECKSUM];
+    const struct bytes views[] = {v->parent,   v->message,    v->tags,     v->trigger,
+                                  v->metadata, v->checkpoint, v->versions, v->state};
+    int err = value_begin(out, VALUE_FIELDS, v->number);
+    if (err == 0)
+        err = pack_uint(out, v->created_at);
+    if (err == 0)
+        err = pack_uint(out, v->ns_text ? VALUE_NS_TEXT : 0);
+    for (size_t i = 0; i < LENGTH_OF(views) && err == 0; i++)
+        err = value_add(out, views[i]);
+    if (err == 0)
+        err = v->manifest.size > 0 ? pack_bin(out, v->manifest) : pack_nil(out);
+    if (err == 0)
+        err = pack_uint(out, v->state_bytes);
+    if (err == 0)
+        err =
+            value_checksum((struct bytes){out->data + start, out->size - start}, ns, id, checksum);
+    return err != 0 ? err : pack_bin(out, (struct bytes){checksum, sizeof checksum});
+}
+
+static int value_read_uint(struct mp_reader *reader, uint64_t *out)
+{
+    struct mp mp;
+    if (mp_read(reader, &mp) != 0 || mp.kind != MP_UINT)
+        return ERR_DATA_DAMAGED;
+    *out = mp.uint;
+    return 0;
+}
+
+static int value_read_view(struct mp_reader *reader, struct bytes *out)
+{
+    const uint8_t *start = reader->at;
+    if (mp_skip(reader, MP_DEPTH_MAX) != 0)
+        return ERR_DATA_DAMAGED;
+    *out = (struct bytes){start, (size_t)(reader->at - start)};
+    return 0;
+}
+
+/* nil or a bin. */
+static int value_read_manifest(struct mp_reader *reader, struct bytes *out)
+{
+    struct mp mp;
+    *out = BYTES_NONE;
+    if (mp_read(reader, &mp) != 0 || (mp.kind != MP_NIL && mp.kind != MP_BIN))
+        return ERR_DATA_DAMAGED;
+    if (mp.kind == MP_BIN)
+        *out = mp.bytes;
+    return 0;
+}
+
+int ckpt_decode(struct bytes from, struct ckpt_value *v)
+{
+    struct mp_reader reader = mp_reader_of(from);
+    struct bytes *views[] = {&v->parent,   &v->message,    &v->tags,     &v->trigger,
+                             &v->metadata, &v->checkpoint, &v->versions, &v->state};
+    struct mp head;
+    uint64_t flags;
+    int err = mp_read(&reader, &head) == 0 && head.kind == MP_ARRAY && head.count == VALUE_FIELDS
+                  ? value_read_uint(&reader, &v->number)
+                  : ERR_DATA_DAMAGED;
+    if (err == 0)
+        err = value_read_uint(&reader, &v->created_at);
+    if (err == 0)
+        err = value_read_uint(&reader, &flags);
+    for (size_t i = 0; i < LENGTH_OF(views) && err == 0; i++)
+        err = value_read_view(&reader, views[i]);
+    if (err == 0)
+        err = value_read_manifest(&reader, &v->manifest);
+    if (err == 0)
+        err = value_read_uint(&reader, &v->state_bytes);
+    if (err != 0 || reader.end - reader.at != VALUE_TAIL)
+        return ERR_DATA_DAMAGED;
+    v->ns_text = (flags & VALUE_NS_TEXT) != 0;
+    return 0;
+}
+
+bool ckpt_checksum_holds(struct bytes value, struct bytes ns, struct bytes id)
+{
+    uint8_t checksum[CKPT_CHECKSUM];
+    if (value.size < VALUE_TAIL)
+        return false;
+    struct bytes covered = {value.data, value.size - VALUE_TAIL};
+    return value_checksum(covered, ns, id, checksum) == 0 &&
+           memcmp(checksum, value.data + value.size - CKPT_CHECKSUM, CKPT_CHECKSUM) == 0;
+}
+
+struct bytes ckpt_blob_manifest(struct bytes value)
+{
+    enum { PIECES_FIELDS = 5, BEFORE = 3 };
+    if (value.size <= RECORD_COUNT_BYTES)
+        return BYTES_NONE;
+    struct mp_reader reader = mp_reader_of(
+        (struct bytes){value.data + RECORD_COUNT_BYTES, value.size - RECORD_COUNT_BYTES});
+    struct mp mp;
+    if (mp_read(&reader, &mp) != 0 || mp.kind != MP_ARRAY || mp.count != PIECES_FIELDS)
+        return BYTES_NONE;
+    for (int i = 0; i < BEFORE; i++)
+        if (mp_skip(&reader, MP_DEPTH_MAX) != 0)
+            return BYTES_NONE;
+    if (mp_read(&reader, &mp) != 0 || mp.kind != MP_BIN || mp.bytes.size != CKPT_HASH_BYTES)
+        return BYTES_NONE;
+    return mp.bytes;
+}

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * ckpt.fork: a job that copies a checkpoint and its ancestors into a new session.
+ *
+ *   chain    the ids, from the one given back to the first
+ *   copy     from the first to the one given, a few at a time, under a generation that no session
+ *            has: nobody sees them
+ *   show     the record of the new session, with that generation: all is there at once
+ *
+ * If it does not come to the end (no memory, a crash, a session that was made meanwhile) what was
+ * copied has no owner and is reaped (server/store/group.h).
+ *
+ * Threads: the loop of the request. Failures: an error; the new session is not there.
+ */
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/mem.h"
+#include "proto/pack.h"
+#include "server/ops/ckpt.h"
+
+enum { FORK_STEP_NS = 300000, FORK_OVERHEAD = 512, FORK_CHAIN_AT_ONCE = 256 };
+
+enum fork_phase { FORK_CHAIN, FORK_COPY, FORK_SHOW, FORK_END };
+
+struct fork_job {
+    struct job job;
+    struct run *run;
+    const struct op *op;
+    enum fork_phase phase;
+    uint8_t names[3][CKPT_ID_MAX]; /* session, new session, namespace */
+    struct bytes from, to, ns;
+    bool to_text;
+    struct buf chain;         /* ids, each behind its size byte; the newest first */
+    struct buf starts;        /* of size_t: where each begins */
+    struct ckpt_session made; /* the new one, as far as it is */
+    uint64_t steps, copied, version;
+    struct problem problem;
+};
+
+static void fork_destroy(struct job *job)
+{
+    struct fork_job *self = (struct fork_job *)job;
+    buf_deinit(&self->chain);
+    buf_deinit(&self->starts);
+    run_unref(self->run);
+    mem_free(self);
+}
+
+static int fork_gone(struct fork_job *self)
+{
+    return problem_set(&self->problem, ERR_NOT_FOUND,
+                       "ckpt.fork: there is no such checkpoint in the session");
+}
+
+/* ---- the chain ---- */
+
+static int fork_add(struct fork_job *self, struct bytes id)
+{
+    uint8_t size = (uint8_t)id.size;
+    size_t start = self->chain.size;
+    int err = buf_append(&self->starts, &start, sizeof start);
+    if (err == 0)
+        err = buf_append(&self->chain, &size, 1);
+    return err != 0 ? err : buf_append(&self->chain, id.data, id.size);
+}
+
+static size_t fork_links(const struct fork_job *self)
+{
+    return self->starts.size / sizeof(size_t);
+}
+
+static struct bytes fork_link(const struct fork_job *self, size_t i)
+{
+    size_t start;
+    memcpy(&start, self->starts.data + i * sizeof start, sizeof start);
+    return (struct bytes){self->chain.data + start + 1, self->chain.data[start]};
+}
+
+/* Add the parent of the last one. *out_end: it has none that exists. */
+static int fork_follow(struct fork_job *self, struct ckpt_session *s, bool *out_end)
+{
+    struct ckpt_value value;
+    struct bytes parent;
+    struct ckpt_key key;
+    bool text;
+    ckpt_key(s, self->ns, fork_link(self, fork_links(self) - 1), &key);
+    const struct record *record = ckpt_find(s, &key);
+    *out_end = true;
+    if (record == NULL || ckpt_decode(record_value(record), &value) != 0)
+        return fork_links(self) == 1 ? fork_gone(self) : 0;
+    struct mp_reader reader = mp_reader_of(value.parent);
+    if (mp_read_bytes(&reader, &parent, &text) != 0 || parent.size > CKPT_ID_MAX ||
+        fork_links(self) >= s->checkpoints)
+        return 0;
+    ckpt_key(s, self->ns, parent, &key);
+    if (ckpt_find(s, &key) == NULL)
+        return 0;
+    *out_end = false;
+    return fork_add(self, parent);
+}
+
+static int fork_chain(struct fork_job *self, struct op_ctx *ctx)
+{
+    struct arg from = {.present = true, .bytes = self->from};
+    struct ckpt_session s;
+    bool end = false;
+    int err = ckpt_open(ctx, &from, 0, &s);
+    if (err == 0 && s.record == NULL)
+        err = fork_gone(self);
+    for (int i = 0; i < FORK_CHAIN_AT_ONCE && err == 0 && !end; i++)
+        err = fork_follow(self, &s, &end);
+    if (err == 0 && end) {
+        self->steps = fork_links(self);
+        self->phase = FORK_COPY;
+        self->made.delta = s.delta;
+    }
+    return err;
+}
+
+/* ---- copies ---- */
+
+/* All writes or notes of a checkpoint, under their keys in the new session. */
+static int fork_copy_range(struct ckpt_session *s, struct ckpt_session *made, enum record_kind kind,
+                           struct bytes ns, struct bytes id)
+{
+    const struct partition *partition = txn_partition_at(s->ctx->txn, s->hash);
+    const struct record *record;
+    struct omap_iter iter;
+    struct ckpt_key key;
+    int err = 0;
+    ckpt_of_key(s, kind, ns, id, &key);
+    omap_seek(&partition->order, &key.key, &iter);
+    while (err == 0 && (record = omap_next(&iter)) != NULL && record_run(record) == key.key.run &&
+           record_kind_of(record) == kind &&
+           bytes_start_with(record_key_bytes(record), key.key.bytes)) {
+        struct ckpt_key copy;
+        struct bytes bytes = record_key_bytes(record);
+        struct bytes rest = {bytes.data + s->prefix_size, bytes.size - s->prefix_size};
+        ckpt_raw_key(made, kind, rest, &copy);
+        err = ckpt_put(made, &copy, record_is_text(record), record_value(record));
+    }
+    return err;
+}
+
+/* The blobs a checkpoint names, as far as there are any and the new session has them not. */
+static int fork_copy_blobs(struct ckpt_session *s, struct ckpt_session *made, struct bytes ns,
+                           struct bytes versions, struct buf *blobs)
+{
+    uint8_t version[CKPT_VERSION_MAX];
+    struct ckpt_key key;
+    struct bytes channel;
+    uint32_t count, n = 0;
+    size_t size;
+    struct mp_reader reader = ckpt_array(versions, &count);
+    struct mp mp;
+    int err = 0;
+    (void)made;
+    blobs->size = 0;
+    struct buf rows = {0};
+    while (err == 0 && count-- > 0 && mp_read(&reader, &mp) == 0 &&
+           ckpt_read_version(&reader, &channel, version, &size)) {
+        ckpt_blob_key(s, ns, channel, (struct bytes){version, size}, &key);
+        const struct record *record = ckpt_find(s, &key);
+        if (record == NULL || record_value(record).size <= RECORD_COUNT_BYTES)
+            continue;
+        err = ckpt_read_blob(s, record, &rows);
+        n++;
+    }
+    if (err == 0)
+        err = pack_array(blobs, n);
+    if (err == 0)
+        err = buf_append(blobs, rows.data, rows.size);
+    buf_deinit(&rows);
+    return err;
+}
+
+/* Plan the copy of one checkpoint: it is saved again, with the time it was saved at. */
+static int fork_copy_one(struct fork_job *self, struct ckpt_session *s, struct bytes id)
+{
+    struct buf state = {0}, blobs = {0};
+    struct ckpt_value value;
+    struct ckpt_key key;
+    ckpt_key(s, self->ns, id, &key);
+    const struct record *record = ckpt_find(s, &key);
+    if (record == NULL)
+        return fork_gone(self); /* deleted meanwhile */
+    if (ckpt_decode(record_value(record), &value) != 0)
+        return ckpt_damaged(s->ctx, "a checkpoint");
+    int err = ckpt_read_state(s, &value, &state);
+    if (err == 0)
+        err = fork_copy_blobs(s, &self->made, self->ns, value.versions, &blobs);
+    value.state = buf_bytes(&state);
+    value.manifest = BYTES_NONE;
+    value.number = store_next_number(s->ctx->store, 1);
+    struct ckpt_id to = {id, record_is_text(record)};
+    if (err == 0)
+        err = ckpt_plan(&self->made, (struct ckpt_id){self->ns, value.ns_text}, to, &value,
+                        buf_bytes(&blobs));
+    if (err == 0)
+        err = fork_copy_range(s, &self->made, KIND_write, self->ns, id);
+    if (err == 0)
+        err = fork_copy_range(s, &self->made, KIND_note, self->ns, id);
+    buf_deinit(&state);
+    buf_deinit(&blobs);
+    return err;
+}
+
+/* Lock both sessions. */
+static int fork_lock(struct fork_job *self, struct op_ctx *ctx, struct ckpt_session *s)
+{
+    struct record_key from = {run_id(ctx->run), KIND_session, self->from};
+    struct record_key to = {run_id(ctx->run), KIND_session, self->to};
+    struct txn_set set = {0};
+    txn_set_add(&set, ctx->store, store_hash(ctx->store, &from));
+    txn_set_add(&set, ctx->store, store_hash(ctx->store, &to));
+    int err = txn_lock_set(ctx->txn, ctx->run, &set, FORK_OVERHEAD);
+    ctx->txn->many = true;
+    if (err == 0)
+        err = ckpt_read_session(ctx, self->from, s);
+    if (err == 0 && s->record == NULL)
+        err = fork_gone(self);
+    return err;
+}
+
+static int fork_copy(struct fork_job *self, struct op_ctx *ctx)
+{
+    struct ckpt_session s, there;
+    int err = fork_lock(self, ctx, &s);
+    if (err == 0)
+        err = ckpt_read_session(ctx, self->to, &there);
+    if (err == 0 && there.record != NULL)
+        err = problem_conflict(&self->problem, record_version(there.record),
+                               "ckpt.fork: there is a session of the new name");
+    if (err != 0)
+        return err;
+    if (self->copied == 0) { /* the session it will be */
+        bool delta = self->made.delta;
+        there.text = self->to_text;
+        self->made = there;
+        self->made.ctx = ctx;
+        err = ckpt_begin_session(&self->made);
+        self->made.delta = delta;
+    }
+    self->made.ctx = ctx;
+    self->made.key.bytes = self->made.group.name = self->to;
+    if (err == 0)
+        err = fork_copy_one(self, &s, fork_link(self, self->steps - 1));
+    if (err != 0)
+        return err;
+    self->steps--;
+    self->copied++;
+    if (self->steps > 0) {
+        (void)txn_commit(ctx->txn);
+        return 0;
+    }
+    err = ckpt_close(&self->made);
+    if (err == 0)
+        self->version = txn_commit(ctx->txn);
+    self->phase = FORK_END;
+    return err;
+}
+
+/* ---- the job ---- */
+
+/* What was copied is nobody's. */
+static void fork_give_up(struct fork_job *self, struct op_ctx *ctx)
+{
+    struct record_key key = {run_id(ctx->run), KIND_session, self->to};
+    uint64_t hash = store_hash(ctx->store, &key);
+    struct reap *reap = self->copied == 0 ? NULL : reap_create(&self->made.group);
+    struct txn txn;
+    txn_init(&txn, ctx->store, ctx->env->now_ms);
+    if (reap != NULL && txn_lock(&txn, ctx->run, hash, 0) == 0)
+        group_orphan((struct partition *)(uintptr_t)txn_partition_at(&txn, hash), reap);
+    else
+        reap_destroy(reap); /* the run is gone, or a start will find it */
+    txn_deinit(&txn);
+}
+
+static bool fork_step(struct job *job, struct op_env *env)
+{
+    struct fork_job *self = (struct fork_job *)job;
+    uint64_t until = clock_mono_ns() + FORK_STEP_NS;
+    struct request request = {.op = self->op};
+    struct op_ctx ctx = {.env = env,
+                         .store = env->store,
+                         .request = &request,
+                         .run = self->run,
+                         .problem = &self->problem};
+    int err = 0;
+    while (err == 0 && self->phase != FORK_END && clock_mono_ns() < until) {
+        struct txn txn;
+        ctx.txn = &txn;
+        txn_init(&txn, env->store, env->now_ms);
+        err = self->phase == FORK_CHAIN ? fork_chain(self, &ctx) : fork_copy(self, &ctx);
+        txn_deinit(&txn);
+        env->scratch.size = 0;
+    }
+    if (err == TXN_RETRY)
+        err = fork_gone(self); /* the run was dropped */
+    if (err != 0 && self->problem.err == 0)
+        (void)problem_set(&self->problem, err, NULL);
+    if (err != 0)
+        fork_give_up(self, &ctx);
+    return err != 0 || self->phase == FORK_END;
+}
+
+static void fork_finish(struct job *job, struct reply *reply)
+{
+    struct fork_job *self = (struct fork_job *)job;
+    if (self->problem.err != 0) {
+        reply_error(reply, &self->problem);
+        return;
+    }
+    reply_map(reply, 2);
+    reply_key(reply, "checkpoints");
+    reply_uint(reply, self->made.checkpoints); /* in a circle some are met again */
+    reply_key(reply, "version");
+    reply_uint(reply, self->version);
+}
+
+static struct bytes fork_keep(uint8_t to[static CKPT_ID_MAX], struct bytes name)
+{
+    if (name.size > 0)
+        memcpy(to, name.data, name.size);
+    return (struct bytes){to, name.size};
+}
+
+int op_ckpt_fork(struct op_ctx *ctx, const struct args_ckpt_fork *a)
+{
+    struct ckpt_id from, to, ns, id;
+    int err = ckpt_id_arg(ctx, &a->session, "session", &from);
+    if (err == 0)
+        err = ckpt_id_arg(ctx, &a->new_session, "new_session", &to);
+    if (err == 0)
+        err = ckpt_id_arg(ctx, &a->ns, "ns", &ns);
+    if (err == 0)
+        err = ckpt_id_arg(ctx, &a->id, "id", &id);
+    if (err == 0 && bytes_equal(from.bytes, to.bytes))
+        err = problem_set(ctx->problem, ERR_BAD_ARGUMENT,
+                          "ckpt.fork: 'new_session' must be another one");
+    struct fork_job *self = err == 0 ? mem_calloc(1, sizeof *self) : NULL;
+    if (self == NULL)
+        return err != 0 ? err : ERR_OUT_OF_MEMORY;
+    self->from = fork_keep(self->names[0], from.bytes);
+    self->to = fork_keep(self->names[1], to.bytes);
+    self->ns = fork_keep(self->names[2], ns.bytes);
+    self->to_text = to.text;
+    self->op = ctx->request->op;
+    self->run = run_ref(ctx->run);
+    self->job = (struct job){.step = fork_step, .finish = fork_finish, .destroy = fork_destroy};
+    err = fork_add(self, id.bytes);
+    if (err != 0) {
+        fork_destroy(&self->job);
+        return err;
+    }
+    ctx->job = &self->job;
+    return 0;
+}

@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * ckpt.compact, ckpt.delete_runs and ckpt.validate: jobs over many checkpoints, from new to old.
+ *
+ *   compact      mark: which numbers stay    then    sweep: delete those that do not
+ *   delete_runs                                      sweep: delete those whose run_id is named
+ *   validate                                         sweep: prove those that are met
+ *
+ * A step works for about JOBS_STEP_NS, in transactions of at most JOBS_AT_ONCE checkpoints, so that
+ * neither a loop nor a lock is held for long. What is saved meanwhile has a higher number and is
+ * left alone.
+ *
+ * Threads: the loop of the request. Failures: memory or damage ends the job; what was deleted stays
+ * deleted, and the reply is the error.
+ */
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/mem.h"
+#include "proto/pack.h"
+#include "server/ops/ckpt_args.h"
+#include "server/ops/ckpt_walk.h"
+
+#include <stdlib.h>
+
+enum { JOBS_STEP_NS = 300000, JOBS_AT_ONCE = 16, JOBS_IDS_MAX = 100 };
+
+/* Counts by namespace, for per_ns: open addressing by a hash of the name. */
+struct jobs_ns {
+    uint64_t hash, count;
+};
+
+struct ckpt_job {
+    struct job job;
+    struct run *run;
+    const struct op *op;
+    /* one step: true when there is nothing left */
+    int (*step)(struct ckpt_job *self, struct op_ctx *ctx, bool *out_done);
+    struct buf text; /* copies of what the request said; the views below are of it */
+    struct bytes session, ns, tags, run_ids;
+    bool of_session, of_ns, recent, aged, bounded, tagged, per_ns; /* what was given */
+    uint64_t keep_recent, older_than_ms, max_bytes;
+    /* the walk */
+    uint64_t to, from; /* from: where it began */
+    bool begun, marking;
+    /* marking */
+    struct buf keep; /* of uint64_t: numbers that stay, sorted once all are marked */
+    struct jobs_ns *namespaces;
+    size_t ns_capacity, ns_used;
+    uint64_t seen, seen_bytes;
+    /* what came of it */
+    uint64_t matched, deleted, freed, valid, invalid;
+    struct buf ids; /* encoded [session, ns, id] of those that are not valid */
+    uint64_t n_ids;
+    struct problem problem;
+};
+
+/* ---- life ---- */
+
+static void jobs_destroy(struct job *job)
+{
+    struct ckpt_job *self = (struct ckpt_job *)job;
+    buf_deinit(&self->text);
+    buf_deinit(&self->keep);
+    buf_deinit(&self->ids);
+    mem_free(self->namespaces);
+    run_unref(self->run);
+    mem_free(self);
+}
+
+static bool jobs_step(struct job *job, struct op_env *env)
+{
+    struct ckpt_job *self = (struct ckpt_job *)job;
+    uint64_t until = clock_mono_ns() + JOBS_STEP_NS;
+    struct request request = {.op = self->op};
+    struct buf out = {0};
+    struct reply reply;
+    bool done = false;
+    int err = 0;
+    reply_begin(&reply, &out, REPLY_PLAIN, 0, SIZE_MAX);
+    do {
+        struct op_ctx ctx = {.env = env,
+                             .store = env->store,
+                             .request = &request,
+                             .run = self->run,
+                             .reply = &reply,
+                             .problem = &self->problem};
+        err = self->step(self, &ctx, &done);
+        env->scratch.size = 0;
+    } while (err == 0 && !done && clock_mono_ns() < until);
+    buf_deinit(&out);
+    if (err < 0 && self->problem.err == 0)
+        (void)problem_set(&self->problem, err, NULL);
+    return err != 0 || done; /* TXN_RETRY: the run is gone, and all that was in it */
+}
+
+static int jobs_start(struct op_ctx *ctx, struct ckpt_job *self,
+                      void (*finish)(struct job *job, struct reply *reply))
+{
+    self->run = ctx->run != NULL ? run_ref(ctx->run) : NULL;
+    self->op = ctx->request->op;
+    self->to = UINT64_MAX;
+    self->job = (struct job){.step = jobs_step, .finish = finish, .destroy = jobs_destroy};
+    ctx->job = &self->job;
+    return 0;
+}
+
+/* Copy an argument; the view holds once all have been copied (jobs_views). */
+static int jobs_copy(struct ckpt_job *self, const struct arg *arg, struct bytes *out)
+{
+    *out = (struct bytes){NULL, arg->present ? arg->bytes.size : 0};
+    return arg->present ? buf_append(&self->text, arg->bytes.data, arg->bytes.size) : 0;
+}
+
+static void jobs_views(struct ckpt_job *self)
+{
+    const uint8_t *at = self->text.data;
+    struct bytes *views[] = {&self->session, &self->ns, &self->tags, &self->run_ids};
+    for (size_t i = 0; i < LENGTH_OF(views); i++) {
+        views[i]->data = at;
+        at += views[i]->size;
+    }
+}
+
+static struct ckpt_job *jobs_create(const struct arg *session, const struct arg *ns,
+                                    const struct arg *tags, const struct arg *run_ids)
+{
+    struct ckpt_job *self = mem_calloc(1, sizeof *self);
+    if (self == NULL)
+        return NULL;
+    int err = jobs_copy(self, session, &self->session);
+    if (err == 0)
+        err = jobs_copy(self, ns, &self->ns);
+    if (err == 0)
+        err = jobs_copy(self, tags, &self->tags);
+    if (err == 0)
+        err = jobs_copy(self, run_ids, &self->run_ids);
+    if (err != 0) {
+        jobs_destroy(&self->job);
+        return NULL;
+    }
+    jobs_views(self);
+    self->of_session = session->present;
+    self->of_ns = ns->present;
+    self->tagged = tags->present;
+    return self;
+}
+
+/* ---- walking ---- */
+
+/* Go on where the last step ended. */
+static int jobs_walk_begin(struct ckpt_job *self, struct op_ctx *ctx, struct ckpt_walk *walk)
+{
+    int err = self->of_session ? ckpt_walk_begin_session(walk, ctx, self->session, NULL)
+                               : ckpt_walk_begin_run(walk, ctx, INDEX_ckpt_of_run, NULL);
+    if (!self->begun) /* nothing that is saved from now on */
+        self->to = self->from = atomic_load(&ctx->store->number) + 1;
+    self->begun = true;
+    walk->to = self->to;
+    return err;
+}
+
+/* ---- compact: what stays ---- */
+
+static struct jobs_ns *jobs_ns_at(struct jobs_ns *table, size_t capacity, uint64_t hash)
+{
+    size_t i = hash & (capacity - 1);
+    while (table[i].hash != 0 && table[i].hash != hash)
+        i = (i + 1) & (capacity - 1);
+    return &table[i];
+}
+
+static int jobs_ns_grow(struct ckpt_job *self)
+{
+    size_t capacity = self->ns_capacity == 0 ? 64 : self->ns_capacity * 2;
+    struct jobs_ns *table = mem_calloc(capacity, sizeof *table);
+    if (table == NULL)
+        return ERR_OUT_OF_MEMORY;
+    for (size_t i = 0; i < self->ns_capacity; i++)
+        if (self->namespaces[i].hash != 0)
+            *jobs_ns_at(table, capacity, self->namespaces[i].hash) = self->namespaces[i];
+    mem_free(self->namespaces);
+    self->namespaces = table;
+    self->ns_capacity = capacity;
+    return 0;
+}
+
+/* How many of this namespace came before: counted by a hash that nobody outside can foresee. */
+static int jobs_count_ns(struct ckpt_job *self, const struct store *store, struct bytes ns,
+                         uint64_t *out_before)
+{
+    uint64_t hash = hash_word_bytes(&store->hash_key, 1, ns) | 1;
+    if (2 * self->ns_used >= self->ns_capacity && jobs_ns_grow(self) != 0)
+        return ERR_OUT_OF_MEMORY;
+    struct jobs_ns *row = jobs_ns_at(self->namespaces, self->ns_capacity, hash);
+    self->ns_used += row->hash == 0;
+    row->hash = hash;
+    *out_before = row->count++;
+    return 0;
+}
+
+static bool jobs_has_tag(const struct ckpt_job *self, const struct ckpt_value *value)
+{
+    uint32_t count;
+    struct mp_reader reader = ckpt_array(self->tags, &count);
+    struct bytes tag;
+    bool text;
+    while (self->tagged && count-- > 0 && mp_read_bytes(&reader, &tag, &text) == 0)
+        if (ckpt_has(value->tags, tag))
+            return true;
+    return false;
+}
+
+static int jobs_keeps(struct ckpt_job *self, const struct op_ctx *ctx, struct bytes ns,
+                      const struct ckpt_value *value, uint64_t size, bool *out_keeps)
+{
+    uint64_t before = self->seen++;
+    uint64_t now = (uint64_t)ctx->env->now_ms;
+    int err = 0;
+    if (self->per_ns)
+        err = jobs_count_ns(self, ctx->store, ns, &before);
+    self->seen_bytes += size;
+    *out_keeps = (self->recent && before < self->keep_recent) || jobs_has_tag(self, value) ||
+                 (self->aged &&
+                  (value->created_at >= now || now - value->created_at <= self->older_than_ms)) ||
+                 (self->bounded && self->seen_bytes <= self->max_bytes);
+    return err;
+}
+
+/* Does it have the blob of this channel, in whatever version it names? */
+static bool jobs_has_blob(struct ckpt_session *s, struct bytes ns, const struct ckpt_value *value,
+                          struct bytes channel)
+{
+    uint8_t version[CKPT_VERSION_MAX];
+    struct ckpt_key key;
+    struct bytes named;
+    uint32_t count;
+    size_t size;
+    struct mp_reader reader = ckpt_array(value->versions, &count);
+    struct mp mp;
+    while (count-- > 0 && mp_read(&reader, &mp) == 0 &&
+           ckpt_read_version(&reader, &named, version, &size)) {
+        if (!bytes_equal(named, channel))
+            continue;
+        ckpt_blob_key(s, ns, named, (struct bytes){version, size}, &key);
+        const struct record *record = ckpt_find(s, &key);
+        return record != NULL && record_value(record).size > RECORD_COUNT_BYTES;
+    }
+    return false;
+}
+
+static int jobs_keep(struct ckpt_job *self, uint64_t number)
+{
+    return buf_append(&self->keep, &number, sizeof number);
+}
+
+/* Keep the ancestors up to the one that has this channel's blob, if one has. */
+static int jobs_keep_ancestors(struct ckpt_job *self, struct ckpt_session *s, struct bytes ns,
+                               struct ckpt_value value, struct bytes channel)
+{
+    size_t mark = self->keep.size;
+    for (uint64_t steps = 0; steps < s->checkpoints; steps++) {
+        struct mp_reader reader = mp_reader_of(value.parent);
+        struct bytes parent;
+        struct ckpt_key key;
+        bool text;
+        if (mp_read_bytes(&reader, &parent, &text) != 0 || parent.size > CKPT_ID_MAX)
+            break;
+        ckpt_key(s, ns, parent, &key);
+        const struct record *record = ckpt_find(s, &key);
+        if (record == NULL || ckpt_decode(record_value(record), &value) != 0)
+            break;
+        int err = jobs_keep(self, value.number);
+        if (err != 0 || jobs_has_blob(s, ns, &value, channel))
+            return err;
+    }
+    self->keep.size = mark; /* nobody has it: no ancestor is needed for it */
+    return 0;
+}
+
+static int jobs_keep_needed(struct ckpt_job *self, struct ckpt_session *s, struct bytes ns,
+                            const struct ckpt_value *value)
+{
+    uint8_t version[CKPT_VERSION_MAX];
+    struct bytes channel;
+    uint32_t count;
+    size_t size;
+    struct mp_reader reader = ckpt_array(value->versions, &count);
+    struct mp mp;
+    int err = jobs_keep(self, value->number);
+    while (err == 0 && count-- > 0 && mp_read(&reader, &mp) == 0 &&
+           ckpt_read_version(&reader, &channel, version, &size))
+        if (!jobs_has_blob(s, ns, value, channel))
+            err = jobs_keep_ancestors(self, s, ns, *value, channel);
+    return err;
+}
+
+static int jobs_mark_one(struct ckpt_job *self, struct ckpt_walk *walk, const struct record *record)
+{
+    struct ckpt_session *s = &walk->s;
+    struct ckpt_value value;
+    struct bytes ns, id;
+    bool keeps;
+    if (!ckpt_key_parts(record_key_bytes(record), &ns, &id) ||
+        ckpt_decode(record_value(record), &value) != 0)
+        return ckpt_damaged(&walk->inner, "a checkpoint");
+    if (self->of_ns && !bytes_equal(ns, self->ns))
+        return 0;
+    self->matched++;
+    int err = jobs_keeps(self, &walk->inner, ns, &value, record_value(record).size, &keeps);
+    return err != 0 || !keeps ? err : jobs_keep_needed(self, s, ns, &value);
+}
+
+static int jobs_mark(struct ckpt_job *self, struct op_ctx *ctx, bool *out_done)
+{
+    struct ckpt_walk walk; /* large: not cleared */
+    const struct record *record;
+    int err = jobs_walk_begin(self, ctx, &walk);
+    for (int i = 0; i < CKPT_WALK_SLICE && err == 0; i++) {
+        err = ckpt_walk_next(&walk, &record);
+        if (err != 0 || record == NULL)
+            break;
+        err = jobs_mark_one(self, &walk, record);
+    }
+    self->to = walk.to;
+    *out_done = walk.ended;
+    ckpt_walk_end(&walk);
+    return err;
+}
+
+static int jobs_order(const void *a, const void *b)
+{
+    uint64_t x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return (x > y) - (x < y);
+}
+
+static bool jobs_is_kept(const struct ckpt_job *self, uint64_t number)
+{
+    return self->keep.size > 0 && bsearch(&number, self->keep.data, self->keep.size / sizeof number,
+                                          sizeof number, jobs_order) != NULL;
+}
+
+/* ---- sweeping ---- */
+
+/* Does this checkpoint go? */
+static bool jobs_goes(const struct ckpt_job *self, const struct record *record)
+{
+    struct ckpt_value value;
+    struct bytes ns, id;
+    if (!ckpt_key_parts(record_key_bytes(record), &ns, &id) ||
+        ckpt_decode(record_value(record), &value) != 0)
+        return false;
+    if (self->of_session)
+        return (!self->of_ns || bytes_equal(ns, self->ns)) && !jobs_is_kept(self, value.number);
+    struct mp_reader reader = mp_reader_of(value.metadata);
+    struct bytes key, wanted;
+    struct mp mp;
+    bool text;
+    if (mp_read(&reader, &mp) != 0 || mp.kind != MP_MAP)
+        return false;
+    for (uint32_t i = 0; i < mp.count; i++) {
+        if (mp_read_bytes(&reader, &key, &text) != 0)
+            return false;
+        if (bytes_equal(key, bytes_of("run_id")))
+            return mp_read_bytes(&reader, &wanted, &text) == 0 && ckpt_has(self->run_ids, wanted);
+        if (mp_skip(&reader, MP_DEPTH_MAX) != 0)
+            return false;
+    }
+    return false;
+}
+
+/* Delete these, which stand, in the transaction of the walk. */
+static int jobs_delete(struct ckpt_job *self, struct ckpt_walk *walk,
+                       const struct record *const *records, size_t n)
+{
+    walk->txn.many = true;
+    uint64_t deleted = 0, freed = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct ckpt_session s;
+        if (!ckpt_walk_session(walk, records[i], &s))
+            continue;
+        uint64_t bytes = s.bytes, checkpoints = s.checkpoints;
+        int err = ckpt_plan_delete(&s, records[i]);
+        freed += bytes > s.bytes ? bytes - s.bytes : 0;
+        deleted += checkpoints > s.checkpoints;
+        if (err == 0)
+            err = ckpt_close(&s);
+        if (err != 0)
+            return err;
+    }
+    (void)txn_commit(&walk->txn);
+    self->deleted += deleted;
+    self->freed += freed;
+    return 0;
+}
+
+static int jobs_sweep(struct ckpt_job *self, struct op_ctx *ctx, bool *out_done)
+{
+    const struct record *records[JOBS_AT_ONCE], *record = NULL;
+    struct ckpt_walk walk; /* large: not cleared */
+    size_t n = 0;
+    int err = jobs_walk_begin(self, ctx, &walk);
+    for (int i = 0; i < CKPT_WALK_SLICE && n < JOBS_AT_ONCE && err == 0; i++) {
+        err = ckpt_walk_next(&walk, &record);
+        if (err != 0 || record == NULL)
+            break;
+        if (jobs_goes(self, record))
+            records[n++] = record;
+    }
+    self->to = walk.to;
+    *out_done = walk.ended;
+    if (err == 0 && n > 0)
+        err = jobs_delete(self, &walk, records, n);
+    ckpt_walk_end(&walk);
+    return err;
+}
+
+static int jobs_compact(struct ckpt_job *self, struct op_ctx *ctx, bool *out_done)
+{
+    bool done = false;
+    if (!self->marking)
+        return jobs_sweep(self, ctx, out_done);
+    int err = jobs_mark(self, ctx, &done);
+    if (err != 0 || !done)
+        return err;
+    if (self->keep.size > 0)
+        qsort(self->keep.data, self->keep.size / sizeof(uint64_t), sizeof(uint64_t), jobs_order);
+    self->marking = false;
+    self->to = self->from;
+    return 0;
+}
+
+static void compact_finish(struct job *job, struct reply *reply)
+{
+    struct ckpt_job *self = (struct ckpt_job *)job;
+    if (self->problem.err != 0) {
+        reply_error(reply, &self->problem);
+        return;
+    }
+    reply_map(reply, 3);
+    reply_key(reply, "deleted");
+    reply_uint(reply, self->deleted);
+    reply_key(reply, "kept");
+    reply_uint(reply, self->matched > self->deleted ? self->matched - self->deleted : 0);
+    reply_key(reply, "bytes_freed");
+    reply_uint(reply, self->freed);
+}
+
+int op_ckpt_compact(struct op_ctx *ctx, const struct args_ckpt_compact *a)
+{
+    static const struct arg none;
+    struct ckpt_id id;
+    int err = ckpt_id_arg(ctx, &a->session, "session", &id);
+    if (err == 0)
+        err = ckpt_check_ids(ctx, &a->keep_tags, "keep_tags", ctx->env->limits->items);
+    if (err == 0 && !a->keep_recent.present && !a->keep_tags.present && !a->older_than_ms.present &&
+        !a->max_bytes.present)
+        err = problem_set(ctx->problem, ERR_BAD_ARGUMENT,
+                          "ckpt.compact: give 'keep_recent', 'keep_tags', 'older_than_ms' or "
+                          "'max_bytes'; ckpt.session_delete deletes all");
+    if (err != 0)
+        return err;
+    struct ckpt_job *self = jobs_create(&a->session, &a->ns, &a->keep_tags, &none);
+    if (self == NULL)
+        return ERR_OUT_OF_MEMORY;
+    self->recent = a->keep_recent.present;
+    self->keep_recent = a->keep_recent.uint;
+    self->aged = a->older_than_ms.present;
+    self->older_than_ms = a->older_than_ms.uint;
+    self->bounded = a->max_bytes.present;
+    self->max_bytes = a->max_bytes.uint;
+    self->per_ns = a->per_ns.present && a->per_ns.boolean;
+    self->marking = true;
+    self->step = jobs_compact;
+    return jobs_start(ctx, self, compact_finish);
+}
+
+static void delete_runs_finish(struct job *job, struct reply *reply)
+{
+    struct ckpt_job *self = (struct ckpt_job *)job;
+    if (self->problem.err != 0)
+        reply_error(reply, &self->problem);
+    else
+        reply_uint(reply, self->deleted);
+}
+
+int op_ckpt_delete_runs(struct op_ctx *ctx, const struct args_ckpt_delete_runs *a)
+{
+    static const struct arg none;
+    int err = ckpt_check_ids(ctx, &a->run_ids, "run_ids", ctx->env->limits->items);
+    if (err != 0)
+        return err;
+    struct ckpt_job *self = jobs_create(&none, &none, &none, &a->run_ids);
+    if (self == NULL)
+        return ERR_OUT_OF_MEMORY;
+    self->step = jobs_sweep;
+    return jobs_start(ctx, self, delete_runs_finish);
+}
+
+/* ---- validate ---- */
+
+static int validate_tell(struct ckpt_job *self, const struct record *record, struct bytes ns,
+                         struct bytes id)
+{
+    if (self->n_ids == JOBS_IDS_MAX)
+        return 0;
+    struct bytes name = group_name(record_key_bytes(record));
+    int err = pack_array(&self->ids, 3);
+    (void)(err == 0 &&
+           (err = mp_utf8_valid(name) ? pack_str(&self->ids, name) : pack_bin(&self->ids, name)) ==
+               0 &&
+           (err = mp_utf8_valid(ns) ? pack_str(&self->ids, ns) : pack_bin(&self->ids, ns)) == 0 &&
+           (err = record_is_text(record) ? pack_str(&self->ids, id) : pack_bin(&self->ids, id)) ==
+               0);
+    self->n_ids += err == 0;
+    return err;
+}
+
+static int validate_one(struct ckpt_job *self, struct ckpt_walk *walk, const struct record *record)
+{
+    struct ckpt_session s;
+    struct ckpt_value value;
+    struct bytes ns = BYTES_NONE, id = BYTES_NONE;
+    if (!ckpt_walk_session(walk, record, &s))
+        return 0;
+    bool valid = ckpt_key_parts(record_key_bytes(record), &ns, &id) &&
+                 ckpt_checksum_holds(record_value(record), ns, id) &&
+                 ckpt_decode(record_value(record), &value) == 0 && ckpt_verify(&s, ns, &value);
+    self->valid += valid;
+    self->invalid += !valid;
+    return valid ? 0 : validate_tell(self, record, ns, id);
+}
+
+static int jobs_validate(struct ckpt_job *self, struct op_ctx *ctx, bool *out_done)
+{
+    struct ckpt_walk walk; /* large: not cleared */
+    const struct record *record;
+    int err = jobs_walk_begin(self, ctx, &walk);
+    for (int i = 0; i < JOBS_AT_ONCE && err == 0; i++) {
+        err = ckpt_walk_next(&walk, &record);
+        if (err != 0 || record == NULL)
+            break;
+        err = validate_one(self, &walk, record);
+    }
+    self->to = walk.to;
+    *out_done = walk.ended;
+    ckpt_walk_end(&walk);
+    return err;
+}
+
+static void validate_finish(struct job *job, struct reply *reply)
+{
+    struct ckpt_job *self = (struct ckpt_job *)job;
+    if (self->problem.err != 0) {
+        reply_error(reply, &self->problem);
+        return;
+    }
+    reply_map(reply, 3);
+    reply_key(reply, "valid");
+    reply_uint(reply, self->valid);
+    reply_key(reply, "invalid");
+    reply_uint(reply, self->invalid);
+    reply_key(reply, "ids");
+    reply_array(reply, self->n_ids);
+    if (self->n_ids > 0)
+        reply_value(reply, buf_bytes(&self->ids));
+}
+
+int op_ckpt_validate(struct op_ctx *ctx, const struct args_ckpt_validate *a)
+{
+    static const struct arg none;
+    struct ckpt_id id;
+    int err = ckpt_id_arg(ctx, &a->session, "session", &id);
+    if (err != 0)
+        return err;
+    struct ckpt_job *self = jobs_create(&a->session, &none, &none, &none);
+    if (self == NULL)
+        return ERR_OUT_OF_MEMORY;
+    self->step = jobs_validate;
+    return jobs_start(ctx, self, validate_finish);
+}

@@ -1,0 +1,718 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Checkpoints over MessagePack-RPC: what every operation of ckpt.* promises, case by case. What
+random operations and restarts come to is in ckpt_model_test.py."""
+
+import unittest
+
+from lib import TestCase, until
+from lib.stored import Stored
+
+EVERY_BYTE = bytes(range(256))[:255]
+# Ids that are easy to get wrong; none is a pattern, none ends early.
+IDS = [b"\0", b"*", b"a\0b", b"\xff" * 255, EVERY_BYTE, b"?[a]", "é".encode(), b" ", b"\0\xff",
+       b"\0\0"]
+
+
+class CkptTest(TestCase):
+    def call(self, method, *params, **options):
+        return self.c.call(f"ckpt.{method}", *params, **options)
+
+    def refuses(self, code, method, *params, **options):
+        return self.fails(code, f"ckpt.{method}", *params, **options)
+
+    def ids(self, **options):
+        """Ids that ckpt.list gives, over all its pages."""
+        found, cursor = [], None
+        while True:
+            page = self.call("list", cursor=cursor, **options)
+            found += [item["id"] for item in page["items"]]
+            cursor = page["cursor"]
+            if cursor is None:
+                return found
+
+
+class SaveTest(CkptTest):
+    def test_shape(self):
+        saved = self.call("save", "s", {"a": 1}, ns="n", id="c1", parent="c0", message="first",
+                          tags=["x", b"y"], trigger="manual", metadata={"step": 1},
+                          checkpoint=["json", b"{}"],
+                          blobs=[["ch", 1, "json", b"1"], ["other", "v2", "bytes", b"\0"]],
+                          channel_versions=[["ch", 1], ["missing", 7]])
+        self.assertEqual(set(saved), {"id", "seq", "version"})
+        self.assertEqual(saved["id"], "c1")
+        got = self.call("get", "s", ns="n")
+        self.assertEqual({**got, "created_at": 0}, {
+            "session": "s", "ns": "n", "id": "c1", "seq": saved["seq"],
+            "version": saved["version"], "parent": "c0", "created_at": 0, "message": "first",
+            "tags": ["x", b"y"], "trigger": "manual", "metadata": {"step": 1},
+            "state": {"a": 1}, "checkpoint": ["json", b"{}"],
+            "channel_versions": [["ch", 1], ["missing", 7]],
+            "blobs": [["ch", 1, "json", b"1"]], "writes": []})
+        item, = self.call("list", session="s")["items"]
+        self.assertEqual(item, {k: v for k, v in got.items()
+                                if k not in ("state", "blobs", "writes")})
+        item, = self.call("list", session="s", with_state=True)["items"]
+        self.assertEqual(item, got)
+
+    def test_defaults(self):
+        saved = self.call("save", "s", None)
+        got = self.call("get", "s")
+        self.assertEqual(got["id"], saved["id"])
+        self.assertRegex(saved["id"], "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-"
+                                      "[0-9a-f]{12}$")
+        self.assertEqual((got["ns"], got["parent"], got["message"], got["trigger"]),
+                         ("", None, None, None))
+        self.assertEqual((got["tags"], got["metadata"], got["channel_versions"], got["blobs"]),
+                         ([], {}, [], []))
+        self.assertIsNone(got["state"])
+
+    def test_made_ids_sort_as_they_were_made(self):
+        made = [self.call("save", "s", i)["id"] for i in range(300)]
+        self.assertEqual(made, sorted(made))
+        self.assertEqual(self.ids(session="s", ns=""), made[::-1])
+        self.assertEqual(self.ids(session="s", limit=7), made[::-1])
+
+    def test_numbers_follow_each_other(self):
+        seqs = [self.call("save", session, i)["seq"] for i in range(5) for session in "ab"]
+        self.assertEqual(seqs, list(range(seqs[0], seqs[0] + 10)))
+
+    def test_same_id_replaces(self):
+        first = self.call("save", "s", 1, id="c", blobs=[["a", 1, "t", b"1"]])
+        self.call("put_writes", "s", "", "c", "task", [[0, "w", "t", b"w"]])
+        second = self.call("save", "s", 2, id="c", blobs=[["b", 1, "t", b"2"]])
+        self.assertGreater(second["seq"], first["seq"])
+        got = self.call("get", "s", id="c")
+        self.assertEqual((got["state"], got["blobs"]), (2, [["b", 1, "t", b"2"]]))
+        self.assertEqual(got["writes"], [["task", 0, "w", "t", b"w"]])
+        self.assertEqual(len(self.ids(session="s")), 1)
+        self.assertEqual(self.call("session_get", "s")["checkpoints"], 1)
+
+    def test_blob_versions_are_kept(self):
+        self.call("save", "s", 0, id="1", blobs=[["a", 1, "t", b"first"]])
+        self.call("save", "s", 0, id="2", blobs=[["a", 1, "t", b"second"], ["a", 2, "t", b"new"]],
+                  channel_versions=[["a", 1]])
+        self.assertEqual(self.call("get", "s", id="2")["blobs"], [["a", 1, "t", b"first"]])
+        self.call("save", "s", 0, id="3", channel_versions=[["a", 2]])
+        self.assertEqual(self.call("get", "s", id="3")["blobs"], [["a", 2, "t", b"new"]])
+
+    def test_versions_are_opaque(self):
+        versions = [0, 1, -1, 2 ** 63, 1.5, "00000000000000000000000000000001.0", b"\0\xff", 2.0]
+        for i, version in enumerate(versions):
+            self.call("save", "s", i, id=f"c{i}", blobs=[["a", version, "t", b"%d" % i]])
+        for i, version in enumerate(versions):
+            self.assertEqual(self.call("get", "s", id=f"c{i}")["blobs"],
+                             [["a", version, "t", b"%d" % i]])
+
+    def test_a_blob_comes_later(self):
+        self.call("save", "s", 0, id="1", channel_versions=[["a", 5]])
+        self.assertEqual(self.call("get", "s", id="1")["blobs"], [])
+        self.call("save", "s", 0, id="2", blobs=[["a", 5, "t", b"x"]])
+        self.assertEqual(self.call("get", "s", id="1")["blobs"], [["a", 5, "t", b"x"]])
+        self.assertTrue(self.call("delete", "s", "2"))
+        self.assertEqual(self.call("get", "s", id="1")["blobs"], [["a", 5, "t", b"x"]])
+
+    def test_every_id(self):
+        for i, name in enumerate(IDS):
+            self.call("save", name, i, ns=name, id=name, parent=name)
+            self.call("put_writes", name, name, name, name, [[i, name[:3], "t", name]])
+        for i, name in enumerate(IDS):
+            got = self.call("get", name, ns=name, id=name)
+            self.assertEqual((got["session"], got["ns"], got["id"], got["parent"], got["state"]),
+                             (name, name, name, name, i))
+            self.assertEqual(got["writes"], [[name, i, name[:3], "t", name]])
+            self.assertIsNone(self.call("get", name, ns=b"", id=name))
+            self.assertEqual(len(self.ids(session=name)), 1)
+        self.assertEqual(len(self.ids()), len(IDS))
+
+    def test_str_and_bin_are_one(self):
+        self.call("save", b"s", 1, ns=b"n", id=b"c")
+        got = self.call("get", "s", ns="n", id="c")
+        self.assertEqual((got["session"], got["ns"], got["id"]), (b"s", b"n", b"c"))
+
+    def test_states_come_back_byte_for_byte(self):
+        for state in [0, -1, 1.5, "text", b"\0", [1, [2, {"a": None}]], {}, True,
+                      {"k": ["x" * 70000]}]:
+            saved = self.call("save", "s", state)
+            self.assertEqual(self.call("get", "s", id=saved["id"])["state"], state)
+            self.assertEqual(self.call("restore", "s", saved["id"]), state)
+
+    def test_parents_need_not_exist(self):
+        self.call("save", "s", 1, id="a", parent="nobody")
+        self.assertEqual([c["id"] for c in self.call("history", "s", "", "a")["items"]], ["a"])
+
+    def test_many(self):
+        saved = self.call("save_many", "s", [{"state": i, "id": f"{i:03}", "tags": ["t"]}
+                                             for i in range(100)])
+        self.assertEqual([one["id"] for one in saved], [f"{i:03}" for i in range(100)])
+        self.assertEqual(len({one["version"] for one in saved}), 1)
+        self.assertEqual(self.call("session_get", "s")["checkpoints"], 100)
+        self.assertEqual(self.call("save_many", "s", []), [])
+        # the same id twice: the last one holds
+        self.call("save_many", "t", [{"state": 1, "id": "x", "blobs": [["a", 1, "t", b"1"]]},
+                                     {"state": 2, "id": "x", "blobs": [["a", 2, "t", b"2"]]}])
+        self.assertEqual(self.call("get", "t")["state"], 2)
+        self.assertEqual(self.call("session_get", "t")["checkpoints"], 1)
+
+    def test_many_or_none(self):
+        self.refuses("BAD_ARGUMENT", "save_many", "s", [{"state": 1}, {"id": "x"}])
+        self.refuses("BAD_ARGUMENT", "save_many", "s", [{"state": 1}, 5])
+        self.refuses("BAD_ARGUMENT", "save_many", "s", [{"state": 1, "session": "t"}])
+        self.refuses("BAD_ARGUMENT", "save_many", "s", [{"state": 1, "nonsense": 1}])
+        self.refuses("BAD_ARGUMENT", "save_many", "s", 7)
+        self.assertIsNone(self.call("session_get", "s"))
+
+    def test_refused(self):
+        long = "x" * 256
+        for session, options, code in [
+                ("", {}, "BAD_ARGUMENT"), (7, {}, "BAD_ARGUMENT"), (long, {}, "LIMIT_EXCEEDED"),
+                ("s", {"id": ""}, "BAD_ARGUMENT"), ("s", {"id": long}, "LIMIT_EXCEEDED"),
+                ("s", {"ns": long}, "LIMIT_EXCEEDED"), ("s", {"parent": long}, "LIMIT_EXCEEDED"),
+                ("s", {"tags": "t"}, "BAD_ARGUMENT"), ("s", {"tags": [""]}, "BAD_ARGUMENT"),
+                ("s", {"tags": [1]}, "BAD_ARGUMENT"), ("s", {"tags": ["t"] * 65}, "LIMIT_EXCEEDED"),
+                ("s", {"metadata": [1]}, "BAD_ARGUMENT"), ("s", {"blobs": [["a"]]}, "BAD_ARGUMENT"),
+                ("s", {"blobs": [["a", None, "t", b""]]}, "BAD_ARGUMENT"),
+                ("s", {"blobs": [["a", 1, "t", 5]]}, "BAD_ARGUMENT"),
+                ("s", {"blobs": [[long, 1, "t", b""]]}, "BAD_ARGUMENT"),
+                ("s", {"channel_versions": {"a": 1}}, "BAD_ARGUMENT"),
+                ("s", {"channel_versions": [["a", [1]]]}, "BAD_ARGUMENT"),
+                ("s", {"ttl_ms": -1}, "BAD_ARGUMENT")]:
+            with self.subTest(session=session, options=options):
+                self.refuses(code, "save", session, 1, **options)
+        self.assertEqual(self.call("metrics"), {"sessions": 0, "checkpoints": 0, "bytes": 0})
+
+    def test_auto(self):
+        self.call("auto", "s", 3600000)
+        first = self.call("save", "s", 1, trigger="code_modified")
+        again = self.call("save", "s", 2, trigger="code_modified")
+        self.assertEqual(again, {**first, "throttled": True})
+        self.assertNotIn("throttled", self.call("save", "s", 3, trigger="manual"))
+        self.assertNotIn("throttled", self.call("save", "s", 4))
+        self.assertNotIn("throttled", self.call("save", "s", 5, ns="other", trigger="x"))
+        self.call("auto", "s", 0)
+        self.assertNotIn("throttled", self.call("save", "s", 6, trigger="code_modified"))
+
+
+class WritesTest(CkptTest):
+    def test_before_the_checkpoint(self):
+        self.assertEqual(self.call("put_writes", "s", "", "c", "task", [[0, "ch", "json", b"1"]]),
+                         1)
+        self.assertIsNone(self.call("get", "s", id="c"))
+        self.call("save", "s", 1, id="c")
+        self.assertEqual(self.call("get", "s", id="c")["writes"], [["task", 0, "ch", "json", b"1"]])
+
+    def test_twice_changes_nothing(self):
+        writes = [[0, "a", "t", b"0"], [1, "b", "t", b"1"]]
+        self.call("save", "s", 1, id="c")
+        self.assertEqual(self.call("put_writes", "s", "", "c", "t", writes), 2)
+        self.assertEqual(self.call("put_writes", "s", "", "c", "t",
+                                   [[0, "a", "t", b"other"], [2, "c", "t", b"2"]]), 1)
+        self.assertEqual([w[4] for w in self.call("get", "s")["writes"]], [b"0", b"1", b"2"])
+        self.assertEqual(self.call("put_writes", "s", "", "c", "t", [[0, "a", "t", b"new"]],
+                                   overwrite=True), 1)
+        self.assertEqual([w[4] for w in self.call("get", "s")["writes"]], [b"new", b"1", b"2"])
+
+    def test_order(self):
+        self.call("save", "s", 1, id="c")
+        tasks = [b"", b"\0", b"\0\0", b"\0\xff", b"a", b"a\0", b"a\0b", b"aa", b"b", b"\xff"][1:]
+        expected = []
+        for task in reversed(tasks):
+            self.call("put_writes", "s", "", "c", task,
+                      [[idx, "c", "t", b""] for idx in (5, -4, 0, 2 ** 31 - 1, -2 ** 31)])
+        for task in tasks:
+            expected += [[task, idx] for idx in (-2 ** 31, -4, 0, 5, 2 ** 31 - 1)]
+        self.assertEqual([w[:2] for w in self.call("get", "s")["writes"]], expected)
+
+    def test_refused(self):
+        for writes in [5, [[0, "c", "t"]], [["0", "c", "t", b""]], [[2 ** 31, "c", "t", b""]],
+                       [[0, "c", "t", 5]], [[0, "c" * 256, "t", b""]]]:
+            with self.subTest(writes=writes):
+                self.refuses("BAD_ARGUMENT", "put_writes", "s", "", "c", "t", writes)
+        self.assertEqual(self.call("put_writes", "s", "", "c", "t", []), 0)
+        self.assertIsNone(self.call("session_get", "s"))
+
+
+class ListTest(CkptTest):
+    def setUp(self):
+        super().setUp()
+        self.saved = []
+        for i in range(60):
+            saved = self.call("save", f"s{i % 3}", i, ns=("", "sub")[i % 2], id=f"{i:03}",
+                              tags=["even"] if i % 2 == 0 else ["odd", f"t{i % 5}"],
+                              trigger="manual" if i % 4 else "timer",
+                              metadata={"step": i, "source": "loop" if i % 3 else "input"})
+            self.saved.append({"i": i, **saved})
+
+    def expect(self, condition, **options):
+        expected = [f"{i:03}" for i in reversed(range(60)) if condition(i)]
+        for limit in (1000, 7, 1):
+            with self.subTest(limit=limit, options=options):
+                self.assertEqual(self.ids(limit=limit, **options), expected)
+
+    def test_filters(self):
+        self.expect(lambda i: True)
+        self.expect(lambda i: i % 3 == 1, session="s1")
+        self.expect(lambda i: i % 3 == 1 and i % 2 == 0, session="s1", ns="")
+        self.expect(lambda i: i % 2 == 1, ns="sub")
+        self.expect(lambda i: i % 2 == 0, tag="even")
+        self.expect(lambda i: i % 4 == 0, trigger="timer")
+        self.expect(lambda i: i < 30, before="030")
+        self.expect(lambda i: 10 < i < 30, before="030", after="010")
+        self.expect(lambda i: 10 < i < 30 and i % 6 == 0, before="030", after="010", session="s0",
+                    ns="")
+        self.expect(lambda i: i % 3 == 0, filter={"source": "input"})
+        self.expect(lambda i: i >= 50, filter={"step": {"$gte": 50}})
+        self.expect(lambda i: i == 8, filter={"step": 8, "source": "loop"})
+        self.expect(lambda i: True, filter={})
+        self.expect(lambda i: False, session="nobody")
+        self.expect(lambda i: False, session="nobody", ns="")
+
+    def test_numbers(self):
+        low, high = self.saved[20]["seq"], self.saved[40]["seq"]
+        self.expect(lambda i: 20 <= i <= 40, from_seq=low, to_seq=high)
+        self.expect(lambda i: 20 <= i <= 40 and i % 3 == 0, from_seq=low, to_seq=high, session="s0")
+        self.expect(lambda i: 20 <= i <= 40 and i % 6 == 0, from_seq=low, to_seq=high, session="s0",
+                    ns="")
+
+    def test_times(self):
+        now = self.call("get", "s0", ns="sub")["created_at"]
+        self.assertEqual(len(self.ids(from_time=now - 60000, to_time=now + 1)), 60)
+        self.assertEqual(self.ids(from_time=now + 60000), [])
+        self.assertEqual(self.ids(to_time=1), [])
+
+    def test_refused(self):
+        self.refuses("BAD_ARGUMENT", "list", filter={"$nonsense": 1})
+        self.refuses("BAD_ARGUMENT", "list", limit=0)
+        self.refuses("LIMIT_EXCEEDED", "list", limit=10 ** 9)
+        self.refuses("BAD_ARGUMENT", "list", cursor="x")
+        self.refuses("BAD_ARGUMENT", "list", cursor=b"n12345678", session="s0", ns="")
+
+    def test_latest_is_the_greatest_id(self):
+        self.call("save", "late", 1, id="b")
+        self.call("save", "late", 2, id="a")
+        self.assertEqual(self.call("get", "late")["id"], "b")
+        self.assertEqual(self.ids(session="late", ns=""), ["b", "a"])
+        self.assertEqual(self.ids(session="late"), ["a", "b"])
+
+
+class EditTest(CkptTest):
+    def setUp(self):
+        super().setUp()
+        self.call("save", "s", {"a": 1}, id="c", tags=["x"])
+
+    def test_restore(self):
+        self.assertEqual(self.call("restore", "s", "c"), {"a": 1})
+        note, = self.call("notes", "s")["items"]
+        self.assertEqual((note["id"], note["type"]), ("c", "restored"))
+        self.refuses("NOT_FOUND", "restore", "s", "d")
+        self.refuses("NOT_FOUND", "restore", "t", "c")
+        self.call("save", "t", 2, id="d")
+        self.refuses("NOT_FOUND", "restore", "s", "d")
+
+    def test_tags(self):
+        self.assertEqual(self.call("tag", "s", "c", ["y", "x"]), ["x", "y"])
+        self.assertEqual(self.call("get", "s")["tags"], ["x", "y"])
+        self.assertEqual(self.ids(tag="y"), ["c"])
+        self.assertEqual(self.call("untag", "s", "c", ["x", "z"]), ["y"])
+        self.assertEqual(self.ids(tag="x"), [])
+        self.assertEqual(self.call("validate")["valid"], 1)
+        self.refuses("NOT_FOUND", "tag", "s", "d", ["y"])
+        self.refuses("NOT_FOUND", "untag", "t", "c", ["y"])
+        self.refuses("LIMIT_EXCEEDED", "tag", "s", "c", [f"{i}" for i in range(64)])
+
+    def test_notes(self):
+        for i in range(5):
+            self.call("annotate", "s", "c", f"note {i}", severity=["info", "critical"][i % 2])
+        self.call("save", "s", 1, id="d")
+        self.call("annotate", "s", "d", b"\xff")
+        for options in ({"id": "c"}, {"id": "c", "ns": ""}):
+            items, cursor = [], None
+            while True:
+                page = self.call("notes", "s", limit=2, cursor=cursor, **options)
+                items += page["items"]
+                cursor = page["cursor"]
+                if cursor is None:
+                    break
+            self.assertEqual([n["note"] for n in items], [f"note {i}" for i in range(5)])
+        self.assertEqual([n["severity"] for n in items][:2], ["info", "critical"])
+        self.assertEqual(len(self.call("notes", "s")["items"]), 6)
+        self.assertEqual(self.call("notes", "s", id="d")["items"][0]["note"], b"\xff")
+        self.assertEqual(self.call("notes", "nobody"), {"items": [], "cursor": None})
+        self.refuses("NOT_FOUND", "annotate", "s", "nothing", "n")
+        self.refuses("BAD_ARGUMENT", "annotate", "s", "c", "n", severity="loud")
+
+    def test_delete(self):
+        self.call("save", "s", 2, id="d", blobs=[["a", 1, "t", b"shared"], ["b", 1, "t", b"own"]])
+        self.call("save", "s", 3, id="e", channel_versions=[["a", 1]])
+        self.call("put_writes", "s", "", "d", "t", [[0, "c", "t", b""]])
+        self.call("annotate", "s", "d", "n")
+        self.assertTrue(self.call("delete", "s", "d"))
+        self.assertFalse(self.call("delete", "s", "d"))
+        self.assertFalse(self.call("delete", "nobody", "d"))
+        self.assertEqual(self.call("get", "s", id="e")["blobs"], [["a", 1, "t", b"shared"]])
+        self.call("save", "s", 4, id="d", channel_versions=[["b", 1]])
+        got = self.call("get", "s", id="d")
+        self.assertEqual((got["blobs"], got["writes"]), ([], []))
+        self.assertEqual(self.call("notes", "s")["items"], [])
+
+    def test_bytes_come_back_to_what_they_were(self):
+        before = self.call("session_get", "s")["bytes"]
+        self.call("save", "s", "x" * 1000, id="d", blobs=[["a", 1, "t", b"y" * 1000]])
+        self.call("put_writes", "s", "", "d", "t", [[0, "c", "t", b"z" * 1000]])
+        self.call("annotate", "s", "d", "n")
+        self.assertGreater(self.call("session_get", "s")["bytes"], before + 3000)
+        self.call("delete", "s", "d")
+        self.assertEqual(self.call("session_get", "s")["bytes"], before)
+
+
+class SessionsTest(CkptTest):
+    def test_create(self):
+        self.assertTrue(self.call("session_create", "s", name="n", meta={"k": 1})["created"])
+        self.assertFalse(self.call("session_create", "s", ttl_ms=3600000)["created"])
+        got = self.call("session_get", "s")
+        self.assertEqual((got["name"], got["meta"], got["ttl_ms"], got["checkpoints"]),
+                         ("n", {"k": 1}, 3600000, 0))
+        self.assertGreater(got["expires_at"], got["created_at"])
+        self.assertIsNone(self.call("session_get", "t"))
+        self.refuses("LIMIT_EXCEEDED", "session_create", "s", name="x" * 4097)
+        self.refuses("BAD_ARGUMENT", "session_create", "s", meta=5)
+        self.refuses("CONFLICT", "session_create", "s", delta=True)
+
+    def test_list(self):
+        for i in range(25):
+            self.call("save", f"s{i:02}", i)
+        self.call("put_writes", "s03", "", "x", "t", [[0, "c", "t", b""]])
+        order = [f"s{i:02}" for i in range(25)]
+        for limit in (100, 4):
+            for newest, expected in ((False, order),
+                                     (True, order[:-1:-1] + order[::-1])):
+                found, cursor = [], None
+                while True:
+                    page = self.call("session_list", limit=limit, cursor=cursor, newest=newest)
+                    found += [item["session"] for item in page["items"]]
+                    cursor = page["cursor"]
+                    if cursor is None:
+                        break
+                self.assertEqual(sorted(found), order)
+                if not newest:
+                    self.assertEqual(found, order)
+                else:
+                    self.assertEqual(set(found[:2]), {"s03", "s24"})
+                    self.assertEqual(found[2:], [s for s in order[::-1] if s not in found[:2]])
+        self.assertEqual(len(self.call("session_list", prefix="s1")["items"]), 10)
+        self.assertEqual(len(self.call("session_list", prefix="s1", newest=True)["items"]), 10)
+
+    def test_delete(self):
+        for i in range(10):
+            self.call("save", "s", i, id=f"{i}", blobs=[["a", i, "t", b"x"]])
+        self.call("put_writes", "s", "", "0", "t", [[0, "c", "t", b""]])
+        self.call("save", "other", 1)
+        self.assertEqual(self.call("session_delete", "s"), 10)
+        self.assertEqual(self.call("session_delete", "s"), 0)
+        self.assertIsNone(self.call("get", "s"))
+        self.assertEqual(len(self.ids()), 1)
+        self.call("save", "s", "new", id="0", channel_versions=[["a", 0]])
+        got = self.call("get", "s")
+        self.assertEqual((got["blobs"], got["writes"]), ([], []))
+        until(lambda: self.c.call("run.list", prefix=self._testMethodName)["items"][0]["records"] <
+              8, "the memory is given back")
+
+    def test_expiry(self):
+        self.call("save", "s", 1, id="c", ttl_ms=60)
+        self.call("save", "t", 1)
+        until(lambda: self.call("get", "s") is None, "the session expires")
+        self.assertEqual(len(self.ids()), 1)
+        self.call("save", "s", 2, id="d")
+        self.assertEqual(self.ids(session="s"), ["d"])
+        self.assertIsNone(self.call("session_get", "s")["expires_at"])
+
+    def test_metrics(self):
+        self.call("save", "s", 1)
+        self.call("save", "t", 1)
+        self.call("save", "t", 1)
+        metrics = self.call("metrics")
+        self.assertEqual((metrics["sessions"], metrics["checkpoints"]), (2, 3))
+
+
+class JobsTest(CkptTest):
+    def setUp(self):
+        super().setUp()
+        for i in range(200):
+            self.call("save", "s", {"i": i, "pad": "x" * 100}, ns=("", "sub")[i % 2],
+                      id=f"{i:03}", tags=["keep"] if i % 50 == 0 else [],
+                      metadata={"run_id": f"r{i % 4}"}, blobs=[["a", i, "t", b"%d" % i]])
+
+    def kept(self, **rules):
+        before = self.call("session_get", "s")["bytes"]
+        done = self.call("compact", "s", **rules)
+        left = self.ids(session="s")
+        self.assertEqual(done["deleted"], 200 - len(left))
+        self.assertEqual(before - self.call("session_get", "s")["bytes"], done["bytes_freed"])
+        for name in left:
+            ns = ("", "sub")[int(name) % 2]
+            self.assertEqual(self.call("get", "s", ns=ns, id=name)["blobs"],
+                             [["a", int(name), "t", b"%d" % int(name)]])
+        return [int(name) for name in left[::-1]], done
+
+    def test_recent(self):
+        left, done = self.kept(keep_recent=10)
+        self.assertEqual(left, list(range(190, 200)))
+        self.assertEqual(done["kept"], 10)
+
+    def test_recent_per_ns(self):
+        left, _ = self.kept(keep_recent=1, per_ns=True)
+        self.assertEqual(left, [198, 199])
+
+    def test_one_ns(self):
+        left, done = self.kept(keep_recent=0, ns="sub")
+        self.assertEqual(left, list(range(0, 200, 2)))
+        self.assertEqual(done["kept"], 0)
+
+    def test_tags(self):
+        self.assertEqual(self.kept(keep_tags=["keep"])[0], [0, 50, 100, 150])
+
+    def test_union(self):
+        self.assertEqual(self.kept(keep_tags=["keep", "x"], keep_recent=2)[0],
+                         [0, 50, 100, 150, 198, 199])
+
+    def test_age_and_bytes(self):
+        self.assertEqual(len(self.kept(older_than_ms=3600000)[0]), 200)
+        left, _ = self.kept(max_bytes=3000)
+        self.assertEqual(left, list(range(200 - len(left), 200)))
+        self.assertTrue(3 < len(left) < 30, left)
+
+    def test_needed_ancestors_stay(self):
+        self.call("save", "d", 0, id="0", blobs=[["delta", 1, "t", b"seed"]])
+        for i in range(1, 6):
+            self.call("save", "d", i, id=f"{i}", parent=f"{i - 1}",
+                      channel_versions=[["delta", i + 1]])
+        self.call("save", "d", 9, id="9", parent="0", blobs=[["delta", 50, "t", b"x"]])
+        self.call("delete", "d", "9")
+        self.call("compact", "d", keep_recent=1)
+        self.assertEqual(self.ids(session="d"), ["5", "4", "3", "2", "1", "0"])
+
+    def test_refused(self):
+        self.refuses("BAD_ARGUMENT", "compact", "s")
+        self.refuses("BAD_ARGUMENT", "compact", "s", keep_tags="x")
+        self.assertEqual(self.call("compact", "nobody", keep_recent=1),
+                         {"deleted": 0, "kept": 0, "bytes_freed": 0})
+
+    def test_delete_runs(self):
+        self.call("save", "t", 1, metadata={"run_id": "r1"})
+        self.assertEqual(self.call("delete_runs", ["r1", "r3", "none"]), 101)
+        self.assertEqual({int(i) % 2 for i in self.ids()}, {0})
+        self.assertEqual(self.call("delete_runs", []), 0)
+        self.refuses("BAD_ARGUMENT", "delete_runs", "r1")
+
+    def test_validate(self):
+        self.assertEqual(self.call("validate"), {"valid": 200, "invalid": 0, "ids": []})
+        self.assertEqual(self.call("validate", session="s")["valid"], 200)
+        self.assertEqual(self.call("validate", session="t")["valid"], 0)
+
+    def test_history(self):
+        for i in range(50):
+            self.call("save", "h", i, id=f"{i:02}", parent=f"{i - 1:02}",
+                      blobs=[["a", i, "t", b""], ["b", i, "t", b""]])
+            self.call("put_writes", "h", "", f"{i:02}", "t",
+                      [[0, "a", "t", b""], [1, "b", "t", b""]])
+        found, cursor = [], None
+        while True:
+            page = self.call("history", "h", "", "40", ["b"], limit=7, cursor=cursor)
+            found += page["items"]
+            cursor = page["cursor"]
+            if cursor is None:
+                break
+        self.assertEqual([c["id"] for c in found], [f"{i:02}" for i in range(40, -1, -1)])
+        self.assertEqual(found[0]["blobs"], [["b", 40, "t", b""]])
+        self.assertEqual(found[0]["writes"], [["t", 1, "b", "t", b""]])
+        self.assertEqual(len(self.call("history", "h")["items"]), 50)
+        self.assertEqual(self.call("history", "nobody"), {"items": [], "cursor": None})
+
+    def test_circles_end(self):
+        self.call("save", "c", 1, id="a", parent="b")
+        self.call("save", "c", 1, id="b", parent="a")
+        self.call("save", "c", 1, id="self", parent="self")
+        items, cursor = [], None
+        while True:
+            page = self.call("history", "c", "", "a", limit=1, cursor=cursor)
+            items += page["items"]
+            cursor = page["cursor"]
+            if cursor is None:
+                break
+        self.assertLessEqual(len(items), 3)
+        self.assertEqual(self.call("fork", "c", "self", "copy")["checkpoints"], 1)
+
+    def test_fork(self):
+        for i in range(20):
+            self.call("save", "h", {"i": i}, id=f"{i:02}", parent=f"{i - 1:02}" if i else None,
+                      tags=["t"], metadata={"i": i}, blobs=[["a", i // 2, "t", b"%d" % i]])
+            self.call("put_writes", "h", "", f"{i:02}", "t", [[0, "a", "t", b"%d" % i]])
+            self.call("annotate", "h", f"{i:02}", "note")
+        done = self.call("fork", "h", "09", "copy")
+        self.assertEqual(done["checkpoints"], 10)
+        self.assertEqual(self.ids(session="copy"), [f"{i:02}" for i in range(9, -1, -1)])
+        for i in range(10):
+            left = self.call("get", "h", id=f"{i:02}")
+            right = self.call("get", "copy", id=f"{i:02}")
+            for field in ("session", "seq", "version"):
+                left.pop(field), right.pop(field)
+            self.assertEqual(left, right)
+        self.assertEqual(len(self.call("notes", "copy")["items"]), 10)
+        self.refuses("CONFLICT", "fork", "h", "09", "copy")
+        self.refuses("NOT_FOUND", "fork", "h", "99", "other")
+        self.refuses("NOT_FOUND", "fork", "nobody", "09", "other")
+        self.refuses("BAD_ARGUMENT", "fork", "h", "09", "h")
+        self.assertIsNone(self.call("session_get", "other"))
+        self.call("session_delete", "h")
+        self.assertEqual(self.call("get", "copy")["state"], {"i": 9})
+
+
+def growing(i, words=2000):
+    """The state of an agent at step i: messages that grow, a map in which little changes."""
+    return {"messages": [f"{k} " + "word " * (k % 7) for k in range(100 + i)],
+            "memory": {f"key{k}": (k * 7919 + (i if k == i % 50 else 0)) % 10 ** 9
+                       for k in range(words)},
+            "step": i, "text": "x" * 3000}
+
+
+class DeltaTest(CkptTest):
+    def setUp(self):
+        super().setUp()
+        self.call("session_create", "d", delta=True)
+
+    def fill(self, n=60, session="d"):
+        for i in range(n):
+            self.call("save", session, growing(i), id=f"{i:03}", parent=f"{i - 1:03}",
+                      blobs=[["ch", i, "bytes", b"%d" % i + b"y" * 5000],
+                             ["s", i, "t", "z" * 3000]])
+
+    def check(self, ids, session="d"):
+        for i in ids:
+            got = self.call("get", session, id=f"{i:03}")
+            self.assertEqual(got["state"], growing(i))
+            self.assertEqual(got["blobs"], [["ch", i, "bytes", b"%d" % i + b"y" * 5000],
+                                            ["s", i, "t", "z" * 3000]])
+        left = len(self.ids(session=session))
+        self.assertEqual(self.call("validate", session=session),
+                         {"valid": left, "invalid": 0, "ids": []})
+
+    def test_little_is_stored(self):
+        self.fill()
+        self.check(range(60))
+        self.call("session_create", "full")
+        self.fill(session="full")
+        delta, full = (self.call("session_get", s)["bytes"] for s in ("d", "full"))
+        self.assertLess(delta, full / 4)
+
+    def test_bytes_come_back(self):
+        before = self.call("session_get", "d")["bytes"]
+        self.fill()
+        for i in [*range(0, 60, 2), *range(59, 0, -2)]:
+            self.assertTrue(self.call("delete", "d", f"{i:03}"))
+        self.assertEqual(self.call("session_get", "d")["bytes"], before)
+
+    def test_compact(self):
+        self.fill()
+        self.call("compact", "d", keep_recent=3)
+        self.check(range(57, 60))
+        self.call("compact", "d", keep_recent=1)
+        self.check([59])
+
+    def test_replaced(self):
+        for i in range(30):
+            self.call("save", "d", growing(i), id="same")
+        self.assertEqual(self.call("get", "d")["state"], growing(29))
+        self.call("delete", "d", "same")
+        self.assertEqual(self.call("session_get", "d")["checkpoints"], 0)
+
+    def test_many(self):
+        entries = [{"state": growing(i), "id": f"{i:03}"} for i in range(20)]
+        self.call("save_many", "d", entries)
+        self.call("save_many", "d", entries[:3] * 3)
+        for i in range(20):
+            self.assertEqual(self.call("get", "d", id=f"{i:03}")["state"], growing(i))
+        self.assertEqual(self.call("validate")["invalid"], 0)
+        self.call("compact", "d", keep_recent=2)
+        self.assertEqual(self.call("validate"), {"valid": 2, "invalid": 0, "ids": []})
+
+    def test_fork(self):
+        self.fill(20)
+        self.assertEqual(self.call("fork", "d", "014", "copy")["checkpoints"], 15)
+        self.assertTrue(self.call("session_get", "copy")["delta"])
+        self.call("session_delete", "d")
+        self.check(range(15), session="copy")
+
+
+class RestartTest(Stored):
+    """What comes back."""
+
+    def fill(self, client):
+        for i in range(50):
+            client.call("ckpt.save", f"s{i % 5}", {"i": i}, id=f"{i:02}",
+                        blobs=[["a", i // 10, "t", b"%d" % i]], tags=["t"])
+            client.call("ckpt.put_writes", f"s{i % 5}", "", f"{i:02}", "t", [[0, "c", "t", b"w"]])
+        client.call("ckpt.session_create", "s0", name="named")
+        client.call("ckpt.annotate", "s0", "00", "note")
+        client.call("ckpt.tag", "s0", "05", ["later"])
+        client.call("ckpt.delete", "s1", "01")
+        client.call("ckpt.session_delete", "s2")
+        client.call("ckpt.compact", "s3", keep_recent=2)
+        client.call("ckpt.session_create", "delta", delta=True)
+        for i in range(30):
+            client.call("ckpt.save", "delta", growing(i), id=f"{i:02}")
+        client.call("ckpt.compact", "delta", keep_recent=20)
+
+    def everything(self, client):
+        sessions = client.call("ckpt.session_list")["items"]
+        return [sessions, client.call("ckpt.session_list", newest=True),
+                client.call("ckpt.list", with_state=True, limit=1000),
+                [client.call("ckpt.list", session=s["session"]) for s in sessions],
+                [client.call("ckpt.notes", s["session"]) for s in sessions],
+                client.call("ckpt.metrics")]
+
+    def restart(self, snapshot, killed):
+        with self.subTest(snapshot=snapshot, killed=killed):
+            server = self.start()
+            with server.connect() as client:
+                self.fill(client)
+                before = self.everything(client)
+                last = client.call("ckpt.save", "end", 1)
+                client.call("ckpt.session_delete", "end")
+                if snapshot:
+                    client.call("server.snapshot")
+                    until(lambda: not client.call("server.snapshots")["running"], "snapshot")
+                client.call("server.sync")
+            self.kill(server) if killed else server.stop()
+            with self.start() as server, server.connect() as client:
+                self.assertEqual(self.everything(client), before)
+                self.assertEqual(client.call("ckpt.validate")["invalid"], 0)
+                self.assertGreater(client.call("ckpt.save", "end", 1)["seq"], last["seq"])
+                # counts of pieces came back: what others refer to stays, and no more
+                client.call("ckpt.compact", "delta", keep_recent=2)
+                self.assertEqual(client.call("ckpt.get", "delta")["state"], growing(29))
+                self.assertEqual(client.call("ckpt.validate")["invalid"], 0)
+                empty = client.call("ckpt.session_get", "delta")["bytes"]
+                self.assertGreater(empty, 0)
+                client.call("ckpt.compact", "delta", keep_recent=0)
+                self.assertEqual(client.call("ckpt.session_get", "delta")["bytes"], 0)
+                # counts of blobs came back: a shared one stays until the last that names it goes
+                client.call("ckpt.delete", "s4", "04")
+                self.assertEqual(client.call("ckpt.get", "s4", id="09")["blobs"],
+                                 [["a", 0, "t", b"4"]])
+                client.call("ckpt.delete", "s4", "09")
+                client.call("ckpt.save", "s4", 1, id="x", channel_versions=[["a", 0]])
+                self.assertEqual(client.call("ckpt.get", "s4", id="x")["blobs"], [])
+
+    def test_killed(self):
+        self.restart(False, True)
+
+    def test_snapshot(self):
+        self.restart(True, True)
+
+    def test_stopped(self):
+        self.restart(False, False)
+
+
+del CkptTest, Stored
+if __name__ == "__main__":
+    unittest.main()
