@@ -16,12 +16,17 @@ static int op_watch_kind(struct op_ctx *ctx, const struct arg *kind, enum record
                        "watch.open: no kind of records has this name; docs/watch.md lists them");
 }
 
-static int op_watch_check(struct op_ctx *ctx, const struct args_watch_open *a)
+static int op_watch_check(struct op_ctx *ctx, const struct args_watch_open *a,
+                          enum record_kind kind)
 {
     uint64_t max = ctx->env->limits->watches;
     if (a->history.present && !a->from_version.present)
         return problem_set(ctx->problem, ERR_BAD_ARGUMENT,
                            "watch.open: 'history' goes with 'from_version'");
+    if (a->values.present && a->values.boolean && kind != KIND_kv)
+        return problem_set(ctx->problem, ERR_BAD_ARGUMENT,
+                           "watch.open: 'values' is for the kind kv; records of other kinds are "
+                           "read by their operations");
     if (ctx->session->n_watches >= max)
         return problem_set(ctx->problem, ERR_LIMIT_EXCEEDED,
                            "the connection has limits.watches (%llu) watches; close some",
@@ -45,7 +50,7 @@ int op_watch_open(struct op_ctx *ctx, const struct args_watch_open *a)
     struct watch *watch;
     int err = op_watch_kind(ctx, &a->kind, &options.kind);
     if (err == 0)
-        err = op_watch_check(ctx, a);
+        err = op_watch_check(ctx, a, options.kind);
     if (err == 0)
         err = watch_open(ctx->env, ctx->session, &options, &watch);
     if (err != 0)

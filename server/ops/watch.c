@@ -315,7 +315,7 @@ static void watch_write(struct watch_page *page, const struct feed_item *item)
     reply_key(reply, "run");
     reply_bytes(reply, run, mp_utf8_valid(run));
     reply_key(reply, "key");
-    reply_bytes(reply, key, item->text);
+    reply_bytes(reply, key, item->text && record_kinds[item->kind].owner == KIND_NONE);
     if (watch->values && watch_write_value(page, item) && reply->failed == 0)
         page->out->data[head]++; /* a map of 7 */
     page->n++;

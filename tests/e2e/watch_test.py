@@ -301,6 +301,27 @@ class EventsTest(WatchCase):
         self.assertEqual([e["version"] for e in w.take(watch, 3000)], versions)
 
 
+class CheckpointTest(WatchCase):
+    def test_checkpoints(self):
+        """The keys of records that a session owns begin with its size and its id."""
+        w = self.watcher()
+        ckpt = w.open(b"\x02s1", kind="ckpt")
+        session = w.open("s", kind="session")
+        for name, number in (("s1", "a"), ("s2", "b"), ("s1", "c")):
+            self.c.call("ckpt.save", name, {"n": number}, id=number)
+        self.c.call("ckpt.delete", "s1", "a")
+        self.c.call("ckpt.session_delete", "s1")
+        events = w.take(ckpt, 3)
+        self.assertEqual([(e["type"], e["kind"], e["key"][:3], e["key"][-2:]) for e in events],
+                         [(what, "ckpt", b"\x02s1", b"\0" + number)
+                          for what, number in (("put", b"a"), ("put", b"c"), ("del", b"a"))])
+        events = w.take(session, 5)
+        self.assertEqual([short(e) for e in events],
+                         [("put", "s1"), ("put", "s2"), ("put", "s1"), ("put", "s1"),
+                          ("del", "s1")])
+        self.assertTrue(w.nothing(ckpt))
+
+
 class ManageTest(WatchCase):
     OPTIONS = {"limits.watches": 5}
 
@@ -394,7 +415,7 @@ class ManageTest(WatchCase):
                        bad, on=w)
         for options in ({"kind": "nope"}, {"kind": ""}, {"kind": 1}, {"credit": -1},
                         {"credit": 2**53}, {"from_version": "1"}, {"history": 1},
-                        {"values": 1}, {"nope": 1}, {"run": ""}):
+                        {"values": 1}, {"values": True, "kind": "piece"}, {"nope": 1}, {"run": ""}):
             self.fails("BAD_ARGUMENT", "watch.open", on=w, **options)
         self.fails("NOT_FOUND", "watch.credit", 99, 1, on=w)
         self.fails("BAD_ARGUMENT", "watch.credit", watch, 1, on=w)  # it has none
