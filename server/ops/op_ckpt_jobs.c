@@ -117,7 +117,8 @@ static void jobs_views(struct ckpt_job *self)
     struct bytes *views[] = {&self->session, &self->ns, &self->tags, &self->run_ids};
     for (size_t i = 0; i < LENGTH_OF(views); i++) {
         views[i]->data = at;
-        at += views[i]->size;
+        if (views[i]->size > 0) /* if none is given, there is no text */
+            at += views[i]->size;
     }
 }
 
