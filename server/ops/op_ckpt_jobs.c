@@ -115,11 +115,11 @@ static void jobs_views(struct ckpt_job *self)
 {
     const uint8_t *at = self->text.data;
     struct bytes *views[] = {&self->session, &self->ns, &self->tags, &self->run_ids};
-    for (size_t i = 0; i < LENGTH_OF(views); i++) {
-        views[i]->data = at;
-        if (views[i]->size > 0) /* if none is given, there is no text */
+    for (size_t i = 0; i < LENGTH_OF(views); i++)
+        if (views[i]->size > 0) {
+            views[i]->data = at;
             at += views[i]->size;
-    }
+        }
 }
 
 static struct ckpt_job *jobs_create(const struct arg *session, const struct arg *ns,

@@ -183,9 +183,10 @@ static int save_entry(struct ckpt_session *s, const struct args_ckpt_save *a,
         out->id = (struct ckpt_id){{(const uint8_t *)out->made, SAVE_ID_SIZE}, true};
     }
     err = save_parts(&parts, a);
-    struct ckpt_value value = save_value(s, a, &parts, out->number);
-    if (err == 0)
+    if (err == 0) {
+        struct ckpt_value value = save_value(s, a, &parts, out->number);
         err = ckpt_plan(s, ns, out->id, &value, save_arg(&a->blobs, save_none));
+    }
     buf_deinit(&parts.buf);
     return err;
 }

@@ -193,7 +193,7 @@ static void finish_all_jobs(struct world *w)
 static bool changes_nothing_on_error(const struct world *w, const struct request *request)
 {
     const struct args_batch *batch = (const struct args_batch *)request->args;
-    if (w->limited)
+    if (w->limited || feed_is_on(w->store->feed)) /* watches are told of the run it made */
         return false;
     if (request->op->id == OP_batch)
         return batch->conditions.present || (batch->atomic.present && batch->atomic.boolean);
@@ -273,14 +273,71 @@ static void check_record(const struct world *w, unsigned index, struct record *r
     uint64_t hash = store_hash(w->store, &key);
     REQUIRE(store_partition_index(w->store, hash) == index);
     REQUIRE(partition_find(partition, hash, &key) == record);
-    bool owned = record_kinds[key.kind].owner != KIND_NONE; /* text is then the id in the key */
-    REQUIRE(!record_is_text(record) || owned || mp_utf8_valid(key.bytes));
+    REQUIRE(!record_is_text(record) || mp_utf8_valid(key.bytes) ||
+            record_kinds[key.kind].owner != KIND_none); /* there it is about the id */
     REQUIRE(record_version(record) > 0 &&
             record_version(record) <= atomic_load(&w->store->version));
-    if (key.kind == KIND_blob || key.kind == KIND_piece) /* a count, and no MessagePack */
+    struct bytes value = record_value(record);
+    if (key.kind == KIND_piece || (key.kind == KIND_blob && value.size == RECORD_COUNT_BYTES))
         return;
-    struct mp_reader reader = mp_reader_of(record_value(record));
+    if (key.kind == KIND_blob)
+        value = (struct bytes){value.data + RECORD_COUNT_BYTES, value.size - RECORD_COUNT_BYTES};
+    struct mp_reader reader = mp_reader_of(value);
     REQUIRE(mp_skip(&reader, MP_DEPTH_MAX) == 0 && mp_at_end(&reader));
+}
+
+/* A session counts its checkpoints and the bytes of its records. */
+static void check_session(const struct partition *partition, const struct record *session)
+{
+    enum { BEFORE_COUNTS = 9 };
+    struct mp_reader reader = mp_reader_of(record_value(session));
+    struct mp mp, checkpoints, bytes;
+    struct record *record;
+    struct omap_iter iter;
+    uint64_t found = 0, size = 0;
+    REQUIRE(mp_read(&reader, &mp) == 0);
+    for (int i = 0; i < BEFORE_COUNTS; i++)
+        REQUIRE(mp_skip(&reader, MP_DEPTH_MAX) == 0);
+    REQUIRE(mp_read(&reader, &checkpoints) == 0 && mp_read(&reader, &bytes) == 0);
+    omap_seek(&partition->order, NULL, &iter);
+    while ((record = omap_next(&iter)) != NULL) {
+        struct record_key key = {record_run(record), record_kind_of(record),
+                                 record_key_bytes(record)};
+        struct group group;
+        struct bytes rest;
+        if (key.run != record_run(session) || !group_read(&key, &group, &rest) ||
+            !bytes_equal(group.name, record_key_bytes(session)) ||
+            group.generation != group_generation(record_value(session)))
+            continue;
+        found += key.kind == KIND_ckpt;
+        size += key.bytes.size + record_value(record).size;
+    }
+    REQUIRE(found == checkpoints.uint && size == bytes.uint);
+}
+
+/* Counts of who names blobs and pieces are what a start would count. */
+static void check_counts(const struct world *w)
+{
+    uint64_t before = 0, after = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (unsigned i = 0; i < PARTITIONS; i++) {
+            const struct record *record;
+            struct omap_iter iter;
+            uint64_t place = 1;
+            if (w->store->partitions[i].orphans != NULL)
+                return; /* half of a group may be gone */
+            omap_seek(&w->store->partitions[i].order, NULL, &iter);
+            while ((record = omap_next(&iter)) != NULL) {
+                uint8_t kind = record_kind_of(record);
+                uint64_t count = kind == KIND_blob || kind == KIND_piece ? record_count(record) : 0;
+                *(pass == 0 ? &before : &after) += count * place;
+                place = place * 31 + 1;
+            }
+        }
+        if (pass == 0)
+            ckpt_recount(w->store);
+    }
+    REQUIRE(before == after);
 }
 
 static void check_partition(const struct world *w, unsigned index)
@@ -294,6 +351,8 @@ static void check_partition(const struct world *w, unsigned index)
     omap_seek(&partition->order, NULL, &iter);
     while ((record = omap_next(&iter)) != NULL) {
         check_record(w, index, record);
+        if (record_kind_of(record) == KIND_session)
+            check_session(partition, record);
         records++;
         expiring += record_expires_at_ms(record) != 0;
         bytes += record_memory(record);
@@ -317,6 +376,7 @@ static void check_store(const struct world *w)
         reported += w->store->partitions[i].reported_bytes;
     }
     REQUIRE(reported == atomic_load(&w->store->bytes));
+    check_counts(w);
 }
 
 static void pass_time(struct world *w)

@@ -11,6 +11,7 @@
 #include "common/mem.h"
 #include "proto/pack.h"
 #include "proto/rpc.h"
+#include "server/ops/ckpt.h"
 #include "server/ops/dispatch.h"
 
 enum { SESSIONS = 2, JOBS = 4, PARTITIONS = 4, STEPS_MAX = 200, BEFORE = 3, VALUE_MAX = 300 };
