@@ -132,6 +132,8 @@ static int save_parts(struct save_parts *parts, const struct args_ckpt_save *a)
 
 static struct bytes save_part(const struct save_parts *parts, int i)
 {
+    if (parts->buf.size == 0)
+        return BYTES_NONE;
     return (struct bytes){parts->buf.data + parts->at[i], parts->at[i + 1] - parts->at[i]};
 }
 

@@ -64,19 +64,15 @@ static bool watch_is_its_run(const struct watch *watch, const struct feed_item *
 static void watch_find_run(struct op_env *env, struct watch *watch)
 {
     struct feed *feed = env->store->feed;
-    struct feed_cursor cursor = watch->cursor;
-    const struct feed_item *item;
     struct run *run = run_find(env->store->runs, watch_run(watch));
     watch->run = run_id(run);
     run_unref(run);
-    if (!feed_drops_after(feed, cursor.after))
+    if (!feed_drops_after(feed, watch->cursor.after))
         return;
-    uint64_t end = feed_end(feed);
-    while (feed_next(feed, &env->watches.reader, &cursor, end, &item) == FEED_ITEM)
-        if (watch_is_its_run(watch, item)) {
-            watch->run = item->event == EVENT_dropped ? item->run : RUN_NOWHERE;
-            return;
-        }
+    const struct feed_item *item =
+        feed_find_run(feed, &env->watches.reader, watch->cursor, watch_run(watch));
+    if (item != NULL)
+        watch->run = item->event == EVENT_dropped ? item->run : RUN_NOWHERE;
 }
 
 /* Note that events are lost, besides those that the client does not know about yet. */

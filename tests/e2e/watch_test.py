@@ -198,6 +198,23 @@ class EventsTest(WatchCase):
         for other in seen[1:]:
             self.assertEqual(other, seen[0])
 
+    def test_the_other_loop_is_woken(self):
+        """Events come at once, not when a loop happens to come round."""
+        def loop(client):
+            number = client.call("hello")["id"]
+            return client.call("server.clients", cursor=number - 1, limit=1)["items"][0]["loop"]
+
+        w = next(w for w in (self.watcher() for _ in range(20)) if loop(w) != loop(self.c))
+        watch = w.open("k")
+        took = []
+        for _ in range(41):
+            time.sleep(0.002)  # so that it sleeps, too
+            start = time.monotonic()
+            self.c.call("kv.put", "k", 1)
+            w.take(watch, 1)
+            took.append(time.monotonic() - start)
+        self.assertLess(sorted(took)[20], 0.03)
+
     def test_a_thousand_watches(self):
         watchers = [self.watcher() for _ in range(10)]
         ids = [[w.open(f"p{i % 10}:") for i in range(100)] for w in watchers]
@@ -316,7 +333,7 @@ class ManageTest(WatchCase):
                        bad, on=w)
         for options in ({"kind": "nope"}, {"kind": ""}, {"kind": 1}, {"credit": -1},
                         {"credit": 2**53}, {"from_version": "1"}, {"history": 1},
-                        {"values": 1}, {"nope": 1}, {"run": ""}):
+                        {"values": 1}, {"values": True, "kind": "piece"}, {"nope": 1}, {"run": ""}):
             self.fails("BAD_ARGUMENT", "watch.open", on=w, **options)
         self.fails("NOT_FOUND", "watch.credit", 99, 1, on=w)
         self.fails("BAD_ARGUMENT", "watch.credit", watch, 1, on=w)  # it has none
@@ -488,6 +505,38 @@ class RestartTest(unittest.TestCase):
                     w.open(from_version=after + 1)
                     self.assertEqual(w.take(1, 1), [{"type": "gap", "from_version": after + 2,
                                                      "version": after + 2}])
+
+    def test_killed(self):
+        """What was told is there when the server comes back, and who resumes is told how far it
+        has to read again."""
+        for mode in ("buffered", "strict"):
+            with tempfile.TemporaryDirectory(prefix="cairn-e2e-") as folder:
+                server = Server(self.options(folder, mode))
+                w = Watcher(server.address)
+                opened = w.call("watch.open", "k")
+                writer = server.connect()
+                writer.send(b"".join(request(i, "kv.put", [f"k{i}", i]) for i in range(20000)))
+                told = w.take(1, 500)
+                server.kill()
+                while (message := Client.message(w)) is not None:
+                    w.note(message)
+                told += w.events[1]
+                w.close()
+                writer.close()
+                last = told[-1]["version"]
+                with Server(self.options(folder, mode)) as server, Watcher(server.address) as w:
+                    items = []
+                    for i in range(0, len(told), 5000):
+                        items += w.call("kv.mget", [e["key"] for e in told[i:i + 5000]],
+                                        with_version=True)
+                    self.assertEqual([i and i[1] for i in items], [e["version"] for e in told])
+                    there = w.call("server.info", section="keyspace")["keyspace"]["version"]
+                    self.assertGreaterEqual(there, last)
+                    w.open("k", from_version=last, history=opened["history"])
+                    if there > last:
+                        self.assertEqual(w.take(1, 1), [{"type": "gap", "version": there,
+                                                         "from_version": last + 1}])
+                    self.assertTrue(w.nothing(1))
 
     def test_memory_is_another_history(self):
         histories = set()
