@@ -9,10 +9,17 @@
  */
 #include "client/loadgen/command.h"
 
-#define COMMAND_KEY  "__rand_int__"
-#define COMMAND_DATA "__data__"
+#include "common/num.h"
 
-_Static_assert(sizeof COMMAND_KEY - 1 == COMMAND_KEY_SIZE, "digits take the placeholder's place");
+#define COMMAND_DATA         "__data__"
+#define COMMAND_REPLY        "__reply__"
+#define COMMAND_NUMBER       "__number__"
+#define COMMAND_NUMBER_BEGIN "__number:"
+#define COMMAND_NUMBER_END   "__"
+#define COMMAND_NUMBER_MAX   (INT64_C(1) << 53)
+
+_Static_assert(sizeof COMMAND_DIGITS - 1 == COMMAND_KEY_SIZE,
+               "digits take the placeholder's place");
 
 void command_split(const char *text, struct command *out)
 {
@@ -40,9 +47,47 @@ bool command_is_data(struct bytes word)
     return bytes_equal(word, bytes_of(COMMAND_DATA));
 }
 
+bool command_is_key(struct bytes word)
+{
+    return bytes_equal(word, bytes_of(COMMAND_KEY_ITSELF));
+}
+
+bool command_is_reply(struct bytes word)
+{
+    return bytes_equal(word, bytes_of(COMMAND_REPLY));
+}
+
+bool command_is_number(struct bytes word, uint64_t *out_low, uint64_t *out_high)
+{
+    const size_t begin = sizeof COMMAND_NUMBER_BEGIN - 1, end = sizeof COMMAND_NUMBER_END - 1;
+    int64_t low = 0, high = 999999;
+    if (!bytes_equal(word, bytes_of(COMMAND_NUMBER))) {
+        if (word.size < begin + end || !bytes_start_with(word, bytes_of(COMMAND_NUMBER_BEGIN)) ||
+            memcmp(word.data + word.size - end, COMMAND_NUMBER_END, end) != 0)
+            return false;
+        struct bytes range = {word.data + begin, word.size - begin - end};
+        const uint8_t *dash = range.size == 0 ? NULL : memchr(range.data, '-', range.size);
+        size_t at = dash == NULL ? range.size : (size_t)(dash - range.data);
+        if (dash == NULL || !num_read_int((struct bytes){range.data, at}, &low) ||
+            !num_read_int((struct bytes){dash + 1, range.size - at - 1}, &high) || low < 0 ||
+            high < low || high > COMMAND_NUMBER_MAX)
+            return false;
+    }
+    *out_low = (uint64_t)low;
+    *out_high = (uint64_t)high;
+    return true;
+}
+
+void command_set_key(struct command *command, const char *key)
+{
+    for (unsigned i = 0; i < command->count; i++)
+        if (command_is_key(command->words[i]))
+            command->words[i] = bytes_of(key);
+}
+
 size_t command_find_key(struct bytes word)
 {
     const uint8_t *found =
-        word.size == 0 ? NULL : memmem(word.data, word.size, COMMAND_KEY, COMMAND_KEY_SIZE);
+        word.size == 0 ? NULL : memmem(word.data, word.size, COMMAND_DIGITS, COMMAND_KEY_SIZE);
     return found == NULL ? SIZE_MAX : (size_t)(found - word.data);
 }

@@ -2,11 +2,16 @@
  *
  * A request as words, before a driver encodes it.
  *
- *   SET key:__rand_int__ __data__                RESP: a command and its arguments
- *   kv.mput [ [ key:__rand_int__ __data__ ] ]    MessagePack-RPC: an operation and its arguments
+ *   SET __key__ __data__                RESP: a command and its arguments
+ *   kv.mput [ [ __key__ __data__ ] ]    MessagePack-RPC: an operation and its arguments
  *
+ * __key__       a word of its own: a key, which is --key-prefix and __rand_int__, or one of
+ *               --key-file.
  * __rand_int__  anywhere in a word: the 12 digits of a key; each occurrence is drawn anew.
  * __data__      a word of its own: a value of --size bytes.
+ * __number__    a word of its own: a whole number from 0 to 999999 at random, or of others:
+ *               __number:1-100__.
+ * __reply__     a word of its own, in a sequence: what the request before was answered.
  * [ ]   { }     MessagePack-RPC only, words of their own: an array; a map of keys and values in
  *               turn, as options of an operation are. Whole numbers are sent as such.
  */
@@ -29,8 +34,20 @@ void command_split(const char *text, struct command *out);
 MUST_USE bool command_of_words(char *const *words, int count, struct command *out);
 
 bool command_is_data(struct bytes word);
+bool command_is_key(struct bytes word);
+bool command_is_reply(struct bytes word);
+
+/* From what to what a number is; false if the word is none, or not from 0 to 2^53. */
+bool command_is_number(struct bytes word, uint64_t *out_low, uint64_t *out_high);
+
+/* Let this word, which must live as long, stand for each __key__. */
+void command_set_key(struct command *command, const char *key);
 
 /* Where the first __rand_int__ of a word begins; SIZE_MAX: it has none. */
 size_t command_find_key(struct bytes word);
+
+#define COMMAND_DIGITS     "__rand_int__"
+#define COMMAND_KEY_USUAL  "key:" COMMAND_DIGITS
+#define COMMAND_KEY_ITSELF "__key__" /* for command_set_key: keys that are no digits */
 
 enum { COMMAND_KEY_SIZE = 12 }; /* strlen("__rand_int__"), and digits of a key */

@@ -67,6 +67,34 @@ static size_t msgpack_put_value_head(uint8_t *to, size_t size)
     return 5;
 }
 
+/* A key is a str; those of --key-file have at most 65,535 bytes. */
+static size_t msgpack_put_key_head(uint8_t *to, size_t size)
+{
+    if (size <= UINT8_MAX) {
+        to[0] = 0xd9;
+        to[1] = (uint8_t)size;
+        return 2;
+    }
+    uint16_t big_endian = htobe16((uint16_t)size);
+    to[0] = 0xda;
+    memcpy(to + 1, &big_endian, sizeof big_endian);
+    return 3;
+}
+
+static size_t msgpack_put_number(uint8_t *to, uint64_t number)
+{
+    uint64_t big_endian = htobe64(number);
+    to[0] = 0xcf;
+    memcpy(to + 1, &big_endian, sizeof big_endian);
+    return 1 + sizeof big_endian;
+}
+
+static const struct frame_style msgpack_style = {
+    .put_value_head = msgpack_put_value_head,
+    .put_key_head = msgpack_put_key_head,
+    .put_number = msgpack_put_number,
+};
+
 static bool msgpack_is_word(const struct command *command, unsigned i, char c)
 {
     return command->words[i].size == 1 && command->words[i].data[0] == c;
@@ -126,6 +154,10 @@ static int msgpack_add_argument(struct frame *out, const struct command *command
         return pack_map(&out->bytes, msgpack_count(command, i + 1) / 2);
     if (msgpack_closes(command, i))
         return 0;
+    bool done;
+    int err = driver_add_hole(out, word, &done);
+    if (err != 0 || done)
+        return err;
     if (!command_is_data(word))
         return msgpack_add_text(out, word);
     return value.data != NULL ? pack_bin(&out->bytes, value) : driver_add_value(out);
@@ -156,7 +188,7 @@ static int msgpack_encode(const struct command *command, bool inline_form, struc
         return ERR_BAD_ARGUMENT;
     int err = rpc_encode_request(&out->bytes, id_of_four_bytes, command->words[0]);
     out->id_at = 3; /* behind 94 00 ce */
-    out->put_value_head = msgpack_put_value_head;
+    out->style = &msgpack_style;
     if (err == 0)
         err = pack_array(&out->bytes, msgpack_count(command, 1));
     for (unsigned i = 1; i < command->count && err == 0; i++)

@@ -127,8 +127,11 @@ static int options_parse_number(const struct options_row *row, const char *text,
 static int options_parse_real(const struct options_row *row, const char *text, double *out_value)
 {
     long double value;
-    if (strlen(text) >= NUM_REAL_SIZE || !num_read_real(bytes_of(text), &value) ||
-        value < row->min || value > row->max)
+    struct bytes digits = bytes_of(text);
+    if (digits.size > 0 && text[digits.size - 1] == '%' && strcmp(row->arg, "PERCENT") == 0)
+        digits.size--;
+    if (digits.size >= NUM_REAL_SIZE || !num_read_real(digits, &value) || value < row->min ||
+        value > row->max)
         return ERR_BAD_ARGUMENT;
     *out_value = (double)value;
     return 0;
@@ -342,6 +345,12 @@ int options_parse(int argc, char *const *argv, struct options *out,
         options.words = argv + r.at;
         options.n_words = argc - r.at;
     }
+    /* What is given goes before what a workload stands for. */
+    if (!options.given[OPTIONS_mix] &&
+        (options.n_words > 0 || options.given[OPTIONS_tests] || options.given[OPTIONS_script]))
+        options.mix = "";
+    if (options.given[OPTIONS_requests] && !options.given[OPTIONS_duration])
+        options.duration = 0;
     if (err == 0)
         *out = options;
     return err;

@@ -70,6 +70,18 @@ static void report_latency_row(FILE *out, const char *label, const struct hist *
     fputc('\n', out);
 }
 
+/* Steps of a sequence, each by itself. */
+static void report_steps(FILE *out, const struct result *result, unsigned shape)
+{
+    const struct shape *sequence = result->workload->shapes[shape];
+    unsigned first = workload_first_step(result->workload, shape);
+    for (unsigned i = 0; i < sequence->n_steps; i++) {
+        char label[TEXT_SIZE];
+        (void)snprintf(label, sizeof label, " %u %s", i + 1, sequence->steps[i]->name);
+        report_latency_row(out, label, &result->by_shape[first + i]);
+    }
+}
+
 static void report_latency(FILE *out, const struct result *result)
 {
     const struct workload *workload = result->workload;
@@ -83,8 +95,31 @@ static void report_latency(FILE *out, const struct result *result)
         report_latency_row(out, "service", &result->service);
     if (open && result->slip.count > 0)
         report_latency_row(out, "sent late", &result->slip);
-    for (unsigned i = 0; workload_mixes(workload) && i < WORKLOAD_SHAPES; i++)
-        report_latency_row(out, workload->shapes[i]->name, &result->by_shape[i]);
+    for (unsigned i = 0; i < workload->n_shapes; i++) {
+        if (workload_mixes(workload))
+            report_latency_row(out, workload->shapes[i]->name, &result->by_shape[i]);
+        report_steps(out, result, i);
+    }
+}
+
+/* Of a mix: how often each kind came, and what became of it. */
+static void report_kinds(FILE *out, const struct result *result)
+{
+    const struct workload *workload = result->workload;
+    double all = (double)result_requests(result);
+    for (unsigned i = 0; workload_mixes(workload) && i < workload->n_shapes; i++) {
+        const struct worker_kind *kind = &result->kinds[i];
+        char requests[TEXT_SIZE], errors[TEXT_SIZE];
+        text_count(result_kind_requests(result, i), requests);
+        text_count(kind->errors, errors);
+        fprintf(out, "  %-12s %s requests (%.2f %%), %s errors", workload->shapes[i]->name,
+                requests, all > 0 ? 100 * (double)result_kind_requests(result, i) / all : 0,
+                errors);
+        if (kind->hits + kind->misses > 0)
+            fprintf(out, ", %.2f %% hits",
+                    100 * (double)kind->hits / (double)(kind->hits + kind->misses));
+        fputc('\n', out);
+    }
 }
 
 static void report_throughput(FILE *out, const struct result *result)
@@ -103,6 +138,14 @@ static void report_throughput(FILE *out, const struct result *result)
     fputc('\n', out);
 }
 
+static void report_in_flight(FILE *out, const struct plan *plan, const struct result *result)
+{
+    fprintf(out, "  %-12s %.1f requests on average", "in flight", result_in_flight(result));
+    if (plan->rate <= 0 && !plan->batch && !plan->reconnect)
+        fprintf(out, " of %u", plan->connections * plan->pipeline);
+    fputc('\n', out);
+}
+
 static void report_hits(FILE *out, const struct result *result)
 {
     char hits[TEXT_SIZE], reads[TEXT_SIZE];
@@ -112,6 +155,31 @@ static void report_hits(FILE *out, const struct result *result)
     text_count(result->counts.hits + result->counts.misses, reads);
     fprintf(out, "  %-12s %.2f %% (%s of %s reads)\n", "hits", 100 * result_hit_share(result), hits,
             reads);
+}
+
+static void report_checked(FILE *out, const struct plan *plan, const struct result *result)
+{
+    char checked[TEXT_SIZE], followed[TEXT_SIZE], corrupt[TEXT_SIZE], stale[TEXT_SIZE];
+    if (!plan->verify || result->counts.hits + result->counts.misses == 0)
+        return;
+    text_count(result->counts.checked, checked);
+    text_count(result->counts.corrupt, corrupt);
+    text_count(result->counts.followed, followed);
+    text_count(result->counts.stale, stale);
+    fprintf(out, "  %-12s %s values, %s wrong; %s of keys the connection knew, %s stale\n",
+            "verified", checked, corrupt, followed, stale);
+}
+
+static void report_fairness(FILE *out, const struct fairness *fairness)
+{
+    char min[TEXT_SIZE], median[TEXT_SIZE], max[TEXT_SIZE];
+    if (fairness->connections < 2)
+        return;
+    text_count(fairness->min, min);
+    text_count(fairness->median, median);
+    text_count(fairness->max, max);
+    fprintf(out, "  %-12s %s to %s requests a connection, median %s; Jain's index %.4f\n",
+            "fairness", min, max, median, fairness->jain);
 }
 
 static void report_cpu(FILE *out, const struct result *result)
@@ -151,7 +219,11 @@ void report_summary(FILE *out, const struct plan *plan, const struct result *res
     fprintf(out, "\n%s\n", result->workload->title);
     report_throughput(out, result);
     report_latency(out, result);
+    report_kinds(out, result);
     report_hits(out, result);
+    report_checked(out, plan, result);
+    report_in_flight(out, plan, result);
+    report_fairness(out, &result->fairness);
     report_cpu(out, result);
     report_digest(out, plan, result);
     report_warnings(out, plan, result);

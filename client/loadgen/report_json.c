@@ -263,6 +263,43 @@ static void json_latency_object(struct writer *json, const char *key, const stru
     writer_close(json, '}');
 }
 
+/* The steps of a sequence, each by itself: "1 get", "2 set". */
+static void json_steps(struct writer *json, const struct result *result, unsigned shape)
+{
+    const struct shape *sequence = result->workload->shapes[shape];
+    unsigned first = workload_first_step(result->workload, shape);
+    if (sequence->n_steps == 0)
+        return;
+    writer_open(json, "steps", '{');
+    for (unsigned i = 0; i < sequence->n_steps; i++) {
+        char name[REPORT_NAME_SIZE];
+        (void)snprintf(name, sizeof name, "%u %s", i + 1, sequence->steps[i]->name);
+        json_latency_object(json, name, &result->by_shape[first + i]);
+    }
+    writer_close(json, '}');
+}
+
+/* A kind of request of a test that mixes several. */
+static void json_kind(struct writer *json, const struct result *result, unsigned i)
+{
+    const struct worker_kind *kind = &result->kinds[i];
+    uint64_t requests = result_kind_requests(result, i);
+    if (requests == 0)
+        return;
+    writer_open(json, result->workload->shapes[i]->name, '{');
+    writer_uint(json, "count", requests);
+    writer_real(json, "ops_per_sec",
+                result->elapsed_ns > 0
+                    ? (double)result->by_shape[i].count / ((double)result->elapsed_ns / 1e9)
+                    : 0);
+    writer_uint(json, "errors", kind->errors);
+    writer_uint(json, "hits", kind->hits);
+    writer_uint(json, "misses", kind->misses);
+    json_latency(json, &result->by_shape[i]);
+    json_steps(json, result, i);
+    writer_close(json, '}');
+}
+
 static void json_latencies(struct writer *json, const struct result *result)
 {
     const struct workload *workload = result->workload;
@@ -271,11 +308,13 @@ static void json_latencies(struct writer *json, const struct result *result)
         json_latency_object(json, "service", &result->service);
     json_latency_object(json, "ttfb", &result->first_byte);
     json_latency_object(json, "slip", &result->slip);
-    if (!workload_mixes(workload))
+    if (!workload_mixes(workload)) {
+        json_steps(json, result, 0);
         return;
+    }
     writer_open(json, "by_request", '{');
-    for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
-        json_latency_object(json, workload->shapes[i]->name, &result->by_shape[i]);
+    for (unsigned i = 0; i < workload->n_shapes; i++)
+        json_kind(json, result, i);
     writer_close(json, '}');
 }
 
@@ -329,6 +368,40 @@ static void json_series(struct writer *json, const struct series *series)
 
 /* ---- the rest ---- */
 
+static void json_threads(struct writer *json, const struct result *result)
+{
+    unsigned n = RESULT_THREADS;
+    while (n > 0 && result->threads[n - 1].user_ns + result->threads[n - 1].system_ns == 0)
+        n--;
+    writer_open(json, "threads", '[');
+    for (unsigned i = 0; i < n; i++) {
+        const struct cpu_thread *thread = &result->threads[i];
+        writer_open_line(json, NULL, '{');
+        writer_uint(json, "cpu_user_ns", thread->user_ns);
+        writer_uint(json, "cpu_system_ns", thread->system_ns);
+        writer_uint(json, "runq_delay_ns", thread->waiting_ns);
+        writer_uint(json, "context_switches", thread->switches);
+        writer_close(json, '}');
+    }
+    writer_close(json, ']');
+}
+
+/* Requests in flight on average; in a closed loop there should be as many as asked for: what is
+ * missing is the time loadgen needs to send the next. */
+static void json_in_flight(struct writer *json, const struct plan *plan,
+                           const struct result *result)
+{
+    double asked = (double)plan->connections * plan->pipeline;
+    double mean = result_in_flight(result);
+    writer_open(json, "in_flight", '{');
+    writer_real(json, "mean", mean);
+    if (plan->rate <= 0 && !plan->batch && !plan->reconnect) {
+        writer_real(json, "asked", asked);
+        writer_real(json, "little_residual_pct", 100 * (mean - asked) / asked);
+    }
+    writer_close(json, '}');
+}
+
 static void json_cpu(struct writer *json, const struct result *result)
 {
     writer_open(json, "client", '{');
@@ -337,12 +410,26 @@ static void json_cpu(struct writer *json, const struct result *result)
     writer_real(json, "us_per_op", result_client_us(result));
     writer_real(json, "busiest_thread", result->busiest);
     writer_uint(json, "runq_delay_ns", result->waiting_ns);
+    json_threads(json, result);
     writer_close(json, '}');
     if (!result->has_server_cpu)
         return;
     writer_open(json, "server", '{');
     writer_uint(json, "cpu_ns", result->server_cpu_ns);
     writer_real(json, "us_per_op", result_server_us(result));
+    writer_close(json, '}');
+}
+
+static void json_fairness(struct writer *json, const struct fairness *fairness)
+{
+    if (fairness->connections < 2)
+        return;
+    writer_open(json, "fairness", '{');
+    writer_uint(json, "connections", fairness->connections);
+    writer_uint(json, "min", fairness->min);
+    writer_uint(json, "median", fairness->median);
+    writer_uint(json, "max", fairness->max);
+    writer_real(json, "jain", fairness->jain);
     writer_close(json, '}');
 }
 
@@ -362,6 +449,7 @@ static void json_warnings(struct writer *json, const struct plan *plan, const st
     writer_close(json, ']');
     json_known(json, "first_error", result->first_error);
     json_known(json, "first_corrupt", result->first_corrupt);
+    json_known(json, "first_stale", result->first_stale);
     if (result->failure.kind != FAILURE_NONE)
         writer_text(json, "failure", result->failure.text);
 }
@@ -383,6 +471,11 @@ static void json_result(struct writer *json, const struct report_run *run,
     writer_uint(json, "hits", result->counts.hits);
     writer_uint(json, "misses", result->counts.misses);
     writer_uint(json, "corrupt", result->counts.corrupt);
+    if (run->plan->verify) {
+        writer_uint(json, "checked", result->counts.checked);
+        writer_uint(json, "followed", result->counts.followed);
+        writer_uint(json, "stale", result->counts.stale);
+    }
     writer_uint(json, "unanswered", result->counts.unanswered);
     writer_uint(json, "unsent", result->counts.unsent);
     writer_uint(json, "dropped", result->counts.dropped);
@@ -395,6 +488,8 @@ static void json_result(struct writer *json, const struct report_run *run,
     if (run->plan->digest)
         json_digest(json, result->digest);
     json_latencies(json, result);
+    json_in_flight(json, run->plan, result);
+    json_fairness(json, &result->fairness);
     json_cpu(json, result);
     json_warnings(json, run->plan, result);
     json_series(json, &result->series);
@@ -422,12 +517,25 @@ void report_json_side(struct writer *json, const struct report_run *run,
     writer_close(json, '}');
 }
 
+static void json_keys_check(struct writer *json, const char *key, const struct report_keys *keys)
+{
+    if (keys->read == 0)
+        return;
+    writer_open(json, key, '{');
+    writer_uint(json, "read", keys->read);
+    writer_uint(json, "found", keys->found);
+    writer_real(json, "expected", keys->expected);
+    writer_close(json, '}');
+}
+
 void report_json_end(struct writer *json, const struct report_findings *findings)
 {
     writer_close(json, '}');
     if (findings != NULL) {
         versus_write(json, findings->versus, findings->n_versus);
         knee_report_write(json, findings->knees, findings->n_knees);
+        json_keys_check(json, "keys_check", &findings->keys[0]);
+        json_keys_check(json, "keys_check_b", &findings->keys[1]);
     }
     writer_close(json, '}');
 }

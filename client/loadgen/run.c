@@ -133,7 +133,7 @@ static void run_sample(const struct run *run, struct series *series, bool last)
     hist_init(&all);
     for (unsigned i = 0; i < run->n_workers; i++) {
         errors += worker_load(&run->workers[i]->counts.errors);
-        for (unsigned shape = 0; shape < WORKLOAD_SHAPES; shape++)
+        for (unsigned shape = 0; shape < run->workers[i]->phase->workload->n_shapes; shape++)
             hist_merge(&all, &run->workers[i]->latency[shape]);
     }
     series_update(series, now, &all, errors, last);
@@ -215,6 +215,19 @@ static void run_threads(struct run *run, const struct phase *phase, struct progr
         pthread_join(threads[i].thread, NULL);
 }
 
+/* How evenly the connections were served. */
+static void run_fairness(const struct run *run, struct result *out)
+{
+    uint64_t *done = mem_calloc(run->plan->connections, sizeof *done);
+    size_t n = 0;
+    for (unsigned i = 0; i < run->n_workers && done != NULL; i++)
+        for (unsigned j = 0; j < run->workers[i]->n_conns; j++)
+            done[n++] = run->workers[i]->conns[j].done;
+    if (done != NULL)
+        out->fairness = fairness_of(done, n);
+    mem_free(done);
+}
+
 void run_phase(struct run *run, const struct phase *phase, struct progress *progress,
                struct result *out)
 {
@@ -233,6 +246,7 @@ void run_phase(struct run *run, const struct phase *phase, struct progress *prog
     struct cpu_time client_1 = cpu_time_self();
     out->client.user_ns = client_1.user_ns - client.user_ns;
     out->client.system_ns = client_1.system_ns - client.system_ns;
+    run_fairness(run, out);
     out->has_server_cpu = seen && run_server_cpu(run, &server_1) && server_1 >= server_0;
     out->server_cpu_ns = out->has_server_cpu ? server_1 - server_0 : 0;
     out->elapsed_ns = run_elapsed_ns(run);

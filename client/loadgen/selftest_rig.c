@@ -46,7 +46,7 @@ static void selftest_plan(struct plan *plan, const struct selftest_load *load)
         .verify = load->keys > 1,
         .rate = load->rate,
         .poisson = load->poisson,
-        .drop = load->drop,
+        .overload = load->drop ? PLAN_OVERLOAD_DROP : PLAN_OVERLOAD_QUEUE,
         .drain_ns = selftest_timeout_ns,
     };
     if (plan->threads > plan->connections)

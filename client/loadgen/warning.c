@@ -28,6 +28,17 @@ static bool warning_rate_unmet(const struct plan *plan, const struct result *res
     return result->offered > 0 && seconds > 0 && n / seconds < result->offered * (0.99 - chance);
 }
 
+/* Is the share of hits off by more than one percent, and not by chance (three standard
+ * deviations)? */
+static bool warning_unexpected_hits(const struct plan *plan, const struct result *result)
+{
+    double reads = (double)(result->counts.hits + result->counts.misses);
+    double p = plan->expect_hits;
+    if (!plan->expects_hits || reads <= 0)
+        return plan->expects_hits && workload_has(result->workload, SHAPE_FINDS);
+    return fabs(result_hit_share(result) - p) > 0.01 + 3 * sqrt(p * (1 - p) / reads);
+}
+
 void warning_check(const struct plan *plan, const struct result *result,
                    bool out_holds[static WARNING_COUNT])
 {

@@ -35,10 +35,10 @@ static void emit(const struct shape *shape, const char *value, struct buf *out)
         fill.sizes[i] = 3;
     }
     assert_int_equal(value_init(&source, 3, 3, false, 1), 0);
-    assert_true(shape_command(shape, SPELLING_RPC, &command));
+    assert_true(shape_command(shape, SPELLING_RPC, COMMAND_KEY_USUAL, &command));
     struct bytes view = value == NULL ? BYTES_NONE : bytes_of(value);
     assert_int_equal(driver_msgpack.encode(&command, false, view, &frame), 0);
-    assert_int_equal(buf_reserve(out, frame_size_max(&frame, 3)), 0);
+    assert_int_equal(buf_reserve(out, frame_size_max(&frame, 3, 0)), 0);
     frame_emit(&frame, &fill, out);
     buf_deinit(&frame.bytes);
     value_deinit(&source);
@@ -57,7 +57,8 @@ static void check_decodes(const struct shape *shape, const char *value)
         fail_msg("%s is no request", shape->name);
     assert_int_equal(size, out.size);
     assert_int_equal(request.msgid, 0x01020304);
-    if (strstr(shape->spelling[SPELLING_RPC], "__rand_int__") != NULL)
+    if (strstr(shape->spelling[SPELLING_RPC], "__rand_int__") != NULL ||
+        strstr(shape->spelling[SPELLING_RPC], "__key__") != NULL)
         assert_non_null(memmem(out.data, out.size, ":000000000042", 13));
     buf_deinit(&out);
 }
@@ -66,11 +67,15 @@ static void check_decodes(const struct shape *shape, const char *value)
 static void requests_decode(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < WORKLOAD_COUNT * WORKLOAD_SHAPES; i++) {
-        if (!workload_speaks(&workload_table[i / 2], SPELLING_RPC))
+    for (unsigned i = 0; i < WORKLOAD_COUNT; i++) {
+        const struct workload *workload = &workload_table[i];
+        if (!workload_speaks(workload, SPELLING_RPC))
             continue;
-        check_decodes(workload_table[i / 2].shapes[i % 2], "xyz");
-        check_decodes(workload_table[i / 2].shapes[i % 2], NULL);
+        for (unsigned s = 0; s < workload->n_shapes; s++) {
+            const struct shape *shape = workload->shapes[s];
+            check_decodes(shape_step(shape, 0), "xyz"); /* later steps are shapes of others */
+            check_decodes(shape_step(shape, 0), NULL);
+        }
     }
 }
 
@@ -86,7 +91,7 @@ static void value_heads(void **state)
         frame_init(&frame);
         command_split("kv.put k __data__", &command);
         assert_int_equal(driver_msgpack.encode(&command, false, BYTES_NONE, &frame), 0);
-        size_t n = frame.put_value_head(head, sizes[i]);
+        size_t n = frame.style->put_value_head(head, sizes[i]);
         uint8_t *data = calloc(1, n + sizes[i]);
         memcpy(data, head, n);
         struct mp_reader reader = mp_reader_of((struct bytes){data, n + sizes[i]});
@@ -94,6 +99,41 @@ static void value_heads(void **state)
         assert_int_equal(mp_read(&reader, &value), 0);
         assert_true(value.kind == MP_BIN && value.bytes.size == sizes[i]);
         free(data);
+        buf_deinit(&frame.bytes);
+    }
+}
+
+/* Keys of a file and numbers are read back as they are. */
+static void keys_and_numbers(void **state)
+{
+    (void)state;
+    static const uint64_t numbers[] = {0, 127, 65536, UINT64_C(1) << 53};
+    static uint8_t text[65536];
+    static size_t ends[] = {2, 258, 65536};
+    struct keys keys = {.text = {text, sizeof text, 0}, .ends = ends, .n = 3, .longest = 65277};
+    memset(text, 'k', sizeof text);
+    for (size_t i = 0; i < 12; i++) {
+        struct command command;
+        struct frame frame;
+        struct buf out;
+        struct frame_fill fill = {
+            .id = 9, .keys = {i % 3}, .numbers = {numbers[i / 3]}, .list = &keys};
+        frame_init(&frame);
+        buf_init(&out);
+        command_split("kv.mput [ [ __key__ __number__ ] ]", &command);
+        assert_int_equal(driver_msgpack.encode(&command, false, BYTES_NONE, &frame), 0);
+        assert_int_equal(buf_reserve(&out, frame_size_max(&frame, 0, keys.longest)), 0);
+        frame_emit(&frame, &fill, &out);
+        struct mp_reader reader = mp_reader_of(buf_bytes(&out));
+        struct mp element;
+        for (unsigned n = 0; n < 7; n++) /* [0, id, operation, [[[ */
+            assert_int_equal(mp_read(&reader, &element), 0);
+        assert_int_equal(mp_read(&reader, &element), 0);
+        assert_true(element.kind == MP_STR && bytes_equal(element.bytes, keys_at(&keys, i % 3)));
+        assert_int_equal(mp_read(&reader, &element), 0);
+        assert_true(element.kind == MP_UINT && element.uint == numbers[i / 3]);
+        assert_true(reader.at == out.data + out.size);
+        buf_deinit(&out);
         buf_deinit(&frame.bytes);
     }
 }
@@ -202,8 +242,8 @@ int main(void)
     op_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_decode),  cmocka_unit_test(value_heads),
-        cmocka_unit_test(requests_refused), cmocka_unit_test(replies),
-        cmocka_unit_test(any_bytes),
+        cmocka_unit_test(keys_and_numbers), cmocka_unit_test(requests_refused),
+        cmocka_unit_test(replies),          cmocka_unit_test(any_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,6 +56,21 @@ static void bad(const char *line, const char *words)
         fail_msg("'%s': expected '%s' in '%s'", line, words, detail);
 }
 
+/* A test that is given takes the place of the mix that a workload stands for. */
+static void mix_of_a_workload(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(good("loadgen --workload stall").mix, "snapshot=1"));
+    assert_string_equal(good("loadgen --workload stall -t get").mix, "");
+    assert_string_equal(good("loadgen --workload stall PING").mix, "");
+    assert_string_equal(good("loadgen --workload stall --mix get=1").mix, "get=1");
+    assert_string_equal(good("loadgen --mix get=1 -t get").mix, "get=1");
+    assert_int_equal(good("loadgen --workload stall -n 5").duration, 0);
+    assert_int_equal(good("loadgen --workload stall").duration, 60000);
+    assert_true(good("loadgen --expect-hits 99.5%").expect_hits > 99.4);
+    bad("loadgen --expect-hits 101%", "from 0 to 100");
+}
+
 static void defaults(void **state)
 {
     (void)state;
@@ -240,12 +255,19 @@ static void names_are_unique(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),        cmocka_unit_test(redis_letters),
-        cmocka_unit_test(spellings),       cmocka_unit_test(help_wins),
-        cmocka_unit_test(mistakes),        cmocka_unit_test(bounds),
-        cmocka_unit_test(help_lists_all),  cmocka_unit_test(words_of_a_request),
-        cmocka_unit_test(sizes_and_reals), cmocka_unit_test(names_are_unique),
-        cmocka_unit_test(workloads),       cmocka_unit_test(aliases),
+        cmocka_unit_test(mix_of_a_workload),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(redis_letters),
+        cmocka_unit_test(spellings),
+        cmocka_unit_test(help_wins),
+        cmocka_unit_test(mistakes),
+        cmocka_unit_test(bounds),
+        cmocka_unit_test(help_lists_all),
+        cmocka_unit_test(words_of_a_request),
+        cmocka_unit_test(sizes_and_reals),
+        cmocka_unit_test(names_are_unique),
+        cmocka_unit_test(workloads),
+        cmocka_unit_test(aliases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
