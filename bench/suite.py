@@ -3,6 +3,7 @@
 """Runs the suites of bench/suites.json against a cairnd and keeps what they came to.
 
     out/run_DATE_TIME_COMMIT/  TIER/NAME-N.json, .html          each run of loadgen
+                               TIER/NAME.md                     the table of a script
                                result.json                      all results, for loadgen compare
                                SUMMARY.md, comparison.txt       for people
     out/baselines/NAME.json    what --save-baseline kept
@@ -90,6 +91,20 @@ def run_once(run, path, args):
         return None, (done.stderr.strip() or "no result").splitlines()[-1]
 
 
+def run_script(run, path, args):
+    """Run a script of this folder, which prints a table and ends with 1 if a bar is missed;
+    (exit code, what went wrong)."""
+    command = [os.path.join(HERE, run["script"]), "--cairnd", args.cairnd, "--loadgen",
+               args.loadgen, "--rounds", str(args.runs), "--check", "--dir",
+               args.data or tempfile.gettempdir(), *(["--quick"] if args.quick else [])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(done.stdout)
+    if done.returncode == 0 or done.returncode == 1 and done.stdout:
+        return done.returncode, ""
+    return 3, (done.stderr.strip() or "no result").splitlines()[-1]
+
+
 def merge(documents):
     """One document of several runs: of each result the run of median throughput, with what
     loadgen compare needs of all of them in `runs`."""
@@ -166,6 +181,7 @@ class Record:
         self.name = f"run_{now:%Y-%m-%d_%H-%M-%S}_{commit()}"
         self.args, self.folder = args, os.path.join(args.out, self.name)
         self.rows, self.beside, self.failed, self.document = [], [], [], None
+        self.tables, self.worst = [], 0  # of scripts
         os.makedirs(self.folder)
 
     def add(self, tier, run, document, problem):
@@ -183,6 +199,16 @@ class Record:
             self.document = {**document, "results": {}}
         for key, result in document["results"].items():
             self.document["results"][f"{tier}/{run['name']}/{key}"] = result
+
+    def add_script(self, tier, run):
+        """Run a script and keep its table."""
+        name = f"{tier}/{run['name']}"
+        code, problem = run_script(run, self.path(name + ".md"), self.args)
+        self.worst = max(self.worst, code, key=WORST.index)
+        self.tables.append(f"[{name}]({name}.md): " +
+                           {0: "every bar is met", 1: "a bar is missed"}.get(code, "not valid"))
+        if problem:
+            self.failed.append(f"{name}: {problem}")
 
     def path(self, name):
         """A file of this record."""
@@ -215,6 +241,8 @@ class Record:
             if self.beside:
                 print("\n| run | result | cairnd | Redis | ratio |\n|---|---|--:|--:|--:|",
                       *self.beside, sep="\n", file=file)
+            for line in self.tables:
+                print(f"\n{line}", file=file)
             for problem in self.failed:
                 print(f"\nNot done: {problem}", file=file)
             if self.document:
@@ -241,11 +269,11 @@ class Record:
 
     def close(self, tiers):
         """Write everything. The exit code."""
-        code = 3
+        code = self.worst if self.tables else 3
         if self.document:
             with open(self.path("result.json"), "w", encoding="utf-8") as file:
                 json.dump(self.document, file)
-            code = max(self.judge(), 3 if self.failed else 0, key=WORST.index)
+            code = max(self.judge(), self.worst, 3 if self.failed else 0, key=WORST.index)
             if self.args.save_baseline:
                 self.save(self.args.save_baseline)
         self.summarize()
@@ -265,6 +293,8 @@ def parse_args(suites):
                         help="runs of each, each with a new server (5, the fewest to compare)")
     parser.add_argument("--records", type=int, default=1000000,
                         help="most records of the tiers memory and recovery (1,000,000)")
+    parser.add_argument("--quick", action="store_true",
+                        help="scripts: small sizes, to see that they run")
     parser.add_argument("--only", help="the run of this name alone")
     parser.add_argument("--out", default="out", help="where runs are kept (out)")
     parser.add_argument("--data", help="where servers with a log keep it: the disk to measure")
@@ -294,8 +324,12 @@ def main():
     for tier in tiers:
         os.makedirs(record.path(tier), exist_ok=True)
         for run in suites[tier]["runs"]:
-            if args.only in (None, run["name"]):
-                print(f"{tier}/{run['name']} ...", file=sys.stderr)
+            if args.only not in (None, run["name"]):
+                continue
+            print(f"{tier}/{run['name']} ...", file=sys.stderr)
+            if "script" in run:
+                record.add_script(tier, run)
+            else:
                 record.add(tier, run, *run_all(run, record.path(tier), args))
     return record.close(tiers)
 

@@ -15,7 +15,10 @@
 #define COMMAND_REPLY        "__reply__"
 #define COMMAND_NUMBER       "__number__"
 #define COMMAND_NUMBER_BEGIN "__number:"
-#define COMMAND_NUMBER_END   "__"
+#define COMMAND_REPLY_BEGIN  "__reply:"
+#define COMMAND_REPEAT_BEGIN "__repeat:"
+#define COMMAND_END          "__"
+#define COMMAND_EMPTY        "\"\""
 #define COMMAND_NUMBER_MAX   (INT64_C(1) << 53)
 
 _Static_assert(sizeof COMMAND_DIGITS - 1 == COMMAND_KEY_SIZE,
@@ -26,8 +29,10 @@ void command_split(const char *text, struct command *out)
     out->count = 0;
     while (*text != 0 && out->count < COMMAND_WORDS_MAX) {
         size_t size = strcspn(text, " ");
+        struct bytes word = {(const uint8_t *)text, size};
         if (size > 0)
-            out->words[out->count++] = (struct bytes){(const uint8_t *)text, size};
+            out->words[out->count++] =
+                bytes_equal(word, bytes_of(COMMAND_EMPTY)) ? (struct bytes){word.data, 0} : word;
         text += size + (text[size] == ' ');
     }
 }
@@ -52,20 +57,43 @@ bool command_is_key(struct bytes word)
     return bytes_equal(word, bytes_of(COMMAND_KEY_ITSELF));
 }
 
-bool command_is_reply(struct bytes word)
+/* What stands between a beginning and "__". False: the word is not like that. */
+static bool command_inside(struct bytes word, const char *begin, struct bytes *out)
 {
-    return bytes_equal(word, bytes_of(COMMAND_REPLY));
+    const size_t head = strlen(begin), end = sizeof COMMAND_END - 1;
+    if (word.size < head + end || !bytes_start_with(word, bytes_of(begin)) ||
+        memcmp(word.data + word.size - end, COMMAND_END, end) != 0)
+        return false;
+    *out = (struct bytes){word.data + head, word.size - head - end};
+    return true;
+}
+
+bool command_is_reply(struct bytes word, struct bytes *out_field)
+{
+    *out_field = BYTES_NONE;
+    if (bytes_equal(word, bytes_of(COMMAND_REPLY)))
+        return true;
+    return command_inside(word, COMMAND_REPLY_BEGIN, out_field) && out_field->size > 0;
+}
+
+bool command_is_repeat(struct bytes word, uint64_t *out_times)
+{
+    struct bytes text;
+    int64_t times;
+    if (!command_inside(word, COMMAND_REPEAT_BEGIN, &text) || !num_read_int(text, &times) ||
+        times < 1 || times > COMMAND_REPEAT_MAX)
+        return false;
+    *out_times = (uint64_t)times;
+    return true;
 }
 
 bool command_is_number(struct bytes word, uint64_t *out_low, uint64_t *out_high)
 {
-    const size_t begin = sizeof COMMAND_NUMBER_BEGIN - 1, end = sizeof COMMAND_NUMBER_END - 1;
     int64_t low = 0, high = 999999;
     if (!bytes_equal(word, bytes_of(COMMAND_NUMBER))) {
-        if (word.size < begin + end || !bytes_start_with(word, bytes_of(COMMAND_NUMBER_BEGIN)) ||
-            memcmp(word.data + word.size - end, COMMAND_NUMBER_END, end) != 0)
+        struct bytes range;
+        if (!command_inside(word, COMMAND_NUMBER_BEGIN, &range))
             return false;
-        struct bytes range = {word.data + begin, word.size - begin - end};
         const uint8_t *dash = range.size == 0 ? NULL : memchr(range.data, '-', range.size);
         size_t at = dash == NULL ? range.size : (size_t)(dash - range.data);
         if (dash == NULL || !num_read_int((struct bytes){range.data, at}, &low) ||

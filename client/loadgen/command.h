@@ -11,16 +11,22 @@
  * __data__      a word of its own: a value of --size bytes.
  * __number__    a word of its own: a whole number from 0 to 999999 at random, or of others:
  *               __number:1-100__.
- * __reply__     a word of its own, in a sequence: what the request before was answered.
- * [ ]   { }     MessagePack-RPC only, words of their own: an array; a map of keys and values in
- *               turn, as options of an operation are. Whole numbers are sent as such.
+ * __reply__     a word of its own, in a sequence: what the request before was answered; if that was
+ *               a map, __reply:id__ is what it has under this key.
+ * ""            a word of its own: the empty word.
+ *
+ * MessagePack-RPC only, words of their own:
+ *
+ * [ ]   { }     an array; a map of keys and values in turn, as options of an operation are. Whole
+ *               numbers are sent as such, and in a map true and false.
+ * __repeat:10__ as if the next word, or what its brackets enclose, stood there ten times.
  */
 #pragma once
 
 #include "common/bytes.h"
 #include "common/check.h"
 
-enum { COMMAND_WORDS_MAX = 256 };
+enum { COMMAND_WORDS_MAX = 256, COMMAND_REPEAT_MAX = 10000 };
 
 struct command {
     struct bytes words[COMMAND_WORDS_MAX]; /* views of the text or of argv */
@@ -35,7 +41,13 @@ MUST_USE bool command_of_words(char *const *words, int count, struct command *ou
 
 bool command_is_data(struct bytes word);
 bool command_is_key(struct bytes word);
-bool command_is_reply(struct bytes word);
+
+/* Is it what the request before was answered? *out_field: under this key; of size 0: all of it. */
+bool command_is_reply(struct bytes word, struct bytes *out_field);
+
+/* How often the next element stands there; false: the word does not say so, or not from 1 to
+ * COMMAND_REPEAT_MAX. */
+bool command_is_repeat(struct bytes word, uint64_t *out_times);
 
 /* From what to what a number is; false if the word is none, or not from 0 to 2^53. */
 bool command_is_number(struct bytes word, uint64_t *out_low, uint64_t *out_high);

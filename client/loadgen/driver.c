@@ -50,8 +50,13 @@ int driver_add_hole(struct frame *frame, struct bytes word, bool *out_is)
     if (command_is_number(word, &hole.low, &hole.high))
         return driver_note(frame, hole, &frame->numbers, FRAME_NUMBERS_MAX);
     hole.kind = FRAME_REPLY;
-    if (command_is_reply(word))
+    struct bytes field;
+    if (command_is_reply(word, &field)) {
+        if (frame->replies > 0 && !bytes_equal(field, frame->field))
+            return ERR_BAD_ARGUMENT;
+        frame->field = field;
         return driver_note(frame, hole, &frame->replies, FRAME_REPLIES_MAX);
+    }
     *out_is = command_is_key(word);
     if (!*out_is)
         return 0;

@@ -24,6 +24,7 @@ struct driver_reply {
     uint32_t id;
     struct bytes text;  /* DRIVER_ERROR: what the server says; points into the data */
     struct bytes value; /* DRIVER_VALUE: the value, if it is a string of bytes */
+    struct bytes whole; /* the same, whatever it is, as it is encoded */
 };
 
 /* What a connection begins with. Empty texts: not asked for. */
@@ -53,6 +54,10 @@ struct driver {
     /* Look at the reply in front of `data`; *out is only meant if it is all there. The data may be
      * anything. Never allocates. Any thread. */
     enum driver_status (*parse_reply)(struct bytes data, struct driver_reply *out);
+
+    /* What a whole reply, if it is a map, has under this key, if that is a string of bytes; else
+     * BYTES_NONE. NULL: this protocol has no maps. */
+    struct bytes (*find_field)(struct bytes whole, struct bytes field);
 };
 
 extern const struct driver driver_msgpack, driver_resp2, driver_resp3;

@@ -55,6 +55,7 @@ struct frame {
     unsigned keys, values, numbers, replies; /* of the last three: holes */
     unsigned n_holes;
     const struct frame_style *style;
+    struct bytes field; /* of a map, which replies are taken from; size 0: none */
 };
 
 /* What fills the holes. */

@@ -140,7 +140,7 @@ static unsigned mix_flags(struct bytes command)
             size_t size = strcspn(shape->spelling[s], " ");
             if (size == command.size && size > 0 &&
                 strncasecmp(shape->spelling[s], (const char *)command.data, size) == 0)
-                return shape->flags & (SHAPE_FINDS | SHAPE_REMOVES);
+                return shape->flags & (SHAPE_FINDS | SHAPE_REMOVES | SHAPE_SESSIONS);
         }
     return 0;
 }
@@ -170,22 +170,33 @@ static bool mix_head(struct bytes word, struct bytes *out_name, uint32_t *out_we
            (equals == NULL || name > 0);
 }
 
-/* Is every number one? */
-static bool mix_placeholders_good(const struct command *command)
+/* What is wrong with a word that looks like a placeholder; NULL: nothing. */
+static const char *mix_placeholder(struct bytes word)
 {
-    static const char begin[] = "__number";
     uint64_t low, high;
-    for (unsigned i = 0; i < command->count; i++)
-        if (bytes_start_with(command->words[i], bytes_of(begin)) &&
-            !command_is_number(command->words[i], &low, &high))
-            return false;
-    return true;
+    struct bytes field;
+    if (bytes_start_with(word, bytes_of("__number")) && !command_is_number(word, &low, &high))
+        return "a number is __number__ or, from 1 to 100, __number:1-100__";
+    if (bytes_start_with(word, bytes_of("__repeat")) && !command_is_repeat(word, &low))
+        return "__repeat:10__ repeats what follows ten times, at most 10000";
+    if (bytes_start_with(word, bytes_of("__reply")) && !command_is_reply(word, &field))
+        return "what a request was answered is __reply__ or, of a map, __reply:KEY__";
+    return NULL;
+}
+
+static const char *mix_placeholders(const struct command *command)
+{
+    const char *mistake = NULL;
+    for (unsigned i = 0; i < command->count && mistake == NULL; i++)
+        mistake = mix_placeholder(command->words[i]);
+    return mistake;
 }
 
 static bool mix_copies(const struct command *command)
 {
+    struct bytes field;
     for (unsigned i = 0; i < command->count; i++)
-        if (command_is_reply(command->words[i]))
+        if (command_is_reply(command->words[i], &field))
             return true;
     return false;
 }
@@ -267,8 +278,9 @@ static const char *mix_mistake(const struct mix_line *line, bool then)
         return "write NAME=WEIGHT, the weight from 1 to 1000000";
     if (command->count == COMMAND_WORDS_MAX || command->count == line->first)
         return "a request has 1 to 254 words";
-    if (!mix_placeholders_good(command))
-        return "a number is __number__ or, from 1 to 100, __number:1-100__";
+    const char *mistake = mix_placeholders(command);
+    if (mistake != NULL)
+        return mistake;
     if (!then && mix_copies(command))
         return "__reply__ is what the request before was answered: it stands behind \"then\"";
     return NULL;

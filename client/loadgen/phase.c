@@ -122,9 +122,10 @@ int phase_init_warmup(struct phase *phase, const struct plan *plan, const struct
     return err;
 }
 
-int phase_init_preload(struct phase *phase, const struct plan *plan)
+int phase_init_preload(struct phase *phase, const struct plan *plan, bool sessions)
 {
-    int err = phase_init(phase, plan, &workload_table[WORKLOAD_set]);
+    enum workload_id write = sessions ? WORKLOAD_ckpt_replace : WORKLOAD_set;
+    int err = phase_init(phase, plan, &workload_table[write]);
     if (err == 0) {
         phase->stream = plan_preload_stream(plan);
         phase->requests = plan->keys;
@@ -138,7 +139,8 @@ int phase_init_preload(struct phase *phase, const struct plan *plan)
 
 int phase_init_sample(struct phase *phase, const struct plan *plan)
 {
-    int err = phase_init(phase, plan, &workload_table[WORKLOAD_get]);
+    enum workload_id read = plan_uses(plan, false) ? WORKLOAD_get : WORKLOAD_ckpt_get;
+    int err = phase_init(phase, plan, &workload_table[read]);
     if (err == 0) {
         phase->stream = plan_sample_stream(plan);
         phase->requests = plan->keys < PLAN_SAMPLE ? plan->keys : PLAN_SAMPLE;
@@ -177,20 +179,31 @@ void phase_fill(const struct phase *phase, const struct frame *frame, uint64_t i
     }
 }
 
-static const struct frame *phase_step_frame(const struct phase *phase,
-                                            const struct phase_step *step)
+static const struct frame *phase_step_frame(const struct phase *phase, unsigned shape,
+                                            unsigned step)
 {
-    return &phase->frames[phase->first_step[step->shape] + step->step];
+    return &phase->frames[phase->first_step[shape] + step];
+}
+
+struct bytes phase_take(const struct phase *phase, unsigned shape, unsigned step,
+                        const struct driver_reply *before)
+{
+    struct bytes field = phase_step_frame(phase, shape, step)->field;
+    if (field.size == 0)
+        return before->value;
+    return phase->driver->find_field == NULL ? BYTES_NONE
+                                             : phase->driver->find_field(before->whole, field);
 }
 
 size_t phase_step_bytes(const struct phase *phase, const struct phase_step *step)
 {
-    return phase->frame_bytes + phase_step_frame(phase, step)->replies * step->reply.size;
+    return phase->frame_bytes +
+           phase_step_frame(phase, step->shape, step->step)->replies * step->reply.size;
 }
 
 void phase_emit_step(const struct phase *phase, const struct phase_step *step, struct buf *out)
 {
-    const struct frame *frame = phase_step_frame(phase, step);
+    const struct frame *frame = phase_step_frame(phase, step->shape, step->step);
     struct frame_fill fill = {.id = step->id, .reply = step->reply};
     struct rng rng = {rng_mix(phase->stream.seed ^ rng_mix(step->index) ^ (step->step - 1))};
     for (unsigned i = 0; i < frame->keys; i++)

@@ -54,9 +54,10 @@ MUST_USE int phase_init_measure(struct phase *phase, const struct plan *plan,
                                 const struct workload *workload);
 MUST_USE int phase_init_warmup(struct phase *phase, const struct plan *plan,
                                const struct workload *workload);
-MUST_USE int phase_init_preload(struct phase *phase, const struct plan *plan);
+/* Writes every key once; sessions: saves a checkpoint in each of them instead. */
+MUST_USE int phase_init_preload(struct phase *phase, const struct plan *plan, bool sessions);
 
-/* Reads some keys, for --keys-check. */
+/* Reads some keys, or sessions if the plan is of nothing else, for --keys-check. */
 MUST_USE int phase_init_sample(struct phase *phase, const struct plan *plan);
 
 void phase_deinit(struct phase *phase);
@@ -114,8 +115,12 @@ struct phase_step {
     unsigned step;  /* above 0 */
     uint64_t index, key;
     uint32_t id;
-    struct bytes reply; /* to the step before */
+    struct bytes reply; /* what it takes from that to the step before: phase_take */
 };
+
+/* What a step takes from the reply to the step before; points into it. */
+struct bytes phase_take(const struct phase *phase, unsigned shape, unsigned step,
+                        const struct driver_reply *before);
 
 /* Append it to `out`, which has room for phase_step_bytes. */
 void phase_emit_step(const struct phase *phase, const struct phase_step *step, struct buf *out);

@@ -17,6 +17,8 @@
 /* In flight at the same time: bounds the memory for stamps (48 bytes each). */
 enum { PLAN_IN_FLIGHT_MAX = 16 * 1024 * 1024 };
 
+enum { PLAN_NAMES_MAX = 160 }; /* bytes of a sentence in which names of tests are listed */
+
 enum { PLAN_VERIFY_BYTES = 64 }; /* of values that are checked, unless -d says otherwise */
 
 enum { PLAN_STEADY_MS = 30000, PLAN_PRECISE_MS = 300000 }; /* bounds of --warmup auto, --until-ci */
@@ -267,6 +269,22 @@ static bool plan_has(const struct plan *plan, enum shape_flag flag)
     return plan->own != NULL && workload_has(plan->own, flag);
 }
 
+static bool plan_workload_uses(const struct workload *workload, bool sessions)
+{
+    for (unsigned i = 0; i < workload->n_shapes; i++)
+        if (shape_has(workload->shapes[i], SHAPE_SESSIONS) == sessions)
+            return true;
+    return false;
+}
+
+bool plan_uses(const struct plan *plan, bool sessions)
+{
+    for (unsigned i = 0; i < WORKLOAD_COUNT; i++)
+        if (plan->tests[i] && plan_workload_uses(&workload_table[i], sessions))
+            return true;
+    return plan->own != NULL && plan_workload_uses(plan->own, sessions);
+}
+
 int plan_check(const struct plan *plan, char out_detail[static PLAN_DETAIL_SIZE])
 {
     const char *wrong = NULL;
@@ -279,6 +297,8 @@ int plan_check(const struct plan *plan, char out_detail[static PLAN_DETAIL_SIZE]
                 "sends how much: give no --digest";
     else if (plan->verify && plan_has(plan, SHAPE_COPIES))
         wrong = "a value that is copied (__reply__) belongs to another key: give no --verify";
+    else if (plan->verify && plan_has(plan, SHAPE_SESSIONS))
+        wrong = "--verify knows the values of keys, not the states of sessions: give no --verify";
     else if (plan->list != NULL && plan_has(plan, SHAPE_INSERTS))
         wrong = "inserts need new keys, and --key-file has no more: give no --key-file";
     if (wrong == NULL)
@@ -293,22 +313,38 @@ unsigned plan_connections(const struct plan *plan, unsigned thread)
     return plan->connections / plan->threads + (thread < rest ? 1 : 0);
 }
 
+/* There is nothing this driver can send. Names the tests, as far as there is room. */
+static int plan_mute(const struct plan *plan, const bool asked[static WORKLOAD_COUNT],
+                     char *out_detail)
+{
+    int at =
+        snprintf(out_detail, PLAN_DETAIL_SIZE, "none of these tests can be run in protocol %s%s",
+                 plan->driver->name, plan->own != NULL ? ": " : "");
+    if (plan->own != NULL)
+        at += snprintf(out_detail + at, PLAN_DETAIL_SIZE - (size_t)at, "%.60s", plan->own->title);
+    for (unsigned i = 0, n = 0; i < WORKLOAD_COUNT && at < PLAN_NAMES_MAX; i++)
+        if (asked[i])
+            at += snprintf(out_detail + at, PLAN_DETAIL_SIZE - (size_t)at, "%s%s",
+                           n++ == 0 ? ": " : ", ", workload_table[i].name);
+    (void)snprintf(out_detail + at, PLAN_DETAIL_SIZE - (size_t)at, "%s; --help lists all",
+                   at < PLAN_NAMES_MAX ? "" : " ...");
+    return ERR_BAD_ARGUMENT;
+}
+
 int plan_use(struct plan *plan, const struct driver *driver,
              char out_detail[static PLAN_DETAIL_SIZE])
 {
-    bool asked = plan->own != NULL;
-    bool left = asked && workload_speaks(plan->own, driver->spelling);
+    bool asked[WORKLOAD_COUNT];
+    bool any = plan->own != NULL;
+    bool left = any && workload_speaks(plan->own, driver->spelling);
+    memcpy(asked, plan->tests, sizeof asked);
     plan->driver = driver;
     for (unsigned i = 0; i < WORKLOAD_COUNT; i++) {
-        asked = asked || plan->tests[i];
-        plan->tests[i] = plan->tests[i] && workload_speaks(&workload_table[i], driver->spelling);
+        any = any || asked[i];
+        plan->tests[i] = asked[i] && workload_speaks(&workload_table[i], driver->spelling);
         left = left || plan->tests[i];
     }
-    if (left || !asked)
-        return 0;
-    (void)snprintf(out_detail, PLAN_DETAIL_SIZE,
-                   "none of these tests can be run in protocol %s; --help lists all", driver->name);
-    return ERR_BAD_ARGUMENT;
+    return left || !any ? 0 : plan_mute(plan, asked, out_detail);
 }
 
 /* A number for each test, the same whatever other tests there are (FNV-1a). */

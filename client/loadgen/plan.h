@@ -82,6 +82,9 @@ MUST_USE int plan_check(const struct plan *plan, char out_detail[static PLAN_DET
 MUST_USE int plan_use(struct plan *plan, const struct driver *driver,
                       char out_detail[static PLAN_DETAIL_SIZE]);
 
+/* Has any of the tests requests whose keys are sessions of checkpoints, or others? */
+bool plan_uses(const struct plan *plan, bool sessions);
+
 /* The name of a pattern of keys. */
 const char *plan_pattern_name(enum stream_pattern pattern);
 

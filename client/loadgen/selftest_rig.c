@@ -77,7 +77,7 @@ static bool selftest_phases(struct selftest_rig *rig, struct run *run,
 {
     struct phase phase;
     if (rig->plan.preload &&
-        (phase_init_preload(&phase, &rig->plan) != 0 || !selftest_phase(rig, run, &phase)))
+        (phase_init_preload(&phase, &rig->plan, false) != 0 || !selftest_phase(rig, run, &phase)))
         return false;
     return phase_init_measure(&phase, &rig->plan, &workload_table[load->workload]) == 0 &&
            selftest_phase(rig, run, &phase);

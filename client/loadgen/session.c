@@ -75,15 +75,21 @@ int session_cannot(struct session *session, int err)
     return -1;
 }
 
-int session_preload(struct session *session, struct side *side)
+static int session_load(struct session *session, struct side *side, bool sessions)
 {
     struct phase phase;
-    if (!side->plan.preload || run_interrupted())
+    if (!side->plan.preload || !plan_uses(&side->plan, sessions) || run_interrupted())
         return 0;
-    int err = phase_init_preload(&phase, &side->plan);
+    int err = phase_init_preload(&phase, &side->plan, sessions);
     if (err != 0)
         return session_cannot(session, err);
     return session_prelude(session, side, &phase, "preload");
+}
+
+int session_preload(struct session *session, struct side *side)
+{
+    int err = session_load(session, side, false);
+    return err != 0 ? err : session_load(session, side, true);
 }
 
 int session_check_keys(struct session *session, struct side *side)

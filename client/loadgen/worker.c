@@ -390,7 +390,7 @@ static void worker_time(struct worker *worker, struct conn *conn,
 /* A step of a sequence has been answered: send the next. All are one request, which began with the
  * first. */
 static int worker_step(struct worker *worker, struct conn *conn, struct conn_request before,
-                       struct bytes reply, uint64_t now)
+                       const struct driver_reply *reply, uint64_t now)
 {
     struct conn_request *request = conn_add(conn);
     uint32_t id = request->id;
@@ -399,12 +399,13 @@ static int worker_step(struct worker *worker, struct conn *conn, struct conn_req
     request->busy = true;
     request->step++;
     request->since = now;
-    const struct phase_step step = {.shape = request->shape,
-                                    .step = request->step,
-                                    .index = request->index,
-                                    .key = request->key,
-                                    .id = id,
-                                    .reply = reply};
+    const struct phase_step step = {
+        .shape = request->shape,
+        .step = request->step,
+        .index = request->index,
+        .key = request->key,
+        .id = id,
+        .reply = phase_take(worker->phase, request->shape, request->step, reply)};
     worker->in_flight++;
     if (buf_reserve(&conn->unsent, phase_step_bytes(worker->phase, &step)) != 0)
         return failure_set(&worker->failure, FAILURE_LOCAL, "out of memory for a request");
@@ -474,7 +475,7 @@ static int worker_record(struct worker *worker, struct conn *conn, enum driver_s
         worker_time_step(worker, request, now);
     int err = worker_log(worker, conn, request, now);
     if (err != 0 || request->step + 1u < n_steps)
-        return err != 0 ? err : worker_step(worker, conn, *request, reply->value, now);
+        return err != 0 ? err : worker_step(worker, conn, *request, reply, now);
     conn->done++;
     worker_time(worker, conn, request, now);
     return 0;

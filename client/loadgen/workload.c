@@ -13,9 +13,9 @@
 #include "common/suggest.h"
 #include "common/err.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 enum {
     INLINE = SHAPE_INLINE,
@@ -23,9 +23,16 @@ enum {
     INSERTS = SHAPE_INSERTS,
     STORES = SHAPE_STORES,
     REMOVES = SHAPE_REMOVES,
+    COPIES = SHAPE_COPIES,
+    SESSIONS = SHAPE_SESSIONS,
 };
 
 #define TEN(text) text text text text text text text text text text
+
+/* Of checkpoints. No UUID sorts before the first. */
+#define FIRST "00-first"
+#define TAGS  " one two three"
+#define ENTRY "{ state __data__ tags [" TAGS " ] }"
 
 #define SHAPE(id, resp, rpc, flags_)                                                               \
     static const struct shape shape_##id = {                                                       \
@@ -122,12 +129,26 @@ int workload_unknown(const char *name, size_t size, char out_detail[static WORKL
     return ERR_BAD_ARGUMENT;
 }
 
+/* ckpt-save is ckpt_save. */
+static char workload_letter(char c)
+{
+    return (char)(c == '-' ? '_' : tolower((unsigned char)c));
+}
+
+static bool workload_same(const char *a, const char *b, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (workload_letter(a[i]) != workload_letter(b[i]))
+            return false;
+    return true;
+}
+
 /* Is the name the word, or one of the words, of a text? */
 static bool workload_names(const char *words, const char *name, size_t size)
 {
     while (*words != 0) {
         size_t word = strcspn(words, " ");
-        if (word == size && strncasecmp(words, name, size) == 0)
+        if (word == size && workload_same(words, name, size))
             return true;
         words += word + (words[word] == ' ');
     }

@@ -14,12 +14,13 @@
 enum spelling { SPELLING_RESP, SPELLING_RPC, SPELLING_COUNT };
 
 enum shape_flag {
-    SHAPE_FINDS = 1,    /* the reply is a value, or nil: a miss */
-    SHAPE_INLINE = 2,   /* RESP: a line of text */
-    SHAPE_INSERTS = 4,  /* its key is a new one */
-    SHAPE_STORES = 16,  /* it writes the whole value of a key */
-    SHAPE_REMOVES = 32, /* keys may be gone after it */
-    SHAPE_COPIES = 64,  /* it sends what the request before was answered */
+    SHAPE_FINDS = 1,      /* the reply is a value, or nil: a miss */
+    SHAPE_INLINE = 2,     /* RESP: a line of text */
+    SHAPE_INSERTS = 4,    /* its key is a new one */
+    SHAPE_STORES = 16,    /* it writes the whole value of a key */
+    SHAPE_REMOVES = 32,   /* keys may be gone after it */
+    SHAPE_COPIES = 64,    /* it sends what the request before was answered */
+    SHAPE_SESSIONS = 128, /* its keys are sessions of checkpoints */
 };
 
 /* A request of which only keys, values and numbers change. */
@@ -88,8 +89,8 @@ MUST_USE bool shape_command(const struct shape *shape, enum spelling spelling, c
 
 enum { WORKLOAD_DETAIL_SIZE = 240 };
 
-/* Which tests a list like "set,get" names, whatever the case of its letters; a name of a group
- * stands for all in it. 0, or ERR_BAD_ARGUMENT with a sentence in out_detail. */
+/* Which tests a list like "set,get" names, whatever the case of its letters, and - for _; a name
+ * of a group stands for all in it. 0, or ERR_BAD_ARGUMENT with a sentence in out_detail. */
 MUST_USE int workload_select(const char *list, bool out_chosen[static WORKLOAD_COUNT],
                              char out_detail[static WORKLOAD_DETAIL_SIZE]);
 

@@ -91,6 +91,12 @@ class SuiteTest(unittest.TestCase):
         self.assertIn("Not done: micro/default", self.read("run_*/SUMMARY.md"))
         self.assertIn("not valid", self.read("INDEX.md"))
 
+    def test_scripts_that_fail_are_told(self):
+        code, said = self.suite("checkpoints", "--only", "bars", "--quick", "--loadgen",
+                                "/bin/false")
+        self.assertEqual(code, 3, said)
+        self.assertIn("Not done: checkpoints/bars", self.read("run_*/SUMMARY.md"))
+
     def test_wrong_usage(self):
         for words, detail in ((["nano"], "no tier 'nano'"), (["--baseline", "x"], "no baseline"),
                               (["--cairnd", "/nonexistent"], "missing")):

@@ -26,7 +26,7 @@ static const struct limits limits = {
 static void emit(const struct shape *shape, const char *value, struct buf *out)
 {
     struct value_source source = {.pool = (const uint8_t *)"", .min = 3, .max = 3};
-    struct frame_fill fill = {.id = 0x01020304, .source = &source};
+    struct frame_fill fill = {.id = 0x01020304, .source = &source, .reply = bytes_of("abc")};
     struct command command;
     struct frame frame;
     frame_init(&frame);
@@ -38,7 +38,7 @@ static void emit(const struct shape *shape, const char *value, struct buf *out)
     assert_true(shape_command(shape, SPELLING_RPC, COMMAND_KEY_USUAL, &command));
     struct bytes view = value == NULL ? BYTES_NONE : bytes_of(value);
     assert_int_equal(driver_msgpack.encode(&command, false, view, &frame), 0);
-    assert_int_equal(buf_reserve(out, frame_size_max(&frame, 3, 0)), 0);
+    assert_int_equal(buf_reserve(out, frame_size_max(&frame, 3, 0) + 3), 0);
     frame_emit(&frame, &fill, out);
     buf_deinit(&frame.bytes);
     value_deinit(&source);
@@ -63,7 +63,8 @@ static void check_decodes(const struct shape *shape, const char *value)
     buf_deinit(&out);
 }
 
-/* Every shape of every test, as it would be sent, must decode. */
+/* Every shape of every test, as it would be sent, must decode: with values that are all the same,
+ * and, but for those that repeat them, with others. */
 static void requests_decode(void **state)
 {
     (void)state;
@@ -73,9 +74,87 @@ static void requests_decode(void **state)
             continue;
         for (unsigned s = 0; s < workload->n_shapes; s++) {
             const struct shape *shape = workload->shapes[s];
-            check_decodes(shape_step(shape, 0), "xyz"); /* later steps are shapes of others */
-            check_decodes(shape_step(shape, 0), NULL);
+            unsigned steps = shape->n_steps > 0 ? shape->n_steps : 1;
+            for (unsigned step = 0; step < steps; step++) {
+                const struct shape *one = shape_step(shape, step);
+                check_decodes(one, "xyz");
+                if (strstr(one->spelling[SPELLING_RPC], "__repeat:") == NULL)
+                    check_decodes(one, NULL);
+            }
         }
+    }
+}
+
+/* The bytes behind the id of a request in these words. */
+static void check_words(const char *words, const char *expected, size_t size)
+{
+    struct command command;
+    struct frame frame;
+    frame_init(&frame);
+    command_split(words, &command);
+    assert_int_equal(driver_msgpack.encode(&command, false, bytes_of("v"), &frame), 0);
+    assert_int_equal(frame.bytes.size, 7 + size);
+    assert_memory_equal(frame.bytes.data + 7, expected, size);
+    buf_deinit(&frame.bytes);
+}
+
+static void words_of_a_kind(void **state)
+{
+    (void)state;
+    check_words("o \"\" true", "\xa1o\x92\xa0\xa4true", 9);
+    check_words("o { a true b false c [ true ] }",
+                "\xa1o\x91\x83\xa1"
+                "a\xc3\xa1"
+                "b\xc2\xa1"
+                "c\x91\xa4true",
+                18);
+    check_words("o __repeat:3__ a",
+                "\xa1o\x93\xa1"
+                "a\xa1"
+                "a\xa1"
+                "a",
+                9);
+    check_words("o [ x __repeat:2__ { s __data__ l [ 1 ] } y ] { z 1 }",
+                "\xa1o\x92\x94\xa1x"
+                "\x82\xa1s\xc4\x01v\xa1l\x91\x01"
+                "\x82\xa1s\xc4\x01v\xa1l\x91\x01"
+                "\xa1y\x81\xa1z\x01",
+                32);
+}
+
+/* What a step takes from the reply before. */
+static void fields(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *whole;
+        size_t size;
+        const char *found;
+    } rows[] = {
+        {"\x82\xa1"
+         "a\x01\xa2id\xa3"
+         "abc",
+         11, "abc"},
+        {"\x81\xc4\x02id\xc4\x01z", 8, "z"},
+        {"\x82\xa2id\x07\xa1"
+         "a\xa1"
+         "b",
+         9, NULL},
+        {"\x81\xa1x\xa1y", 5, NULL},
+        {"\xa2id", 3, NULL},
+        {"\xc0", 1, NULL},
+        {"\x82\xa1"
+         "a\x01\xa2id\xa3"
+         "ab",
+         10, NULL},
+        {"\x81\x01\x02", 3, NULL},
+        {"", 0, NULL},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct bytes whole = {(const uint8_t *)rows[i].whole, rows[i].size};
+        struct bytes found = driver_msgpack.find_field(whole, bytes_of("id"));
+        if (!bytes_equal(found, rows[i].found == NULL ? BYTES_NONE : bytes_of(rows[i].found)))
+            fail_msg("row %zu", i);
     }
 }
 
@@ -159,6 +238,12 @@ static void requests_refused(void **state)
     refused("kv.scan { limit 5 ]");
     refused("kv.scan [ { limit 5 ] }");
     refused("kv.scan { limit 5");
+    refused("o __repeat:3__");
+    refused("o [ __repeat:3__ ]");
+    refused("o [ __repeat:3__ [ a __repeat:3__ b ] ]");
+    refused("o __repeat:3__ __repeat:3__ a");
+    refused("o __repeat:17__ __key__");
+    refused("o __reply:a__ __reply:b__");
     refused("x __data__ __data__ __data__ __data__ __data__ __data__ __data__ __data__ __data__ "
             "__data__ __data__ __data__ __data__ __data__ __data__ __data__ __data__");
 }
@@ -241,7 +326,8 @@ int main(void)
 {
     op_init();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(requests_decode),  cmocka_unit_test(value_heads),
+        cmocka_unit_test(requests_decode),  cmocka_unit_test(words_of_a_kind),
+        cmocka_unit_test(fields),           cmocka_unit_test(value_heads),
         cmocka_unit_test(keys_and_numbers), cmocka_unit_test(requests_refused),
         cmocka_unit_test(replies),          cmocka_unit_test(any_bytes),
     };

@@ -172,6 +172,9 @@ static void bad_scripts(void **state)
     bad_script("then GET a\n", "none before it");
     bad_script("GET a\nthen\n", "line 2");
     bad_script("SET a __reply__\n", "behind \"then\"");
+    bad_script("GET a\nthen SET a __reply:__\n", "__reply:KEY__");
+    bad_script("MGET __repeat:10001__ a\n", "at most 10000");
+    bad_script("MGET __repeat:0__ a\n", "at most 10000");
     size_t at = 0;
     for (size_t i = 0; i < MIX_STEPS + 1; i++)
         at += (size_t)snprintf(many + at, sizeof many - at, "%sGET a\n", i > 0 ? "then " : "");
