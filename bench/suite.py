@@ -3,6 +3,7 @@
 """Runs the suites of bench/suites.json against a cairnd and keeps what they came to.
 
     out/run_DATE_TIME_COMMIT/  TIER/NAME-N.json, .html          each run of loadgen
+                               TIER/NAME.md                     the table of a script
                                result.json                      all results, for loadgen compare
                                SUMMARY.md, comparison.txt       for people
     out/baselines/NAME.json    what --save-baseline kept
@@ -19,18 +20,21 @@ import json
 import os
 import shlex
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 
 import rounds
 import servers
+import steps
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LIMIT_S = 3600
 WORST = (0, 2, 1, 3)  # of two exit codes, the one further right is told
 COLUMNS = ("ops_per_sec", "median_ns", "p99_ns", "p999_ns", "max_ns")
-KEPT = ("ops_per_sec", "median_ns", "p95_ns", "p99_ns", "p999_ns", "client", "server")
+KEPT = ("ops_per_sec", "median_ns", "p95_ns", "p99_ns", "p999_ns", "client", "server",
+        "bytes_per_record", "beside")
 
 
 def git(*words):
@@ -62,6 +66,11 @@ def server_of(run, args):
 
 def run_once(run, path, args):
     """Run loadgen once; (document or None, what went wrong)."""
+    if run.get("step"):
+        try:
+            return steps.STEPS[run["step"]](run, path, args)
+        except SystemExit as why:
+            return None, str(why).strip().splitlines()[-1]
     length = ["--duration", f"{1000 * args.seconds:.0f}ms",
               "--warmup", f"{100 * args.seconds:.0f}ms"]
     environment = dict(os.environ, CAIRN_GIT_COMMIT=commit(),
@@ -82,13 +91,27 @@ def run_once(run, path, args):
         return None, (done.stderr.strip() or "no result").splitlines()[-1]
 
 
+def run_script(run, path, args):
+    """Run a script of this folder, which prints a table and ends with 1 if a bar is missed;
+    (exit code, what went wrong)."""
+    command = [os.path.join(HERE, run["script"]), "--cairnd", args.cairnd, "--loadgen",
+               args.loadgen, "--rounds", str(args.runs), "--check", "--dir",
+               args.data or tempfile.gettempdir(), *(["--quick"] if args.quick else [])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(done.stdout)
+    if done.returncode == 0 or done.returncode == 1 and done.stdout:
+        return done.returncode, ""
+    return 3, (done.stderr.strip() or "no result").splitlines()[-1]
+
+
 def merge(documents):
     """One document of several runs: of each result the run of median throughput, with what
     loadgen compare needs of all of them in `runs`."""
     middle = copy.deepcopy(documents[0])
     for key in middle["results"]:
         each = sorted((document["results"][key] for document in documents),
-                      key=lambda result: result["ops_per_sec"])
+                      key=lambda result: result.get("ops_per_sec") or result["bytes_per_record"])
         middle["results"][key] = dict(each[len(each) // 2])
         middle["results"][key]["runs"] = [{name: result[name] for name in KEPT if name in result}
                                           for result in each]
@@ -115,15 +138,39 @@ def duration(ns):
     return f"{ns} ns"
 
 
-def rows_of(tier, name, document):
-    """Lines of the summary for the results of a run."""
+def cell(column, result):
+    """A figure of a result for people."""
+    if column not in result:
+        return "-"
+    return f"{result[column]:,.0f}" if column == "ops_per_sec" else duration(result[column])
+
+
+def rows_of(tier, name, kind, document):
+    """Lines of the summary for the results of loads; `kind` is that of the file they link to."""
     for key, result in document["results"].items():
-        cells = [f"{result[column]:,.0f}" if column == "ops_per_sec" else duration(result[column])
-                 for column in COLUMNS]
+        cells = [cell(column, result) for column in COLUMNS]
         server = result.get("server", {}).get("us_per_op")
         flags = ", ".join(warning["name"] for warning in result["warnings"]) or "-"
-        yield (f"| [{tier}/{name}]({tier}/{name}-1.html) | `{key}` | " + " | ".join(cells) +
+        yield (f"| [{tier}/{name}]({tier}/{name}-1.{kind}) | `{key}` | " + " | ".join(cells) +
                f" | {f'{server:.2f}' if server else '-'} | {flags} |")
+
+
+def beside_rows_of(tier, name, document):
+    """The same of figures that stand beside those of Redis: lower is better."""
+    for key, result in document["results"].items():
+        each = result.get("runs") or [result]
+        ours, theirs = (statistics.median(run[what] for run in each) if what in each[0] else None
+                        for what in (figure_of(result), "beside"))
+        shown = [f"{value:.1f} bytes" if figure_of(result) == "bytes_per_record"
+                 else duration(value) for value in (ours, theirs) if value is not None]
+        ratio = f"{ours / theirs:.2f}" if theirs else "-"
+        yield (f"| [{tier}/{name}]({tier}/{name}-1.json) | `{key}` | {shown[0]} | "
+               f"{shown[1] if theirs else '-'} | {ratio} |")
+
+
+def figure_of(result):
+    """Which member of such a result is compared."""
+    return "bytes_per_record" if "bytes_per_record" in result else "median_ns"
 
 
 class Record:
@@ -133,7 +180,8 @@ class Record:
         now = datetime.datetime.now(datetime.timezone.utc)
         self.name = f"run_{now:%Y-%m-%d_%H-%M-%S}_{commit()}"
         self.args, self.folder = args, os.path.join(args.out, self.name)
-        self.rows, self.failed, self.document = [], [], None
+        self.rows, self.beside, self.failed, self.document = [], [], [], None
+        self.tables, self.worst = [], 0  # of scripts
         os.makedirs(self.folder)
 
     def add(self, tier, run, document, problem):
@@ -142,11 +190,25 @@ class Record:
             self.failed.append(f"{tier}/{run['name']}: {problem}")
         if document is None:
             return
-        self.rows += rows_of(tier, run["name"], document)
+        if run.get("step") in steps.BESIDE:
+            self.beside += beside_rows_of(tier, run["name"], document)
+        else:
+            kind = "json" if run.get("step") else "html"
+            self.rows += rows_of(tier, run["name"], kind, document)
         if self.document is None:
             self.document = {**document, "results": {}}
         for key, result in document["results"].items():
             self.document["results"][f"{tier}/{run['name']}/{key}"] = result
+
+    def add_script(self, tier, run):
+        """Run a script and keep its table."""
+        name = f"{tier}/{run['name']}"
+        code, problem = run_script(run, self.path(name + ".md"), self.args)
+        self.worst = max(self.worst, code, key=WORST.index)
+        self.tables.append(f"[{name}]({name}.md): " +
+                           {0: "every bar is met", 1: "a bar is missed"}.get(code, "not valid"))
+        if problem:
+            self.failed.append(f"{name}: {problem}")
 
     def path(self, name):
         """A file of this record."""
@@ -172,8 +234,15 @@ class Record:
                 machine = self.document["environment"]
                 print("; ".join(f"{key}: {value}" for key, value in machine.items()) + "\n",
                       file=file)
-            print("| run | result | requests/s | p50 | p99 | p99.9 | max | server us | warnings |\n"
-                  "|---|---|--:|--:|--:|--:|--:|--:|---|", *self.rows, sep="\n", file=file)
+            if self.rows:
+                print("| run | result | requests/s | p50 | p99 | p99.9 | max | server us | "
+                      "warnings |\n|---|---|--:|--:|--:|--:|--:|--:|---|", *self.rows, sep="\n",
+                      file=file)
+            if self.beside:
+                print("\n| run | result | cairnd | Redis | ratio |\n|---|---|--:|--:|--:|",
+                      *self.beside, sep="\n", file=file)
+            for line in self.tables:
+                print(f"\n{line}", file=file)
             for problem in self.failed:
                 print(f"\nNot done: {problem}", file=file)
             if self.document:
@@ -188,8 +257,9 @@ class Record:
                 print("# Runs\n\n| run | tiers | results | not done | verdict |\n"
                       "|---|---|--:|--:|---|", file=file)
             verdict = {0: "good", 1: "worse, or a gate missed", 3: "not valid"}.get(code, "wrong")
-            print(f"| [{self.name}]({self.name}/SUMMARY.md) | {', '.join(tiers)} | "
-                  f"{len(self.rows)} | {len(self.failed)} | {verdict} |", file=file)
+            results = len(self.rows) + len(self.beside)
+            print(f"| [{self.name}]({self.name}/SUMMARY.md) | {', '.join(tiers)} | {results} | "
+                  f"{len(self.failed)} | {verdict} |", file=file)
 
     def save(self, name):
         """Keep the results as a baseline."""
@@ -199,11 +269,11 @@ class Record:
 
     def close(self, tiers):
         """Write everything. The exit code."""
-        code = 3
+        code = self.worst if self.tables else 3
         if self.document:
             with open(self.path("result.json"), "w", encoding="utf-8") as file:
                 json.dump(self.document, file)
-            code = max(self.judge(), 3 if self.failed else 0, key=WORST.index)
+            code = max(self.judge(), self.worst, 3 if self.failed else 0, key=WORST.index)
             if self.args.save_baseline:
                 self.save(self.args.save_baseline)
         self.summarize()
@@ -221,6 +291,10 @@ def parse_args(suites):
     parser.add_argument("--seconds", type=float, default=5, help="length of each test (5)")
     parser.add_argument("--runs", type=int, default=5,
                         help="runs of each, each with a new server (5, the fewest to compare)")
+    parser.add_argument("--records", type=int, default=1000000,
+                        help="most records of the tiers memory and recovery (1,000,000)")
+    parser.add_argument("--quick", action="store_true",
+                        help="scripts: small sizes, to see that they run")
     parser.add_argument("--only", help="the run of this name alone")
     parser.add_argument("--out", default="out", help="where runs are kept (out)")
     parser.add_argument("--data", help="where servers with a log keep it: the disk to measure")
@@ -250,8 +324,12 @@ def main():
     for tier in tiers:
         os.makedirs(record.path(tier), exist_ok=True)
         for run in suites[tier]["runs"]:
-            if args.only in (None, run["name"]):
-                print(f"{tier}/{run['name']} ...", file=sys.stderr)
+            if args.only not in (None, run["name"]):
+                continue
+            print(f"{tier}/{run['name']} ...", file=sys.stderr)
+            if "script" in run:
+                record.add_script(tier, run)
+            else:
                 record.add(tier, run, *run_all(run, record.path(tier), args))
     return record.close(tiers)
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The benchmarks of bench/suites.json, by tier: micro, concurrency, durability, scenarios, or all.
+# The benchmarks of bench/suites.json, by tier: micro, concurrency, durability, memory, recovery,
+# scenarios, checkpoints, or all.
 # Installs what is missing, builds build-release/, runs the tiers it is given against a cairnd of
 # its own, and keeps reports in out/run_DATE_TIME_COMMIT/ and a line in out/INDEX.md.
 #
@@ -26,7 +27,7 @@ done
 if [ -z "$given" ]; then
     # shellcheck source=scripts/packages.sh
     . "$root/scripts/packages.sh"
-    packages_install build
+    packages_install build bench
     if [ ! -f "$build/build.ninja" ]; then
         meson setup "$build" "$root" --buildtype=release
     fi

@@ -56,6 +56,7 @@ packages_bench='
 redis-server        # the peer that figures are compared with
 redis-tools         # redis-benchmark, redis-cli
 linux-perf          # where the time goes
+python3-msgpack     # the client of bench/checkpoints.py and bench/memory.py
 '
 
 # shellcheck disable=SC2034

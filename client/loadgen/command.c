@@ -9,18 +9,30 @@
  */
 #include "client/loadgen/command.h"
 
-#define COMMAND_KEY  "__rand_int__"
-#define COMMAND_DATA "__data__"
+#include "common/num.h"
 
-_Static_assert(sizeof COMMAND_KEY - 1 == COMMAND_KEY_SIZE, "digits take the placeholder's place");
+#define COMMAND_DATA         "__data__"
+#define COMMAND_REPLY        "__reply__"
+#define COMMAND_NUMBER       "__number__"
+#define COMMAND_NUMBER_BEGIN "__number:"
+#define COMMAND_REPLY_BEGIN  "__reply:"
+#define COMMAND_REPEAT_BEGIN "__repeat:"
+#define COMMAND_END          "__"
+#define COMMAND_EMPTY        "\"\""
+#define COMMAND_NUMBER_MAX   (INT64_C(1) << 53)
+
+_Static_assert(sizeof COMMAND_DIGITS - 1 == COMMAND_KEY_SIZE,
+               "digits take the placeholder's place");
 
 void command_split(const char *text, struct command *out)
 {
     out->count = 0;
     while (*text != 0 && out->count < COMMAND_WORDS_MAX) {
         size_t size = strcspn(text, " ");
+        struct bytes word = {(const uint8_t *)text, size};
         if (size > 0)
-            out->words[out->count++] = (struct bytes){(const uint8_t *)text, size};
+            out->words[out->count++] =
+                bytes_equal(word, bytes_of(COMMAND_EMPTY)) ? (struct bytes){word.data, 0} : word;
         text += size + (text[size] == ' ');
     }
 }
@@ -40,9 +52,70 @@ bool command_is_data(struct bytes word)
     return bytes_equal(word, bytes_of(COMMAND_DATA));
 }
 
+bool command_is_key(struct bytes word)
+{
+    return bytes_equal(word, bytes_of(COMMAND_KEY_ITSELF));
+}
+
+/* What stands between a beginning and "__". False: the word is not like that. */
+static bool command_inside(struct bytes word, const char *begin, struct bytes *out)
+{
+    const size_t head = strlen(begin), end = sizeof COMMAND_END - 1;
+    if (word.size < head + end || !bytes_start_with(word, bytes_of(begin)) ||
+        memcmp(word.data + word.size - end, COMMAND_END, end) != 0)
+        return false;
+    *out = (struct bytes){word.data + head, word.size - head - end};
+    return true;
+}
+
+bool command_is_reply(struct bytes word, struct bytes *out_field)
+{
+    *out_field = BYTES_NONE;
+    if (bytes_equal(word, bytes_of(COMMAND_REPLY)))
+        return true;
+    return command_inside(word, COMMAND_REPLY_BEGIN, out_field) && out_field->size > 0;
+}
+
+bool command_is_repeat(struct bytes word, uint64_t *out_times)
+{
+    struct bytes text;
+    int64_t times;
+    if (!command_inside(word, COMMAND_REPEAT_BEGIN, &text) || !num_read_int(text, &times) ||
+        times < 1 || times > COMMAND_REPEAT_MAX)
+        return false;
+    *out_times = (uint64_t)times;
+    return true;
+}
+
+bool command_is_number(struct bytes word, uint64_t *out_low, uint64_t *out_high)
+{
+    int64_t low = 0, high = 999999;
+    if (!bytes_equal(word, bytes_of(COMMAND_NUMBER))) {
+        struct bytes range;
+        if (!command_inside(word, COMMAND_NUMBER_BEGIN, &range))
+            return false;
+        const uint8_t *dash = range.size == 0 ? NULL : memchr(range.data, '-', range.size);
+        size_t at = dash == NULL ? range.size : (size_t)(dash - range.data);
+        if (dash == NULL || !num_read_int((struct bytes){range.data, at}, &low) ||
+            !num_read_int((struct bytes){dash + 1, range.size - at - 1}, &high) || low < 0 ||
+            high < low || high > COMMAND_NUMBER_MAX)
+            return false;
+    }
+    *out_low = (uint64_t)low;
+    *out_high = (uint64_t)high;
+    return true;
+}
+
+void command_set_key(struct command *command, const char *key)
+{
+    for (unsigned i = 0; i < command->count; i++)
+        if (command_is_key(command->words[i]))
+            command->words[i] = bytes_of(key);
+}
+
 size_t command_find_key(struct bytes word)
 {
     const uint8_t *found =
-        word.size == 0 ? NULL : memmem(word.data, word.size, COMMAND_KEY, COMMAND_KEY_SIZE);
+        word.size == 0 ? NULL : memmem(word.data, word.size, COMMAND_DIGITS, COMMAND_KEY_SIZE);
     return found == NULL ? SIZE_MAX : (size_t)(found - word.data);
 }

@@ -32,6 +32,7 @@ void conn_deinit(struct conn *conn)
 {
     close(conn->fd);
     mem_free(conn->ring);
+    history_deinit(&conn->history);
     buf_deinit(&conn->unsent);
     buf_deinit(&conn->unparsed);
 }

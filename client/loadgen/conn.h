@@ -11,6 +11,7 @@
 #pragma once
 
 #include "client/loadgen/driver.h"
+#include "client/loadgen/history.h"
 
 /* A request in flight. Stamps are clock_ticks. */
 struct conn_request {
@@ -21,7 +22,8 @@ struct conn_request {
     uint32_t id;
     uint16_t shape; /* index into workload->shapes */
     bool busy;
-    bool updates; /* it has been read, and is being written */
+    uint16_t step;  /* of a sequence: which is in flight */
+    uint64_t since; /* when that was built; the first: see sent */
 };
 
 struct conn {
@@ -37,6 +39,9 @@ struct conn {
     struct buf unparsed;     /* the beginning of a reply */
     uint64_t unparsed_since; /* clock_ticks when it came */
     unsigned greetings;      /* replies that come first, to what a connection begins with */
+    uint64_t number;         /* among those of all threads */
+    uint64_t turn, done;     /* requests of this phase that were built, and that were answered */
+    struct history history;  /* of keys, with --verify */
 };
 
 /* Take over the socket; room for `window` requests in flight. 0 or ERR_OUT_OF_MEMORY (the socket
@@ -65,7 +70,7 @@ static inline struct conn_request *conn_add(struct conn *conn)
     struct conn_request *request = &conn->ring[conn->next_id & conn->mask];
     request->id = conn->next_id++;
     request->busy = true;
-    request->updates = false;
+    request->step = 0;
     request->sent = 0;
     conn->in_flight++;
     return request;

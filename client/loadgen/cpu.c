@@ -104,6 +104,36 @@ uint64_t cpu_thread_waiting_ns(void)
     return known ? ns : 0;
 }
 
+struct cpu_thread cpu_thread_self(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_THREAD, &usage);
+    return (struct cpu_thread){
+        .user_ns = cpu_timeval_ns(usage.ru_utime),
+        .system_ns = cpu_timeval_ns(usage.ru_stime),
+        .waiting_ns = cpu_thread_waiting_ns(),
+        .switches = (uint64_t)usage.ru_nvcsw + (uint64_t)usage.ru_nivcsw,
+    };
+}
+
+void cpu_thread_add(struct cpu_thread *into, const struct cpu_thread *from)
+{
+    into->user_ns += from->user_ns;
+    into->system_ns += from->system_ns;
+    into->waiting_ns += from->waiting_ns;
+    into->switches += from->switches;
+}
+
+struct cpu_thread cpu_thread_between(const struct cpu_thread *begin, const struct cpu_thread *end)
+{
+    return (struct cpu_thread){
+        .user_ns = end->user_ns - begin->user_ns,
+        .system_ns = end->system_ns - begin->system_ns,
+        .waiting_ns = end->waiting_ns - begin->waiting_ns,
+        .switches = end->switches - begin->switches,
+    };
+}
+
 uint64_t cpu_stolen_ns(void)
 {
     char text[256];

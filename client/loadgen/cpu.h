@@ -15,6 +15,18 @@ struct cpu_time {
 /* Of this process, all threads. */
 struct cpu_time cpu_time_self(void);
 
+/* What a thread had of the CPUs. */
+struct cpu_thread {
+    uint64_t user_ns, system_ns;
+    uint64_t waiting_ns; /* as cpu_thread_waiting_ns */
+    uint64_t switches;   /* it waited for something, or had to let others run */
+};
+
+/* Of this thread, until now; `from` added to `into`; what came between two such figures. */
+struct cpu_thread cpu_thread_self(void);
+void cpu_thread_add(struct cpu_thread *into, const struct cpu_thread *from);
+struct cpu_thread cpu_thread_between(const struct cpu_thread *begin, const struct cpu_thread *end);
+
 /* Of all threads of a process on this machine, user and system together; of threads that have ended
  * only where the kernel has no scheduler statistics. 0 or ERR_NOT_FOUND. */
 MUST_USE int cpu_time_of(int64_t pid, uint64_t *out_ns);

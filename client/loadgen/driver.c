@@ -26,12 +26,44 @@ const struct driver *driver_find(const char *name)
     return NULL;
 }
 
+/* A hole, unless there are `max` of its kind already. */
+static int driver_note(struct frame *frame, struct frame_hole hole, unsigned *count, unsigned max)
+{
+    if (*count == max)
+        return ERR_BAD_ARGUMENT;
+    (*count)++;
+    hole.at = frame->bytes.size;
+    frame->holes[frame->n_holes++] = hole;
+    return 0;
+}
+
 int driver_add_value(struct frame *frame)
 {
-    if (frame->values == FRAME_VALUES_MAX)
-        return ERR_BAD_ARGUMENT;
-    frame->value_at[frame->values++] = frame->bytes.size;
-    return 0;
+    return driver_note(frame, (struct frame_hole){.kind = FRAME_VALUE}, &frame->values,
+                       FRAME_VALUES_MAX);
+}
+
+int driver_add_hole(struct frame *frame, struct bytes word, bool *out_is)
+{
+    struct frame_hole hole = {.kind = FRAME_NUMBER};
+    *out_is = true;
+    if (command_is_number(word, &hole.low, &hole.high))
+        return driver_note(frame, hole, &frame->numbers, FRAME_NUMBERS_MAX);
+    hole.kind = FRAME_REPLY;
+    struct bytes field;
+    if (command_is_reply(word, &field)) {
+        if (frame->replies > 0 && !bytes_equal(field, frame->field))
+            return ERR_BAD_ARGUMENT;
+        frame->field = field;
+        return driver_note(frame, hole, &frame->replies, FRAME_REPLIES_MAX);
+    }
+    *out_is = command_is_key(word);
+    if (!*out_is)
+        return 0;
+    if (frame->keys < FRAME_KEYS_MAX)
+        frame->key_at[frame->keys] = frame->bytes.size;
+    hole.kind = FRAME_KEY;
+    return driver_note(frame, hole, &frame->keys, FRAME_KEYS_MAX);
 }
 
 int driver_add_word(struct frame *frame, struct bytes word)

@@ -24,6 +24,7 @@ struct driver_reply {
     uint32_t id;
     struct bytes text;  /* DRIVER_ERROR: what the server says; points into the data */
     struct bytes value; /* DRIVER_VALUE: the value, if it is a string of bytes */
+    struct bytes whole; /* the same, whatever it is, as it is encoded */
 };
 
 /* What a connection begins with. Empty texts: not asked for. */
@@ -44,15 +45,19 @@ struct driver {
     int (*begin)(const struct driver_login *login, struct buf *out, unsigned *out_replies);
 
     /* Prepare a request into *out (after frame_init; the caller frees its bytes). inline_form: as a
-     * line of text. value: what to write for __data__; data NULL: values differ, leave holes. 0,
-     * ERR_OUT_OF_MEMORY, or ERR_BAD_ARGUMENT (too many keys or values, brackets that do not match).
-     */
+     * line of text. value: what to write for __data__; data NULL: values differ, leave holes. What
+     * is still __key__ becomes a hole. 0, ERR_OUT_OF_MEMORY, or ERR_BAD_ARGUMENT (too many keys,
+     * values or numbers, brackets that do not match). */
     int (*encode)(const struct command *command, bool inline_form, struct bytes value,
                   struct frame *out);
 
     /* Look at the reply in front of `data`; *out is only meant if it is all there. The data may be
      * anything. Never allocates. Any thread. */
     enum driver_status (*parse_reply)(struct bytes data, struct driver_reply *out);
+
+    /* What a whole reply, if it is a map, has under this key, if that is a string of bytes; else
+     * BYTES_NONE. NULL: this protocol has no maps. */
+    struct bytes (*find_field)(struct bytes whole, struct bytes field);
 };
 
 extern const struct driver driver_msgpack, driver_resp2, driver_resp3;
@@ -64,6 +69,10 @@ const struct driver *driver_find(const char *name);
 
 /* Note a hole that begins at the end of the bytes. 0 or ERR_BAD_ARGUMENT: too many. */
 MUST_USE int driver_add_value(struct frame *frame);
+
+/* The same for a word that is a key of --key-file, a number or a reply; *out_is tells whether it
+ * is. */
+MUST_USE int driver_add_hole(struct frame *frame, struct bytes word, bool *out_is);
 
 /* Append a word; its placeholders of keys become holes. 0, ERR_OUT_OF_MEMORY, ERR_BAD_ARGUMENT. */
 MUST_USE int driver_add_word(struct frame *frame, struct bytes word);

@@ -67,6 +67,34 @@ static size_t msgpack_put_value_head(uint8_t *to, size_t size)
     return 5;
 }
 
+/* A key is a str; those of --key-file have at most 65,535 bytes. */
+static size_t msgpack_put_key_head(uint8_t *to, size_t size)
+{
+    if (size <= UINT8_MAX) {
+        to[0] = 0xd9;
+        to[1] = (uint8_t)size;
+        return 2;
+    }
+    uint16_t big_endian = htobe16((uint16_t)size);
+    to[0] = 0xda;
+    memcpy(to + 1, &big_endian, sizeof big_endian);
+    return 3;
+}
+
+static size_t msgpack_put_number(uint8_t *to, uint64_t number)
+{
+    uint64_t big_endian = htobe64(number);
+    to[0] = 0xcf;
+    memcpy(to + 1, &big_endian, sizeof big_endian);
+    return 1 + sizeof big_endian;
+}
+
+static const struct frame_style msgpack_style = {
+    .put_value_head = msgpack_put_value_head,
+    .put_key_head = msgpack_put_key_head,
+    .put_number = msgpack_put_number,
+};
+
 static bool msgpack_is_word(const struct command *command, unsigned i, char c)
 {
     return command->words[i].size == 1 && command->words[i].data[0] == c;
@@ -87,8 +115,13 @@ static bool msgpack_closes(const struct command *command, unsigned i)
 static size_t msgpack_count(const struct command *command, unsigned i)
 {
     size_t count = 0;
+    uint64_t times;
     unsigned depth = 0;
     for (; i < command->count; i++) {
+        if (command_is_repeat(command->words[i], &times)) {
+            count += depth == 0 ? times - 1 : 0;
+            continue;
+        }
         if (msgpack_closes(command, i)) {
             if (depth == 0)
                 break;
@@ -99,6 +132,19 @@ static size_t msgpack_count(const struct command *command, unsigned i)
         depth += msgpack_opens(command, i);
     }
     return count;
+}
+
+/* The word behind the element that begins at word `i`. */
+static unsigned msgpack_behind(const struct command *command, unsigned i)
+{
+    unsigned depth = 0;
+    for (; i < command->count; i++) {
+        depth += msgpack_opens(command, i);
+        depth -= msgpack_closes(command, i);
+        if (depth == 0)
+            return i + 1;
+    }
+    return i;
 }
 
 /* A str of this word; its length is that of the word, as a key takes the place of as many bytes. */
@@ -117,26 +163,76 @@ static int msgpack_add_text(struct frame *out, struct bytes word)
 }
 
 static int msgpack_add_argument(struct frame *out, const struct command *command, unsigned i,
-                                struct bytes value)
+                                bool in_map, struct bytes value)
 {
     struct bytes word = command->words[i];
+    bool yes = bytes_equal(word, bytes_of("true"));
+    if (in_map && (yes || bytes_equal(word, bytes_of("false"))))
+        return pack_bool(&out->bytes, yes);
     if (msgpack_is_word(command, i, '['))
         return pack_array(&out->bytes, msgpack_count(command, i + 1));
     if (msgpack_is_word(command, i, '{'))
         return pack_map(&out->bytes, msgpack_count(command, i + 1) / 2);
     if (msgpack_closes(command, i))
         return 0;
+    bool done;
+    int err = driver_add_hole(out, word, &done);
+    if (err != 0 || done)
+        return err;
     if (!command_is_data(word))
         return msgpack_add_text(out, word);
     return value.data != NULL ? pack_bin(&out->bytes, value) : driver_add_value(out);
 }
 
-/* Does every bracket have its match, and every key of a map its value? */
+/* Words from..to; inside of how many brackets the first is, and of which, the caller knows. */
+static int msgpack_add_words(struct frame *out, const struct command *command, unsigned from,
+                             unsigned to, struct bytes value)
+{
+    bool map[COMMAND_WORDS_MAX] = {false}; /* which of the brackets that enclose a word are { } */
+    unsigned depth = 0;
+    int err = 0;
+    for (unsigned i = from; i < to && err == 0; i++) {
+        uint64_t times;
+        if (command_is_repeat(command->words[i], &times)) {
+            unsigned end = msgpack_behind(command, i + 1);
+            for (; times > 0 && err == 0; times--)
+                err = msgpack_add_words(out, command, i + 1, end, value);
+            i = end - 1;
+            continue;
+        }
+        if (msgpack_closes(command, i))
+            depth--;
+        else
+            err = msgpack_add_argument(out, command, i, map[depth], value);
+        if (msgpack_opens(command, i))
+            map[++depth] = msgpack_is_word(command, i, '{');
+    }
+    return err;
+}
+
+/* Is what follows word `i`, which says how often, one element of an array without another such
+ * word in it? */
+static bool msgpack_can_repeat(const struct command *command, unsigned i)
+{
+    uint64_t times;
+    if (i + 1 == command->count || msgpack_closes(command, i + 1))
+        return false;
+    for (unsigned j = i + 1; j < msgpack_behind(command, i + 1); j++)
+        if (command_is_repeat(command->words[j], &times))
+            return false;
+    return true;
+}
+
+/* Does every bracket have its match, every key of a map its value, and each __repeat__ what it
+ * repeats? */
 static bool msgpack_balanced(const struct command *command)
 {
     char open[COMMAND_WORDS_MAX]; /* brackets that enclose the present word */
+    uint64_t times;
     unsigned depth = 0;
     for (unsigned i = 1; i < command->count; i++) {
+        if (command_is_repeat(command->words[i], &times) && !msgpack_can_repeat(command, i))
+            return false;
         if (msgpack_is_word(command, i, '{') && msgpack_count(command, i + 1) % 2 != 0)
             return false;
         if (msgpack_opens(command, i))
@@ -156,12 +252,10 @@ static int msgpack_encode(const struct command *command, bool inline_form, struc
         return ERR_BAD_ARGUMENT;
     int err = rpc_encode_request(&out->bytes, id_of_four_bytes, command->words[0]);
     out->id_at = 3; /* behind 94 00 ce */
-    out->put_value_head = msgpack_put_value_head;
+    out->style = &msgpack_style;
     if (err == 0)
         err = pack_array(&out->bytes, msgpack_count(command, 1));
-    for (unsigned i = 1; i < command->count && err == 0; i++)
-        err = msgpack_add_argument(out, command, i, value);
-    return err;
+    return err != 0 ? err : msgpack_add_words(out, command, 1, command->count, value);
 }
 
 /* The words of an error: a str, or what "message" names in a map; else the bytes as they are. */
@@ -216,7 +310,28 @@ static enum driver_status msgpack_parse_reply(struct bytes data, struct driver_r
         return DRIVER_ERROR;
     }
     out->value = msgpack_value(response.result);
+    out->whole = response.result;
     return msgpack_is_nil(response.result) ? DRIVER_NIL : DRIVER_VALUE;
+}
+
+static struct bytes msgpack_find_field(struct bytes whole, struct bytes field)
+{
+    struct mp_reader reader = mp_reader_of(whole);
+    struct mp head;
+    struct bytes key;
+    bool text;
+    if (mp_read(&reader, &head) != 0 || head.kind != MP_MAP)
+        return BYTES_NONE;
+    for (uint32_t i = 0; i < head.count; i++) {
+        if (mp_read_bytes(&reader, &key, &text) != 0)
+            return BYTES_NONE;
+        const uint8_t *begin = reader.at;
+        if (mp_skip(&reader, MP_DEPTH_MAX) != 0)
+            return BYTES_NONE;
+        if (bytes_equal(key, field))
+            return msgpack_value((struct bytes){begin, (size_t)(reader.at - begin)});
+    }
+    return BYTES_NONE;
 }
 
 const struct driver driver_msgpack = {
@@ -227,4 +342,5 @@ const struct driver driver_msgpack = {
     .begin = msgpack_begin,
     .encode = msgpack_encode,
     .parse_reply = msgpack_parse_reply,
+    .find_field = msgpack_find_field,
 };

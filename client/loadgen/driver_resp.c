@@ -17,6 +17,7 @@
 #include "common/err.h"
 #include "common/num.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 enum {
@@ -35,6 +36,21 @@ static size_t resp_put_value_head(uint8_t *to, size_t size)
     return (size_t)n;
 }
 
+static size_t resp_put_number(uint8_t *to, uint64_t number)
+{
+    char digits[24], text[FRAME_NUMBER_MAX];
+    int size = snprintf(digits, sizeof digits, "%" PRIu64, number);
+    int n = snprintf(text, sizeof text, "$%d\r\n%s", size, digits);
+    memcpy(to, text, (size_t)n);
+    return (size_t)n;
+}
+
+static const struct frame_style resp_style = {
+    .put_value_head = resp_put_value_head,
+    .put_key_head = resp_put_value_head,
+    .put_number = resp_put_number,
+};
+
 static int resp_add_head(struct buf *out, char kind, size_t number)
 {
     char head[32];
@@ -50,7 +66,10 @@ static int resp_add_bulk(struct frame *frame, struct bytes word)
 
 static int resp_add_argument(struct frame *frame, struct bytes word, struct bytes value)
 {
-    int err = !command_is_data(word) ? resp_add_bulk(frame, word)
+    bool done;
+    int err = driver_add_hole(frame, word, &done);
+    if (err == 0 && !done)
+        err = !command_is_data(word) ? resp_add_bulk(frame, word)
               : value.data != NULL   ? resp_add_bulk(frame, value)
                                      : driver_add_value(frame);
     return err != 0 ? err : buf_append(&frame->bytes, "\r\n", 2);
@@ -72,7 +91,7 @@ static int resp_encode(const struct command *command, bool inline_form, struct b
 {
     if (inline_form)
         return resp_encode_line(command, out);
-    out->put_value_head = resp_put_value_head;
+    out->style = &resp_style;
     int err = resp_add_head(&out->bytes, '*', command->count);
     for (unsigned i = 0; i < command->count && err == 0; i++)
         err = resp_add_argument(out, command->words[i], value);

@@ -87,10 +87,16 @@ static void dry_preload(FILE *out, const struct plan *plan)
     char keys[TEXT_SIZE], size[TEXT_SIZE];
     text_count(plan->keys, keys);
     dry_size((double)plan->keys * (dry_value_mean(plan) + strlen("key:") + FRAME_DIGITS), size);
-    if (!plan->preload)
-        return;
-    dry_label(out, "preload");
-    fprintf(out, "%s keys with their values: %s\n", keys, size);
+    if (plan->preload) {
+        dry_label(out, "preload");
+        fprintf(out, "%s keys with their values: %s\n", keys, size);
+    }
+    if (plan->keys_check) {
+        dry_label(out, "keys check");
+        fprintf(out, "%d keys are read; nothing is measured if fewer than %.6g %% are there\n",
+                plan->keys < PLAN_SAMPLE ? (int)plan->keys : PLAN_SAMPLE,
+                100 * (plan->expects_hits ? plan->expect_hits : 1));
+    }
 }
 
 /* How long a test takes at least; below 0: that depends on the server. */
@@ -101,17 +107,17 @@ static double dry_seconds(const struct plan *plan)
     return plan->rate > 0 ? (double)plan->requests / plan->rate : -1;
 }
 
-static unsigned dry_tests(FILE *out, const struct options *options, const struct plan *plan)
+static unsigned dry_tests(FILE *out, const struct plan *plan)
 {
     unsigned n = 0;
     dry_label(out, "tests");
-    for (int i = 0; i < options->n_words; i++)
-        fprintf(out, "%s%s", i > 0 ? " " : "", options->words[i]);
+    if (plan->own != NULL)
+        fputs(plan->own->title, out);
     for (unsigned i = 0; i < WORKLOAD_COUNT; i++)
         if (plan->tests[i])
             fprintf(out, "%s%s", n++ > 0 ? ", " : "", workload_table[i].title);
     fputc('\n', out);
-    return options->n_words > 0 ? 1 : n;
+    return plan->own != NULL ? 1 : n;
 }
 
 static void dry_length(FILE *out, const struct plan *plan, unsigned tests)
@@ -120,15 +126,18 @@ static void dry_length(FILE *out, const struct plan *plan, unsigned tests)
     double seconds = dry_seconds(plan), warmup = (double)plan->warmup_ns / 1e9;
     text_count(plan->requests, requests);
     dry_label(out, "length");
+    bool precise = plan->ci_rate > 0 || plan->ci_p99 > 0;
+    fputs(precise ? "until known well enough, at most " : "", out);
     if (plan->duration_ns > 0)
         fprintf(out, "%.6g s", seconds);
     else
         fprintf(out, "%s requests", requests);
     fputs(tests == 1 ? "" : " each", out);
     if (warmup > 0)
-        fprintf(out, ", after %.6g s of warm-up", warmup);
+        fprintf(out, ", after %s%.6g s of warm-up", plan->until_steady ? "at most " : "", warmup);
     if (seconds >= 0)
-        fprintf(out, ": %.6g s in all", tests * (seconds + warmup));
+        fprintf(out, ": %s%.6g s in all", precise || plan->until_steady ? "at most " : "",
+                tests * (seconds + warmup));
     fputs(plan->preload ? ", and the preload\n" : "\n", out);
 }
 
@@ -178,7 +187,11 @@ static void dry_values(FILE *out, const struct plan *plan)
         fprintf(out, "%zu bytes", plan->value_bytes);
     else
         fprintf(out, "%zu to %zu bytes", plan->value_min, plan->value_bytes);
-    fputs(plan->verify ? ", checked when they are read\n" : "\n", out);
+    if (plan->compress > 0)
+        fprintf(out, ", which can be compressed %g times", plan->compress);
+    if (plan->verify)
+        fprintf(out, ", %.6g %% of those that are read are checked", 100 * (1 - plan->verify_skip));
+    fputc('\n', out);
 }
 
 /* What loadgen itself will take, about. */
@@ -189,6 +202,8 @@ static void dry_memory(FILE *out, const struct plan *plan)
     double request = value + DRY_REQUEST_BYTES;
     double output = fmax(fmin(request * window, DRY_OUTPUT_BYTES), request);
     double connection = output + 2 * value + DRY_REPLY_BYTES + window * sizeof(struct conn_request);
+    if (plan->verify)
+        connection += HISTORY_KEYS * (double)sizeof(struct history_key);
     double thread = DRY_THREAD_BYTES + DRY_HISTS * (double)sizeof(struct hist);
     dry_size(plan->connections * connection + plan->threads * thread + value + VALUE_SLICES +
                  (double)sizeof(struct result),
@@ -197,13 +212,12 @@ static void dry_memory(FILE *out, const struct plan *plan)
     fprintf(out, "%s here\n", text);
 }
 
-void dry_run_print(FILE *out, const struct options *options, const struct address *address,
-                   const struct plan *plan)
+void dry_run_print(FILE *out, const struct address *address, const struct plan *plan)
 {
     fputs("This would be done:\n", out);
     dry_target(out, address);
     dry_preload(out, plan);
-    unsigned tests = dry_tests(out, options, plan);
+    unsigned tests = dry_tests(out, plan);
     dry_length(out, plan, tests);
     dry_load(out, plan);
     dry_keys(out, plan);

@@ -9,5 +9,4 @@
 
 #include <stdio.h>
 
-void dry_run_print(FILE *out, const struct options *options, const struct address *address,
-                   const struct plan *plan);
+void dry_run_print(FILE *out, const struct address *address, const struct plan *plan);

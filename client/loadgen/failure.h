@@ -11,11 +11,12 @@
 
 enum failure_kind {
     FAILURE_NONE,
-    FAILURE_CONNECT, /* no connection, or what answers does not speak the protocol */
-    FAILURE_CLOSED,  /* the server closed a connection, or it broke */
-    FAILURE_REPLY,   /* the server sent something that is no reply to what it was asked */
-    FAILURE_SILENT,  /* nothing came from the server for --timeout */
-    FAILURE_LOCAL,   /* no memory, no descriptors ... on this side */
+    FAILURE_CONNECT,  /* no connection, or what answers does not speak the protocol */
+    FAILURE_CLOSED,   /* the server closed a connection, or it broke */
+    FAILURE_REPLY,    /* the server sent something that is no reply to what it was asked */
+    FAILURE_SILENT,   /* nothing came from the server for --timeout */
+    FAILURE_OVERLOAD, /* a request was due that could not be sent, and --overload says to end */
+    FAILURE_LOCAL,    /* no memory, no descriptors ... on this side */
 };
 
 struct failure {

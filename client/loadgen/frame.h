@@ -4,11 +4,13 @@
  *
  *   94 00 ce |id, 4 bytes| a6 kv.get 91 b0 key: |12 digits|
  *
- * A hole for a key has its digits' room in the bytes. One for a value has none, as its length may
- * differ from request to request; values that are all the same are no holes, but part of the bytes.
+ * A hole for the digits of a key has their room in the bytes. Others have none, as what fills them
+ * may differ in length from request to request: values, numbers, keys of --key-file. Values that
+ * are all the same are no holes, but part of the bytes.
  */
 #pragma once
 
+#include "client/loadgen/keys.h"
 #include "client/loadgen/value.h"
 #include "common/buf.h"
 
@@ -19,19 +21,41 @@ enum {
     FRAME_ID_BYTES = 4,
     FRAME_KEYS_MAX = 16,       /* keys of one request */
     FRAME_VALUES_MAX = 16,     /* values of one request */
-    FRAME_VALUE_HEAD_MAX = 16, /* bytes that tell the length of a value */
+    FRAME_NUMBERS_MAX = 16,    /* numbers of one request */
+    FRAME_VALUE_HEAD_MAX = 16, /* bytes that tell the length of a value or key */
+    FRAME_NUMBER_MAX = 32,     /* bytes of a number, with what tells its length */
+    FRAME_REPLIES_MAX = 4,     /* times that a request takes up the reply before */
+    FRAME_HOLES_MAX = FRAME_KEYS_MAX + FRAME_VALUES_MAX + FRAME_NUMBERS_MAX + FRAME_REPLIES_MAX,
 };
 
 #define FRAME_NONE SIZE_MAX
 #define FRAME_KEYS UINT64_C(1000000000000) /* keys that so many digits tell apart */
 
+enum frame_hole_kind { FRAME_VALUE, FRAME_KEY, FRAME_NUMBER, FRAME_REPLY };
+
+/* A place without room. */
+struct frame_hole {
+    enum frame_hole_kind kind;
+    size_t at;
+    uint64_t low, high; /* of a number */
+};
+
+/* How a protocol writes what fills holes: each returns its size. */
+struct frame_style {
+    size_t (*put_value_head)(uint8_t *to, size_t size); /* what goes before a value */
+    size_t (*put_key_head)(uint8_t *to, size_t size);   /* the same for a key */
+    size_t (*put_number)(uint8_t *to, uint64_t number);
+};
+
 struct frame {
     struct buf bytes;
     size_t id_at; /* where the id goes, big-endian; FRAME_NONE: the protocol has none */
-    size_t key_at[FRAME_KEYS_MAX];
-    size_t value_at[FRAME_VALUES_MAX];
-    unsigned keys, values;
-    size_t (*put_value_head)(uint8_t *to, size_t size); /* what goes before a value; its size */
+    size_t key_at[FRAME_KEYS_MAX]; /* of a key that is a hole: that of the hole */
+    struct frame_hole holes[FRAME_HOLES_MAX];
+    unsigned keys, values, numbers, replies; /* of the last three: holes */
+    unsigned n_holes;
+    const struct frame_style *style;
+    struct bytes field; /* of a map, which replies are taken from; size 0: none */
 };
 
 /* What fills the holes. */
@@ -41,13 +65,16 @@ struct frame_fill {
     uint64_t write;                 /* number of the request */
     size_t sizes[FRAME_VALUES_MAX]; /* of the values; at most those of the source */
     const struct value_source *source;
+    uint64_t numbers[FRAME_NUMBERS_MAX];
+    const struct keys *list; /* of --key-file; NULL: keys are digits */
+    struct bytes reply;
 };
 
 /* Nothing yet; the caller frees frame->bytes. */
 void frame_init(struct frame *frame);
 
-/* The most bytes a request can have. */
-size_t frame_size_max(const struct frame *frame, size_t value_max);
+/* The most bytes a request can have, without replies. key_max: of the longest key of --key-file. */
+size_t frame_size_max(const struct frame *frame, size_t value_max, size_t key_max);
 
 /* Write `key` (below FRAME_KEYS) as 12 decimal digits. */
 static inline void frame_put_digits(uint8_t *at, uint64_t key)
@@ -63,15 +90,15 @@ static inline void frame_put_digits(uint8_t *at, uint64_t key)
     }
 }
 
-/* As frame_emit, where there are values. */
-void frame_emit_values(const struct frame *frame, const struct frame_fill *fill, struct buf *out);
+/* As frame_emit, where there are holes without room. */
+void frame_emit_holes(const struct frame *frame, const struct frame_fill *fill, struct buf *out);
 
 /* Append a request to `out`, which has room for it. */
 static inline void frame_emit(const struct frame *frame, const struct frame_fill *fill,
                               struct buf *out)
 {
-    if (frame->values > 0) {
-        frame_emit_values(frame, fill, out);
+    if (frame->n_holes > 0) {
+        frame_emit_holes(frame, fill, out);
         return;
     }
     uint8_t *to = out->data + out->size;

@@ -109,7 +109,7 @@ int hdr_write_files(const char *prefix, const struct result *result,
     int err = hdr_write_file(prefix, workload->name, "", &result->latency, out_detail);
     if (err == 0 && result->offered > 0)
         err = hdr_write_file(prefix, workload->name, "service", &result->service, out_detail);
-    for (unsigned i = 0; i < WORKLOAD_SHAPES && err == 0 && workload_mixes(workload); i++)
+    for (unsigned i = 0; i < workload->n_shapes && err == 0 && workload_mixes(workload); i++)
         err = hdr_write_file(prefix, workload->name, workload->shapes[i]->name,
                              &result->by_shape[i], out_detail);
     return err;

@@ -47,9 +47,11 @@ static const char help_head[] =
     "  loadgen -t set,get -P 16 -q         16 requests in flight on each connection, brief\n"
     "  loadgen -t get -r 100000 --preload  a keyspace of 100,000 keys, each written once before\n"
     "  loadgen -t mixed --ratio 1:4 -d 1KiB --duration 30 --warmup 5\n"
+    "  loadgen -t get --warmup auto --until-ci 2%    until it is steady, and known well enough\n"
     "  loadgen -s /run/cairnd/cairnd.sock --json >result.json\n"
     "  loadgen -u redis://127.0.0.1:6379 -t set,get -n 1000000 -P 16 -q\n"
     "  loadgen -t get -r 100000 --preload --rate 5000 --arrival poisson --duration 30\n"
+    "  loadgen --mix get=70,set=25,incr=5 -r 100000 --preload --expect-hits 100%\n"
     "  loadgen -u redis://:secret@db/1 HSET user:__rand_int__ name __data__\n"
     "  loadgen --vs redis://127.0.0.1:6379 -t set,get --duration 5     which of two is faster\n"
     "  loadgen --knee --slo p99=5ms -t get -r 100000 --preload       the most it can do in time\n";
@@ -71,27 +73,31 @@ static const char help_tail[] =
     "to reading its reply. With --rate (open loop) it is taken from the time the request was due:\n"
     "what a server that stalls makes others wait is in it.\n"
     "\n"
-    "In the words of a COMMAND, __rand_int__ becomes the 12 digits of a key and __data__ a value.\n"
+    "In the words of a COMMAND or a --script, __key__ becomes a key, __rand_int__ the 12 digits "
+    "of\n"
+    "one, __data__ a value, and __number:1-100__ a number from 1 to 100.\n"
     "To a cairnd in its own protocol the words are an operation and its arguments: kv.put\n"
     "key:__rand_int__ __data__; [ and ] as words of their own enclose an array, { and } a map.\n"
     "\n"
     "Exit status: 0 all is well; 1 --vs: B is worse than A in throughput, median, p99 or CPU time "
     "of\n"
     "the server; 2 wrong usage; 3 what was measured is not what was asked for: no server, it fell\n"
-    "silent or closed connections, requests failed, values were wrong, --vs or --knee came to no\n"
-    "end, or Ctrl-C.\n";
+    "silent or closed connections, requests failed, values were wrong or stale, keys were not "
+    "there\n"
+    "that should be (--keys-check, --expect-hits), --overload abort, --vs or --knee came to no "
+    "end,\n"
+    "or Ctrl-C.\n";
 
-/* Print words in the column behind `at` (where the cursor stands now), then end the line. */
-static void help_wrap(FILE *out, const char *text, size_t at)
+void help_wrap(FILE *out, const char *text, size_t left, size_t at)
 {
     while (*text != 0) {
         size_t word = strcspn(text, " ");
-        if (at > HELP_LEFT && at + 1 + word > HELP_COLUMNS) {
-            fprintf(out, "\n%*s", HELP_LEFT, "");
-            at = HELP_LEFT;
+        if (at > left && at + 1 + word > HELP_COLUMNS) {
+            fprintf(out, "\n%*s", (int)left, "");
+            at = left;
         }
-        fprintf(out, "%s%.*s", at > HELP_LEFT ? " " : "", (int)word, text);
-        at += word + (at > HELP_LEFT);
+        fprintf(out, "%s%.*s", at > left ? " " : "", (int)word, text);
+        at += word + (at > left);
         text += word + (text[word] == ' ');
     }
     fputc('\n', out);
@@ -105,7 +111,7 @@ static void help_row(FILE *out, const char *left, const char *text)
         fprintf(out, "%-*s", HELP_LEFT, left);
     else
         fprintf(out, "%s\n%*s", left, HELP_LEFT, "");
-    help_wrap(out, text, HELP_LEFT);
+    help_wrap(out, text, HELP_LEFT, HELP_LEFT);
 }
 
 static void help_option(FILE *out, const struct options_row *row)
@@ -136,9 +142,10 @@ static void help_print_subcommands(FILE *out)
 {
     fputs("\nSubcommands\n", out);
     for (size_t i = 0; i < LENGTH_OF(help_subcommands); i++) {
-        fprintf(out, "  loadgen %s %s\n%*s", help_subcommands[i].name,
-                help_subcommands[i].arguments, HELP_LEFT, "");
-        help_wrap(out, help_subcommands[i].text, HELP_LEFT);
+        int size = fprintf(out, "  loadgen %s ", help_subcommands[i].name);
+        help_wrap(out, help_subcommands[i].arguments, HELP_LEFT, (size_t)size);
+        fprintf(out, "%*s", HELP_LEFT, "");
+        help_wrap(out, help_subcommands[i].text, HELP_LEFT, HELP_LEFT);
     }
 }
 

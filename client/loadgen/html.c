@@ -275,7 +275,8 @@ static void html_warnings(FILE *out, const json_t *result)
     fputs("</ul>\n", out);
 }
 
-static void html_latency_row(FILE *out, const char *name, const json_t *latency)
+/* `kind` is "", or " class=..." */
+static void html_latency_row(FILE *out, const char *kind, const char *name, const json_t *latency)
 {
     static const char *const keys[] = {"mean_ns", "min_ns",  "median_ns", "p90_ns", "p95_ns",
                                        "p99_ns",  "p999_ns", "p9999_ns",  "max_ns"};
@@ -283,12 +284,21 @@ static void html_latency_row(FILE *out, const char *name, const json_t *latency)
     if (load_number(latency, "samples") <= 0)
         return;
     html_number(load_number(latency, "samples"), count);
-    fputs("<tr><th>", out);
+    fprintf(out, "<tr><th%s>", kind);
     html_escape(out, name);
     fprintf(out, "</th><td>%s</td>", count);
     for (size_t i = 0; i < LENGTH_OF(keys); i++)
         html_duration_cell(out, "", latency, keys[i]);
     fputs("</tr>\n", out);
+}
+
+/* Those of a sequence, each by itself. */
+static void html_step_rows(FILE *out, const json_t *sequence)
+{
+    const char *name;
+    json_t *latency;
+    json_object_foreach(json_object_get(sequence, "steps"), name, latency)
+        html_latency_row(out, " class=\"step\"", name, latency);
 }
 
 static void html_latency_table(FILE *out, const json_t *result)
@@ -299,12 +309,87 @@ static void html_latency_table(FILE *out, const json_t *result)
           "<th>min</th><th>p50</th><th>p90</th><th>p95</th><th>p99</th><th>p99.9</th>"
           "<th>p99.99</th><th>max</th></tr></thead><tbody>\n",
           out);
-    html_latency_row(out, "response", result);
-    html_latency_row(out, "service", json_object_get(result, "service"));
-    html_latency_row(out, "first byte", json_object_get(result, "ttfb"));
+    html_latency_row(out, "", "response", result);
+    html_latency_row(out, "", "service", json_object_get(result, "service"));
+    html_latency_row(out, "", "first byte", json_object_get(result, "ttfb"));
+    html_step_rows(out, result);
     json_object_foreach(json_object_get(result, "by_request"), name, latency)
-        html_latency_row(out, name, latency);
+    {
+        html_latency_row(out, "", name, latency);
+        html_step_rows(out, latency);
+    }
     fputs("</tbody></table></div>\n", out);
+}
+
+/* A row for each kind of request of a test that mixes several. */
+static void html_kinds(FILE *out, const json_t *result)
+{
+    double all = load_number(result, "count");
+    json_t *kinds = json_object_get(result, "by_request"), *kind;
+    const char *name;
+    if (json_object_size(kinds) == 0 || all <= 0)
+        return;
+    fputs("<h3>Kinds of requests</h3><div "
+          "class=\"scroll\"><table><thead><tr><th>kind</th><th>requests</th><th>share</th>"
+          "<th>requests/s</th><th>errors</th><th>hits</th></tr></thead><tbody>\n",
+          out);
+    json_object_foreach(kinds, name, kind)
+    {
+        char count[HTML_NUMBER_SIZE], rate[HTML_NUMBER_SIZE], errors[HTML_NUMBER_SIZE];
+        double hits = load_number(kind, "hits"), reads = hits + load_number(kind, "misses");
+        html_number(load_number(kind, "count"), count);
+        html_number(load_number(kind, "ops_per_sec"), rate);
+        html_number(load_number(kind, "errors"), errors);
+        fputs("<tr><th>", out);
+        html_escape(out, name);
+        fprintf(out, "</th><td>%s</td><td>%.2f&nbsp;%%</td><td>%s</td><td>%s</td>", count,
+                100 * load_number(kind, "count") / all, rate, errors);
+        if (reads > 0)
+            fprintf(out, "<td>%.4g&nbsp;%%</td></tr>\n", 100 * hits / reads);
+        else
+            fputs("<td></td></tr>\n", out);
+    }
+    fputs("</tbody></table></div>\n", out);
+}
+
+/* Numbers of an object as text; `keys` end with NULL. */
+static void html_numbers(const json_t *object, const char *const *keys,
+                         char (*out_texts)[HTML_NUMBER_SIZE])
+{
+    for (; *keys != NULL; keys++)
+        html_number(load_number(object, *keys), *out_texts++);
+}
+
+static void html_checked(FILE *out, const json_t *result)
+{
+    static const char *const keys[] = {"checked", "corrupt", "followed", "stale", NULL};
+    char texts[LENGTH_OF(keys)][HTML_NUMBER_SIZE];
+    if (load_number(result, "checked") <= 0)
+        return;
+    html_numbers(result, keys, texts);
+    fprintf(out,
+            "<p class=\"note\">Verified: %s values, of which %s were wrong; %s reads of keys their "
+            "connection knew, of which %s were stale.</p>\n",
+            texts[0], texts[1], texts[2], texts[3]);
+}
+
+static void html_connections(FILE *out, const json_t *result)
+{
+    static const char *const keys[] = {"min", "max", "median", NULL};
+    const json_t *fairness = json_object_get(result, "fairness");
+    double in_flight = load_number(json_object_get(result, "in_flight"), "mean");
+    char texts[LENGTH_OF(keys)][HTML_NUMBER_SIZE];
+    fputs("<p class=\"note\">", out);
+    if (load_number(fairness, "connections") > 0) {
+        html_numbers(fairness, keys, texts);
+        fprintf(out,
+                "A connection did %s to %s requests, median %s; Jain&#8217;s index of fairness "
+                "%.4f. ",
+                texts[0], texts[1], texts[2], load_number(fairness, "jain"));
+    }
+    if (in_flight > 0)
+        fprintf(out, "On average %.1f requests were in flight.", in_flight);
+    fputs("</p>\n", out);
 }
 
 static void html_efficiency(FILE *out, const json_t *result)
@@ -317,6 +402,51 @@ static void html_efficiency(FILE *out, const json_t *result)
             load_number(client, "us_per_op"), 100 * load_number(client, "busiest_thread"));
     if (of_server > 0)
         fprintf(out, ", server %.2f&nbsp;&#181;s", of_server);
+    fputs(".</p>\n", out);
+}
+
+/* How well the figures are known, where that is known. */
+static void html_precision(FILE *out, const json_t *result)
+{
+    const json_t *precision = json_object_get(result, "precision");
+    const json_t *warmup = json_object_get(result, "warmup");
+    double rate = load_number(precision, "ops_per_sec"), p99 = load_number(precision, "p99");
+    if (rate <= 0)
+        return;
+    fprintf(out, "<p class=\"note\">Throughput is known to &#177;%.2g&nbsp;%%", 100 * rate);
+    if (p99 > 0)
+        fprintf(out, ", p99 to &#177;%.2g&nbsp;%%", 100 * p99);
+    fputs(" (95&nbsp;% confidence)", out);
+    if (warmup != NULL)
+        fprintf(out, ", after a warm-up of %.1f&nbsp;s %s", load_number(warmup, "elapsed_ns") / 1e9,
+                json_is_true(json_object_get(warmup, "steady")) ? "until it was steady"
+                                                                : "that did not become steady");
+    fputs(".</p>\n", out);
+}
+
+/* What the server itself says of the test. */
+static void html_server(FILE *out, const json_t *result)
+{
+    const json_t *server = json_object_get(result, "server");
+    char counted[HTML_NUMBER_SIZE], sent[HTML_NUMBER_SIZE], mean[HTML_NUMBER_SIZE];
+    if (json_object_get(server, "requests") == NULL)
+        return;
+    html_number(load_number(server, "requests"), counted);
+    html_number(load_number(server, "requests_sent"), sent);
+    html_duration(load_number(server, "mean_ns"), mean);
+    fprintf(out,
+            "<p class=\"note\">The server counted %s requests of the %s that were sent, and "
+            "executed one in %s on average; resident memory %.1f to %.1f&nbsp;MiB",
+            counted, sent, mean, load_number(server, "resident_before_bytes") / 1048576,
+            load_number(server, "resident_after_bytes") / 1048576);
+    if (load_number(server, "log_syncs") > 0) {
+        html_number(load_number(server, "log_syncs"), counted);
+        fprintf(out, "; %s syncs of its log", counted);
+    }
+    if (load_number(server, "evicted") > 0) {
+        html_number(load_number(server, "evicted"), counted);
+        fprintf(out, "; %s records evicted", counted);
+    }
     fputs(".</p>\n", out);
 }
 
@@ -335,7 +465,12 @@ static void html_test(FILE *out, unsigned index, const char *name, const json_t 
     figure_distribution(out, result);
     fputs("</div>\n", out);
     html_latency_table(out, result);
+    html_kinds(out, result);
+    html_checked(out, result);
+    html_connections(out, result);
     html_efficiency(out, result);
+    html_server(out, result);
+    html_precision(out, result);
     fputs("</section>\n", out);
 }
 

@@ -63,6 +63,8 @@ static const char *const html_sheet[] = {
     "tbody tr:last-child>*{border-bottom:0}\n",
     "th:first-child{text-align:left;padding-left:0}\n",
     "thead th{color:var(--soft);font-weight:500;font-size:12px}\n",
+    "th.step:first-child{padding-left:16px;font-weight:400;color:var(--soft)}\n",
+    ".scroll+h3{margin-top:20px}\n",
     "td.bar{position:relative;min-width:130px}\n",
     "td.bar i{position:absolute;right:0;top:5px;bottom:5px;background:var(--area);opacity:.17;"
     "border-radius:3px}\n",

@@ -104,8 +104,8 @@ static int session_all(struct session *session)
 {
     const struct plan *plan = &session->sides[0].plan;
     int err = 0;
-    if (session->options.n_words > 0)
-        return session_one(session, &session->own.workload);
+    if (plan->own != NULL)
+        return session_one(session, plan->own);
     for (unsigned i = 0; i < WORKLOAD_COUNT && err == 0 && !run_interrupted(); i++)
         if (plan->tests[i])
             err = session_one(session, &workload_table[i]);
@@ -135,6 +135,8 @@ static void session_tests(struct session *session)
     session_head(session);
     for (unsigned i = 0; i < session->n_sides && err == 0; i++)
         err = session_preload(session, &session->sides[i]);
+    for (unsigned i = 0; i < session->n_sides && err == 0; i++)
+        err = session_check_keys(session, &session->sides[i]);
     do
         err = err != 0 ? err : session_all(session);
     while (session->options.loop && err == 0 && !run_interrupted());
@@ -177,8 +179,8 @@ static int session_agree(struct session *session)
         a->tests[i] = b->tests[i] = a->tests[i] && b->tests[i];
         any = any || a->tests[i];
     }
-    if (session->options.n_words > 0)
-        any = a->driver->spelling == b->driver->spelling;
+    if (a->own != NULL) /* words are of one protocol, tests of the table of any */
+        any = a->driver->spelling == b->driver->spelling || session->options.mix[0] != 0;
     if (any)
         return 0;
     session->exit_code = usage_error("--vs: these servers speak different protocols, in which "
@@ -241,6 +243,8 @@ static const char *session_contradiction(const struct options *o)
         {o->knee && o->rate > 0, "--knee looks for the rate itself: give no --rate"},
         {o->knee && (o->given[OPTIONS_requests] || o->duration > 0),
          "--knee measures each rate for --knee-window: give no -n and no --duration"},
+        {o->knee && (o->until_ci > 0 || o->until_ci_p99 > 0),
+         "--knee measures each rate for --knee-window: give no --until-ci"},
         {o->knee && strcmp(o->pipeline_mode, "window") != 0,
          "--knee sends each request when it is due: give no --pipeline-mode batch"},
         {o->knee && o->keepalive == 0, "--knee sends each request when it is due: give no -k 0"},
@@ -253,6 +257,31 @@ static const char *session_contradiction(const struct options *o)
         if (rules[i].holds)
             return rules[i].text;
     return NULL;
+}
+
+/* What the command line makes or names besides: a test, a file of keys. 0 or an error with a
+ * sentence. */
+static int session_inputs(struct session *session, char out_detail[static OPTIONS_DETAIL_SIZE])
+{
+    const struct options *options = &session->options;
+    struct plan *plan = &session->sides[0].plan;
+    bool own = true;
+    int err = 0;
+    if (options->n_words > 0)
+        mix_of_words(&session->mix, options->words, options->n_words);
+    else if (options->mix[0] != 0)
+        err = mix_of_list(&session->mix, options->mix, out_detail);
+    else if (options->script[0] != 0)
+        err = mix_of_script(&session->mix, options->script, out_detail);
+    else
+        own = false;
+    if (err == 0 && own)
+        plan_set_own(plan, &session->mix.workload);
+    if (err == 0 && options->key_file[0] != 0) {
+        err = keys_read(&session->keys, options->key_file, out_detail);
+        plan_set_keys(plan, options, &session->keys);
+    }
+    return err;
 }
 
 /* The two ways of measuring that have options of their own. 0 or the exit code, when told. */
@@ -314,21 +343,20 @@ int main(int argc, char **argv)
         return 0;
     struct side *side = &session.sides[0];
     if (plan_make(options, cpu_count(), &side->plan, detail) != 0 ||
+        session_inputs(&session, detail) != 0 || plan_check(&side->plan, detail) != 0 ||
         address_of_options(options, &side->address, detail) != 0)
         return usage_error(detail);
     int wrong = session_ways(&session);
     if (wrong != 0)
         return wrong;
     if (options->dry_run) {
-        dry_run_print(stdout, options, &side->address, &side->plan);
+        dry_run_print(stdout, &side->address, &side->plan);
         return 0;
     }
     if (options->html[0] != 0 && html_check_file(options->html, html_detail) != 0)
         return usage_error(html_detail);
     if (files_open(&session.files, options, &side->plan, html_detail) != 0)
         return usage_error(html_detail);
-    if (options->n_words > 0)
-        workload_own_init(&session.own, options->words, options->n_words);
     if (options->server_pid > 0 && cpu_time_of(options->server_pid, &cpu) != 0)
         return usage_error("--server-pid: there is no such process on this machine");
     session.report = (struct report_run){.options = options,
@@ -340,6 +368,8 @@ int main(int argc, char **argv)
     session.progress.ndjson = &session.files.ndjson;
     raise_file_limit();
     session_run(&session);
+    mix_deinit(&session.mix);
+    keys_deinit(&session.keys);
     if (run_interrupted()) {
         fputs("loadgen: interrupted\n", stderr);
         session_invalid(&session);

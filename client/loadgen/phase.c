@@ -25,27 +25,35 @@ static int phase_make_frame(struct phase *phase, const struct shape *shape, stru
 {
     struct bytes value = {phase->values.pool, phase->values.max};
     struct command command;
-    if (!shape_command(shape, phase->driver->spelling, &command))
+    if (!shape_command(shape, phase->driver->spelling, phase->key, &command))
         return ERR_BAD_ARGUMENT;
     int err = phase->driver->encode(&command, (shape->flags & SHAPE_INLINE) != 0,
                                     value_varies(&phase->values) ? BYTES_NONE : value, frame);
-    size_t size = frame_size_max(frame, phase->values.max);
+    size_t size =
+        frame_size_max(frame, phase->values.max, phase->list != NULL ? phase->list->longest : 0);
     if (size > phase->frame_bytes)
         phase->frame_bytes = size;
     return err;
 }
 
+/* The frame of a shape and, if it is a sequence, those of its later steps. */
+static int phase_make_shape(struct phase *phase, unsigned i)
+{
+    const struct shape *shape = phase->workload->shapes[i];
+    unsigned first = phase->first_step[i] = workload_first_step(phase->workload, i);
+    int err = phase_make_frame(phase, shape_step(shape, 0), &phase->frames[i]);
+    for (unsigned step = 1; step < shape->n_steps && err == 0; step++)
+        err = phase_make_frame(phase, shape->steps[step], &phase->frames[first + step]);
+    return err;
+}
+
 static int phase_make_frames(struct phase *phase)
 {
-    const struct workload *workload = phase->workload;
     int err = 0;
-    frame_init(&phase->update);
-    for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
+    for (unsigned i = 0; i < WORKLOAD_ROWS; i++)
         frame_init(&phase->frames[i]);
-    for (unsigned i = 0; i < WORKLOAD_SHAPES && err == 0; i++)
-        err = phase_make_frame(phase, workload->shapes[i], &phase->frames[i]);
-    if (err == 0 && (workload->shapes[0]->flags & SHAPE_UPDATES) != 0)
-        err = phase_make_frame(phase, workload_update, &phase->update);
+    for (unsigned i = 0; i < phase->workload->n_shapes && err == 0; i++)
+        err = phase_make_shape(phase, i);
     if (err == 0 && phase->stream.grows) {
         phase->marks =
             mem_aligned(_Alignof(struct phase_mark), phase->threads * sizeof *phase->marks);
@@ -75,14 +83,20 @@ static int phase_init(struct phase *phase, const struct plan *plan, const struct
         .batch = plan->batch || plan->reconnect,
         .reconnect = plan->reconnect,
         .drain_ns = plan->drain_ns,
-        .drop = plan->drop,
+        .overload = plan->overload,
+        .check_below = (uint64_t)((1 - plan->verify_skip) * 0x1p32),
+        .removes = workload_has(workload, SHAPE_REMOVES),
         .arrival_seed = rng_mix(plan->seed),
         .digest = plan->digest,
         .acks = plan->acks,
+        .key = plan->key[0] != 0 ? plan->key : COMMAND_KEY_USUAL,
+        .list = plan->list,
     };
     /* What one run has written another must be able to check. */
     uint64_t seed = plan->verify ? 0 : plan->seed;
     int err = value_init(&phase->values, plan->value_min, plan->value_bytes, plan->verify, seed);
+    if (err == 0 && plan->compress > 0)
+        value_set_compressible(&phase->values, plan->compress, seed);
     if (plan->sizes.kind != SIZES_UNIFORM)
         phase->values.sizes = &plan->sizes;
     return err != 0 ? err : phase_make_frames(phase);
@@ -91,7 +105,9 @@ static int phase_init(struct phase *phase, const struct plan *plan, const struct
 int phase_init_measure(struct phase *phase, const struct plan *plan,
                        const struct workload *workload)
 {
-    return phase_init(phase, plan, workload);
+    int err = phase_init(phase, plan, workload);
+    phase->end = (struct steady_rules){.rate = plan->ci_rate, .p99 = plan->ci_p99};
+    return err;
 }
 
 int phase_init_warmup(struct phase *phase, const struct plan *plan, const struct workload *workload)
@@ -101,13 +117,15 @@ int phase_init_warmup(struct phase *phase, const struct plan *plan, const struct
         phase->stream = plan_stream(plan, workload, true);
         phase->requests = UINT64_MAX;
         phase->duration_ns = plan->warmup_ns;
+        phase->end.until_steady = plan->until_steady;
     }
     return err;
 }
 
-int phase_init_preload(struct phase *phase, const struct plan *plan)
+int phase_init_preload(struct phase *phase, const struct plan *plan, bool sessions)
 {
-    int err = phase_init(phase, plan, &workload_table[WORKLOAD_set]);
+    enum workload_id write = sessions ? WORKLOAD_ckpt_replace : WORKLOAD_set;
+    int err = phase_init(phase, plan, &workload_table[write]);
     if (err == 0) {
         phase->stream = plan_preload_stream(plan);
         phase->requests = plan->keys;
@@ -115,6 +133,21 @@ int phase_init_preload(struct phase *phase, const struct plan *plan)
         phase->rate = 0;
         phase->batch = phase->reconnect = false;
         phase->window = phase_window_max(plan);
+    }
+    return err;
+}
+
+int phase_init_sample(struct phase *phase, const struct plan *plan)
+{
+    enum workload_id read = plan_uses(plan, false) ? WORKLOAD_get : WORKLOAD_ckpt_get;
+    int err = phase_init(phase, plan, &workload_table[read]);
+    if (err == 0) {
+        phase->stream = plan_sample_stream(plan);
+        phase->requests = plan->keys < PLAN_SAMPLE ? plan->keys : PLAN_SAMPLE;
+        phase->duration_ns = 0;
+        phase->rate = 0;
+        phase->check_below = UINT64_MAX;
+        phase->batch = phase->reconnect = false;
     }
     return err;
 }
@@ -130,21 +163,59 @@ uint64_t phase_digest(const struct phase *phase, uint64_t index, unsigned shape,
     return rng_mix(hash + rng_mix(index));
 }
 
-void phase_emit_update(const struct phase *phase, uint64_t index, uint64_t key, uint32_t id,
-                       struct buf *out)
+void phase_fill(const struct phase *phase, const struct frame *frame, uint64_t index,
+                struct rng *rng, struct frame_fill *fill)
 {
-    struct frame_fill fill = {.id = id, .write = index, .source = &phase->values};
-    struct rng rng = {rng_mix(phase->stream.seed ^ rng_mix(index))};
-    fill.keys[0] = key;
-    fill.sizes[0] = value_size(&phase->values, rng_next(&rng));
-    frame_emit(&phase->update, &fill, out);
+    fill->write = index;
+    fill->source = &phase->values;
+    fill->list = phase->list;
+    for (unsigned i = 0; i < frame->values; i++)
+        fill->sizes[i] = value_size(&phase->values, rng_next(rng));
+    unsigned number = 0;
+    for (unsigned i = 0; i < frame->n_holes; i++) {
+        const struct frame_hole *hole = &frame->holes[i];
+        if (hole->kind == FRAME_NUMBER)
+            fill->numbers[number++] = hole->low + rng_below(rng, hole->high - hole->low + 1);
+    }
+}
+
+static const struct frame *phase_step_frame(const struct phase *phase, unsigned shape,
+                                            unsigned step)
+{
+    return &phase->frames[phase->first_step[shape] + step];
+}
+
+struct bytes phase_take(const struct phase *phase, unsigned shape, unsigned step,
+                        const struct driver_reply *before)
+{
+    struct bytes field = phase_step_frame(phase, shape, step)->field;
+    if (field.size == 0)
+        return before->value;
+    return phase->driver->find_field == NULL ? BYTES_NONE
+                                             : phase->driver->find_field(before->whole, field);
+}
+
+size_t phase_step_bytes(const struct phase *phase, const struct phase_step *step)
+{
+    return phase->frame_bytes +
+           phase_step_frame(phase, step->shape, step->step)->replies * step->reply.size;
+}
+
+void phase_emit_step(const struct phase *phase, const struct phase_step *step, struct buf *out)
+{
+    const struct frame *frame = phase_step_frame(phase, step->shape, step->step);
+    struct frame_fill fill = {.id = step->id, .reply = step->reply};
+    struct rng rng = {rng_mix(phase->stream.seed ^ rng_mix(step->index) ^ (step->step - 1))};
+    for (unsigned i = 0; i < frame->keys; i++)
+        fill.keys[i] = step->key;
+    phase_fill(phase, frame, step->index, &rng, &fill);
+    frame_emit(frame, &fill, out);
 }
 
 void phase_deinit(struct phase *phase)
 {
     mem_free(phase->marks);
-    buf_deinit(&phase->update.bytes);
-    for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
+    for (unsigned i = 0; i < WORKLOAD_ROWS; i++)
         buf_deinit(&phase->frames[i].bytes);
     value_deinit(&phase->values);
 }

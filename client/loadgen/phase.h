@@ -7,6 +7,7 @@
 
 #include "client/loadgen/driver.h"
 #include "client/loadgen/plan.h"
+#include "client/loadgen/steady.h"
 #include "client/loadgen/stream.h"
 
 #include <stdatomic.h>
@@ -19,8 +20,8 @@ struct phase_mark {
 struct phase {
     const struct driver *driver;
     const struct workload *workload;
-    struct frame frames[WORKLOAD_SHAPES]; /* one for each shape of the workload */
-    struct frame update;                  /* what follows a request whose shape updates */
+    struct frame frames[WORKLOAD_ROWS];   /* by row of the workload; of a sequence, what */
+    unsigned first_step[WORKLOAD_SHAPES]; /* it begins with; row of its first step */
     size_t frame_bytes;                   /* the most a request can have */
     struct stream stream;
     struct value_source values;
@@ -32,12 +33,17 @@ struct phase {
     unsigned threads;
     double rate; /* requests a second, open loop; 0: closed loop */
     bool poisson;
-    bool drop;      /* open loop: do not send later what finds no connection */
+    enum plan_overload overload;
     bool batch;     /* send only when nothing is in flight on the connection */
     bool reconnect; /* and open a new one before that */
     uint64_t drain_ns;
+    const char *key;         /* the word that stands for __key__ */
+    const struct keys *list; /* of --key-file; NULL: keys are digits */
     uint64_t arrival_seed;
+    uint64_t check_below;     /* of 2^32: this share of the values that are read is checked */
+    bool removes;             /* keys may be gone: a request of this phase deletes */
     bool digest;              /* add up phase_digest of all requests */
+    struct steady_rules end;  /* what ends it earlier */
     const struct acks *acks;  /* where acknowledgements are kept; NULL: nowhere */
     struct phase_mark *marks; /* one for each thread, if the stream grows; else NULL */
 };
@@ -48,7 +54,11 @@ MUST_USE int phase_init_measure(struct phase *phase, const struct plan *plan,
                                 const struct workload *workload);
 MUST_USE int phase_init_warmup(struct phase *phase, const struct plan *plan,
                                const struct workload *workload);
-MUST_USE int phase_init_preload(struct phase *phase, const struct plan *plan);
+/* Writes every key once; sessions: saves a checkpoint in each of them instead. */
+MUST_USE int phase_init_preload(struct phase *phase, const struct plan *plan, bool sessions);
+
+/* Reads some keys, or sessions if the plan is of nothing else, for --keys-check. */
+MUST_USE int phase_init_sample(struct phase *phase, const struct plan *plan);
 
 void phase_deinit(struct phase *phase);
 
@@ -60,35 +70,58 @@ unsigned phase_window_max(const struct plan *plan);
 uint64_t phase_digest(const struct phase *phase, uint64_t index, unsigned shape,
                       struct bytes request);
 
+/* Which request is to be built. */
+struct phase_slot {
+    uint64_t index;   /* in the stream */
+    uint64_t horizon; /* requests below it are answered: what they wrote may be read */
+    uint64_t part;    /* number of the connection among all */
+    uint64_t turn;    /* requests it has had before */
+    uint32_t id;
+};
+
 /* What a worker must know of a request it has built. */
 struct phase_request {
     unsigned shape;
     uint64_t key; /* the first; 0 if there is none */
 };
 
-/* Append request number `index` with this id to `out`, which has room for frame_bytes. Requests
- * below the horizon are answered: what they wrote may be read. */
-static inline struct phase_request phase_emit(const struct phase *phase, uint64_t index,
-                                              uint64_t horizon, uint32_t id, struct buf *out)
+/* What fills the holes of a request besides keys. */
+void phase_fill(const struct phase *phase, const struct frame *frame, uint64_t index,
+                struct rng *rng, struct frame_fill *fill);
+
+/* Append a request to `out`, which has room for frame_bytes. */
+static inline struct phase_request phase_emit(const struct phase *phase,
+                                              const struct phase_slot *slot, struct buf *out)
 {
-    struct stream_op op = stream_at(&phase->stream, index);
-    op.horizon = horizon;
+    struct stream_op op = stream_at(&phase->stream, slot->index);
+    op.horizon = slot->horizon;
+    op.part = slot->part;
+    op.turn = slot->turn;
     const struct frame *frame = &phase->frames[op.shape];
     struct frame_fill fill;
-    fill.id = id;
+    fill.id = slot->id;
     fill.keys[0] = 0;
     for (unsigned i = 0; i < frame->keys; i++)
         fill.keys[i] = stream_key(&phase->stream, &op, frame->keys);
-    if (frame->values > 0) {
-        fill.write = index;
-        fill.source = &phase->values;
-        for (unsigned i = 0; i < frame->values; i++)
-            fill.sizes[i] = value_size(&phase->values, rng_next(&op.rng));
-    }
+    if (frame->n_holes > 0)
+        phase_fill(phase, frame, slot->index, &op.rng, &fill);
     frame_emit(frame, &fill, out);
     return (struct phase_request){op.shape, fill.keys[0]};
 }
 
-/* The same for what follows a request with this index and key. */
-void phase_emit_update(const struct phase *phase, uint64_t index, uint64_t key, uint32_t id,
-                       struct buf *out);
+/* What a later step of a sequence needs to be built. */
+struct phase_step {
+    unsigned shape; /* of the workload */
+    unsigned step;  /* above 0 */
+    uint64_t index, key;
+    uint32_t id;
+    struct bytes reply; /* what it takes from that to the step before: phase_take */
+};
+
+/* What a step takes from the reply to the step before; points into it. */
+struct bytes phase_take(const struct phase *phase, unsigned shape, unsigned step,
+                        const struct driver_reply *before);
+
+/* Append it to `out`, which has room for phase_step_bytes. */
+void phase_emit_step(const struct phase *phase, const struct phase_step *step, struct buf *out);
+size_t phase_step_bytes(const struct phase *phase, const struct phase_step *step);

@@ -17,7 +17,11 @@
 /* In flight at the same time: bounds the memory for stamps (48 bytes each). */
 enum { PLAN_IN_FLIGHT_MAX = 16 * 1024 * 1024 };
 
+enum { PLAN_NAMES_MAX = 160 }; /* bytes of a sentence in which names of tests are listed */
+
 enum { PLAN_VERIFY_BYTES = 64 }; /* of values that are checked, unless -d says otherwise */
+
+enum { PLAN_STEADY_MS = 30000, PLAN_PRECISE_MS = 300000 }; /* bounds of --warmup auto, --until-ci */
 
 /* Too small to be checked? Distributions are cut off where values are large enough. */
 static bool plan_too_small(const struct sizes *sizes)
@@ -26,7 +30,23 @@ static bool plan_too_small(const struct sizes *sizes)
     return (cut ? sizes->max : sizes->min) < VALUE_HEAD;
 }
 
-static int plan_check(const struct options *options, char *out_detail)
+/* Ways to say what is sent, of which only one can be meant. */
+static unsigned plan_ways(const struct options *options)
+{
+    return (options->n_words > 0) + (options->mix[0] != 0) + (options->script[0] != 0) +
+           options->given[OPTIONS_tests];
+}
+
+static bool plan_is_durability(const char *label)
+{
+    static const char *const labels[] = {"", "memory", "buffered", "strict"};
+    for (size_t i = 0; i < LENGTH_OF(labels); i++)
+        if (strcmp(labels[i], label) == 0)
+            return true;
+    return false;
+}
+
+static int plan_check_options(const struct options *options, char *out_detail)
 {
     const char *wrong = NULL;
     if (options->duration > 0 && options->given[OPTIONS_requests])
@@ -41,6 +61,8 @@ static int plan_check(const struct options *options, char *out_detail)
         wrong = "give --csv or --json, not both";
     else if (options->verify && options->given[OPTIONS_size] && plan_too_small(&options->size))
         wrong = "--verify needs values of at least 34 bytes: -d 34";
+    else if (!plan_is_durability(options->durability))
+        wrong = "--durability takes memory, buffered or strict";
     else if (options->ack_log[0] != 0 && !options->verify)
         wrong = "--ack-log needs values that tell what they are: --verify";
     else if (options->given[OPTIONS_overload] && options->rate <= 0)
@@ -49,6 +71,20 @@ static int plan_check(const struct options *options, char *out_detail)
         wrong = "--rate sends each request when it is due: give no --pipeline-mode batch";
     else if (!(options->zipf_exponent > 0))
         wrong = "--key-zipf-exp must be above 0; for 0 there is --key-pattern uniform";
+    else if (plan_ways(options) > 1 &&
+             !(options->n_words > 0 && plan_ways(options) == 2 && options->given[OPTIONS_tests]))
+        wrong = "give one of -t, --mix, --script and a request of your own";
+    else if (options->key_file[0] != 0 && options->given[OPTIONS_keyspace])
+        wrong = "the keys are those of --key-file: give no -r";
+    else if (options->key_file[0] != 0 && options->given[OPTIONS_key_prefix])
+        wrong = "the lines of --key-file are whole keys: give no --key-prefix";
+    else if (options->ack_log[0] != 0 && (options->key_file[0] != 0 || options->compress > 0))
+        wrong = "--ack-log knows keys by their numbers, and plain values: give no --key-file and "
+                "no --compress-ratio";
+    else if (options->compress > 0 && options->compress < 1)
+        wrong = "--compress-ratio must be at least 1: by how much values can be compressed";
+    else if (options->given[OPTIONS_verify_sample] && !(options->verify_sample > 0))
+        wrong = "--verify-sample must be above 0";
     else if (options->hotspot.write > 100 || options->hotspot.read > 100)
         wrong = "--hotspot takes two percentages, as 20:80";
     if (wrong == NULL)
@@ -58,9 +94,13 @@ static int plan_check(const struct options *options, char *out_detail)
 }
 
 static const char *const plan_patterns[] = {
-    [STREAM_UNIFORM] = "uniform", [STREAM_SEQUENTIAL] = "sequential",
-    [STREAM_ZIPF] = "zipf",       [STREAM_HOTSPOT] = "hotspot",
-    [STREAM_LATEST] = "latest",   [STREAM_GAUSSIAN] = "gaussian",
+    [STREAM_UNIFORM] = "uniform",
+    [STREAM_SEQUENTIAL] = "sequential",
+    [STREAM_ZIPF] = "zipf",
+    [STREAM_HOTSPOT] = "hotspot",
+    [STREAM_LATEST] = "latest",
+    [STREAM_GAUSSIAN] = "gaussian",
+    [STREAM_PARTITIONED] = "partitioned",
 };
 
 const char *plan_pattern_name(enum stream_pattern pattern)
@@ -78,7 +118,7 @@ static bool plan_is_letter(const char *name, char letter)
 /* A pattern by its name, or by a letter, most of them memtier's. */
 static int plan_pattern(const char *name, enum stream_pattern *out, char *out_detail)
 {
-    static const char letters[] = {'R', 'S', 'Z', 'H', 'L', 'G'};
+    static const char letters[] = {'R', 'S', 'Z', 'H', 'L', 'G', 'P'};
     for (size_t i = 0; i < LENGTH_OF(plan_patterns); i++)
         if (strcmp(name, plan_patterns[i]) == 0 || plan_is_letter(name, letters[i])) {
             *out = (enum stream_pattern)i;
@@ -86,7 +126,7 @@ static int plan_pattern(const char *name, enum stream_pattern *out, char *out_de
         }
     (void)snprintf(out_detail, PLAN_DETAIL_SIZE,
                    "unknown --key-pattern '%.32s'; there are uniform, sequential, zipf, hotspot, "
-                   "latest and gaussian",
+                   "latest, gaussian and partitioned",
                    name);
     return ERR_BAD_ARGUMENT;
 }
@@ -101,6 +141,45 @@ static int plan_choice(const char *option, const char *word, const char *first, 
     (void)snprintf(out_detail, PLAN_DETAIL_SIZE, "--%s %.32s: must be %s or %s", option, word,
                    first, second);
     return ERR_BAD_ARGUMENT;
+}
+
+static int plan_overload(const char *word, enum plan_overload *out, char *out_detail)
+{
+    static const char *const words[] = {
+        [PLAN_OVERLOAD_QUEUE] = "queue",
+        [PLAN_OVERLOAD_DROP] = "drop",
+        [PLAN_OVERLOAD_ABORT] = "abort",
+    };
+    for (size_t i = 0; i < LENGTH_OF(words); i++)
+        if (strcmp(word, words[i]) == 0) {
+            *out = (enum plan_overload)i;
+            return 0;
+        }
+    (void)snprintf(out_detail, PLAN_DETAIL_SIZE, "--overload %.32s: must be queue, drop or abort",
+                   word);
+    return ERR_BAD_ARGUMENT;
+}
+
+static void plan_set_keyspace(struct plan *plan, const struct options *options, uint64_t keys)
+{
+    bool middle = !options->given[OPTIONS_key_median];
+    plan->keys = keys;
+    plan->key_median = middle ? (double)keys / 2 : options->key_median;
+    plan->key_deviation = options->key_stddev > 0 ? options->key_stddev : (double)keys / 6;
+}
+
+/* Which values are checked, and how large they must be for that. */
+static void plan_set_verify(struct plan *plan, const struct options *options)
+{
+    bool sample = options->given[OPTIONS_verify_sample] && !options->verify;
+    plan->verify = options->verify || sample;
+    plan->verify_skip = sample ? 1 - options->verify_sample / 100 : 0;
+    if (!plan->verify)
+        return;
+    if (!options->given[OPTIONS_size] && plan_too_small(&options->size))
+        plan->value_bytes = plan->value_min = PLAN_VERIFY_BYTES;
+    else if (plan->value_min < VALUE_HEAD)
+        plan->value_min = VALUE_HEAD;
 }
 
 static uint64_t plan_ns(int64_t ms)
@@ -120,33 +199,37 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         .cpus = cpus,
         .requests = options->duration > 0 ? UINT64_MAX : (uint64_t)options->requests,
         .duration_ns = plan_ns(options->duration),
-        .warmup_ns = plan_ns(options->warmup),
+        .until_steady = options->warmup == OPTIONS_AUTO,
+        .warmup_ns = plan_ns(options->warmup == OPTIONS_AUTO ? PLAN_STEADY_MS : options->warmup),
+        .ci_rate = options->until_ci / 100,
+        .ci_p99 = options->until_ci_p99 / 100,
         .timeout_ns = plan_ns(options->timeout),
         .seed = (uint64_t)options->seed,
-        .keys = options->keyspace > 0 ? (uint64_t)options->keyspace : 1,
         .ratio = options->ratio,
         .value_bytes = (size_t)options->size.max,
         .value_min = (size_t)options->size.min,
         .sizes = options->size,
         .zipf_exponent = options->zipf_exponent,
         .hotspot = options->hotspot,
-        .key_median = options->key_median,
-        .key_deviation = options->key_stddev,
-        .verify = options->verify,
+        .compress = options->compress,
+        .expects_hits = options->given[OPTIONS_expect_hits],
+        .expect_hits = options->expect_hits / 100,
+        .keys_check = options->keys_check,
         .rate = options->rate,
         .drain_ns = plan_ns(options->drain),
         .reconnect = options->keepalive == 0,
         .digest = options->digest,
+        .durability = options->durability,
     };
-    if (!options->given[OPTIONS_key_median])
-        plan.key_median = (double)plan.keys / 2;
-    if (!(plan.key_deviation > 0))
-        plan.key_deviation = (double)plan.keys / 6;
-    if (plan.verify && !options->given[OPTIONS_size] && plan_too_small(&options->size))
-        plan.value_bytes = plan.value_min = PLAN_VERIFY_BYTES;
-    else if (plan.verify && plan.value_min < VALUE_HEAD)
-        plan.value_min = VALUE_HEAD;
-    int err = plan_check(options, out_detail);
+    if ((plan.ci_rate > 0 || plan.ci_p99 > 0) && plan.duration_ns == 0 &&
+        !options->given[OPTIONS_requests]) {
+        plan.requests = UINT64_MAX;
+        plan.duration_ns = plan_ns(PLAN_PRECISE_MS);
+    }
+    plan_set_keyspace(&plan, options, options->keyspace > 0 ? (uint64_t)options->keyspace : 1);
+    plan_set_verify(&plan, options);
+    (void)snprintf(plan.key, sizeof plan.key, "%s%s", options->key_prefix, COMMAND_DIGITS);
+    int err = plan_check_options(options, out_detail);
     if (err == 0)
         err = plan_choice("arrival", options->arrival, "constant", "poisson", &plan.poisson,
                           out_detail);
@@ -154,16 +237,74 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         err = plan_choice("pipeline-mode", options->pipeline_mode, "window", "batch", &plan.batch,
                           out_detail);
     if (err == 0)
-        err = plan_choice("overload", options->overload, "queue", "drop", &plan.drop, out_detail);
+        err = plan_overload(options->overload, &plan.overload, out_detail);
     if (err == 0)
         err = plan_pattern(options->key_pattern, &plan.pattern, out_detail);
     if (err == 0)
         err = workload_select(options->tests, plan.tests, out_detail);
-    if (options->n_words > 0)
-        memset(plan.tests, 0, sizeof plan.tests);
     if (err == 0)
         *out = plan;
     return err;
+}
+
+void plan_set_own(struct plan *plan, const struct workload *own)
+{
+    plan->own = own;
+    memset(plan->tests, 0, sizeof plan->tests);
+}
+
+void plan_set_keys(struct plan *plan, const struct options *options, const struct keys *list)
+{
+    plan->list = list;
+    (void)snprintf(plan->key, sizeof plan->key, "%s", COMMAND_KEY_ITSELF);
+    plan_set_keyspace(plan, options, list->n);
+}
+
+/* Has any of the tests this flag? */
+static bool plan_has(const struct plan *plan, enum shape_flag flag)
+{
+    for (unsigned i = 0; i < WORKLOAD_COUNT; i++)
+        if (plan->tests[i] && workload_has(&workload_table[i], flag))
+            return true;
+    return plan->own != NULL && workload_has(plan->own, flag);
+}
+
+static bool plan_workload_uses(const struct workload *workload, bool sessions)
+{
+    for (unsigned i = 0; i < workload->n_shapes; i++)
+        if (shape_has(workload->shapes[i], SHAPE_SESSIONS) == sessions)
+            return true;
+    return false;
+}
+
+bool plan_uses(const struct plan *plan, bool sessions)
+{
+    for (unsigned i = 0; i < WORKLOAD_COUNT; i++)
+        if (plan->tests[i] && plan_workload_uses(&workload_table[i], sessions))
+            return true;
+    return plan->own != NULL && plan_workload_uses(plan->own, sessions);
+}
+
+int plan_check(const struct plan *plan, char out_detail[static PLAN_DETAIL_SIZE])
+{
+    const char *wrong = NULL;
+    bool partitioned = plan->pattern == STREAM_PARTITIONED;
+    if (partitioned && plan->keys < plan->connections)
+        wrong = "--key-pattern partitioned gives each connection keys of its own: -r must be at "
+                "least -c";
+    else if (partitioned && plan->digest)
+        wrong = "with --key-pattern partitioned it is the server that decides which connection "
+                "sends how much: give no --digest";
+    else if (plan->verify && plan_has(plan, SHAPE_COPIES))
+        wrong = "a value that is copied (__reply__) belongs to another key: give no --verify";
+    else if (plan->verify && plan_has(plan, SHAPE_SESSIONS))
+        wrong = "--verify knows the values of keys, not the states of sessions: give no --verify";
+    else if (plan->list != NULL && plan_has(plan, SHAPE_INSERTS))
+        wrong = "inserts need new keys, and --key-file has no more: give no --key-file";
+    if (wrong == NULL)
+        return 0;
+    (void)snprintf(out_detail, PLAN_DETAIL_SIZE, "%s", wrong);
+    return ERR_BAD_ARGUMENT;
 }
 
 unsigned plan_connections(const struct plan *plan, unsigned thread)
@@ -172,21 +313,38 @@ unsigned plan_connections(const struct plan *plan, unsigned thread)
     return plan->connections / plan->threads + (thread < rest ? 1 : 0);
 }
 
+/* There is nothing this driver can send. Names the tests, as far as there is room. */
+static int plan_mute(const struct plan *plan, const bool asked[static WORKLOAD_COUNT],
+                     char *out_detail)
+{
+    int at =
+        snprintf(out_detail, PLAN_DETAIL_SIZE, "none of these tests can be run in protocol %s%s",
+                 plan->driver->name, plan->own != NULL ? ": " : "");
+    if (plan->own != NULL)
+        at += snprintf(out_detail + at, PLAN_DETAIL_SIZE - (size_t)at, "%.60s", plan->own->title);
+    for (unsigned i = 0, n = 0; i < WORKLOAD_COUNT && at < PLAN_NAMES_MAX; i++)
+        if (asked[i])
+            at += snprintf(out_detail + at, PLAN_DETAIL_SIZE - (size_t)at, "%s%s",
+                           n++ == 0 ? ": " : ", ", workload_table[i].name);
+    (void)snprintf(out_detail + at, PLAN_DETAIL_SIZE - (size_t)at, "%s; --help lists all",
+                   at < PLAN_NAMES_MAX ? "" : " ...");
+    return ERR_BAD_ARGUMENT;
+}
+
 int plan_use(struct plan *plan, const struct driver *driver,
              char out_detail[static PLAN_DETAIL_SIZE])
 {
-    bool asked = false, left = false;
+    bool asked[WORKLOAD_COUNT];
+    bool any = plan->own != NULL;
+    bool left = any && workload_speaks(plan->own, driver->spelling);
+    memcpy(asked, plan->tests, sizeof asked);
     plan->driver = driver;
     for (unsigned i = 0; i < WORKLOAD_COUNT; i++) {
-        asked = asked || plan->tests[i];
-        plan->tests[i] = plan->tests[i] && workload_speaks(&workload_table[i], driver->spelling);
+        any = any || asked[i];
+        plan->tests[i] = asked[i] && workload_speaks(&workload_table[i], driver->spelling);
         left = left || plan->tests[i];
     }
-    if (left || !asked)
-        return 0;
-    (void)snprintf(out_detail, PLAN_DETAIL_SIZE,
-                   "none of these tests can be run in protocol %s; --help lists all", driver->name);
-    return ERR_BAD_ARGUMENT;
+    return left || !any ? 0 : plan_mute(plan, asked, out_detail);
 }
 
 /* A number for each test, the same whatever other tests there are (FNV-1a). */
@@ -209,6 +367,7 @@ static void plan_set_pattern(const struct plan *plan, struct stream *stream)
         stream_set_latest(stream, plan->zipf_exponent);
     else if (plan->pattern == STREAM_GAUSSIAN)
         stream_set_gaussian(stream, plan->key_median, plan->key_deviation);
+    stream->parts = plan->connections;
 }
 
 /* New keys come behind those of the keyspace; those of a warm-up are no concern of the test. */
@@ -218,16 +377,23 @@ static void plan_set_growth(const struct plan *plan, bool warmup, struct stream 
     stream->first_insert = plan->keys + (warmup ? FRAME_KEYS / 2 : 0);
 }
 
+/* How often each shape comes. */
+static void plan_set_weights(const struct plan *plan, const struct workload *workload,
+                             struct stream *stream)
+{
+    const uint32_t ratio[] = {plan->ratio.write, plan->ratio.read};
+    bool own = workload->weights[0] > 0;
+    stream_set_weights(stream, own ? workload->weights : ratio, workload->n_shapes);
+}
+
 struct stream plan_stream(const struct plan *plan, const struct workload *workload, bool warmup)
 {
     struct stream stream;
     uint64_t test = plan_number(workload) + (warmup ? 1 : 0);
     stream_init(&stream, rng_mix(plan->seed + rng_mix(test)), plan->keys);
     plan_set_pattern(plan, &stream);
-    if (workload_mixes(workload)) {
-        stream.writes = plan->ratio.write;
-        stream.each = (uint64_t)plan->ratio.write + plan->ratio.read;
-    }
+    if (workload_mixes(workload))
+        plan_set_weights(plan, workload, &stream);
     if ((workload->shapes[0]->flags & SHAPE_INSERTS) != 0)
         plan_set_growth(plan, warmup, &stream);
     return stream;
@@ -238,5 +404,14 @@ struct stream plan_preload_stream(const struct plan *plan)
     struct stream stream;
     stream_init(&stream, plan->seed, plan->keys);
     stream.pattern = STREAM_SEQUENTIAL;
+    return stream;
+}
+
+struct stream plan_sample_stream(const struct plan *plan)
+{
+    struct stream stream;
+    stream_init(&stream, rng_mix(plan->seed), plan->keys);
+    if (plan->keys <= PLAN_SAMPLE)
+        stream.pattern = STREAM_SEQUENTIAL;
     return stream;
 }

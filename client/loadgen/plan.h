@@ -8,9 +8,19 @@
 #include "client/loadgen/options.h"
 #include "client/loadgen/stream.h"
 
+/* Open loop: what becomes of a request that finds no connection when it is due. */
+enum plan_overload {
+    PLAN_OVERLOAD_QUEUE, /* it waits */
+    PLAN_OVERLOAD_DROP,  /* it is not sent */
+    PLAN_OVERLOAD_ABORT, /* the test ends */
+};
+
+enum { PLAN_KEY_SIZE = 256 };
+
 struct plan {
     const struct driver *driver; /* NULL until plan_use */
     bool tests[WORKLOAD_COUNT];  /* which tests to run, in the order of the table */
+    const struct workload *own;  /* the only test, made on the command line; NULL: those above */
     bool preload;
     unsigned threads; /* at most one for each connection */
     unsigned connections;
@@ -18,10 +28,15 @@ struct plan {
     unsigned cpus;        /* this process may run on */
     uint64_t requests;    /* of each test; UINT64_MAX: until duration_ns is over */
     uint64_t duration_ns; /* 0: until `requests` are done */
-    uint64_t warmup_ns;   /* 0: none */
+    uint64_t warmup_ns;   /* at most, if until_steady; 0: none */
+    bool until_steady;    /* end the warm-up when the load is steady */
+    double ci_rate;       /* end a test when these are known so well: relative half widths of */
+    double ci_p99;        /* confidence intervals; 0: not asked for */
     uint64_t timeout_ns;
     uint64_t seed;
-    uint64_t keys; /* at least 1 */
+    uint64_t keys;           /* at least 1 */
+    char key[PLAN_KEY_SIZE]; /* the word that stands for __key__; "": the usual one */
+    const struct keys *list; /* of --key-file; NULL: keys are digits */
     struct ratio ratio;
     size_t value_bytes; /* of the largest value */
     size_t value_min;   /* of the smallest */
@@ -30,14 +45,20 @@ struct plan {
     double zipf_exponent;
     struct ratio hotspot;             /* percent of the keys, percent of the requests */
     double key_median, key_deviation; /* Gaussian */
+    double compress; /* values are random bytes that can be compressed so much; 0: printable */
     bool verify;
-    double rate; /* requests a second, open loop; 0: closed loop */
+    double verify_skip; /* of the values that are read so many are not checked, 0..1 */
+    bool expects_hits;  /* it was said how many reads should find their key: */
+    double expect_hits; /* this share, 0..1 */
+    bool keys_check;    /* before the tests, see whether keys are there */
+    double rate;        /* requests a second, open loop; 0: closed loop */
     bool poisson;
     bool batch;     /* wait for all replies before sending again */
     bool reconnect; /* on a new connection */
     uint64_t drain_ns;
-    bool drop;               /* open loop: what finds no connection when it is due is not sent */
+    enum plan_overload overload;
     bool digest;             /* of the requests */
+    const char *durability;  /* what the server is said to promise; "" or NULL: nothing */
     const struct acks *acks; /* where acknowledgements are kept; NULL: nowhere */
 };
 
@@ -47,10 +68,22 @@ enum { PLAN_DETAIL_SIZE = OPTIONS_DETAIL_SIZE };
 MUST_USE int plan_make(const struct options *options, unsigned cpus, struct plan *out,
                        char out_detail[static PLAN_DETAIL_SIZE]);
 
+/* Run this test alone; it must live as long. */
+void plan_set_own(struct plan *plan, const struct workload *own);
+
+/* Use these keys, which must live as long, instead of numbers. */
+void plan_set_keys(struct plan *plan, const struct options *options, const struct keys *list);
+
+/* What depends on what was set. 0, or ERR_BAD_ARGUMENT with a sentence. */
+MUST_USE int plan_check(const struct plan *plan, char out_detail[static PLAN_DETAIL_SIZE]);
+
 /* The server speaks this: leave out tests it has no requests for. 0, or ERR_BAD_ARGUMENT with a
  * sentence: none is left. */
 MUST_USE int plan_use(struct plan *plan, const struct driver *driver,
                       char out_detail[static PLAN_DETAIL_SIZE]);
+
+/* Has any of the tests requests whose keys are sessions of checkpoints, or others? */
+bool plan_uses(const struct plan *plan, bool sessions);
 
 /* The name of a pattern of keys. */
 const char *plan_pattern_name(enum stream_pattern pattern);
@@ -62,3 +95,9 @@ unsigned plan_connections(const struct plan *plan, unsigned thread);
  * tests and the warm-up do not repeat each other. */
 struct stream plan_stream(const struct plan *plan, const struct workload *workload, bool warmup);
 struct stream plan_preload_stream(const struct plan *plan);
+
+enum { PLAN_SAMPLE = 1000 };
+
+/* The one of --keys-check, which reads at most PLAN_SAMPLE keys: all if there are no more, else
+ * some at random. */
+struct stream plan_sample_stream(const struct plan *plan);

@@ -142,7 +142,7 @@ static void progress_take(struct progress *progress, const struct phase *phase,
     hist_init(&all);
     for (unsigned i = 0; i < n_workers; i++) {
         errors += worker_load(&workers[i]->counts.errors);
-        for (unsigned shape = 0; shape < WORKLOAD_SHAPES; shape++)
+        for (unsigned shape = 0; shape < phase->workload->n_shapes; shape++)
             hist_merge(&all, &workers[i]->latency[shape]);
     }
     progress_tell(progress, phase, &all, errors, now, last);

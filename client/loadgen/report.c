@@ -70,6 +70,18 @@ static void report_latency_row(FILE *out, const char *label, const struct hist *
     fputc('\n', out);
 }
 
+/* Steps of a sequence, each by itself. */
+static void report_steps(FILE *out, const struct result *result, unsigned shape)
+{
+    const struct shape *sequence = result->workload->shapes[shape];
+    unsigned first = workload_first_step(result->workload, shape);
+    for (unsigned i = 0; i < sequence->n_steps; i++) {
+        char label[TEXT_SIZE];
+        (void)snprintf(label, sizeof label, " %u %s", i + 1, sequence->steps[i]->name);
+        report_latency_row(out, label, &result->by_shape[first + i]);
+    }
+}
+
 static void report_latency(FILE *out, const struct result *result)
 {
     const struct workload *workload = result->workload;
@@ -83,8 +95,31 @@ static void report_latency(FILE *out, const struct result *result)
         report_latency_row(out, "service", &result->service);
     if (open && result->slip.count > 0)
         report_latency_row(out, "sent late", &result->slip);
-    for (unsigned i = 0; workload_mixes(workload) && i < WORKLOAD_SHAPES; i++)
-        report_latency_row(out, workload->shapes[i]->name, &result->by_shape[i]);
+    for (unsigned i = 0; i < workload->n_shapes; i++) {
+        if (workload_mixes(workload))
+            report_latency_row(out, workload->shapes[i]->name, &result->by_shape[i]);
+        report_steps(out, result, i);
+    }
+}
+
+/* Of a mix: how often each kind came, and what became of it. */
+static void report_kinds(FILE *out, const struct result *result)
+{
+    const struct workload *workload = result->workload;
+    double all = (double)result_requests(result);
+    for (unsigned i = 0; workload_mixes(workload) && i < workload->n_shapes; i++) {
+        const struct worker_kind *kind = &result->kinds[i];
+        char requests[TEXT_SIZE], errors[TEXT_SIZE];
+        text_count(result_kind_requests(result, i), requests);
+        text_count(kind->errors, errors);
+        fprintf(out, "  %-12s %s requests (%.2f %%), %s errors", workload->shapes[i]->name,
+                requests, all > 0 ? 100 * (double)result_kind_requests(result, i) / all : 0,
+                errors);
+        if (kind->hits + kind->misses > 0)
+            fprintf(out, ", %.2f %% hits",
+                    100 * (double)kind->hits / (double)(kind->hits + kind->misses));
+        fputc('\n', out);
+    }
 }
 
 static void report_throughput(FILE *out, const struct result *result)
@@ -103,6 +138,14 @@ static void report_throughput(FILE *out, const struct result *result)
     fputc('\n', out);
 }
 
+static void report_in_flight(FILE *out, const struct plan *plan, const struct result *result)
+{
+    fprintf(out, "  %-12s %.1f requests on average", "in flight", result_in_flight(result));
+    if (plan->rate <= 0 && !plan->batch && !plan->reconnect)
+        fprintf(out, " of %u", plan->connections * plan->pipeline);
+    fputc('\n', out);
+}
+
 static void report_hits(FILE *out, const struct result *result)
 {
     char hits[TEXT_SIZE], reads[TEXT_SIZE];
@@ -112,6 +155,31 @@ static void report_hits(FILE *out, const struct result *result)
     text_count(result->counts.hits + result->counts.misses, reads);
     fprintf(out, "  %-12s %.2f %% (%s of %s reads)\n", "hits", 100 * result_hit_share(result), hits,
             reads);
+}
+
+static void report_checked(FILE *out, const struct plan *plan, const struct result *result)
+{
+    char checked[TEXT_SIZE], followed[TEXT_SIZE], corrupt[TEXT_SIZE], stale[TEXT_SIZE];
+    if (!plan->verify || result->counts.hits + result->counts.misses == 0)
+        return;
+    text_count(result->counts.checked, checked);
+    text_count(result->counts.corrupt, corrupt);
+    text_count(result->counts.followed, followed);
+    text_count(result->counts.stale, stale);
+    fprintf(out, "  %-12s %s values, %s wrong; %s of keys the connection knew, %s stale\n",
+            "verified", checked, corrupt, followed, stale);
+}
+
+static void report_fairness(FILE *out, const struct fairness *fairness)
+{
+    char min[TEXT_SIZE], median[TEXT_SIZE], max[TEXT_SIZE];
+    if (fairness->connections < 2)
+        return;
+    text_count(fairness->min, min);
+    text_count(fairness->median, median);
+    text_count(fairness->max, max);
+    fprintf(out, "  %-12s %s to %s requests a connection, median %s; Jain's index %.4f\n",
+            "fairness", min, max, median, fairness->jain);
 }
 
 static void report_cpu(FILE *out, const struct result *result)
@@ -127,6 +195,71 @@ static void report_cpu(FILE *out, const struct result *result)
     if (result->has_server_cpu)
         fprintf(out, ", server %.2f us/request", result_server_us(result));
     fputc('\n', out);
+}
+
+/* Of bytes before and after: "1.2 MiB to 3.4 MiB". */
+static void report_growth(FILE *out, const char *what, uint64_t before, uint64_t after)
+{
+    if (before == 0 && after == 0)
+        return;
+    fprintf(out, ", %s %.1f to %.1f MiB", what, (double)before / 1048576, (double)after / 1048576);
+}
+
+/* What the server says. */
+static void report_server(FILE *out, const struct result *result)
+{
+    const struct server_change *server = &result->server;
+    const struct server_op *op = server_stats_main(server);
+    char count[TEXT_SIZE];
+    if (!server->known)
+        return;
+    text_count(server->requests, count);
+    fprintf(out, "  %-12s counted %s requests", "server", count);
+    if (op != NULL)
+        fprintf(out, ", executed in %.2f us on average", server_stats_mean_us(server));
+    if (op != NULL && op->p99_us > 0)
+        fprintf(out, " (%s since it started: p50 %.2f, p99 %.2f)", op->name, op->p50_us,
+                op->p99_us);
+    fprintf(out, "\n  %-12s %s", "", server->durability[0] != 0 ? server->durability : "unknown");
+    report_growth(out, "records", server->used_before, server->used_after);
+    report_growth(out, "resident", server->resident_before, server->resident_after);
+    if (server->log_writes > 0) {
+        fprintf(out, ", %" PRIu64 " writes and %" PRIu64 " syncs of the log", server->log_writes,
+                server->log_syncs);
+    }
+    fprintf(out, ", %" PRIu64 " evicted\n", server->evicted);
+}
+
+static void report_trend(FILE *out, const char *what, const struct steady_trend *trend)
+{
+    fprintf(out, " %s %+.1f %% (noise %.1f %%)", what, 100 * trend->drift, 100 * trend->noise);
+}
+
+static void report_warmup(FILE *out, const struct steady *warmup)
+{
+    if (!warmup->rules.until_steady)
+        return;
+    fprintf(out, "  %-12s %.1f s, %s", "warm-up", (double)warmup->after_ns / 1e9,
+            warmup->enough ? "then steady:" : "not steady:");
+    if (warmup->has_trends) {
+        report_trend(out, "rate", &warmup->rate_trend);
+        report_trend(out, "and median", &warmup->median_trend);
+        fputs(" in its later half\n", out);
+    } else
+        fputs(" too short to tell\n", out);
+}
+
+static void report_precision(FILE *out, const struct steady *length)
+{
+    if (!(length->rules.rate > 0 || length->rules.p99 > 0))
+        return;
+    fprintf(out, "  %-12s", "precision");
+    if (length->has_rate)
+        fprintf(out, " throughput +- %.2f %%", 100 * length->rate);
+    if (length->has_p99)
+        fprintf(out, ", p99 +- %.1f %%", 100 * length->p99);
+    fprintf(out, "%s after %.1f s\n", length->has_rate ? " (95 %)" : " not known",
+            (double)length->after_ns / 1e9);
 }
 
 static void report_digest(FILE *out, const struct plan *plan, const struct result *result)
@@ -149,10 +282,17 @@ static void report_warnings(FILE *out, const struct plan *plan, const struct res
 void report_summary(FILE *out, const struct plan *plan, const struct result *result)
 {
     fprintf(out, "\n%s\n", result->workload->title);
+    report_warmup(out, &result->warmup);
     report_throughput(out, result);
+    report_precision(out, &result->length);
     report_latency(out, result);
+    report_kinds(out, result);
     report_hits(out, result);
+    report_checked(out, plan, result);
+    report_in_flight(out, plan, result);
+    report_fairness(out, &result->fairness);
     report_cpu(out, result);
+    report_server(out, result);
     report_digest(out, plan, result);
     report_warnings(out, plan, result);
     fflush(out);

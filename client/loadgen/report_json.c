@@ -115,6 +115,12 @@ static void json_option(struct writer *json, const struct options_row *row, cons
     case OPTIONS_TYPE_TIME:
         writer_uint(json, row->name, (uint64_t) * (const int64_t *)field);
         break;
+    case OPTIONS_TYPE_AUTO:
+        if (*(const int64_t *)field == OPTIONS_AUTO)
+            writer_text(json, row->name, "auto");
+        else
+            writer_uint(json, row->name, (uint64_t) * (const int64_t *)field);
+        break;
     case OPTIONS_TYPE_RATIO:
         (void)snprintf(text, sizeof text, "%" PRIu32 ":%" PRIu32,
                        ((const struct ratio *)field)->write, ((const struct ratio *)field)->read);
@@ -263,6 +269,43 @@ static void json_latency_object(struct writer *json, const char *key, const stru
     writer_close(json, '}');
 }
 
+/* The steps of a sequence, each by itself: "1 get", "2 set". */
+static void json_steps(struct writer *json, const struct result *result, unsigned shape)
+{
+    const struct shape *sequence = result->workload->shapes[shape];
+    unsigned first = workload_first_step(result->workload, shape);
+    if (sequence->n_steps == 0)
+        return;
+    writer_open(json, "steps", '{');
+    for (unsigned i = 0; i < sequence->n_steps; i++) {
+        char name[REPORT_NAME_SIZE];
+        (void)snprintf(name, sizeof name, "%u %s", i + 1, sequence->steps[i]->name);
+        json_latency_object(json, name, &result->by_shape[first + i]);
+    }
+    writer_close(json, '}');
+}
+
+/* A kind of request of a test that mixes several. */
+static void json_kind(struct writer *json, const struct result *result, unsigned i)
+{
+    const struct worker_kind *kind = &result->kinds[i];
+    uint64_t requests = result_kind_requests(result, i);
+    if (requests == 0)
+        return;
+    writer_open(json, result->workload->shapes[i]->name, '{');
+    writer_uint(json, "count", requests);
+    writer_real(json, "ops_per_sec",
+                result->elapsed_ns > 0
+                    ? (double)result->by_shape[i].count / ((double)result->elapsed_ns / 1e9)
+                    : 0);
+    writer_uint(json, "errors", kind->errors);
+    writer_uint(json, "hits", kind->hits);
+    writer_uint(json, "misses", kind->misses);
+    json_latency(json, &result->by_shape[i]);
+    json_steps(json, result, i);
+    writer_close(json, '}');
+}
+
 static void json_latencies(struct writer *json, const struct result *result)
 {
     const struct workload *workload = result->workload;
@@ -271,11 +314,13 @@ static void json_latencies(struct writer *json, const struct result *result)
         json_latency_object(json, "service", &result->service);
     json_latency_object(json, "ttfb", &result->first_byte);
     json_latency_object(json, "slip", &result->slip);
-    if (!workload_mixes(workload))
+    if (!workload_mixes(workload)) {
+        json_steps(json, result, 0);
         return;
+    }
     writer_open(json, "by_request", '{');
-    for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
-        json_latency_object(json, workload->shapes[i]->name, &result->by_shape[i]);
+    for (unsigned i = 0; i < workload->n_shapes; i++)
+        json_kind(json, result, i);
     writer_close(json, '}');
 }
 
@@ -329,6 +374,40 @@ static void json_series(struct writer *json, const struct series *series)
 
 /* ---- the rest ---- */
 
+static void json_threads(struct writer *json, const struct result *result)
+{
+    unsigned n = RESULT_THREADS;
+    while (n > 0 && result->threads[n - 1].user_ns + result->threads[n - 1].system_ns == 0)
+        n--;
+    writer_open(json, "threads", '[');
+    for (unsigned i = 0; i < n; i++) {
+        const struct cpu_thread *thread = &result->threads[i];
+        writer_open_line(json, NULL, '{');
+        writer_uint(json, "cpu_user_ns", thread->user_ns);
+        writer_uint(json, "cpu_system_ns", thread->system_ns);
+        writer_uint(json, "runq_delay_ns", thread->waiting_ns);
+        writer_uint(json, "context_switches", thread->switches);
+        writer_close(json, '}');
+    }
+    writer_close(json, ']');
+}
+
+/* Requests in flight on average; in a closed loop there should be as many as asked for: what is
+ * missing is the time loadgen needs to send the next. */
+static void json_in_flight(struct writer *json, const struct plan *plan,
+                           const struct result *result)
+{
+    double asked = (double)plan->connections * plan->pipeline;
+    double mean = result_in_flight(result);
+    writer_open(json, "in_flight", '{');
+    writer_real(json, "mean", mean);
+    if (plan->rate <= 0 && !plan->batch && !plan->reconnect) {
+        writer_real(json, "asked", asked);
+        writer_real(json, "little_residual_pct", 100 * (mean - asked) / asked);
+    }
+    writer_close(json, '}');
+}
+
 static void json_cpu(struct writer *json, const struct result *result)
 {
     writer_open(json, "client", '{');
@@ -337,12 +416,74 @@ static void json_cpu(struct writer *json, const struct result *result)
     writer_real(json, "us_per_op", result_client_us(result));
     writer_real(json, "busiest_thread", result->busiest);
     writer_uint(json, "runq_delay_ns", result->waiting_ns);
+    json_threads(json, result);
     writer_close(json, '}');
-    if (!result->has_server_cpu)
+}
+
+/* Of the test are calls and mean; quantiles are since the server started, which is the same if it
+ * had not been called before. */
+static void json_server_ops(struct writer *json, const struct server_change *server)
+{
+    writer_open(json, "operations", '{');
+    for (unsigned i = 0; i < server->n_ops; i++) {
+        const struct server_op *op = &server->ops[i];
+        writer_open_line(json, op->name, '{');
+        writer_uint(json, "count", op->calls);
+        writer_uint(json, "errors", op->failed);
+        writer_uint(json, "mean_ns", (uint64_t)(1e3 * op->spent_us / (double)op->calls));
+        if (op->p99_us > 0) {
+            writer_uint(json, "median_ns", (uint64_t)(1e3 * op->p50_us));
+            writer_uint(json, "p99_ns", (uint64_t)(1e3 * op->p99_us));
+            writer_bool(json, "quantiles_of_test", server->exact[i]);
+        }
+        writer_close(json, '}');
+    }
+    writer_close(json, '}');
+}
+
+static void json_server_stats(struct writer *json, const struct result *result)
+{
+    const struct server_change *server = &result->server;
+    if (!server->known)
+        return;
+    json_known(json, "durability", server->durability);
+    writer_uint(json, "requests", server->requests);
+    writer_uint(json, "requests_sent", result->replies);
+    writer_uint(json, "mean_ns", (uint64_t)(1e3 * server_stats_mean_us(server)));
+    writer_uint(json, "memory_before_bytes", server->used_before);
+    writer_uint(json, "memory_after_bytes", server->used_after);
+    writer_uint(json, "resident_before_bytes", server->resident_before);
+    writer_uint(json, "resident_after_bytes", server->resident_after);
+    writer_uint(json, "evicted", server->evicted);
+    writer_uint(json, "expired", server->expired);
+    writer_uint(json, "log_writes", server->log_writes);
+    writer_uint(json, "log_syncs", server->log_syncs);
+    json_server_ops(json, server);
+}
+
+static void json_server(struct writer *json, const struct result *result)
+{
+    if (!result->has_server_cpu && !result->server.known)
         return;
     writer_open(json, "server", '{');
-    writer_uint(json, "cpu_ns", result->server_cpu_ns);
-    writer_real(json, "us_per_op", result_server_us(result));
+    if (result->has_server_cpu) {
+        writer_uint(json, "cpu_ns", result->server_cpu_ns);
+        writer_real(json, "us_per_op", result_server_us(result));
+    }
+    json_server_stats(json, result);
+    writer_close(json, '}');
+}
+
+static void json_fairness(struct writer *json, const struct fairness *fairness)
+{
+    if (fairness->connections < 2)
+        return;
+    writer_open(json, "fairness", '{');
+    writer_uint(json, "connections", fairness->connections);
+    writer_uint(json, "min", fairness->min);
+    writer_uint(json, "median", fairness->median);
+    writer_uint(json, "max", fairness->max);
+    writer_real(json, "jain", fairness->jain);
     writer_close(json, '}');
 }
 
@@ -362,8 +503,56 @@ static void json_warnings(struct writer *json, const struct plan *plan, const st
     writer_close(json, ']');
     json_known(json, "first_error", result->first_error);
     json_known(json, "first_corrupt", result->first_corrupt);
+    json_known(json, "first_stale", result->first_stale);
     if (result->failure.kind != FAILURE_NONE)
         writer_text(json, "failure", result->failure.text);
+}
+
+static void json_trend(struct writer *json, const char *key, const struct steady_trend *trend)
+{
+    writer_open_line(json, key, '{');
+    writer_real(json, "drift", trend->drift);
+    writer_real(json, "noise", trend->noise);
+    writer_close(json, '}');
+}
+
+static void json_warmup(struct writer *json, const struct steady *warmup)
+{
+    if (!warmup->rules.until_steady)
+        return;
+    writer_open(json, "warmup", '{');
+    writer_bool(json, "steady", warmup->enough);
+    writer_uint(json, "elapsed_ns", warmup->after_ns);
+    writer_uint(json, "intervals", warmup->intervals);
+    if (warmup->has_trends) {
+        json_trend(json, "ops_per_sec", &warmup->rate_trend);
+        json_trend(json, "median_ns", &warmup->median_trend);
+    }
+    writer_close(json, '}');
+}
+
+/* Half widths are always told; what was asked for, and whether it was reached, if it was. */
+static void json_precision(struct writer *json, const struct steady *length)
+{
+    bool asked = length->rules.rate > 0 || length->rules.p99 > 0;
+    if (!asked && !length->has_rate)
+        return;
+    writer_open(json, "precision", '{');
+    if (asked) {
+        writer_bool(json, "reached", length->enough);
+        writer_uint(json, "after_ns", length->after_ns);
+    }
+    if (length->rules.rate > 0)
+        writer_real(json, "ops_per_sec_asked", length->rules.rate);
+    if (length->rules.p99 > 0)
+        writer_real(json, "p99_asked", length->rules.p99);
+    if (length->has_rate)
+        writer_real(json, "ops_per_sec", length->rate);
+    if (length->has_p99)
+        writer_real(json, "p99", length->p99);
+    writer_uint(json, "batches", STEADY_BATCHES);
+    writer_uint(json, "intervals", length->intervals);
+    writer_close(json, '}');
 }
 
 static void json_digest(struct writer *json, uint64_t digest)
@@ -383,6 +572,11 @@ static void json_result(struct writer *json, const struct report_run *run,
     writer_uint(json, "hits", result->counts.hits);
     writer_uint(json, "misses", result->counts.misses);
     writer_uint(json, "corrupt", result->counts.corrupt);
+    if (run->plan->verify) {
+        writer_uint(json, "checked", result->counts.checked);
+        writer_uint(json, "followed", result->counts.followed);
+        writer_uint(json, "stale", result->counts.stale);
+    }
     writer_uint(json, "unanswered", result->counts.unanswered);
     writer_uint(json, "unsent", result->counts.unsent);
     writer_uint(json, "dropped", result->counts.dropped);
@@ -392,10 +586,15 @@ static void json_result(struct writer *json, const struct report_run *run,
     writer_real(json, "ops_per_sec", result_rate(result));
     if (result->offered > 0)
         writer_real(json, "offered_per_sec", result->offered);
+    json_warmup(json, &result->warmup);
+    json_precision(json, &result->length);
     if (run->plan->digest)
         json_digest(json, result->digest);
     json_latencies(json, result);
+    json_in_flight(json, run->plan, result);
+    json_fairness(json, &result->fairness);
     json_cpu(json, result);
+    json_server(json, result);
     json_warnings(json, run->plan, result);
     json_series(json, &result->series);
 }
@@ -422,12 +621,25 @@ void report_json_side(struct writer *json, const struct report_run *run,
     writer_close(json, '}');
 }
 
+static void json_keys_check(struct writer *json, const char *key, const struct report_keys *keys)
+{
+    if (keys->read == 0)
+        return;
+    writer_open(json, key, '{');
+    writer_uint(json, "read", keys->read);
+    writer_uint(json, "found", keys->found);
+    writer_real(json, "expected", keys->expected);
+    writer_close(json, '}');
+}
+
 void report_json_end(struct writer *json, const struct report_findings *findings)
 {
     writer_close(json, '}');
     if (findings != NULL) {
         versus_write(json, findings->versus, findings->n_versus);
         knee_report_write(json, findings->knees, findings->n_knees);
+        json_keys_check(json, "keys_check", &findings->keys[0]);
+        json_keys_check(json, "keys_check_b", &findings->keys[1]);
     }
     writer_close(json, '}');
 }

@@ -30,8 +30,16 @@ struct report_run {
     char *const *argv;
 };
 
-/* What stands behind them: comparisons (--vs) and knees (--knee), one for each test. */
+/* What --keys-check found. */
+struct report_keys {
+    uint64_t read, found; /* 0: nothing was checked */
+    double expected;      /* share, 0..1 */
+};
+
+/* What stands behind them: comparisons (--vs) and knees (--knee), one for each test, and the keys
+ * of each server. */
 struct report_findings {
+    struct report_keys keys[2];
     struct versus versus[WORKLOAD_COUNT + 1];
     size_t n_versus;
     struct knee knees[WORKLOAD_COUNT + 1];

@@ -22,7 +22,7 @@ void result_init(struct result *result, const struct workload *workload)
     hist_init(&result->service);
     hist_init(&result->first_byte);
     hist_init(&result->slip);
-    for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
+    for (unsigned i = 0; i < workload_rows(workload); i++)
         hist_init(&result->by_shape[i]);
 }
 
@@ -37,6 +37,16 @@ static void result_count(struct worker_counts *into, const struct worker_counts 
     into->unsent += from->unsent;
     into->dropped += from->dropped;
     into->corrupt += from->corrupt;
+    into->checked += from->checked;
+    into->followed += from->followed;
+    into->stale += from->stale;
+}
+
+static void result_count_kind(struct worker_kind *into, const struct worker_kind *from)
+{
+    into->errors += from->errors;
+    into->hits += from->hits;
+    into->misses += from->misses;
 }
 
 static void result_keep_first(char *into, const char *from)
@@ -51,21 +61,36 @@ void result_add(struct result *result, const struct worker *worker)
     hist_merge(&result->service, &worker->service);
     hist_merge(&result->first_byte, &worker->first_byte);
     hist_merge(&result->slip, &worker->slip);
-    for (unsigned i = 0; i < WORKLOAD_SHAPES; i++) {
+    for (unsigned i = 0; i < result->workload->n_shapes; i++) {
+        result_count_kind(&result->kinds[i], &worker->kinds[i]);
         hist_merge(&result->latency, &worker->latency[i]);
         hist_merge(&result->by_shape[i], &worker->latency[i]);
         if (result->offered <= 0) /* sent when intended */
             hist_merge(&result->service, &worker->latency[i]);
     }
-    result->waiting_ns += worker->waiting_ns;
+    for (unsigned i = result->workload->n_shapes; i < workload_rows(result->workload); i++)
+        hist_merge(&result->by_shape[i], &worker->latency[i]);
+    result->waiting_ns += worker->cpu.waiting_ns;
+    if (worker->index < RESULT_THREADS)
+        cpu_thread_add(&result->threads[worker->index], &worker->cpu);
     result->digest += worker->digest;
-    double busy = result_per((double)worker->cpu_ns, (double)result->elapsed_ns);
+    result->replies += worker->replies;
+    double busy = result_per((double)(worker->cpu.user_ns + worker->cpu.system_ns),
+                             (double)result->elapsed_ns);
     if (busy > result->busiest)
         result->busiest = busy < 1 ? busy : 1;
     result_keep_first(result->first_error, worker->first_error);
     result_keep_first(result->first_corrupt, worker->first_corrupt);
+    result_keep_first(result->first_stale, worker->first_stale);
     if (result->failure.kind == FAILURE_NONE)
         result->failure = worker->failure;
+}
+
+/* Of several runs the one that did not come to what was asked for is kept. */
+static void result_merge_steady(struct steady *into, const struct steady *from, bool first)
+{
+    if (first || (into->enough && !from->enough))
+        *into = *from;
 }
 
 void result_merge(struct result *into, const struct result *from)
@@ -76,8 +101,12 @@ void result_merge(struct result *into, const struct result *from)
     hist_merge(&into->service, &from->service);
     hist_merge(&into->first_byte, &from->first_byte);
     hist_merge(&into->slip, &from->slip);
-    for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
+    for (unsigned i = 0; i < into->workload->n_shapes; i++)
+        result_count_kind(&into->kinds[i], &from->kinds[i]);
+    for (unsigned i = 0; i < workload_rows(into->workload); i++)
         hist_merge(&into->by_shape[i], &from->by_shape[i]);
+    if (into->fairness.connections == 0 || from->fairness.jain < into->fairness.jain)
+        into->fairness = from->fairness;
     series_append(&into->series, &from->series);
     into->elapsed_ns += from->elapsed_ns;
     into->client.user_ns += from->client.user_ns;
@@ -86,12 +115,22 @@ void result_merge(struct result *into, const struct result *from)
     into->server_cpu_ns += from->server_cpu_ns;
     into->busiest = from->busiest > into->busiest ? from->busiest : into->busiest;
     into->waiting_ns += from->waiting_ns;
+    for (unsigned i = 0; i < RESULT_THREADS; i++)
+        cpu_thread_add(&into->threads[i], &from->threads[i]);
     into->digest += from->digest;
+    into->replies += from->replies;
     into->offered = from->offered;
     result_keep_first(into->first_error, from->first_error);
     result_keep_first(into->first_corrupt, from->first_corrupt);
+    result_keep_first(into->first_stale, from->first_stale);
     if (into->failure.kind == FAILURE_NONE)
         into->failure = from->failure;
+    if (first)
+        into->server = from->server;
+    else
+        server_stats_add(&into->server, &from->server);
+    result_merge_steady(&into->warmup, &from->warmup, first);
+    result_merge_steady(&into->length, &from->length, first);
 }
 
 /* Requests that have succeeded: the histogram has those as well that never were answered. */
@@ -100,9 +139,20 @@ static uint64_t result_succeeded(const struct result *result)
     return result->latency.count - result->counts.unanswered - result->counts.unsent;
 }
 
+void result_judge(struct result *result, const struct steady_rules *rules)
+{
+    if (!result->length.enough)
+        result->length = steady_judge(rules, &result->series);
+}
+
 uint64_t result_requests(const struct result *result)
 {
     return result_succeeded(result) + result->counts.errors;
+}
+
+uint64_t result_kind_requests(const struct result *result, unsigned shape)
+{
+    return result->by_shape[shape].count + result->kinds[shape].errors;
 }
 
 double result_rate(const struct result *result)
@@ -114,6 +164,11 @@ double result_paced_rate(const struct result *result)
 {
     double ns = (double)result->elapsed_ns - (double)result->service.max;
     return result_per((double)result_succeeded(result), ns / 1e9);
+}
+
+double result_in_flight(const struct result *result)
+{
+    return result_per((double)result->service.sum, (double)result->elapsed_ns);
 }
 
 double result_client_us(const struct result *result)

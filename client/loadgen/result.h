@@ -5,20 +5,29 @@
 #pragma once
 
 #include "client/loadgen/cpu.h"
+#include "client/loadgen/fairness.h"
 #include "client/loadgen/series.h"
+#include "client/loadgen/server_stats.h"
+#include "client/loadgen/steady.h"
 #include "client/loadgen/worker.h"
+
+enum { RESULT_THREADS = 512 };
 
 struct result {
     const struct workload *workload;
     struct worker_counts counts;
-    struct hist latency;                   /* of all successful requests, ns */
-    struct hist by_shape[WORKLOAD_SHAPES]; /* the same by shape of the workload */
-    uint64_t digest;                       /* of the requests, with --digest */
-    uint64_t elapsed_ns;                   /* from the first request to the last reply */
+    struct hist latency;                 /* of all successful requests, ns */
+    struct hist by_shape[WORKLOAD_ROWS]; /* the same by shape of the workload, and steps */
+    struct worker_kind kinds[WORKLOAD_SHAPES];
+    struct fairness fairness; /* of several runs, that of the least fair */
+    uint64_t digest;          /* of the requests, with --digest */
+    uint64_t begun_ns;        /* clock_mono_ns when the phase began */
+    uint64_t elapsed_ns;      /* from the first request to the last reply */
     struct cpu_time client;
     bool has_server_cpu;
     uint64_t server_cpu_ns;
-    double busiest;      /* share of the time the busiest thread was on a CPU, 0..1 */
+    double busiest; /* share of the time the busiest thread was on a CPU, 0..1 */
+    struct cpu_thread threads[RESULT_THREADS];
     uint64_t waiting_ns; /* threads of loadgen were ready to run, but others ran: all together */
     char first_error[WORKER_ERROR_SIZE];
     struct failure failure;
@@ -27,7 +36,12 @@ struct result {
     struct hist slip;       /* open loop: how late loadgen itself was, ns */
     double offered;         /* open loop: requests a second asked for; else 0 */
     char first_corrupt[WORKER_ERROR_SIZE]; /* of the values that --verify found wrong */
+    char first_stale[WORKER_ERROR_SIZE];   /* of those that had been overwritten */
     struct series series;                  /* of `latency`, over time */
+    uint64_t replies;                      /* to all requests, an update being one of its own */
+    struct server_change server;           /* what the server says */
+    struct steady length;                  /* what --until-ci came to, and how precise rates are */
+    struct steady warmup;                  /* what --warmup auto came to */
 };
 
 /* Start from nothing. */
@@ -35,6 +49,9 @@ void result_init(struct result *result, const struct workload *workload);
 
 /* Add what a worker has done that has returned. elapsed_ns must be known. */
 void result_add(struct result *result, const struct worker *worker);
+
+/* All has been added: see how steady it was, unless that is known already. */
+void result_judge(struct result *result, const struct steady_rules *rules);
 
 /* Add another run of the same workload: it counts as if it had followed. */
 void result_merge(struct result *into, const struct result *from);
@@ -49,9 +66,15 @@ double result_rate(const struct result *result);
  * is no lack of speed. */
 double result_paced_rate(const struct result *result);
 
+/* Requests that were in flight on average, by Little's law: throughput times time of service. */
+double result_in_flight(const struct result *result);
+
 /* CPU time per request in us: of this process, of the server (0 if unknown). */
 double result_client_us(const struct result *result);
 double result_server_us(const struct result *result);
+
+/* Requests of a kind that were answered, errors included. */
+uint64_t result_kind_requests(const struct result *result, unsigned shape);
 
 /* Share of reads that found their key, 0..1; 1 if there were none. */
 double result_hit_share(const struct result *result);

@@ -14,6 +14,7 @@
 #include "client/loadgen/warning.h"
 #include "common/err.h"
 
+#include <inttypes.h>
 #include <sys/mman.h>
 
 int session_failed(struct session *session, const struct failure *failure)
@@ -43,7 +44,8 @@ int session_phase(struct session *session, struct side *side, struct phase *phas
     session->progress.label = label;
     run_phase(&side->run, phase, &session->progress, &session->result);
     phase_deinit(phase);
-    if (session->result.counts.errors > 0 || session->result.counts.corrupt > 0)
+    const struct worker_counts *counts = &session->result.counts;
+    if (counts->errors > 0 || counts->corrupt > 0 || counts->stale > 0)
         session->exit_code = EXIT_INVALID;
     return session->result.failure.kind == FAILURE_NONE ? 0 : -1;
 }
@@ -66,28 +68,77 @@ int session_cannot(struct session *session, int err)
     (void)failure_set(&failure, FAILURE_LOCAL, "%s",
                       err == ERR_OUT_OF_MEMORY
                           ? "out of memory"
-                          : "a request may have at most 256 words, 16 keys and 16 values, and "
-                            "brackets that match");
+                          : "a request may have at most 256 words and 16 keys, values and "
+                            "numbers, and brackets that match");
     (void)session_failed(session, &failure);
     session->exit_code = err == ERR_OUT_OF_MEMORY ? session->exit_code : EXIT_USAGE;
     return -1;
 }
 
-int session_preload(struct session *session, struct side *side)
+static int session_load(struct session *session, struct side *side, bool sessions)
 {
     struct phase phase;
-    if (!side->plan.preload || run_interrupted())
+    if (!side->plan.preload || !plan_uses(&side->plan, sessions) || run_interrupted())
         return 0;
-    int err = phase_init_preload(&phase, &side->plan);
+    int err = phase_init_preload(&phase, &side->plan, sessions);
     if (err != 0)
         return session_cannot(session, err);
     return session_prelude(session, side, &phase, "preload");
+}
+
+int session_preload(struct session *session, struct side *side)
+{
+    int err = session_load(session, side, false);
+    return err != 0 ? err : session_load(session, side, true);
+}
+
+int session_check_keys(struct session *session, struct side *side)
+{
+    struct phase phase;
+    const struct plan *plan = &side->plan;
+    double expected = plan->expects_hits ? plan->expect_hits : 1;
+    if (!plan->keys_check || run_interrupted())
+        return 0;
+    int err = phase_init_sample(&phase, plan);
+    if (err != 0)
+        return session_cannot(session, err);
+    err = session_prelude(session, side, &phase, "keys check");
+    struct report_keys *keys = &session->findings.keys[side - session->sides];
+    keys->found = session->result.counts.hits;
+    keys->read = keys->found + session->result.counts.misses;
+    keys->expected = expected;
+    if (err != 0 || (double)keys->found >= expected * (double)keys->read)
+        return err;
+    fprintf(stderr,
+            "loadgen: %s%s--keys-check: %" PRIu64 " of %" PRIu64 " keys are there, and %.6g %% "
+            "should be: write them before (--preload), or see whether -r, --key-prefix and "
+            "--key-file are as when they were written\n",
+            side->name, side->name[0] != 0 ? ": " : "", keys->found, keys->read, 100 * expected);
+    session_invalid(session);
+    return -1;
+}
+
+/* Is the server asked what it has counted? */
+static bool session_asks(const struct session *session)
+{
+    const struct options *options = &session->options;
+    return options->server_stats || options->durability[0] != 0 || options->json ||
+           options->html[0] != 0;
+}
+
+static void session_ask_again(const struct side *side, const struct server_state *before,
+                              struct result *result)
+{
+    struct server_state after;
+    server_stats_read(&side->target, &after);
+    server_stats_change(before, &after, &result->server);
 }
 
 int session_measure(struct session *session, struct side *side, const struct workload *workload,
                     const char *label)
 {
     struct phase phase;
+    struct steady warmup = {.enough = true};
     int err;
     if (side->plan.warmup_ns > 0) {
         err = phase_init_warmup(&phase, &side->plan, workload);
@@ -95,13 +146,21 @@ int session_measure(struct session *session, struct side *side, const struct wor
             return session_cannot(session, err);
         if (session_prelude(session, side, &phase, "warm-up") != 0)
             return -1;
+        warmup = session->result.length;
     }
     if (run_interrupted())
         return -1;
     err = phase_init_measure(&phase, &side->plan, workload);
     if (err != 0)
         return session_cannot(session, err);
-    return session_phase(session, side, &phase, label) == 0 ? 0 : SESSION_PARTIAL;
+    struct server_state before = {.known = false};
+    if (session_asks(session))
+        server_stats_read(&side->target, &before);
+    err = session_phase(session, side, &phase, label) == 0 ? 0 : SESSION_PARTIAL;
+    session->result.warmup = warmup;
+    if (err == 0 && before.known)
+        session_ask_again(side, &before, &session->result);
+    return err;
 }
 
 bool session_brief(const struct session *session)
@@ -116,11 +175,13 @@ void session_warn(struct session *session, const struct side *side, const struct
     const char *space = side->name[0] != 0 ? ": " : "";
     if (result->first_corrupt[0] != 0)
         fprintf(stderr, "loadgen: %s%s%s\n", side->name, space, result->first_corrupt);
+    if (result->first_stale[0] != 0)
+        fprintf(stderr, "loadgen: %s%s%s\n", side->name, space, result->first_stale);
     warning_check(&side->plan, result, holds);
     for (unsigned i = 0; i < WARNING_COUNT; i++) {
         if (!holds[i])
             continue;
-        if (session->options.strict)
+        if (session->options.strict || i == WARNING_unexpected_hits)
             session->exit_code = EXIT_INVALID;
         if (tell && !any)
             fprintf(stderr, "loadgen: %s%s%s: warnings:", side->name, space,

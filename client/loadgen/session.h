@@ -7,6 +7,7 @@
 #pragma once
 
 #include "client/loadgen/files.h"
+#include "client/loadgen/mix.h"
 #include "client/loadgen/report_json.h"
 #include "client/loadgen/run.h"
 
@@ -25,7 +26,8 @@ enum { SESSION_SIDES = 2 };
 
 struct session {
     struct options options;
-    struct workload_own own; /* the request on the command line, if there is one */
+    struct mix mix;   /* the test made on the command line, if there is one */
+    struct keys keys; /* of --key-file */
     struct side sides[SESSION_SIDES];
     unsigned n_sides; /* 2 with --vs */
     struct progress progress;
@@ -63,6 +65,9 @@ MUST_USE int session_prelude(struct session *session, struct side *side, struct 
 
 /* Write all keys, if that was asked for. 0, or -1 when told. */
 MUST_USE int session_preload(struct session *session, struct side *side);
+
+/* --keys-check: see whether the keys are there. 0, or -1 when told: they are not. */
+MUST_USE int session_check_keys(struct session *session, struct side *side);
 
 enum { SESSION_PARTIAL = -2 };
 

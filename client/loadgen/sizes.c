@@ -114,10 +114,30 @@ static bool sizes_read(const char *text, struct sizes *out)
     return strchr(text, ':') != NULL ? sizes_read_list(text, out) : sizes_read_range(text, out);
 }
 
+/* Well-known sizes: a cache (B. Atikoglu and others, 2012), small records, sessions of web
+ * applications, vectors of 1,536 floats. */
+static const struct {
+    const char *name, *text;
+} sizes_presets[] = {
+    {"etc", "pareto:214,0.348"},
+    {"small", "8-64"},
+    {"session", "lognormal:1024,0.7"},
+    {"embedding", "6144"},
+};
+
+static const char *sizes_preset(const char *text)
+{
+    for (size_t i = 0; i < LENGTH_OF(sizes_presets); i++)
+        if (strcmp(text, sizes_presets[i].name) == 0)
+            return sizes_presets[i].text;
+    return text;
+}
+
 int sizes_parse(const char *text, int64_t min, int64_t max, struct sizes *out)
 {
     struct sizes sizes = {.kind = SIZES_UNIFORM};
-    if (!sizes_read(text, &sizes) || sizes.min < min || sizes.max < sizes.min || sizes.max > max)
+    if (!sizes_read(sizes_preset(text), &sizes) || sizes.min < min || sizes.max < sizes.min ||
+        sizes.max > max)
         return ERR_BAD_ARGUMENT;
     *out = sizes;
     return 0;

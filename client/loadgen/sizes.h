@@ -8,6 +8,8 @@
  *   normal:1000,200        mean, standard deviation
  *   lognormal:200,1.2      median, sigma
  *   pareto:214,0.348       generalized Pareto from 1 on: scale, shape
+ *   etc, small, session,   what these stand for is in sizes.c
+ *   embedding
  *
  * Distributions are cut off at 1 byte, and above at the size that one value of a million exceeds.
  */

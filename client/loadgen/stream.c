@@ -44,14 +44,26 @@ void stream_init(struct stream *stream, uint64_t seed, uint64_t keys)
     *stream = (struct stream){
         .seed = seed,
         .keys = keys,
-        .writes = 1,
+        .shapes = 1,
+        .upto = {1},
         .each = 1,
         .pattern = STREAM_UNIFORM,
         .spread = stream_coprime(keys),
         .hot_keys = keys,
         .hot = 1,
         .hot_each = 1,
+        .parts = 1,
     };
+}
+
+void stream_set_weights(struct stream *stream, const uint32_t *weights, unsigned n)
+{
+    REQUIRE(n >= 1 && n <= STREAM_SHAPES);
+    stream->shapes = n;
+    stream->each = 0;
+    for (unsigned i = 0; i < n; i++)
+        stream->upto[i] = stream->each += weights[i];
+    REQUIRE(stream->each > 0);
 }
 
 void stream_set_zipf(struct stream *stream, double s)

@@ -11,39 +11,49 @@
 #include <stdbool.h>
 
 enum stream_pattern {
-    STREAM_UNIFORM,    /* each key as often as any other */
-    STREAM_SEQUENTIAL, /* one after the other, and again from the first */
-    STREAM_ZIPF,       /* few keys often, most rarely */
-    STREAM_HOTSPOT,    /* a share of the requests goes to a share of the keys */
-    STREAM_LATEST,     /* the newer a key, the more often */
-    STREAM_GAUSSIAN,   /* those around one key often, those far from it rarely */
+    STREAM_UNIFORM,     /* each key as often as any other */
+    STREAM_SEQUENTIAL,  /* one after the other, and again from the first */
+    STREAM_ZIPF,        /* few keys often, most rarely */
+    STREAM_HOTSPOT,     /* a share of the requests goes to a share of the keys */
+    STREAM_LATEST,      /* the newer a key, the more often */
+    STREAM_GAUSSIAN,    /* those around one key often, those far from it rarely */
+    STREAM_PARTITIONED, /* each connection has keys of its own, which it takes in turn */
 };
+
+enum { STREAM_SHAPES = 16 };
 
 struct stream {
     uint64_t seed;
-    uint64_t keys;         /* keys are 0 .. keys-1; at least 1 */
-    uint64_t writes, each; /* `writes` of `each` requests use the writing shape; each > 0 */
+    uint64_t keys;                /* keys are 0 .. keys-1; at least 1 */
+    unsigned shapes;              /* kinds of requests, at least 1 */
+    uint64_t upto[STREAM_SHAPES]; /* of `each` requests so many are of this shape or one before */
+    uint64_t each;                /* above 0 */
     enum stream_pattern pattern;
     uint64_t spread; /* rank r is key r * spread modulo keys: coprime to keys, at least 1 */
     struct zipf zipf;
     uint64_t hot_keys;        /* ranks below are hot; 1 .. keys */
     uint64_t hot, hot_each;   /* `hot` of `hot_each` requests go there; hot_each > 0 */
     double median, deviation; /* Gaussian: a key, and keys */
-    bool grows;               /* requests of the writing shape write a new key each ... */
+    bool grows;               /* requests of the first shape write a new key each ... */
     uint64_t first_insert;    /* ... from this one on */
+    uint64_t parts;           /* partitioned: connections, at most as many as keys */
 };
 
 /* A request, and the state from which its keys are drawn. */
 struct stream_op {
-    unsigned shape; /* index into workload->shapes: 0 writes, 1 reads */
+    unsigned shape; /* index into workload->shapes */
     uint64_t index;
-    uint64_t drawn;   /* keys so far */
-    uint64_t horizon; /* requests below it are answered: their keys exist */
+    uint64_t drawn;      /* keys so far */
+    uint64_t horizon;    /* requests below it are answered: their keys exist */
+    uint64_t part, turn; /* partitioned: number of the connection, and of its request */
     struct rng rng;
 };
 
 /* A stream of one shape with uniform keys. */
 void stream_init(struct stream *stream, uint64_t seed, uint64_t keys);
+
+/* Let it be of n shapes (1 to STREAM_SHAPES) with these weights, of which one is above 0. */
+void stream_set_weights(struct stream *stream, const uint32_t *weights, unsigned n);
 
 /* Change the pattern. s: exponent of Zipf. */
 void stream_set_zipf(struct stream *stream, double s);
@@ -60,7 +70,7 @@ static inline uint64_t stream_spread(const struct stream *stream, uint64_t rank)
     return rank * stream->spread % stream->keys; /* below 2^40 * 2^23 */
 }
 
-/* The place of a request among the `each` of its block, of which the first `writes` insert: another
+/* The place of a request among the `each` of its block, of which the first upto[0] insert: another
  * one in each block, so that all threads insert. */
 static inline uint64_t stream_place(const struct stream *stream, uint64_t index)
 {
@@ -71,27 +81,40 @@ static inline uint64_t stream_place(const struct stream *stream, uint64_t index)
 static inline struct stream_op stream_at(const struct stream *stream, uint64_t index)
 {
     struct rng rng = {rng_mix(stream->seed + index * 0x9e3779b97f4a7c15u)};
-    unsigned shape = 0;
-    if (stream->grows)
-        shape = stream_place(stream, index) < stream->writes ? 0 : 1;
-    else if (stream->writes < stream->each)
-        shape = rng_below(&rng, stream->each) < stream->writes ? 0 : 1;
+    uint64_t inserts = stream->grows ? stream->upto[0] : 0;
+    unsigned shape = 0, others = inserts > 0 ? 1 : 0; /* the first that is drawn */
+    if (inserts == 0 || stream_place(stream, index) >= inserts)
+        shape = others;
+    if (shape == others && stream->shapes - others > 1) {
+        uint64_t at = inserts + rng_below(&rng, stream->each - inserts);
+        while (at >= stream->upto[shape])
+            shape++;
+    }
     return (struct stream_op){.shape = shape, .index = index, .rng = rng};
 }
 
 /* The key that an insert writes. */
 static inline uint64_t stream_new_key(const struct stream *stream, uint64_t index)
 {
-    return stream->first_insert + index / stream->each * stream->writes +
+    return stream->first_insert + index / stream->each * stream->upto[0] +
            stream_place(stream, index);
 }
 
 /* A key that exists, the newest one the most often. */
 static inline uint64_t stream_latest_key(const struct stream *stream, struct stream_op *op)
 {
-    uint64_t inserted = stream->grows ? op->horizon / stream->each * stream->writes : 0;
+    uint64_t inserted = stream->grows ? op->horizon / stream->each * stream->upto[0] : 0;
     uint64_t at = stream->keys + inserted - 1 - zipf_draw(&stream->zipf, &op->rng);
     return at < stream->keys ? at : stream->first_insert + (at - stream->keys);
+}
+
+/* One of those that belong to a connection. */
+static inline uint64_t stream_part_key(const struct stream *stream, struct stream_op *op,
+                                       unsigned count)
+{
+    uint64_t from = stream->keys * op->part / stream->parts; /* below 2^40 * 2^16 */
+    uint64_t size = stream->keys * (op->part + 1) / stream->parts - from;
+    return from + (op->turn * count + op->drawn++) % size;
 }
 
 /* Its next key, of `count` it takes in all. */
@@ -115,6 +138,8 @@ static inline uint64_t stream_key(const struct stream *stream, struct stream_op 
         return stream_latest_key(stream, op);
     case STREAM_GAUSSIAN:
         return stream_gaussian_key(stream, &op->rng);
+    case STREAM_PARTITIONED:
+        return stream_part_key(stream, op, count);
     case STREAM_UNIFORM:
         break;
     }

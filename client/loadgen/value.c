@@ -21,6 +21,7 @@ static const char value_magic[] = "loadgen ";
 enum {
     VALUE_KEY_AT = 8,
     VALUE_WRITE_AT = VALUE_KEY_AT + FRAME_DIGITS + 1,
+    VALUE_BLOCK = 256, /* bytes that begin with random ones and end with those all the same */
 };
 
 _Static_assert(VALUE_WRITE_AT + FRAME_DIGITS + 1 == VALUE_HEAD, "the head is as drawn");
@@ -38,6 +39,16 @@ int value_init(struct value_source *source, size_t min, size_t max, bool checked
     }
     *source = (struct value_source){.pool = pool, .min = min, .max = max, .checked = checked};
     return 0;
+}
+
+void value_set_compressible(struct value_source *source, double ratio, uint64_t seed)
+{
+    uint8_t *pool = (uint8_t *)(uintptr_t)source->pool; /* it is ours */
+    struct rng rng = {seed};
+    for (size_t i = 0; i < source->max + VALUE_SLICES; i++) {
+        bool random = (double)(i % VALUE_BLOCK) < VALUE_BLOCK / ratio;
+        pool[i] = random ? (uint8_t)rng_next(&rng) : 0;
+    }
 }
 
 void value_deinit(struct value_source *source)

@@ -3,7 +3,8 @@
  * The values that are written: how long each is, what is in it, and whether one that was read is
  * one that was written.
  *
- *   plain     slice of a pool of random printable bytes
+ *   plain     slice of a pool of random printable bytes; with --compress-ratio, of random bytes of
+ *             which a share is all the same
  *   checked   "loadgen " key, 12 digits, ":" write, 12 digits, ":" slice of the pool that follows
  *             from key and write
  *
@@ -29,6 +30,9 @@ enum { VALUE_SLICES = 65536 };
 /* Make the pool from this seed: the same for the same seed. 0 or ERR_OUT_OF_MEMORY. */
 MUST_USE int value_init(struct value_source *source, size_t min, size_t max, bool checked,
                         uint64_t seed);
+
+/* Fill the pool with other bytes, which a compressor makes `ratio` times as small (1 or more). */
+void value_set_compressible(struct value_source *source, double ratio, uint64_t seed);
 void value_deinit(struct value_source *source);
 
 /* Do values differ between requests? If not, all are the first `max` bytes of the pool. */

@@ -13,6 +13,7 @@
  */
 #include "client/loadgen/verify.h"
 
+#include "client/loadgen/plan.h"
 #include "client/loadgen/target.h"
 #include "client/loadgen/text.h"
 #include "client/loadgen/writer.h"
@@ -83,6 +84,7 @@ struct verify {
     struct target target;
     int fd;
     struct frame frame; /* asks for a key */
+    char key[PLAN_KEY_SIZE];
     struct buf output, input;
     struct ack *acks;
     size_t n_acks, writes; /* writes: acknowledged ones */
@@ -181,7 +183,7 @@ static int verify_reply(struct verify *verify, size_t *used, struct driver_reply
 static int verify_batch(struct verify *verify, const size_t *at, const size_t *run, unsigned n)
 {
     struct frame_fill fill = {.source = &verify->source};
-    if (buf_reserve(&verify->output, n * frame_size_max(&verify->frame, 0)) != 0)
+    if (buf_reserve(&verify->output, n * frame_size_max(&verify->frame, 0, 0)) != 0)
         return failure_set(&verify->failure, FAILURE_LOCAL, "out of memory");
     for (unsigned i = 0; i < n; i++) {
         fill.id = i;
@@ -311,8 +313,10 @@ static int verify_ask(struct verify *verify)
     if (err != 0)
         return err;
     frame_init(&verify->frame);
+    (void)snprintf(verify->key, sizeof verify->key, "%s" COMMAND_DIGITS,
+                   verify->options.key_prefix);
     const struct shape *get = workload_table[WORKLOAD_get].shapes[0];
-    REQUIRE(shape_command(get, target->driver->spelling, &command));
+    REQUIRE(shape_command(get, target->driver->spelling, verify->key, &command));
     err = target->driver->encode(&command, false, BYTES_NONE, &verify->frame);
     if (err != 0)
         err = failure_set(&verify->failure, FAILURE_LOCAL, "out of memory");

@@ -29,6 +29,7 @@
 
 #include "client/loadgen/acks.h"
 #include "client/loadgen/cpu.h"
+#include "client/loadgen/worker_check.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
@@ -50,11 +51,6 @@ enum {
     WORKER_TICK_MS = 50,    /* at least so often stop, deadline and silence are looked at */
     WORKER_MARK_TURNS = 64, /* so often threads tell each other how far they are */
 };
-
-static void worker_count(uint64_t *count, uint64_t n)
-{
-    __atomic_store_n(count, *count + n, __ATOMIC_RELAXED);
-}
 
 int worker_init(struct worker *worker, unsigned index, unsigned connections)
 {
@@ -112,9 +108,13 @@ static int worker_reserve(struct worker *worker, const struct phase *phase)
     int err = 0;
     for (unsigned i = 0; i < worker->n_conns && err == 0; i++) {
         struct conn *conn = &worker->conns[i];
+        conn->number = (uint64_t)i * phase->threads + worker->index;
+        conn->turn = conn->done = 0;
         err = buf_reserve(&conn->unsent, output);
         if (err == 0)
             err = buf_reserve(&conn->unparsed, 2 * phase->value_bytes + WORKER_REPLY_EXTRA);
+        if (err == 0 && phase->values.checked)
+            err = history_init(&conn->history);
     }
     return err;
 }
@@ -126,18 +126,19 @@ int worker_prepare(struct worker *worker, const struct phase *phase, const atomi
     worker->next_index = worker->index;
     worker->end_index = phase->requests;
     memset(&worker->counts, 0, sizeof worker->counts);
-    for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
+    memset(worker->kinds, 0, sizeof worker->kinds);
+    for (unsigned i = 0; i < workload_rows(phase->workload); i++)
         hist_init(&worker->latency[i]);
     hist_init(&worker->service);
     hist_init(&worker->first_byte);
     hist_init(&worker->slip);
-    worker->started = worker->due_ns = worker->digest = 0;
+    worker->started = worker->due_ns = worker->digest = worker->replies = 0;
     worker->late = false;
     worker->horizon = worker->mark_turns = 0;
     if (phase->rate > 0)
         schedule_init(&worker->schedule, phase->rate, phase->poisson, phase->arrival_seed,
                       worker->index, phase->threads);
-    worker->first_error[0] = worker->first_corrupt[0] = 0;
+    worker->first_error[0] = worker->first_corrupt[0] = worker->first_stale[0] = 0;
     worker->failure.kind = FAILURE_NONE;
     return worker_reserve(worker, phase);
 }
@@ -154,8 +155,12 @@ static void worker_build(struct worker *worker, struct conn *conn, uint64_t inte
 {
     struct conn_request *request = conn_add(conn);
     size_t begin = conn->unsent.size;
-    struct phase_request built =
-        phase_emit(worker->phase, worker->next_index, worker->horizon, request->id, &conn->unsent);
+    const struct phase_slot slot = {.index = worker->next_index,
+                                    .horizon = worker->horizon,
+                                    .part = conn->number,
+                                    .turn = conn->turn++,
+                                    .id = request->id};
+    struct phase_request built = phase_emit(worker->phase, &slot, &conn->unsent);
     if (worker->phase->digest)
         worker->digest +=
             phase_digest(worker->phase, worker->next_index, built.shape,
@@ -280,13 +285,24 @@ static struct conn *worker_pick(struct worker *worker)
     return any;
 }
 
+/* --overload abort: a request is due, but no connection is free. */
+static int worker_overloaded(struct worker *worker, uint64_t now)
+{
+    return failure_set(&worker->failure, FAILURE_OVERLOAD,
+                       "after %.3f s a request was due when all connections were busy (--overload "
+                       "abort): the server does not keep the rate, or it takes more -c or -P",
+                       (double)clock_ticks_to_ns(now - worker->started) / 1e9);
+}
+
 /* Build all requests that are due, as far as connections have room. */
-static void worker_build_due(struct worker *worker, uint64_t now)
+static int worker_build_due(struct worker *worker, uint64_t now)
 {
     while (worker->next_index < worker->end_index && worker_due(worker) <= now) {
         uint64_t due = worker_due(worker);
         struct conn *conn = worker_pick(worker);
-        if (conn == NULL && worker->phase->drop) {
+        if (conn == NULL && worker->phase->overload == PLAN_OVERLOAD_ABORT)
+            return worker_overloaded(worker, now);
+        if (conn == NULL && worker->phase->overload == PLAN_OVERLOAD_DROP) {
             worker_count(&worker->counts.dropped, 1);
             worker->next_index += worker->phase->threads;
             worker_schedule(worker);
@@ -294,7 +310,7 @@ static void worker_build_due(struct worker *worker, uint64_t now)
         }
         if (conn == NULL) {
             worker->late = true;
-            return;
+            return 0;
         }
         if (!worker->late)
             hist_add(&worker->slip, clock_ticks_to_ns(now - due));
@@ -306,13 +322,13 @@ static void worker_build_due(struct worker *worker, uint64_t now)
         conn->queued = true;
         worker_schedule(worker);
     }
+    return 0;
 }
 
 /* Send what is due: one send for each connection that has got some. */
 static int worker_send_due(struct worker *worker)
 {
-    int err = 0;
-    worker_build_due(worker, clock_ticks());
+    int err = worker_build_due(worker, clock_ticks());
     for (unsigned i = 0; i < worker->n_queue; i++) {
         struct conn *conn = worker->queue[i];
         conn->queued = false;
@@ -359,24 +375,6 @@ static void worker_keep_error(struct worker *worker, struct bytes text)
     worker->first_error[size] = 0;
 }
 
-/* A read has been answered: count it, and check the value if that was asked for. */
-static void worker_found(struct worker *worker, const struct conn_request *request,
-                         enum driver_status status, struct bytes value)
-{
-    struct worker_counts *counts = &worker->counts;
-    worker_count(status == DRIVER_NIL ? &counts->misses : &counts->hits, 1);
-    if (status == DRIVER_NIL || !worker->phase->values.checked)
-        return;
-    size_t at = value_wrong_at(&worker->phase->values, value, request->key);
-    if (at == SIZE_MAX)
-        return;
-    if (counts->corrupt == 0)
-        (void)snprintf(worker->first_corrupt, sizeof worker->first_corrupt,
-                       "the value of key %012" PRIu64 " (%zu bytes) is wrong from byte %zu on",
-                       request->key, value.size, at);
-    worker_count(&counts->corrupt, 1);
-}
-
 /* Record how long a request took. A reply of which a part had come before began with that. */
 static void worker_time(struct worker *worker, struct conn *conn,
                         const struct conn_request *request, uint64_t now)
@@ -389,29 +387,61 @@ static void worker_time(struct worker *worker, struct conn *conn,
         hist_add(&worker->service, clock_ticks_to_ns(now - request->sent));
 }
 
-/* A request whose shape updates has been read: write its key. Both are one request, which began
- * with the first. */
-static int worker_update(struct worker *worker, struct conn *conn, struct conn_request read)
+/* A step of a sequence has been answered: send the next. All are one request, which began with the
+ * first. */
+static int worker_step(struct worker *worker, struct conn *conn, struct conn_request before,
+                       const struct driver_reply *reply, uint64_t now)
 {
-    const struct phase *phase = worker->phase;
-    if (buf_reserve(&conn->unsent, phase->frame_bytes) != 0)
-        return failure_set(&worker->failure, FAILURE_LOCAL, "out of memory for a request");
     struct conn_request *request = conn_add(conn);
-    read.id = request->id;
-    *request = read;
-    request->busy = request->updates = true;
-    phase_emit_update(phase, read.index, read.key, read.id, &conn->unsent);
+    uint32_t id = request->id;
+    *request = before;
+    request->id = id;
+    request->busy = true;
+    request->step++;
+    request->since = now;
+    const struct phase_step step = {
+        .shape = request->shape,
+        .step = request->step,
+        .index = request->index,
+        .key = request->key,
+        .id = id,
+        .reply = phase_take(worker->phase, request->shape, request->step, reply)};
     worker->in_flight++;
+    if (buf_reserve(&conn->unsent, phase_step_bytes(worker->phase, &step)) != 0)
+        return failure_set(&worker->failure, FAILURE_LOCAL, "out of memory for a request");
+    phase_emit_step(worker->phase, &step, &conn->unsent);
     return 0;
 }
 
+/* The shape of what is in flight: of a sequence, that of the step. */
+static const struct shape *worker_shape(const struct worker *worker,
+                                        const struct conn_request *request)
+{
+    return shape_step(worker->phase->workload->shapes[request->shape], request->step);
+}
+
+/* Record how long a step of a sequence took by itself. */
+static void worker_time_step(struct worker *worker, const struct conn_request *request,
+                             uint64_t now)
+{
+    uint64_t since = request->step == 0 ? request->sent : request->since;
+    unsigned row = worker->phase->first_step[request->shape] + request->step;
+    hist_add(&worker->latency[row], clock_ticks_to_ns(now - since));
+}
+
 /* Keep that a write was answered, or (answered 0) that it was not, or refused. */
-static int worker_log(struct worker *worker, const struct conn_request *request, uint64_t answered)
+static int worker_log(struct worker *worker, struct conn *conn, const struct conn_request *request,
+                      uint64_t answered)
 {
     const struct phase *phase = worker->phase;
-    unsigned flags = phase->workload->shapes[request->shape]->flags;
+    const struct shape *shape = worker_shape(worker, request);
     const struct ack ack = {request->key, request->index, request->sent, answered};
-    if (phase->acks == NULL || !((flags & SHAPE_STORES) != 0 || request->updates))
+    if ((shape->flags & SHAPE_STORES) == 0)
+        return 0;
+    if (phase->values.checked && answered != 0)
+        history_note(&conn->history, request->key,
+                     (struct history_event){request->index, request->sent, answered});
+    if (phase->acks == NULL)
         return 0;
     if (acks_add(phase->acks, &worker->acks, &ack) != 0)
         return failure_set(&worker->failure, FAILURE_LOCAL, "--ack-log: cannot write to it: %s",
@@ -429,19 +459,26 @@ static int worker_record(struct worker *worker, struct conn *conn, enum driver_s
         return failure_set(&worker->failure, FAILURE_REPLY,
                            "the server sent a reply to a request that is not in flight");
     worker->in_flight--;
+    worker->replies++;
     if (status == DRIVER_ERROR) {
         if (counts->errors == 0)
             worker_keep_error(worker, reply->text);
         worker_count(&counts->errors, 1);
-        return worker_log(worker, request, 0);
+        worker->kinds[request->shape].errors++;
+        return worker_log(worker, conn, request, 0);
     }
-    unsigned flags = worker->phase->workload->shapes[request->shape]->flags;
-    if ((flags & SHAPE_FINDS) != 0 && !request->updates)
-        worker_found(worker, request, status, reply->value);
-    if ((flags & SHAPE_UPDATES) != 0 && !request->updates)
-        return worker_update(worker, conn, *request);
+    unsigned n_steps = worker->phase->workload->shapes[request->shape]->n_steps;
+    if ((worker_shape(worker, request)->flags & SHAPE_FINDS) != 0)
+        worker_check_read(worker, conn, request, status == DRIVER_NIL ? BYTES_NONE : reply->value,
+                          status == DRIVER_NIL, now);
+    if (n_steps > 0)
+        worker_time_step(worker, request, now);
+    int err = worker_log(worker, conn, request, now);
+    if (err != 0 || request->step + 1u < n_steps)
+        return err != 0 ? err : worker_step(worker, conn, *request, reply, now);
+    conn->done++;
     worker_time(worker, conn, request, now);
-    return worker_log(worker, request, now);
+    return 0;
 }
 
 /* A reply to what the connection began with. */
@@ -537,7 +574,7 @@ static int worker_read(struct worker *worker, struct conn *conn)
     err = worker_parse(worker, conn, data, now, &used);
     if (err == 0)
         err = worker_keep(worker, conn, data, used, now);
-    if (err == 0 && conn->unsent.size > 0 && !conn->blocked) /* updates: before what is new */
+    if (err == 0 && conn->unsent.size > 0 && !conn->blocked) /* steps: before what is new */
         err = worker_flush(worker, conn, now);
     if (err == 0 && worker->phase->reconnect && conn->in_flight == 0)
         err = worker_reconnect(worker, conn);
@@ -646,16 +683,9 @@ static void worker_abandon(struct worker *worker)
                 continue;
             hist_add(&worker->latency[request->shape], clock_ticks_to_ns(now - request->intended));
             worker_count(&worker->counts.unanswered, 1);
-            (void)worker_log(worker, request, 0); /* there is a failure already */
+            (void)worker_log(worker, conn, request, 0); /* there is a failure already */
         }
     }
-}
-
-static uint64_t worker_cpu_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 static int worker_run_closed(struct worker *worker)
@@ -685,7 +715,7 @@ static int worker_run_open(struct worker *worker)
 
 void worker_run(struct worker *worker)
 {
-    uint64_t cpu = worker_cpu_ns(), waiting = cpu_thread_waiting_ns();
+    struct cpu_thread begin = cpu_thread_self();
     if (worker->started == 0)
         worker->started = clock_ticks();
     worker->last_reply = worker->quiet_since = worker->started;
@@ -697,6 +727,6 @@ void worker_run(struct worker *worker)
                           strerror(errno));
     if (worker->phase->marks != NULL) /* nobody waits for this thread any more */
         atomic_store(&worker->phase->marks[worker->index].below, UINT64_MAX);
-    worker->cpu_ns = worker_cpu_ns() - cpu;
-    worker->waiting_ns = cpu_thread_waiting_ns() - waiting;
+    struct cpu_thread end = cpu_thread_self();
+    worker->cpu = cpu_thread_between(&begin, &end);
 }

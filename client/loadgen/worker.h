@@ -8,6 +8,7 @@
 #pragma once
 
 #include "client/loadgen/conn.h"
+#include "client/loadgen/cpu.h"
 #include "client/loadgen/failure.h"
 #include "client/loadgen/phase.h"
 #include "client/loadgen/schedule.h"
@@ -25,6 +26,14 @@ struct worker_counts {
     uint64_t unsent;     /* due, but not sent within the time to drain; the same */
     uint64_t dropped;    /* due when no connection was free, and not sent: in no latency */
     uint64_t corrupt;    /* values read that cannot have been written; they are hits as well */
+    uint64_t checked;    /* values of which that was looked at */
+    uint64_t followed;   /* of these and of misses, those of keys with a history */
+    uint64_t stale;      /* of these, what had been overwritten before it was asked for */
+};
+
+/* The same of one kind of request. */
+struct worker_kind {
+    uint64_t errors, hits, misses;
 };
 
 enum { WORKER_ERROR_SIZE = 200 };
@@ -59,15 +68,18 @@ struct worker {
     /* Results. Others may read counts and latency (hist_merge) while the worker runs, the rest when
      * it has returned. */
     struct worker_counts counts;
-    struct hist latency[WORKLOAD_SHAPES]; /* ns from the intended start to the reply */
-    struct hist service;                  /* ns from sending to the reply; open loop only */
-    struct hist first_byte;               /* ns from sending to the first byte of the reply */
-    struct hist slip;    /* ns from the intended start to sending, where a connection was free */
-    uint64_t digest;     /* of the requests; see phase_digest */
-    uint64_t cpu_ns;     /* of this thread */
-    uint64_t waiting_ns; /* it was ready to run, but another thread did */
+    struct worker_kind kinds[WORKLOAD_SHAPES];
+    struct hist latency[WORKLOAD_ROWS]; /* ns from the intended start to the reply; of a step, from
+                                         * when it was sent */
+    struct hist service;                /* ns from sending to the reply; open loop only */
+    struct hist first_byte;             /* ns from sending to the first byte of the reply */
+    struct hist slip; /* ns from the intended start to sending, where a connection was free */
+    uint64_t replies; /* all of them; each step of a sequence is one */
+    uint64_t digest;  /* of the requests; see phase_digest */
+    struct cpu_thread cpu;
     char first_error[WORKER_ERROR_SIZE];   /* "" if there was none */
     char first_corrupt[WORKER_ERROR_SIZE]; /* the same */
+    char first_stale[WORKER_ERROR_SIZE];   /* the same */
     struct failure failure;
 };
 
@@ -85,6 +97,12 @@ MUST_USE int worker_prepare(struct worker *worker, const struct phase *phase,
 /* Do the phase, in this thread. Returns when all is done, when *stop is set or the time is over and
  * what was in flight has been answered, or with worker->failure. */
 void worker_run(struct worker *worker);
+
+/* Add to a count that others may read. */
+static inline void worker_count(uint64_t *count, uint64_t n)
+{
+    __atomic_store_n(count, *count + n, __ATOMIC_RELAXED);
+}
 
 /* A count of a worker that may be running. */
 static inline uint64_t worker_load(const uint64_t *count)

@@ -13,54 +13,107 @@
 #include "common/suggest.h"
 #include "common/err.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 enum {
     INLINE = SHAPE_INLINE,
     FINDS = SHAPE_FINDS,
     INSERTS = SHAPE_INSERTS,
-    UPDATES = SHAPE_UPDATES,
     STORES = SHAPE_STORES,
+    REMOVES = SHAPE_REMOVES,
+    COPIES = SHAPE_COPIES,
+    SESSIONS = SHAPE_SESSIONS,
 };
 
 #define TEN(text) text text text text text text text text text text
 
-#define SHAPE(id, resp, rpc, flags)                                                                \
+/* Of checkpoints. No UUID sorts before the first. */
+#define FIRST "00-first"
+#define TAGS  " one two three"
+#define ENTRY "{ state __data__ tags [" TAGS " ] }"
+
+#define SHAPE(id, resp, rpc, flags_)                                                               \
     static const struct shape shape_##id = {                                                       \
-        #id, {[SPELLING_RESP] = resp, [SPELLING_RPC] = rpc}, flags, NULL, 0};
+        .name = #id,                                                                               \
+        .spelling = {[SPELLING_RESP] = resp, [SPELLING_RPC] = rpc},                                \
+        .flags = (flags_)};
+#define SEQUENCE(id, ...)                                                                          \
+    static const struct shape *const steps_##id[] = {__VA_ARGS__};                                 \
+    static const struct shape shape_##id = {                                                       \
+        .name = #id, .spelling = {"", ""}, .steps = steps_##id, .n_steps = LENGTH_OF(steps_##id)};
 #include "client/loadgen/workloads.def"
 #undef SHAPE
+#undef SEQUENCE
+
+#define ONE(shape)       .n_shapes = 1, .shapes = {&shape_##shape}
+#define TWO(write, read) .n_shapes = 2, .shapes = {&shape_##write, &shape_##read}
 
 const struct workload workload_table[WORKLOAD_COUNT] = {
-#define WORKLOAD(id, title, groups, write, read, text)                                             \
-    {#id, title, groups, {&shape_##write, &shape_##read}, text},
+#define WORKLOAD(id, title_, groups_, shapes_, text_)                                              \
+    {.name = #id, .title = (title_), .groups = (groups_), shapes_, .text = (text_)},
 #include "client/loadgen/workloads.def"
 #undef WORKLOAD
 };
 
-const struct shape *const workload_update = &shape_set;
+static bool shape_speaks(const struct shape *shape, enum spelling spelling)
+{
+    for (unsigned i = 0; i < shape->n_steps; i++)
+        if (!shape_speaks(shape->steps[i], spelling))
+            return false;
+    return shape->n_steps > 0 || shape->words != NULL || shape->spelling[spelling][0] != 0;
+}
 
 bool workload_speaks(const struct workload *workload, enum spelling spelling)
 {
-    for (unsigned i = 0; i < WORKLOAD_SHAPES; i++) {
-        const struct shape *shape = workload->shapes[i];
-        if (shape->words == NULL && shape->spelling[spelling][0] == 0)
+    for (unsigned i = 0; i < workload->n_shapes; i++)
+        if (!shape_speaks(workload->shapes[i], spelling))
             return false;
-    }
     return true;
 }
 
-bool shape_command(const struct shape *shape, enum spelling spelling, struct command *out)
+bool shape_has(const struct shape *shape, enum shape_flag flag)
 {
-    if (shape->words != NULL)
-        return command_of_words(shape->words, shape->n_words, out);
-    command_split(shape->spelling[spelling], out);
+    for (unsigned i = 0; i < shape->n_steps; i++)
+        if ((shape->steps[i]->flags & flag) != 0)
+            return true;
+    return (shape->flags & flag) != 0;
+}
+
+bool workload_has(const struct workload *workload, enum shape_flag flag)
+{
+    for (unsigned i = 0; i < workload->n_shapes; i++)
+        if (shape_has(workload->shapes[i], flag))
+            return true;
+    return false;
+}
+
+unsigned workload_first_step(const struct workload *workload, unsigned shape)
+{
+    unsigned row = workload->n_shapes;
+    for (unsigned i = 0; i < shape; i++)
+        row += workload->shapes[i]->n_steps;
+    return row;
+}
+
+unsigned workload_rows(const struct workload *workload)
+{
+    return workload_first_step(workload, workload->n_shapes);
+}
+
+bool shape_command(const struct shape *shape, enum spelling spelling, const char *key,
+                   struct command *out)
+{
+    if (shape->words == NULL)
+        command_split(shape->spelling[spelling], out);
+    else if (!command_of_words(shape->words, shape->n_words, out))
+        return false;
+    command_set_key(out, key);
     return true;
 }
 
-static int workload_unknown(const char *name, size_t size, char *out_detail)
+int workload_unknown(const char *name, size_t size, char out_detail[static WORKLOAD_DETAIL_SIZE])
 {
     struct suggest suggest;
     suggest_init(&suggest, name, size);
@@ -76,12 +129,26 @@ static int workload_unknown(const char *name, size_t size, char *out_detail)
     return ERR_BAD_ARGUMENT;
 }
 
+/* ckpt-save is ckpt_save. */
+static char workload_letter(char c)
+{
+    return (char)(c == '-' ? '_' : tolower((unsigned char)c));
+}
+
+static bool workload_same(const char *a, const char *b, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (workload_letter(a[i]) != workload_letter(b[i]))
+            return false;
+    return true;
+}
+
 /* Is the name the word, or one of the words, of a text? */
 static bool workload_names(const char *words, const char *name, size_t size)
 {
     while (*words != 0) {
         size_t word = strcspn(words, " ");
-        if (word == size && strncasecmp(words, name, size) == 0)
+        if (word == size && workload_same(words, name, size))
             return true;
         words += word + (words[word] == ' ');
     }
@@ -118,22 +185,10 @@ int workload_select(const char *list, bool out_chosen[static WORKLOAD_COUNT],
     return 0;
 }
 
-void workload_own_init(struct workload_own *own, char *const *words, int n_words)
+const struct shape *workload_shape(const char *name, size_t size)
 {
-    size_t at = 0;
-    memset(own, 0, sizeof *own);
-    for (int i = 0; i < n_words && at < sizeof own->title; i++) {
-        int n =
-            snprintf(own->title + at, sizeof own->title - at, "%s%s", i > 0 ? " " : "", words[i]);
-        at += n > 0 ? (size_t)n : 0;
-    }
-    own->shape = (struct shape){
-        .name = own->title, .spelling = {"", ""}, .words = words, .n_words = n_words};
-    own->workload = (struct workload){
-        .name = own->title,
-        .title = own->title,
-        .groups = "",
-        .shapes = {&own->shape, &own->shape},
-        .text = "",
-    };
+    for (unsigned i = 0; i < WORKLOAD_COUNT; i++)
+        if (workload_table[i].n_shapes == 1 && workload_names(workload_table[i].name, name, size))
+            return workload_table[i].shapes[0];
+    return NULL;
 }

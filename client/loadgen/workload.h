@@ -8,73 +8,94 @@
 #include "common/check.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* A language in which requests are spelled. */
 enum spelling { SPELLING_RESP, SPELLING_RPC, SPELLING_COUNT };
 
 enum shape_flag {
-    SHAPE_FINDS = 1,   /* the reply is a value, or nil: a miss */
-    SHAPE_INLINE = 2,  /* RESP: a line of text */
-    SHAPE_INSERTS = 4, /* its key is a new one */
-    SHAPE_STORES = 16, /* it writes the whole value of a key */
-    SHAPE_UPDATES = 8, /* when it has been answered, its key is written, and only then is it done */
+    SHAPE_FINDS = 1,      /* the reply is a value, or nil: a miss */
+    SHAPE_INLINE = 2,     /* RESP: a line of text */
+    SHAPE_INSERTS = 4,    /* its key is a new one */
+    SHAPE_STORES = 16,    /* it writes the whole value of a key */
+    SHAPE_REMOVES = 32,   /* keys may be gone after it */
+    SHAPE_COPIES = 64,    /* it sends what the request before was answered */
+    SHAPE_SESSIONS = 128, /* its keys are sessions of checkpoints */
 };
 
-/* A request of which only keys and values change. */
+/* A request of which only keys, values and numbers change. */
 struct shape {
     const char *name;
     const char *spelling[SPELLING_COUNT]; /* "": there is no such request */
     unsigned flags;                       /* enum shape_flag */
     char *const *words;                   /* of the command line, instead of spellings; or NULL */
     int n_words;
+    /* A sequence: these, one after the other, and none of the above. */
+    const struct shape *const *steps;
+    unsigned n_steps;
 };
 
 enum workload_id {
-#define WORKLOAD(id, title, groups, write, read, text) WORKLOAD_##id,
+#define WORKLOAD(id, title, groups, shapes, text) WORKLOAD_##id,
 #include "client/loadgen/workloads.def"
 #undef WORKLOAD
     WORKLOAD_COUNT
 };
 
-enum { WORKLOAD_SHAPES = 2 }; /* at most, in one workload */
+/* At most, in one workload: shapes; these and the steps of those that are sequences. */
+enum { WORKLOAD_SHAPES = 16, WORKLOAD_ROWS = 32 };
 
 struct workload {
     const char *name;
     const char *title;
-    const char *groups;                          /* names separated by spaces */
-    const struct shape *shapes[WORKLOAD_SHAPES]; /* what writes, what reads; the same if only one */
+    const char *groups; /* names separated by spaces */
+    unsigned n_shapes;
+    const struct shape *shapes[WORKLOAD_SHAPES]; /* one that inserts comes first */
+    uint32_t weights[WORKLOAD_SHAPES];           /* how often each comes; all 0: by --ratio */
     const char *text;
 };
 
 extern const struct workload workload_table[WORKLOAD_COUNT];
 
-/* Does it mix two shapes? */
+/* Does it mix several shapes? */
 static inline bool workload_mixes(const struct workload *workload)
 {
-    return workload->shapes[0] != workload->shapes[1];
+    return workload->n_shapes > 1;
+}
+
+/* Has it, or any of its steps, this flag? */
+bool shape_has(const struct shape *shape, enum shape_flag flag);
+
+/* Has any of its shapes this flag? */
+bool workload_has(const struct workload *workload, enum shape_flag flag);
+
+/* Figures are kept for each shape, in the first n_shapes rows, and behind these for each step of
+ * the sequences among them: the row of the first step of a shape, and the number of all rows. */
+unsigned workload_first_step(const struct workload *workload, unsigned shape);
+unsigned workload_rows(const struct workload *workload);
+
+/* The shape of the request that is step number `step` (0 if there are no steps) of a shape. */
+static inline const struct shape *shape_step(const struct shape *shape, unsigned step)
+{
+    return shape->n_steps > 0 ? shape->steps[step] : shape;
 }
 
 /* Can it be run in this protocol? */
 bool workload_speaks(const struct workload *workload, enum spelling spelling);
 
-/* What is sent when a shape that updates has been answered. */
-extern const struct shape *const workload_update;
-
-/* The words of a shape. False: there are too many. */
-MUST_USE bool shape_command(const struct shape *shape, enum spelling spelling, struct command *out);
+/* The words of a shape, with this word for __key__. False: there are too many. */
+MUST_USE bool shape_command(const struct shape *shape, enum spelling spelling, const char *key,
+                            struct command *out);
 
 enum { WORKLOAD_DETAIL_SIZE = 240 };
 
-/* Which tests a list like "set,get" names, whatever the case of its letters; a name of a group
- * stands for all in it. 0, or ERR_BAD_ARGUMENT with a sentence in out_detail. */
+/* Which tests a list like "set,get" names, whatever the case of its letters, and - for _; a name
+ * of a group stands for all in it. 0, or ERR_BAD_ARGUMENT with a sentence in out_detail. */
 MUST_USE int workload_select(const char *list, bool out_chosen[static WORKLOAD_COUNT],
                              char out_detail[static WORKLOAD_DETAIL_SIZE]);
 
-/* A test made of one request given on the command line. Refers to the words. */
-struct workload_own {
-    struct workload workload;
-    struct shape shape;
-    char title[240]; /* the words; what does not fit is cut off */
-};
+/* The shape of the test of this name, if it has but one; else NULL. */
+const struct shape *workload_shape(const char *name, size_t size);
 
-void workload_own_init(struct workload_own *own, char *const *words, int n_words);
+/* There is no test of this name. ERR_BAD_ARGUMENT, with a sentence that offers another. */
+int workload_unknown(const char *name, size_t size, char out_detail[static WORKLOAD_DETAIL_SIZE]);

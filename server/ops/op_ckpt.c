@@ -205,6 +205,8 @@ int op_ckpt_restore(struct op_ctx *ctx, const struct args_ckpt_restore *a)
     reply_value(ctx->reply, buf_bytes(scratch));
     err = note_put(&one, store_next_number(ctx->store, 1), "restored", BYTES_NONE, NULL);
     if (err == 0)
+        err = ckpt_note(&one.s, &one.key.key, record_is_text(one.record), EVENT_restored);
+    if (err == 0)
         err = ckpt_close(&one.s);
     if (err == 0)
         (void)txn_commit(ctx->txn);

@@ -12,9 +12,6 @@
 #include "proto/rpc.h"
 #include "server/ops/ckpt_args.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 enum { SAVE_ID_SIZE = 36, SAVE_OVERHEAD = 512 }; /* bytes a checkpoint takes besides its parts */
 
 /* What is known of a checkpoint that was planned. */
@@ -34,6 +31,23 @@ static struct bytes save_arg(const struct arg *arg, struct bytes if_absent)
     return arg->present ? arg->bytes : if_absent;
 }
 
+/* 128 bits as the text of a UUID: in a tenth of the instructions of snprintf, which would be one in
+ * seven of those of a small save. */
+static void save_put_uuid(uint64_t high, uint64_t low, char out[static SAVE_ID_SIZE + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    out[SAVE_ID_SIZE] = 0;
+    for (unsigned i = SAVE_ID_SIZE; i-- > 0;) {
+        if (i == 8 || i == 13 || i == 18 || i == 23) {
+            out[i] = '-';
+            continue;
+        }
+        out[i] = digits[low & 0xf];
+        low = low >> 4 | high << 60;
+        high >>= 4;
+    }
+}
+
 /* A UUID of version 7 (RFC 9562): 48 bits of milliseconds; 42 bits of the sequence number, so that
  * those of one session sort in the order they were made; 32 bits that cannot be guessed. */
 static void save_make_id(const struct ckpt_session *s, uint64_t number, char out[SAVE_ID_SIZE + 1])
@@ -42,10 +56,8 @@ static void save_make_id(const struct ckpt_session *s, uint64_t number, char out
     uint64_t ms = (now > s->last_at ? now : s->last_at) & 0xffffffffffff;
     uint64_t high = (number >> 30) & 0xfff, low = number & 0x3fffffff;
     uint64_t rest = hash_word_bytes(&s->ctx->store->hash_key, number, bytes_of("ckpt"));
-    (void)snprintf(out, SAVE_ID_SIZE + 1,
-                   "%08" PRIx64 "-%04" PRIx64 "-7%03" PRIx64 "-%04" PRIx64 "-%012" PRIx64, ms >> 16,
-                   ms & 0xffff, high, 0x8000 | low >> 16,
-                   (low & 0xffff) << 32 | (rest & 0xffffffff));
+    save_put_uuid(ms << 16 | 0x7000 | high, UINT64_C(2) << 62 | low << 32 | (rest & 0xffffffff),
+                  out);
 }
 
 /* [channel, version] of each blob, where channel_versions is not given. */
@@ -134,6 +146,8 @@ static int save_parts(struct save_parts *parts, const struct args_ckpt_save *a)
 
 static struct bytes save_part(const struct save_parts *parts, int i)
 {
+    if (parts->buf.size == 0)
+        return BYTES_NONE;
     return (struct bytes){parts->buf.data + parts->at[i], parts->at[i + 1] - parts->at[i]};
 }
 
@@ -159,9 +173,10 @@ int op_ckpt_save_plan(struct ckpt_session *s, const struct args_ckpt_save *a, st
 {
     struct save_parts parts = {{0}, {0}};
     int err = save_parts(&parts, a);
-    struct ckpt_value value = save_value(a, &parts, number, created_at);
-    if (err == 0)
+    if (err == 0) {
+        struct ckpt_value value = save_value(a, &parts, number, created_at);
         err = ckpt_plan(s, ns, id, &value, save_arg(&a->blobs, save_none));
+    }
     buf_deinit(&parts.buf);
     return err;
 }

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 import unittest
 
 from lib.server import Server, environment
@@ -101,6 +102,24 @@ class WorkloadsTest(unittest.TestCase):
         self.load("-n", 10, "kv.put", "a__rand_int__", "1", "{", "ttl_ms", "60000", "}")
         (key,) = self.c.call("kv.scan", prefix=b"a", keys_only=True)["items"]
         self.assertTrue(0 < self.c.call("kv.ttl", key) <= 60000)
+
+    def test_stall(self):
+        """Snapshots are taken in the middle of it, in both protocols. In RESP it is an error to ask
+        for one while another is written."""
+        for uri in (self.rpc, self.resp):
+            taken = self.c.call("server.snapshots")["taken"]
+            done = run("-u", uri, "--json", "--workload", "stall", "--mix",
+                       "get=600,set=200,snapshot=1", "-r", 1000, "--rate", 2000, "--duration", 2)
+            (result,) = json.loads(done.stdout)["results"].values()
+            kind = result["by_request"]["snapshot"]
+            self.assertEqual((result["count"], result["misses"]), (4000, 0))
+            self.assertEqual(result["errors"], kind["errors"])
+            self.assertGreater(kind["samples"], 0)
+            if uri == self.rpc:
+                self.assertEqual((done.returncode, kind["errors"]), (0, 0))
+            while self.c.call("server.snapshots")["running"]:
+                time.sleep(0.01)
+            self.assertGreater(self.c.call("server.snapshots")["taken"], taken)
 
     def test_idle(self):
         (result,) = self.load("--workload", "idle", "-n", 50, "-c", 200).values()

@@ -26,7 +26,7 @@ static const struct limits limits = {
 static void emit(const struct shape *shape, const char *value, struct buf *out)
 {
     struct value_source source = {.pool = (const uint8_t *)"", .min = 3, .max = 3};
-    struct frame_fill fill = {.id = 0x01020304, .source = &source};
+    struct frame_fill fill = {.id = 0x01020304, .source = &source, .reply = bytes_of("abc")};
     struct command command;
     struct frame frame;
     frame_init(&frame);
@@ -35,10 +35,10 @@ static void emit(const struct shape *shape, const char *value, struct buf *out)
         fill.sizes[i] = 3;
     }
     assert_int_equal(value_init(&source, 3, 3, false, 1), 0);
-    assert_true(shape_command(shape, SPELLING_RPC, &command));
+    assert_true(shape_command(shape, SPELLING_RPC, COMMAND_KEY_USUAL, &command));
     struct bytes view = value == NULL ? BYTES_NONE : bytes_of(value);
     assert_int_equal(driver_msgpack.encode(&command, false, view, &frame), 0);
-    assert_int_equal(buf_reserve(out, frame_size_max(&frame, 3)), 0);
+    assert_int_equal(buf_reserve(out, frame_size_max(&frame, 3, 0) + 3), 0);
     frame_emit(&frame, &fill, out);
     buf_deinit(&frame.bytes);
     value_deinit(&source);
@@ -57,20 +57,104 @@ static void check_decodes(const struct shape *shape, const char *value)
         fail_msg("%s is no request", shape->name);
     assert_int_equal(size, out.size);
     assert_int_equal(request.msgid, 0x01020304);
-    if (strstr(shape->spelling[SPELLING_RPC], "__rand_int__") != NULL)
+    if (strstr(shape->spelling[SPELLING_RPC], "__rand_int__") != NULL ||
+        strstr(shape->spelling[SPELLING_RPC], "__key__") != NULL)
         assert_non_null(memmem(out.data, out.size, ":000000000042", 13));
     buf_deinit(&out);
 }
 
-/* Every shape of every test, as it would be sent, must decode. */
+/* Every shape of every test, as it would be sent, must decode: with values that are all the same,
+ * and, but for those that repeat them, with others. */
 static void requests_decode(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < WORKLOAD_COUNT * WORKLOAD_SHAPES; i++) {
-        if (!workload_speaks(&workload_table[i / 2], SPELLING_RPC))
+    for (unsigned i = 0; i < WORKLOAD_COUNT; i++) {
+        const struct workload *workload = &workload_table[i];
+        if (!workload_speaks(workload, SPELLING_RPC))
             continue;
-        check_decodes(workload_table[i / 2].shapes[i % 2], "xyz");
-        check_decodes(workload_table[i / 2].shapes[i % 2], NULL);
+        for (unsigned s = 0; s < workload->n_shapes; s++) {
+            const struct shape *shape = workload->shapes[s];
+            unsigned steps = shape->n_steps > 0 ? shape->n_steps : 1;
+            for (unsigned step = 0; step < steps; step++) {
+                const struct shape *one = shape_step(shape, step);
+                check_decodes(one, "xyz");
+                if (strstr(one->spelling[SPELLING_RPC], "__repeat:") == NULL)
+                    check_decodes(one, NULL);
+            }
+        }
+    }
+}
+
+/* The bytes behind the id of a request in these words. */
+static void check_words(const char *words, const char *expected, size_t size)
+{
+    struct command command;
+    struct frame frame;
+    frame_init(&frame);
+    command_split(words, &command);
+    assert_int_equal(driver_msgpack.encode(&command, false, bytes_of("v"), &frame), 0);
+    assert_int_equal(frame.bytes.size, 7 + size);
+    assert_memory_equal(frame.bytes.data + 7, expected, size);
+    buf_deinit(&frame.bytes);
+}
+
+static void words_of_a_kind(void **state)
+{
+    (void)state;
+    check_words("o \"\" true", "\xa1o\x92\xa0\xa4true", 9);
+    check_words("o { a true b false c [ true ] }",
+                "\xa1o\x91\x83\xa1"
+                "a\xc3\xa1"
+                "b\xc2\xa1"
+                "c\x91\xa4true",
+                18);
+    check_words("o __repeat:3__ a",
+                "\xa1o\x93\xa1"
+                "a\xa1"
+                "a\xa1"
+                "a",
+                9);
+    check_words("o [ x __repeat:2__ { s __data__ l [ 1 ] } y ] { z 1 }",
+                "\xa1o\x92\x94\xa1x"
+                "\x82\xa1s\xc4\x01v\xa1l\x91\x01"
+                "\x82\xa1s\xc4\x01v\xa1l\x91\x01"
+                "\xa1y\x81\xa1z\x01",
+                32);
+}
+
+/* What a step takes from the reply before. */
+static void fields(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *whole;
+        size_t size;
+        const char *found;
+    } rows[] = {
+        {"\x82\xa1"
+         "a\x01\xa2id\xa3"
+         "abc",
+         11, "abc"},
+        {"\x81\xc4\x02id\xc4\x01z", 8, "z"},
+        {"\x82\xa2id\x07\xa1"
+         "a\xa1"
+         "b",
+         9, NULL},
+        {"\x81\xa1x\xa1y", 5, NULL},
+        {"\xa2id", 3, NULL},
+        {"\xc0", 1, NULL},
+        {"\x82\xa1"
+         "a\x01\xa2id\xa3"
+         "ab",
+         10, NULL},
+        {"\x81\x01\x02", 3, NULL},
+        {"", 0, NULL},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct bytes whole = {(const uint8_t *)rows[i].whole, rows[i].size};
+        struct bytes found = driver_msgpack.find_field(whole, bytes_of("id"));
+        if (!bytes_equal(found, rows[i].found == NULL ? BYTES_NONE : bytes_of(rows[i].found)))
+            fail_msg("row %zu", i);
     }
 }
 
@@ -86,7 +170,7 @@ static void value_heads(void **state)
         frame_init(&frame);
         command_split("kv.put k __data__", &command);
         assert_int_equal(driver_msgpack.encode(&command, false, BYTES_NONE, &frame), 0);
-        size_t n = frame.put_value_head(head, sizes[i]);
+        size_t n = frame.style->put_value_head(head, sizes[i]);
         uint8_t *data = calloc(1, n + sizes[i]);
         memcpy(data, head, n);
         struct mp_reader reader = mp_reader_of((struct bytes){data, n + sizes[i]});
@@ -94,6 +178,41 @@ static void value_heads(void **state)
         assert_int_equal(mp_read(&reader, &value), 0);
         assert_true(value.kind == MP_BIN && value.bytes.size == sizes[i]);
         free(data);
+        buf_deinit(&frame.bytes);
+    }
+}
+
+/* Keys of a file and numbers are read back as they are. */
+static void keys_and_numbers(void **state)
+{
+    (void)state;
+    static const uint64_t numbers[] = {0, 127, 65536, UINT64_C(1) << 53};
+    static uint8_t text[65536];
+    static size_t ends[] = {2, 258, 65536};
+    struct keys keys = {.text = {text, sizeof text, 0}, .ends = ends, .n = 3, .longest = 65277};
+    memset(text, 'k', sizeof text);
+    for (size_t i = 0; i < 12; i++) {
+        struct command command;
+        struct frame frame;
+        struct buf out;
+        struct frame_fill fill = {
+            .id = 9, .keys = {i % 3}, .numbers = {numbers[i / 3]}, .list = &keys};
+        frame_init(&frame);
+        buf_init(&out);
+        command_split("kv.mput [ [ __key__ __number__ ] ]", &command);
+        assert_int_equal(driver_msgpack.encode(&command, false, BYTES_NONE, &frame), 0);
+        assert_int_equal(buf_reserve(&out, frame_size_max(&frame, 0, keys.longest)), 0);
+        frame_emit(&frame, &fill, &out);
+        struct mp_reader reader = mp_reader_of(buf_bytes(&out));
+        struct mp element;
+        for (unsigned n = 0; n < 7; n++) /* [0, id, operation, [[[ */
+            assert_int_equal(mp_read(&reader, &element), 0);
+        assert_int_equal(mp_read(&reader, &element), 0);
+        assert_true(element.kind == MP_STR && bytes_equal(element.bytes, keys_at(&keys, i % 3)));
+        assert_int_equal(mp_read(&reader, &element), 0);
+        assert_true(element.kind == MP_UINT && element.uint == numbers[i / 3]);
+        assert_true(reader.at == out.data + out.size);
+        buf_deinit(&out);
         buf_deinit(&frame.bytes);
     }
 }
@@ -119,6 +238,12 @@ static void requests_refused(void **state)
     refused("kv.scan { limit 5 ]");
     refused("kv.scan [ { limit 5 ] }");
     refused("kv.scan { limit 5");
+    refused("o __repeat:3__");
+    refused("o [ __repeat:3__ ]");
+    refused("o [ __repeat:3__ [ a __repeat:3__ b ] ]");
+    refused("o __repeat:3__ __repeat:3__ a");
+    refused("o __repeat:17__ __key__");
+    refused("o __reply:a__ __reply:b__");
     refused("x __data__ __data__ __data__ __data__ __data__ __data__ __data__ __data__ __data__ "
             "__data__ __data__ __data__ __data__ __data__ __data__ __data__ __data__");
 }
@@ -201,9 +326,10 @@ int main(void)
 {
     op_init();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(requests_decode),  cmocka_unit_test(value_heads),
-        cmocka_unit_test(requests_refused), cmocka_unit_test(replies),
-        cmocka_unit_test(any_bytes),
+        cmocka_unit_test(requests_decode),  cmocka_unit_test(words_of_a_kind),
+        cmocka_unit_test(fields),           cmocka_unit_test(value_heads),
+        cmocka_unit_test(keys_and_numbers), cmocka_unit_test(requests_refused),
+        cmocka_unit_test(replies),          cmocka_unit_test(any_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ static void emit(const struct shape *shape, struct buf *out)
     struct command command;
     struct frame frame;
     frame_init(&frame);
-    assert_true(shape_command(shape, SPELLING_RESP, &command));
+    assert_true(shape_command(shape, SPELLING_RESP, COMMAND_KEY_USUAL, &command));
     bool line = (shape->flags & SHAPE_INLINE) != 0;
     assert_int_equal(driver_resp2.encode(&command, line, bytes_of("VXK"), &frame), 0);
     assert_int_equal(buf_reserve(out, frame.bytes.size + 1), 0);
@@ -74,7 +74,7 @@ static void values_that_differ(void **state)
     buf_init(&out);
     command_split("MSET a__rand_int__ __data__ b__rand_int__ __data__", &command);
     assert_int_equal(driver_resp2.encode(&command, false, BYTES_NONE, &frame), 0);
-    assert_int_equal(buf_reserve(&out, frame_size_max(&frame, 100)), 0);
+    assert_int_equal(buf_reserve(&out, frame_size_max(&frame, 100, 0)), 0);
     frame_emit(&frame, &fill, &out);
     const char expected[] = "*5\r\n$4\r\nMSET\r\n$13\r\na000000000007\r\n$34\r\n"
                             "loadgen 000000000007:000000000005:\r\n$13\r\nb000000000008\r\n$100\r\n"
@@ -84,6 +84,43 @@ static void values_that_differ(void **state)
     struct bytes second = {out.data + out.size - 102, 100};
     assert_true(value_wrong_at(&source, second, 8) == SIZE_MAX);
     assert_true(value_wrong_at(&source, second, 9) == 19);
+    buf_deinit(&out);
+    buf_deinit(&frame.bytes);
+    value_deinit(&source);
+}
+
+/* Keys of a file and numbers, which have no room in the frame, between digits that have. */
+static void keys_and_numbers(void **state)
+{
+    (void)state;
+    static size_t ends[] = {6, 13};
+    static char lines[] = "alpha\nbetaXY\n";
+    const struct keys keys = {
+        .text = {(uint8_t *)lines, sizeof lines - 1, 0}, .ends = ends, .n = 2, .longest = 6};
+    struct value_source source;
+    struct command command;
+    struct frame frame;
+    struct buf out;
+    assert_int_equal(value_init(&source, 34, 40, true, 0), 0);
+    struct frame_fill fill = {.keys = {1, 8, 0},
+                              .write = 5,
+                              .sizes = {34},
+                              .numbers = {0, 12345},
+                              .source = &source,
+                              .list = &keys};
+    frame_init(&frame);
+    buf_init(&out);
+    command_split("X __key__ a__rand_int__ __data__ __number__ __key__ __number:1-20000__",
+                  &command);
+    assert_int_equal(driver_resp2.encode(&command, false, BYTES_NONE, &frame), 0);
+    assert_int_equal(frame.holes[4].high, 20000);
+    assert_int_equal(buf_reserve(&out, frame_size_max(&frame, 40, keys.longest)), 0);
+    frame_emit(&frame, &fill, &out);
+    const char expected[] = "*7\r\n$1\r\nX\r\n$6\r\nbetaXY\r\n$13\r\na000000000008\r\n$34\r\n"
+                            "loadgen 000000000008:000000000005:\r\n$1\r\n0\r\n$5\r\nalpha\r\n"
+                            "$5\r\n12345\r\n";
+    assert_int_equal(out.size, sizeof expected - 1);
+    assert_memory_equal(out.data, expected, sizeof expected - 1);
     buf_deinit(&out);
     buf_deinit(&frame.bytes);
     value_deinit(&source);
@@ -215,9 +252,10 @@ static void any_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(requests),     cmocka_unit_test(values_that_differ),
-        cmocka_unit_test(logins),       cmocka_unit_test(replies),
-        cmocka_unit_test(endless_line), cmocka_unit_test(any_bytes),
+        cmocka_unit_test(requests),         cmocka_unit_test(values_that_differ),
+        cmocka_unit_test(keys_and_numbers), cmocka_unit_test(logins),
+        cmocka_unit_test(replies),          cmocka_unit_test(endless_line),
+        cmocka_unit_test(any_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

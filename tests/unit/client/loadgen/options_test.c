@@ -56,6 +56,21 @@ static void bad(const char *line, const char *words)
         fail_msg("'%s': expected '%s' in '%s'", line, words, detail);
 }
 
+/* A test that is given takes the place of the mix that a workload stands for. */
+static void mix_of_a_workload(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(good("loadgen --workload stall").mix, "snapshot=1"));
+    assert_string_equal(good("loadgen --workload stall -t get").mix, "");
+    assert_string_equal(good("loadgen --workload stall PING").mix, "");
+    assert_string_equal(good("loadgen --workload stall --mix get=1").mix, "get=1");
+    assert_string_equal(good("loadgen --mix get=1 -t get").mix, "get=1");
+    assert_int_equal(good("loadgen --workload stall -n 5").duration, 0);
+    assert_int_equal(good("loadgen --workload stall").duration, 60000);
+    assert_true(good("loadgen --expect-hits 99.5%").expect_hits > 99.4);
+    bad("loadgen --expect-hits 101%", "from 0 to 100");
+}
+
 static void defaults(void **state)
 {
     (void)state;
@@ -197,6 +212,10 @@ static void bounds(void **state)
     bad("loadgen -d 0", "a size from 1 to 1GiB");
     bad("loadgen --duration 1y", "a time");
     bad("loadgen --duration -1", "a time");
+    bad("loadgen --duration auto", "a time");
+    bad("loadgen --warmup automatic", "or auto");
+    bad("loadgen --until-ci 2x", "a number from 0 to 100");
+    bad("loadgen --key-zipf-exp 2%", "a number");
     bad("loadgen --ratio 1", "two numbers");
     bad("loadgen --ratio 0:0", "two numbers");
     bad("loadgen --ratio 1:2:3", "two numbers");
@@ -240,12 +259,19 @@ static void names_are_unique(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),        cmocka_unit_test(redis_letters),
-        cmocka_unit_test(spellings),       cmocka_unit_test(help_wins),
-        cmocka_unit_test(mistakes),        cmocka_unit_test(bounds),
-        cmocka_unit_test(help_lists_all),  cmocka_unit_test(words_of_a_request),
-        cmocka_unit_test(sizes_and_reals), cmocka_unit_test(names_are_unique),
-        cmocka_unit_test(workloads),       cmocka_unit_test(aliases),
+        cmocka_unit_test(mix_of_a_workload),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(redis_letters),
+        cmocka_unit_test(spellings),
+        cmocka_unit_test(help_wins),
+        cmocka_unit_test(mistakes),
+        cmocka_unit_test(bounds),
+        cmocka_unit_test(help_lists_all),
+        cmocka_unit_test(words_of_a_request),
+        cmocka_unit_test(sizes_and_reals),
+        cmocka_unit_test(names_are_unique),
+        cmocka_unit_test(workloads),
+        cmocka_unit_test(aliases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

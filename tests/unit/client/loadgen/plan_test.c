@@ -6,6 +6,7 @@
 #include "client/loadgen/plan.h"
 
 #include "client/loadgen/frame.h"
+#include "client/loadgen/mix.h"
 #include "common/err.h"
 
 #include <setjmp.h>
@@ -87,6 +88,19 @@ static void times_and_counts(void **state)
     assert_false(plan.tests[WORKLOAD_set] || plan.tests[WORKLOAD_get]);
 }
 
+static void until_it_is_good(void **state)
+{
+    (void)state;
+    struct options options = OPTIONS("--warmup", "auto", "--until-ci", "2%", "--until-ci-p99", "8");
+    struct plan plan = good(&options);
+    assert_true(plan.until_steady && plan.warmup_ns == 30000000000);
+    assert_true(plan.ci_rate == 0.02 && plan.ci_p99 == 0.08);
+    assert_true(plan.requests == UINT64_MAX && plan.duration_ns == 300000000000);
+    options = OPTIONS("--until-ci", "2", "-n", "500");
+    plan = good(&options);
+    assert_true(plan.requests == 500 && plan.duration_ns == 0 && !plan.until_steady);
+}
+
 static void mistakes(void **state)
 {
     (void)state;
@@ -104,8 +118,47 @@ static void mistakes(void **state)
     assert_int_equal(good(&letters).pattern, STREAM_ZIPF);
     struct options pattern = OPTIONS("--key-pattern", "zip");
     bad(&pattern, "unknown --key-pattern 'zip'");
+    struct options mix = OPTIONS("--mix", "get=1", "-t", "get");
+    bad(&mix, "give one of");
+    struct options two = OPTIONS("--mix", "get=1", "PING");
+    bad(&two, "give one of");
+    struct options file = OPTIONS("--key-file", "x", "-r", "5");
+    bad(&file, "give no -r");
+    struct options prefix = OPTIONS("--key-file", "x", "--key-prefix", "a");
+    bad(&prefix, "give no --key-prefix");
+    struct options log = OPTIONS("--verify", "--ack-log", "x", "--key-file", "y");
+    bad(&log, "--ack-log knows keys");
+    struct options ratio = OPTIONS("--compress-ratio", "0.5");
+    bad(&ratio, "at least 1");
+    struct options none = OPTIONS("--verify-sample", "0%");
+    bad(&none, "above 0");
+    struct options rule = OPTIONS("--rate", "5", "--overload", "stop");
+    bad(&rule, "queue, drop or abort");
     struct options form = OPTIONS("-q", "--json");
     bad(&form, "not both");
+}
+
+/* What depends on the number of keys and on the test. */
+static void checks(void **state)
+{
+    (void)state;
+    char detail[PLAN_DETAIL_SIZE];
+    struct options options = OPTIONS("--key-pattern", "P", "-r", "49", "-c", "50");
+    struct plan plan = good(&options);
+    const struct keys keys = {.n = 50};
+    assert_int_equal(plan_check(&plan, detail), ERR_BAD_ARGUMENT);
+    assert_non_null(strstr(detail, "-r must be at least -c"));
+    plan_set_keys(&plan, &options, &keys);
+    assert_int_equal(plan_check(&plan, detail), 0);
+    assert_string_equal(plan.key, "__key__");
+    plan_set_own(&plan, &workload_table[WORKLOAD_insert_get]);
+    assert_int_equal(plan_check(&plan, detail), ERR_BAD_ARGUMENT);
+    assert_non_null(strstr(detail, "--key-file has no more"));
+    struct options sample = OPTIONS("--verify-sample", "25%", "--key-prefix", "a");
+    plan = good(&sample);
+    assert_true(plan.verify && plan.verify_skip > 0.749 && plan.verify_skip < 0.751);
+    assert_int_equal(plan.value_bytes, 64);
+    assert_string_equal(plan.key, "a__rand_int__");
 }
 
 /* How often each request occurs when so many threads take their numbers. */
@@ -209,9 +262,16 @@ static void tests_of_a_protocol(void **state)
                 plan.tests[WORKLOAD_lrange_fill] && plan.tests[WORKLOAD_lrange_100]);
     assert_false(plan.tests[WORKLOAD_lrange_300] || plan.tests[WORKLOAD_lpush]);
     struct options own = OPTIONS("SET", "a", "b");
+    static struct mix mix;
+    static char set[] = "SET", *words[] = {set, set, set};
     plan = good(&own);
+    mix_of_words(&mix, words, 3);
+    plan_set_own(&plan, &mix.workload);
     assert_int_equal(plan_use(&plan, &driver_resp2, detail), 0);
     assert_false(plan.tests[WORKLOAD_set]);
+    assert_int_equal(mix_of_list(&mix, "get=1,lpush=2", detail), 0);
+    assert_int_equal(plan_use(&plan, &driver_resp2, detail), 0);
+    assert_int_equal(plan_use(&plan, &driver_msgpack, detail), ERR_BAD_ARGUMENT);
 }
 
 static void digits(void **state)
@@ -232,7 +292,9 @@ int main(void)
         cmocka_unit_test(connections_are_spread),
         cmocka_unit_test(threads_at_most_connections),
         cmocka_unit_test(times_and_counts),
+        cmocka_unit_test(until_it_is_good),
         cmocka_unit_test(mistakes),
+        cmocka_unit_test(checks),
         cmocka_unit_test(same_requests_for_any_threads),
         cmocka_unit_test(stream_is_even),
         cmocka_unit_test(streams_differ),

@@ -28,6 +28,20 @@ static struct sizes parse(const char *text)
     return sizes;
 }
 
+static void presets(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"etc", "small", "session", "embedding"};
+    static const char *const texts[] = {"pareto:214,0.348", "8-64", "lognormal:1024,0.7", "6144"};
+    for (size_t i = 0; i < LENGTH_OF(names); i++) {
+        struct sizes sizes;
+        char again[SIZES_TEXT_SIZE];
+        assert_int_equal(sizes_parse(names[i], 1, LIMIT, &sizes), 0);
+        sizes_format(&sizes, again);
+        assert_string_equal(again, texts[i]);
+    }
+}
+
 static void refused(void **state)
 {
     (void)state;
@@ -128,6 +142,7 @@ static void list_has_its_weights(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(presets),
         cmocka_unit_test(refused),
         cmocka_unit_test(moments),
         cmocka_unit_test(list_has_its_weights),

@@ -155,6 +155,54 @@ static void sequential(void **state)
     }
 }
 
+/* Each connection takes its own keys in turn, and all keys belong to one. */
+static void partitioned(void **state)
+{
+    (void)state;
+    enum { PARTS = 7 };
+    struct stream stream;
+    static unsigned counts[KEYS];
+    memset(counts, 0, sizeof counts);
+    stream_init(&stream, 1, KEYS);
+    stream.pattern = STREAM_PARTITIONED;
+    stream.parts = PARTS;
+    for (unsigned part = 0; part < PARTS; part++) {
+        uint64_t from = (uint64_t)KEYS * part / PARTS, to = (uint64_t)KEYS * (part + 1) / PARTS;
+        for (unsigned turn = 0; turn < 2 * (to - from); turn++) {
+            struct stream_op op = stream_at(&stream, 1000 * turn + part);
+            op.part = part;
+            op.turn = turn;
+            uint64_t key = stream_key(&stream, &op, 1);
+            assert_int_equal(key, from + turn % (to - from));
+            counts[key]++;
+        }
+    }
+    for (unsigned key = 0; key < KEYS; key++)
+        assert_int_equal(counts[key], 2);
+}
+
+/* Kinds come as often as their weights say, also beside one that inserts. */
+static void weights(void **state)
+{
+    (void)state;
+    static const uint32_t parts[] = {5, 70, 20, 4, 1};
+    struct stream stream;
+    stream_init(&stream, 6, KEYS);
+    stream_set_weights(&stream, parts, LENGTH_OF(parts));
+    for (unsigned grows = 0; grows < 2; grows++) {
+        unsigned counts[LENGTH_OF(parts)] = {0};
+        stream.grows = grows == 1;
+        for (uint64_t i = 0; i < DRAWS; i++)
+            counts[stream_at(&stream, i).shape]++;
+        for (unsigned i = 0; i < LENGTH_OF(parts); i++) {
+            double expected = parts[i] / 100.0 * DRAWS;
+            assert_true(fabs(counts[i] - expected) < 5 * sqrt(expected));
+        }
+        if (stream.grows)
+            assert_int_equal(counts[0], DRAWS / 20);
+    }
+}
+
 /* The shares are those of the normal distribution, cut off at the ends. */
 static void gaussian(void **state)
 {
@@ -183,7 +231,7 @@ static void gaussian(void **state)
 static void grows(void **state)
 {
     (void)state;
-    static const uint64_t parts[][2] = {{1, 1}, {1, 2}, {5, 100}, {99, 100}};
+    static const uint32_t parts[][2] = {{1, 1}, {1, 2}, {5, 100}, {99, 100}};
     static bool seen[DRAWS];
     for (size_t i = 0; i < LENGTH_OF(parts); i++) {
         struct stream stream;
@@ -192,20 +240,19 @@ static void grows(void **state)
         stream_set_latest(&stream, 0.99);
         stream.grows = true;
         stream.first_insert = KEYS;
-        stream.writes = parts[i][0];
-        stream.each = parts[i][1];
+        stream_set_weights(&stream, (const uint32_t[]){parts[i][0], parts[i][1] - parts[i][0]}, 2);
         memset(seen, 0, sizeof seen);
         for (uint64_t index = 0; index < blocks * stream.each; index++) {
             struct stream_op op = stream_at(&stream, index);
             if (op.shape != 0)
                 continue;
             uint64_t key = stream_key(&stream, &op, 1);
-            assert_true(key >= KEYS && key < KEYS + blocks * stream.writes);
+            assert_true(key >= KEYS && key < KEYS + blocks * stream.upto[0]);
             assert_false(seen[key]);
             seen[key] = true;
             inserts++;
         }
-        assert_int_equal(inserts, blocks * stream.writes);
+        assert_int_equal(inserts, blocks * stream.upto[0]);
     }
 }
 
@@ -220,8 +267,7 @@ static void latest(void **state)
     stream_set_latest(&stream, 0.99);
     stream.grows = true;
     stream.first_insert = 10 * KEYS;
-    stream.writes = 5;
-    stream.each = 100;
+    stream_set_weights(&stream, (const uint32_t[]){5, 95}, 2);
     memset(counts, 0, sizeof counts);
     for (uint64_t index = 0; index < 100000; index++) {
         struct stream_op op = stream_at(&stream, index);
@@ -267,6 +313,8 @@ int main(void)
         cmocka_unit_test(sequential),
         cmocka_unit_test(pure),
         cmocka_unit_test(gaussian),
+        cmocka_unit_test(partitioned),
+        cmocka_unit_test(weights),
         cmocka_unit_test(grows),
         cmocka_unit_test(latest),
     };

@@ -126,6 +126,39 @@ static void others(void **state)
     only(WARNING_dropped, WARNING_dropped);
 }
 
+/* Hits off by more than one percent, unless by chance. */
+static void unexpected_hits(void **state)
+{
+    (void)state;
+    plan.expects_hits = true;
+    plan.expect_hits = 1;
+    only(WARNING_COUNT, WARNING_COUNT);
+    result.counts.misses = REQUESTS / 100;
+    only(WARNING_misses, WARNING_misses);
+    result.counts.misses = REQUESTS / 90;
+    only(WARNING_misses, WARNING_unexpected_hits);
+    plan.expect_hits = 0.5;
+    result.counts = (struct worker_counts){.hits = 45, .misses = 55};
+    only(WARNING_misses, WARNING_misses);
+    result.counts = (struct worker_counts){.hits = 4500, .misses = 5500};
+    only(WARNING_misses, WARNING_unexpected_hits);
+    result.counts = (struct worker_counts){.hits = 0};
+    only(WARNING_unexpected_hits, WARNING_unexpected_hits);
+}
+
+static void unfair(void **state)
+{
+    (void)state;
+    result.fairness = (struct fairness){.connections = 50, .median = 100, .jain = 0.81};
+    only(WARNING_COUNT, WARNING_COUNT);
+    result.fairness.jain = 0.79;
+    only(WARNING_unfair, WARNING_unfair);
+    result.fairness.median = 99;
+    only(WARNING_COUNT, WARNING_COUNT);
+    result.counts.stale = 1;
+    only(WARNING_stale, WARNING_stale);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +170,8 @@ int main(void)
         cmocka_unit_test_setup(left_over, set_up),
         cmocka_unit_test_setup(keys, set_up),
         cmocka_unit_test_setup(others, set_up),
+        cmocka_unit_test_setup(unexpected_hits, set_up),
+        cmocka_unit_test_setup(unfair, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -245,7 +245,10 @@ static void rig_close(struct rig *rig)
 
 static uint64_t rig_answered(const struct rig *rig)
 {
-    return rig->worker.latency[0].count + rig->worker.latency[1].count;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < rig->phase.workload->n_shapes; i++)
+        sum += rig->worker.latency[i].count;
+    return sum;
 }
 
 static unsigned rig_received(const struct rig *rig)
@@ -420,6 +423,10 @@ static void updates(void **state)
         assert_int_equal(rig_answered(rig), REQUESTS);
         assert_int_equal(rig->worker.counts.hits + rig->worker.counts.misses, REQUESTS);
         assert_int_equal(rig->worker.in_flight, 0);
+        for (unsigned step = 1; step <= 2; step++) { /* behind the sequence itself */
+            assert_int_equal(rig->worker.latency[step].count, REQUESTS);
+            assert_true(rig->worker.latency[step].max <= rig->worker.latency[0].max);
+        }
         rig_close(rig);
         assert_int_equal(rig_received(rig), 2 * REQUESTS);
         free(rig);
@@ -566,7 +573,7 @@ static void overload_is_dropped(void **state)
 {
     (void)state;
     struct rig *rig = open_rig(STALLS, 10000, 6000, 0);
-    rig->phase.drop = true;
+    rig->phase.overload = PLAN_OVERLOAD_DROP;
     rig_run(rig);
     const struct worker *worker = &rig->worker;
     assert_string_equal(worker->failure.text, "");
@@ -576,6 +583,20 @@ static void overload_is_dropped(void **state)
     assert_true(count_above(&worker->latency[0], 100000000) <= CONNECTIONS);
     rig_close(rig);
     assert_int_equal(rig_received(rig), worker->service.count);
+    free(rig);
+}
+
+/* The first that finds no connection ends the test. */
+static void overload_aborts(void **state)
+{
+    (void)state;
+    struct rig *rig = open_rig(STALLS, 10000, 6000, 0);
+    rig->phase.overload = PLAN_OVERLOAD_ABORT;
+    rig_run(rig);
+    assert_int_equal(rig->worker.failure.kind, FAILURE_OVERLOAD);
+    assert_non_null(strstr(rig->worker.failure.text, "--overload abort"));
+    assert_true(rig_answered(rig) < 5000);
+    rig_close(rig);
     free(rig);
 }
 
@@ -646,6 +667,7 @@ int main(void)
         cmocka_unit_test(stall_is_not_omitted),
         cmocka_unit_test(backlog_is_given_up),
         cmocka_unit_test(overload_is_dropped),
+        cmocka_unit_test(overload_aborts),
         cmocka_unit_test(unanswered_are_counted),
         cmocka_unit_test(idle_is_no_silence),
         cmocka_unit_test(batches),

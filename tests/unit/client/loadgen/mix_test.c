@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * client/loadgen/mix and keys: lists, scripts and files of keys as they may be written, and what is
+ * said of those that cannot be meant.
+ */
+#include "client/loadgen/mix.h"
+
+#include "client/loadgen/keys.h"
+#include "common/err.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct mix mix;
+
+static int tear_down(void **state)
+{
+    (void)state;
+    mix_deinit(&mix);
+    return 0;
+}
+
+/* A file with this text; the name stays until the next call. */
+static const char *file_of(const void *text, size_t size)
+{
+    static char path[64];
+    (void)snprintf(path, sizeof path, "/tmp/cairn-mix-XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && write(fd, text, size) == (ssize_t)size);
+    close(fd);
+    return path;
+}
+
+static int script(const char *text, char *detail)
+{
+    const char *path = file_of(text, strlen(text));
+    int err = mix_of_script(&mix, path, detail);
+    unlink(path);
+    return err;
+}
+
+static void kind_is(unsigned i, const char *name, uint32_t weight, unsigned flags)
+{
+    assert_string_equal(mix.workload.shapes[i]->name, name);
+    assert_int_equal(mix.workload.weights[i], weight);
+    assert_int_equal(mix.workload.shapes[i]->flags, flags);
+}
+
+static void lists(void **state)
+{
+    (void)state;
+    char detail[MIX_DETAIL_SIZE] = "";
+    assert_int_equal(mix_of_list(&mix, "get=70,SET=25,incr", detail), 0);
+    assert_int_equal(mix.workload.n_shapes, 3);
+    kind_is(0, "get", 70, SHAPE_FINDS);
+    kind_is(1, "set", 25, SHAPE_STORES);
+    kind_is(2, "incr", 1, 0);
+    assert_string_equal(mix.workload.name, "get=70,set=25,incr=1");
+    assert_int_equal(mix_of_list(&mix, "get=95,insert=5", detail), 0);
+    kind_is(0, "insert", 5, SHAPE_INSERTS | SHAPE_STORES);
+    kind_is(1, "get", 95, SHAPE_FINDS);
+}
+
+static void bad_list(const char *list, const char *words)
+{
+    char detail[MIX_DETAIL_SIZE] = "";
+    assert_int_equal(mix_of_list(&mix, list, detail), ERR_BAD_ARGUMENT);
+    if (strstr(detail, words) == NULL)
+        fail_msg("'%s': expected '%s' in '%s'", list, words, detail);
+}
+
+static void bad_lists(void **state)
+{
+    (void)state;
+    bad_list("", "unknown test ''");
+    bad_list("get=70,", "unknown test ''");
+    bad_list("gte=70", "did you mean get?");
+    bad_list("get=0", "from 1 to 1000000");
+    bad_list("get=-1", "from 1 to 1000000");
+    bad_list("get=1.5", "from 1 to 1000000");
+    bad_list("get=1000001", "from 1 to 1000000");
+    bad_list("get=", "from 1 to 1000000");
+    bad_list("get=1,get=2", "twice");
+    bad_list("mixed=1", "unknown test 'mixed'");
+    bad_list(
+        "set,get,incr,lpush,rpush,lpop,rpop,sadd,hset,spop,zadd,zpopmin,xadd,del,exists,append,"
+        "mset",
+        "at most 16 kinds");
+}
+
+static void scripts(void **state)
+{
+    (void)state;
+    char detail[MIX_DETAIL_SIZE] = "";
+    assert_int_equal(script("# a comment\n\nread=70 GET __key__\r\n25\tSET __key__ __data__\n"
+                            "  GET other\n SET x __number:1-9__\n2 DEL a",
+                            detail),
+                     0);
+    assert_int_equal(mix.workload.n_shapes, 5);
+    kind_is(0, "read", 70, SHAPE_FINDS);
+    kind_is(1, "SET", 25, 0);
+    kind_is(2, "GET", 1, SHAPE_FINDS);
+    kind_is(3, "SET 2", 1, 0);
+    kind_is(4, "DEL", 2, SHAPE_REMOVES);
+    struct command command;
+    assert_true(shape_command(mix.workload.shapes[1], SPELLING_RESP, "k", &command));
+    assert_int_equal(command.count, 3);
+    assert_true(bytes_equal(command.words[1], bytes_of("k")));
+    assert_true(command_is_data(command.words[2]));
+}
+
+/* Lines that begin with "then" are steps of the request before. */
+static void sequences(void **state)
+{
+    (void)state;
+    char detail[MIX_DETAIL_SIZE] = "";
+    assert_int_equal(
+        script("3 GET a\nthen SET b __reply__\nthen DEL a\nlast=2 PING\nthen PING\n", detail), 0);
+    const struct workload *workload = &mix.workload;
+    assert_int_equal(workload->n_shapes, 2);
+    kind_is(0, "GET", 3, 0);
+    kind_is(1, "last", 2, 0);
+    const struct shape *first = workload->shapes[0];
+    assert_int_equal(first->n_steps, 3);
+    assert_string_equal(first->steps[0]->name, "GET");
+    assert_string_equal(first->steps[2]->name, "DEL");
+    assert_int_equal(first->steps[0]->flags, SHAPE_FINDS);
+    assert_int_equal(first->steps[1]->flags, SHAPE_COPIES);
+    assert_true(workload_has(workload, SHAPE_REMOVES) && !workload_has(workload, SHAPE_STORES));
+    assert_int_equal(workload_first_step(workload, 0), 2);
+    assert_int_equal(workload_first_step(workload, 1), 5);
+    assert_int_equal(workload_rows(workload), 7);
+    assert_true(workload_speaks(workload, SPELLING_RESP));
+    mix_deinit(&mix);
+    assert_int_equal(mix_of_list(&mix, "rmw=1,get=2", detail), 0);
+    assert_int_equal(workload_rows(workload), 4);
+}
+
+static void bad_script(const char *text, const char *words)
+{
+    char detail[MIX_DETAIL_SIZE] = "";
+    assert_int_equal(script(text, detail), ERR_BAD_ARGUMENT);
+    if (strstr(detail, words) == NULL)
+        fail_msg("'%s': expected '%s' in '%s'", text, words, detail);
+    mix_deinit(&mix);
+}
+
+static void bad_scripts(void **state)
+{
+    (void)state;
+    char many[1024] = "";
+    for (size_t i = 0; i < 17; i++)
+        memcpy(many + 5 * i, "PING\n", 6);
+    bad_script(many, "at most 16 kinds");
+    for (size_t i = 0; i < 256; i++)
+        memcpy(many + 2 * i, "a ", 3);
+    bad_script(many, "words");
+    bad_script("", "no request");
+    bad_script("# nothing\n\n", "no request");
+    bad_script("GET a\n70\n", "line 2");
+    bad_script("read=x GET a\n", "NAME=WEIGHT");
+    bad_script("=5 GET a\n", "NAME=WEIGHT");
+    bad_script("a=1 GET a\na=2 GET b\n", "twice");
+    bad_script("SET a __number:9-1__\n", "__number:1-100__");
+    bad_script("SET a __number:5__\n", "__number:1-100__");
+    bad_script("then GET a\n", "none before it");
+    bad_script("GET a\nthen\n", "line 2");
+    bad_script("SET a __reply__\n", "behind \"then\"");
+    bad_script("GET a\nthen SET a __reply:__\n", "__reply:KEY__");
+    bad_script("MGET __repeat:10001__ a\n", "at most 10000");
+    bad_script("MGET __repeat:0__ a\n", "at most 10000");
+    size_t at = 0;
+    for (size_t i = 0; i < MIX_STEPS + 1; i++)
+        at += (size_t)snprintf(many + at, sizeof many - at, "%sGET a\n", i > 0 ? "then " : "");
+    bad_script(many, "at most 16 steps");
+    assert_int_equal(mix_of_script(&mix, "/nonexistent", many), ERR_IO);
+    assert_non_null(strstr(many, "No such file"));
+}
+
+static void numbers(void **state)
+{
+    (void)state;
+    uint64_t low, high;
+    assert_true(command_is_number(bytes_of("__number__"), &low, &high));
+    assert_true(low == 0 && high == 999999);
+    assert_true(command_is_number(bytes_of("__number:7-9__"), &low, &high));
+    assert_true(low == 7 && high == 9);
+    static const char *const not [] = {"",
+                                       "__",
+                                       "__number:__",
+                                       "__number:-__",
+                                       "__number:1-2",
+                                       "__number:1-9007199254740993__",
+                                       "__number:-1-2__",
+                                       "number"};
+    for (size_t i = 0; i < LENGTH_OF(not ); i++)
+        assert_false(command_is_number(bytes_of(not [i]), &low, &high));
+}
+
+static void keys_of(const char *text, size_t size, int err, const char *words)
+{
+    char detail[KEYS_DETAIL_SIZE] = "";
+    struct keys keys;
+    const char *path = file_of(text, size);
+    assert_int_equal(keys_read(&keys, path, detail), err);
+    unlink(path);
+    if (err == 0) {
+        assert_int_equal(keys.n, 3);
+        assert_int_equal(keys.longest, 4);
+        assert_true(bytes_equal(keys_at(&keys, 0), bytes_of("a")));
+        assert_true(bytes_equal(keys_at(&keys, 1), (struct bytes){(const uint8_t *)"b\0c", 3}));
+        assert_true(bytes_equal(keys_at(&keys, 2), bytes_of("last")));
+    } else if (strstr(detail, words) == NULL) {
+        fail_msg("expected '%s' in '%s'", words, detail);
+    }
+    keys_deinit(&keys);
+}
+
+static void key_files(void **state)
+{
+    (void)state;
+    char *large = malloc(65537);
+    memset(large, 'x', 65537);
+    keys_of("a\nb\0c\nlast", 10, 0, "");
+    keys_of("a\nb\0c\nlast\n", 11, 0, "");
+    keys_of("", 0, ERR_BAD_ARGUMENT, "no key");
+    keys_of("a\n\nb\n", 5, ERR_BAD_ARGUMENT, "line 2");
+    keys_of(large, 65537, ERR_BAD_ARGUMENT, "line 1 must have 1 to 65535 bytes");
+    free(large);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(lists, tear_down),
+        cmocka_unit_test_teardown(bad_lists, tear_down),
+        cmocka_unit_test_teardown(scripts, tear_down),
+        cmocka_unit_test_teardown(bad_scripts, tear_down),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test_teardown(sequences, tear_down),
+        cmocka_unit_test(key_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
