@@ -171,7 +171,7 @@ MUST_USE int ckpt_release(struct ckpt_session *s, struct bytes ns, const struct 
 
 /* What of a checkpoint is replied. */
 struct ckpt_show {
-    bool state, blobs, writes;
+    bool state, blobs, writes, notes;
     const struct arg *channels; /* an array: of blobs and writes only these; NULL: all */
 };
 

@@ -190,6 +190,21 @@ static void put_name(struct world *w, const char *arg)
 
 static void put_call(struct world *w, bool inner);
 
+/* A checkpoint as ckpt.export gives it, or a session. */
+static void put_item(struct world *w)
+{
+    bool whole = choose(w, 4) != 0;
+    ok(pack_map(&w->message, whole ? 3 : 1));
+    put_text(w, "session");
+    put_key(w);
+    if (!whole)
+        return;
+    put_text(w, "id");
+    put_key(w);
+    put_text(w, once_in(w, 8) ? "writes" : "state");
+    put_value(w, 2);
+}
+
 static void put_list(struct world *w, enum arg_type type, bool inner)
 {
     unsigned count = type == ARG_CALLS && inner ? 0 : choose(w, once_in(w, 8) ? 20 : 6);
@@ -201,6 +216,10 @@ static void put_list(struct world *w, enum arg_type type, bool inner)
             ok(pack_array(&w->message, 3));
         if (type == ARG_CALLS) {
             put_call(w, true);
+            continue;
+        }
+        if (type == ARG_ITEMS) {
+            put_item(w);
             continue;
         }
         if (type == ARG_CONDITIONS)
@@ -284,6 +303,7 @@ static void put_arg(struct world *w, const struct arg_desc *desc, bool inner)
     case ARG_KEYS:
     case ARG_PAIRS:
     case ARG_CALLS:
+    case ARG_ITEMS:
     case ARG_CONDITIONS:
         put_list(w, desc->type, inner);
         break;
