@@ -16,6 +16,8 @@
  */
 #include "client/cli/args.h"
 
+#include "client/cli/input.h"
+#include "client/cli/own.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/num.h"
@@ -149,11 +151,23 @@ static int args_place(struct args *args, struct usage *usage)
     return 0;
 }
 
-static int args_complete(const struct args *args, struct usage *usage)
+/* The argument for which a file stands is no argument any more, unless its text is given. */
+static int args_take_input(struct args *args)
+{
+    int i = own_input(args->op);
+    if (i < 0 || (args->word[i].text != NULL && !input_is_named(args->word[i].text)))
+        return -1;
+    args->input = args->word[i].text != NULL ? args->word[i].text : "-";
+    args->word[i].text = NULL;
+    return i;
+}
+
+static int args_complete(struct args *args, struct usage *usage)
 {
     char name[OP_NAME_MAX + 1];
+    int input = args_take_input(args);
     for (unsigned i = 0; i < args->op->n_required; i++) {
-        if (args->word[i].text != NULL)
+        if (args->word[i].text != NULL || (int)i == input)
             continue;
         args_option_name(&args->op->args[i], true, name);
         return usage_set(usage, "the argument '%s' is missing", name);
@@ -170,6 +184,7 @@ int args_parse(const struct op *op, int argc, char **argv, struct args *args, st
     args->op = op;
     args->words = args->rest = words;
     args->rest_count = 0;
+    args->input = NULL;
     memset(args->word, 0, sizeof args->word);
     for (int i = 0; i < argc;) {
         int taken = 1;

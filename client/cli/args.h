@@ -25,6 +25,7 @@ struct args {
     unsigned rest_count;
     struct options options; /* to begin with, those before the command */
     bool has_lines;         /* stdin holds commands, so that it cannot be an argument */
+    const char *input;      /* of a command with a file (own.h): which, as for input_read */
 };
 
 /* Read the words behind the verb. args: all zero but for `options` and `has_lines`. The result

@@ -17,8 +17,8 @@
 #include "client/cli/help.h"
 #include "client/cli/input.h"
 #include "client/cli/json.h"
+#include "client/cli/own.h"
 #include "client/cli/run.h"
-#include "client/cli/watch.h"
 #include "common/suggest.h"
 #include "common/err.h"
 
@@ -48,12 +48,8 @@ static int command_do(struct command *command, const char *method, const struct 
     if (code != EXIT_DONE)
         return code;
     print_init(&printer, stdout, options->json, options->raw);
-    if (op != NULL && op->id == OP_watch_open)
-        code = watch_run(command->session, params,
-                         options->timeout.given && options->timeout.ms > 0
-                             ? (uint32_t)options->timeout.ms
-                             : UINT32_MAX,
-                         &printer);
+    if (own_runs(op, &command->args))
+        code = own_run(command->session, &command->args, params, &printer, &command->usage);
     else if (op != NULL && options->all)
         code = run_all(command->session, &command->args, &printer, &command->usage);
     else

@@ -11,6 +11,7 @@
 #include "client/cli/help.h"
 
 #include "client/cli/args.h"
+#include "client/cli/own.h"
 #include "client/cli/usage.h"
 
 enum { HELP_COLUMNS = 80, HELP_TEXT_COLUMN = 26 };
@@ -37,6 +38,10 @@ static const struct help_example help_examples[] = {
     {OP_kv_scan, "cairn kv scan --prefix user: --limit 20"},
     {OP_kv_scan, "cairn kv scan --all --json > backup.json"},
     {OP_kv_clear, "cairn kv clear --prefix tmp:"},
+    {OP_ckpt_export, "cairn ckpt export > backup"},
+    {OP_ckpt_export, "cairn ckpt export thread-7 --json > thread-7.json"},
+    {OP_ckpt_import, "cairn ckpt import < backup"},
+    {OP_ckpt_import, "cairn ckpt import @backup --mode overwrite"},
     {OP_batch, "cairn batch '[[\"kv.put\", [\"a\", 1]], [\"kv.incr\", [\"b\"]]]' --atomic"},
     {OP_watch_open, "cairn watch open user: --values"},
     {OP_watch_open, "cairn watch open --from-version 1200 --json | tee events"},
@@ -131,7 +136,7 @@ static const char *help_type_word(const struct arg_desc *desc)
     return upper;
 }
 
-static void help_positional(const struct arg_desc *desc, char out[80])
+static void help_positional(const struct arg_desc *desc, bool is_input, char out[80])
 {
     char name[OP_NAME_MAX + 1];
     help_upper(desc, name);
@@ -139,7 +144,7 @@ static void help_positional(const struct arg_desc *desc, char out[80])
         snprintf(name, sizeof name, "KEY...");
     if (desc->type == ARG_PAIRS)
         snprintf(name, sizeof name, "KEY VALUE...");
-    snprintf(out, 80, desc->place == ARG_REQUIRED ? "%s" : "[%s]", name);
+    snprintf(out, 80, desc->place == ARG_REQUIRED && !is_input ? "%s" : "[%s]", name);
 }
 
 void help_usage(FILE *out, const struct op *op)
@@ -148,7 +153,7 @@ void help_usage(FILE *out, const struct op *op)
     help_words(op, words);
     fprintf(out, "Usage: cairn %s", words);
     for (unsigned i = 0; i < op->n_positional; i++) {
-        help_positional(&op->args[i], name);
+        help_positional(&op->args[i], (int)i == own_input(op), name);
         fprintf(out, " %s", name);
     }
     fputs(" [OPTIONS]\n", out);
@@ -213,8 +218,12 @@ void help_op(FILE *out, const struct op *op)
     if (op->n_positional > 0)
         fputs("\nArguments:\n", out);
     for (unsigned i = 0; i < op->n_positional; i++) {
-        help_positional(&op->args[i], name);
+        help_positional(&op->args[i], (int)i == own_input(op), name);
         help_term(out, name, op->args[i].text);
+    }
+    if (own_text(op) != NULL) {
+        fputc('\n', out);
+        help_wrap(out, 0, 0, own_text(op));
     }
     fputs("\nOptions:\n", out);
     for (unsigned i = op->n_positional; args_desc(op, i) != NULL; i++)

@@ -23,15 +23,16 @@ static struct bytes json_in_bytes(const json_t *json)
     return (struct bytes){(const uint8_t *)json_string_value(json), json_string_length(json)};
 }
 
-static int json_in_bin(const json_t *json, struct buf *out, struct usage *usage)
+/* "$bin" or "$str" */
+static int json_in_base64(bool text, const json_t *json, struct buf *out, struct usage *usage)
 {
     struct buf bytes;
     buf_init(&bytes);
     int err = json_is_string(json) ? base64_decode(json_in_bytes(json), &bytes) : ERR_BAD_ARGUMENT;
     if (err == ERR_BAD_ARGUMENT)
-        err = usage_set(usage, "\"$bin\" must be base64 with padding");
+        err = usage_set(usage, "\"$%s\" must be base64 with padding", text ? "str" : "bin");
     if (err == 0)
-        err = pack_bin(out, buf_bytes(&bytes));
+        err = text ? pack_str(out, buf_bytes(&bytes)) : pack_bin(out, buf_bytes(&bytes));
     buf_deinit(&bytes);
     return err;
 }
@@ -119,7 +120,9 @@ static int json_in_special(enum json_special special, const json_t *json, struct
 {
     switch (special) {
     case JSON_SPECIAL_BIN:
-        return json_in_bin(json, out, usage);
+        return json_in_base64(false, json, out, usage);
+    case JSON_SPECIAL_STR:
+        return json_in_base64(true, json, out, usage);
     case JSON_SPECIAL_EXT:
         return json_in_ext(json, out, usage);
     case JSON_SPECIAL_FLOAT:

@@ -18,10 +18,12 @@
 #include "client/cli/json_special.h"
 #include "client/include/cairn.h"
 #include "common/err.h"
+#include "common/mem.h"
 #include "proto/mp.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 
 enum { JSON_DEPTH_MAX = 200 };
 
@@ -29,6 +31,7 @@ struct json_out {
     struct mp_reader reader;
     struct buf *out;
     unsigned indent, level;
+    bool exact;
 };
 
 static int json_out_any(struct json_out *w);
@@ -90,11 +93,11 @@ static int json_out_base64(struct json_out *w, struct bytes bytes)
     return err != 0 ? err : json_out_text(w, "\"");
 }
 
-static int json_out_bytes(struct json_out *w, struct bytes bytes)
+static int json_out_bytes(struct json_out *w, struct bytes bytes, bool str)
 {
-    if (mp_utf8_valid(bytes))
+    if (mp_utf8_valid(bytes) && (str || !w->exact))
         return json_out_string(w, bytes);
-    int err = json_out_text(w, "{\"$bin\": ");
+    int err = json_out_text(w, str && w->exact ? "{\"$str\": " : "{\"$bin\": ");
     if (err == 0)
         err = json_out_base64(w, bytes);
     return err != 0 ? err : json_out_text(w, "}");
@@ -130,14 +133,16 @@ static int json_out_real(struct json_out *w, double real)
 
 static int json_out_scalar(struct json_out *w, const struct mp *mp)
 {
-    char text[32];
+    char text[40];
     switch (mp->kind) {
     case MP_NIL:
         return json_out_text(w, "null");
     case MP_BOOL:
         return json_out_text(w, mp->boolean ? "true" : "false");
     case MP_UINT:
-        snprintf(text, sizeof text, "%" PRIu64, mp->uint);
+        snprintf(text, sizeof text,
+                 w->exact && mp->uint > INT64_MAX ? "{\"$uint\": \"%" PRIu64 "\"}" : "%" PRIu64,
+                 mp->uint);
         return json_out_text(w, text);
     case MP_SINT:
         snprintf(text, sizeof text, "%" PRId64, mp->sint);
@@ -146,7 +151,7 @@ static int json_out_scalar(struct json_out *w, const struct mp *mp)
         return json_out_real(w, mp->real);
     case MP_STR:
     case MP_BIN:
-        return json_out_bytes(w, mp->bytes);
+        return json_out_bytes(w, mp->bytes, mp->kind == MP_STR);
     case MP_EXT:
         return json_out_ext(w, mp->bytes);
     case MP_ARRAY:
@@ -190,14 +195,38 @@ static int json_out_array(struct json_out *w, uint32_t count)
     return err != 0 ? err : json_out_close(w, count == 0, "]");
 }
 
-/* May this map be a JSON object? Then all its keys are UTF-8 without NUL, and it is not special. */
-static bool json_out_is_object(struct mp_reader reader, uint32_t pairs)
+static int json_out_order(const void *a, const void *b)
 {
+    return bytes_compare(*(const struct bytes *)a, *(const struct bytes *)b);
+}
+
+/* Is a key of this map, all of whose keys are text, there twice? True also without memory. */
+static bool json_out_has_twice(struct mp_reader reader, uint32_t pairs)
+{
+    struct bytes *keys = pairs < 2 ? NULL : mem_calloc(pairs, sizeof *keys);
+    bool text, twice = pairs >= 2 && keys == NULL;
+    for (uint32_t i = 0; i < pairs && keys != NULL; i++) {
+        REQUIRE(mp_read_bytes(&reader, &keys[i], &text) == 0);
+        REQUIRE(mp_skip(&reader, MP_DEPTH_MAX) == 0);
+    }
+    if (keys != NULL)
+        qsort(keys, pairs, sizeof *keys, json_out_order);
+    for (uint32_t i = 1; i < pairs && !twice; i++)
+        twice = bytes_equal(keys[i - 1], keys[i]);
+    mem_free(keys);
+    return twice;
+}
+
+/* May this map be a JSON object? Then all its keys are UTF-8 without NUL, and it is not special;
+ * where it must be exact, they are str, and none is there twice. */
+static bool json_out_is_object(struct mp_reader reader, uint32_t pairs, bool exact)
+{
+    struct mp_reader first = reader;
     struct bytes key;
     bool text;
     for (uint32_t i = 0; i < pairs; i++) {
         if (mp_read_bytes(&reader, &key, &text) != 0 || !mp_utf8_valid(key) ||
-            (key.size > 0 && memchr(key.data, 0, key.size) != NULL))
+            (key.size > 0 && memchr(key.data, 0, key.size) != NULL) || (exact && !text))
             return false;
         struct cairn_bytes rest = {reader.at, (size_t)(reader.end - reader.at)};
         if (cairn_unpack_skip(&rest) != CAIRN_OK)
@@ -206,7 +235,7 @@ static bool json_out_is_object(struct mp_reader reader, uint32_t pairs)
         if (pairs == 1 && json_special_of(key) != JSON_SPECIAL_NONE)
             return false;
     }
-    return true;
+    return !exact || !json_out_has_twice(first, pairs);
 }
 
 static int json_out_object(struct json_out *w, uint32_t pairs)
@@ -253,12 +282,18 @@ static int json_out_any(struct json_out *w)
         return ERR_LIMIT_EXCEEDED;
     if (mp.kind == MP_ARRAY)
         return json_out_array(w, mp.count);
-    return json_out_is_object(w->reader, mp.count) ? json_out_object(w, mp.count)
-                                                   : json_out_pairs(w, mp.count);
+    return json_out_is_object(w->reader, mp.count, w->exact) ? json_out_object(w, mp.count)
+                                                             : json_out_pairs(w, mp.count);
 }
 
 int json_out(struct bytes packed, unsigned indent, struct buf *out)
 {
-    struct json_out w = {mp_reader_of(packed), out, indent, 0};
+    struct json_out w = {mp_reader_of(packed), out, indent, 0, false};
+    return json_out_any(&w);
+}
+
+int json_out_exact(struct bytes packed, struct buf *out)
+{
+    struct json_out w = {mp_reader_of(packed), out, 0, 0, true};
     return json_out_any(&w);
 }

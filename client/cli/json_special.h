@@ -9,6 +9,7 @@
 enum json_special {
     JSON_SPECIAL_NONE,
     JSON_SPECIAL_BIN,
+    JSON_SPECIAL_STR,
     JSON_SPECIAL_EXT,
     JSON_SPECIAL_FLOAT,
     JSON_SPECIAL_UINT,
@@ -18,8 +19,8 @@ enum json_special {
 static inline enum json_special json_special_of(struct bytes key)
 {
     static const char *const names[] = {
-        [JSON_SPECIAL_BIN] = "$bin",   [JSON_SPECIAL_EXT] = "$ext", [JSON_SPECIAL_FLOAT] = "$float",
-        [JSON_SPECIAL_UINT] = "$uint", [JSON_SPECIAL_MAP] = "$map",
+        [JSON_SPECIAL_BIN] = "$bin",     [JSON_SPECIAL_STR] = "$str",   [JSON_SPECIAL_EXT] = "$ext",
+        [JSON_SPECIAL_FLOAT] = "$float", [JSON_SPECIAL_UINT] = "$uint", [JSON_SPECIAL_MAP] = "$map",
     };
     for (enum json_special i = JSON_SPECIAL_BIN; i <= JSON_SPECIAL_MAP; i++)
         if (bytes_equal(key, bytes_of(names[i])))

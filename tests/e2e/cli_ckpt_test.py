@@ -1,0 +1,308 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""cairn ckpt: export and import of files, and checkpoints by hand."""
+
+import hashlib
+import json
+import os
+import random
+import subprocess
+import threading
+import unittest
+
+import msgpack
+
+from lib.client import encode
+from lib.server import TestCase, environment
+
+CAIRN = os.environ.get("CAIRN")
+DONE, ANSWERED_ERROR, USAGE, UNREACHABLE, ABSENT = range(5)
+EVERY_BYTE = bytes(range(256))[:255]
+IDS = [b"\0", b"*", b"a\0b", b"\xff" * 255, EVERY_BYTE, "é", "\x7f", b"plain", "\1"]
+SEED = int(os.environ.get("SEED", random.randrange(1 << 32)))
+
+
+class CliCkptTest(TestCase):
+    """Each test works in a run of its own, named like it; imports go to another."""
+
+    @classmethod
+    def setUpClass(cls):
+        print("SEED", SEED)
+        super().setUpClass()
+
+    def setUp(self):
+        super().setUp()
+        self.into = self._testMethodName + "-copy"
+        self.addCleanup(lambda: self.c.call("run.drop", self.into))
+
+    def call(self, method, *params, **options):
+        return self.c.call(f"ckpt.{method}", *params, **options)
+
+    def cairn(self, *args, code=DONE, data=b"", run=None, env=None):
+        """Run cairn; (stdout, stderr) if its exit code is as expected."""
+        done = subprocess.run([CAIRN, "-p", str(self.server.address[1]), "--run",
+                               run or self._testMethodName, *args], input=data,
+                              capture_output=True, timeout=60, check=False,
+                              env={**environment(), **(env or {})})
+        error = done.stderr.decode("utf-8", "replace")
+        self.assertEqual(done.returncode, code, f"{done.stdout[:500]!r} {error}")
+        return done.stdout, error
+
+    def export(self, *args, **how):
+        out, error = self.cairn("ckpt", "export", *args, **how)
+        self.assertEqual(error, "")
+        return out
+
+    def refuses(self, data, why, *args, code=USAGE):
+        """Nothing of it is imported, and the reason is told."""
+        out, error = self.cairn("ckpt", "import", *args, code=code, data=data, run=self.into)
+        self.assertEqual(out, b"")
+        self.assertIn("nothing was imported", error)
+        self.assertRegex(error, why)
+        self.assertEqual(self.call("metrics", run=self.into)["sessions"], 0)
+
+    def content(self, run):
+        """All that is stored in a run, but for what an import gives anew."""
+        items, cursor = [], None
+        while True:
+            page = self.call("export", cursor=cursor, run=run)
+            items += page["items"]
+            cursor = page["cursor"]
+            if cursor is None:
+                return [{k: v for k, v in item.items() if k not in ("seq", "version")}
+                        for item in items]
+
+    def fill(self):
+        self.call("session_create", "s", name=b"\xff", meta={"m": b"\0"}, delta=True,
+                  ttl_ms=10 ** 9)
+        states = [{"k": b"bin"}, {"k": "str"}, b"text", "\0\x7f\x9f\"\\", {1: {b"a": 2, "": None}},
+                  {"$bin": "x"}, {"$map": 1}, {"$str": []}, {"a\0b": 1}, 2 ** 64 - 1, -2 ** 63, 1.5,
+                  float("inf"), {"u": [2 ** 63, 2 ** 63 - 1]}, msgpack.ExtType(3, b"e"), [[]], {},
+                  ["x" * 5000] * 3, True, None, 1e300, 5e-324, {"b": b"\xff", "n": float("-inf")}]
+        for i, state in enumerate(states):
+            self.call("save", "s", state, id=f"c{i:02}", parent=f"c{i - 1:02}", message=f"m {i}",
+                      tags=["t", b"\0"], metadata={"i": i}, checkpoint=["t", b"\1"],
+                      blobs=[["a", i // 3, "t", b"\0\xff" * i], [b"\xff", "v", "", b""]])
+        self.call("put_writes", "s", "", "c01", b"\xfe", [[-1, "c", "t", b"w"]])
+        self.call("annotate", "s", "c01", b"\xff note", severity="warning")
+        for i, name in enumerate(IDS):
+            self.call("save", name, i, ns=name, id=name, parent=name)
+        return self.content(self._testMethodName)
+
+
+class FileTest(CliCkptTest):
+    def test_round_trip(self):
+        content = self.fill()
+        for form in ([], ["--json"]):
+            with self.subTest(form=form):
+                data = self.export(*form)
+                out, error = self.cairn("ckpt", "import", data=data, run=self.into)
+                self.assertEqual(json.loads(out), {"imported": 23 + len(IDS), "skipped": 0,
+                                                   "overwritten": 0})
+                self.assertEqual(error, "")
+                self.assertEqual(self.content(self.into), content)
+                self.c.call("run.drop", self.into)
+
+    def test_forms(self):
+        self.fill()
+        packed = self.export()
+        self.assertEqual(self.export(), packed)
+        lines = self.export("--json").splitlines(keepends=True)
+        values = list(self.unpack(packed))
+        self.assertEqual(values[0], {"format": "cairn-checkpoints", "version": 1})
+        self.assertEqual(json.loads(lines[0]), values[0])
+        self.assertEqual(len(values), len(lines))
+        self.assertEqual(values[-1]["count"], len(lines) - 2)
+        end = packed.rindex(b"\x82\xa6sha256")
+        self.assertEqual(values[-1]["sha256"], hashlib.sha256(packed[:end]).hexdigest())
+        self.assertEqual(json.loads(lines[-1])["sha256"],
+                         hashlib.sha256(b"".join(lines[:-1])).hexdigest())
+        self.assertTrue(all(json.loads(line) for line in lines))
+
+    def unpack(self, data):
+        unpacker = msgpack.Unpacker(strict_map_key=False, max_buffer_size=0)
+        unpacker.feed(data)
+        return unpacker
+
+    def test_one_session(self):
+        self.call("save", "a", 1)
+        self.call("save", "b", 2)
+        values = list(self.unpack(self.export("b")))
+        self.assertEqual([v.get("session") for v in values], [None, "b", "b", None])
+        self.assertEqual(len(list(self.unpack(self.export("nope")))), 2)
+        out, _ = self.cairn("ckpt", "import", data=self.export("nope"), run=self.into)
+        self.assertEqual(json.loads(out)["imported"], 0)
+
+    def test_many(self):
+        """More than a page, and more than one call of an import."""
+        self.call("save_many", "s", [{"id": f"c{i:05}", "state": "x" * 100} for i in range(5000)])
+        content = self.content(self._testMethodName)
+        for form in ([], ["--json"]):
+            self.cairn("ckpt", "import", "--mode", "overwrite", data=self.export(*form),
+                       run=self.into)
+            self.assertEqual(self.content(self.into), content)
+
+    def test_large_item(self):
+        self.call("save", "s", b"x" * (16 * 1024 * 1024 - 5))
+        data = self.export()
+        self.cairn("ckpt", "import", data=data, run=self.into)
+        self.assertEqual(self.content(self.into), self.content(self._testMethodName))
+        self.c.call("run.drop", self.into)
+        self.c.call("server.config_set", "limits.frame_bytes", 2 ** 20)
+        try:
+            self.refuses(data, r"item 2 has 167\d+ bytes, .* limits.frame_bytes")
+        finally:
+            self.c.call("server.config_set", "limits.frame_bytes", 17825792)
+
+    def test_modes(self):
+        for i in range(3):
+            self.call("save", "s", i, id=f"c{i}")
+        data = self.export()
+        for run in (self.into, self.into):
+            out, _ = self.cairn("ckpt", "import", data=data, run=run)
+        self.assertEqual(json.loads(out), {"imported": 0, "skipped": 3, "overwritten": 0})
+        out, _ = self.cairn("ckpt", "import", "--mode=overwrite", data=data, run=self.into)
+        self.assertEqual(json.loads(out), {"imported": 0, "skipped": 0, "overwritten": 3})
+        for args in (("--mode", "fail"), ("--mode", "fail", "--run", self.into)):
+            out, error = self.cairn("ckpt", "import", *args, data=data, code=ANSWERED_ERROR,
+                                    run=self.into if len(args) == 2 else "elsewhere")
+            self.assertIn("there is a session of item 1", error)
+        out, error = self.cairn("ckpt", "import", "--mode", "?", data=data, code=ANSWERED_ERROR,
+                                run=self.into)
+        self.assertIn("BAD_ARGUMENT", error)
+        self.c.call("run.drop", self.into)
+        out, _ = self.cairn("ckpt", "import", "--mode", "fail", data=data, run=self.into)
+        self.assertEqual(json.loads(out)["imported"], 3)
+
+    def test_inputs(self):
+        self.call("save", "s", 1, id="c")
+        data = self.export()
+        path = os.path.join(self.server.folder, "export")
+        with open(path, "wb") as file:
+            file.write(data)
+        for args in (["@" + path], ["-"], []):
+            self.cairn("ckpt", "import", *args, data=data if args != ["@" + path] else b"",
+                       run=self.into)
+            self.assertEqual(self.c.call("run.drop", self.into), 2)
+        # The operation itself: items as typed.
+        self.cairn("ckpt", "import", '[{"session": "s", "id": "c", "state": 1}]', run=self.into)
+        self.c.call("run.drop", self.into)
+        self.refuses(b"", "cannot open", "@/no/such/file")
+        # Where commands come from standard input, an import cannot.
+        _, error = self.cairn(data=b"ckpt import\n", code=USAGE)
+        self.assertIn("commands come from standard input", error)
+        self.cairn(data=f"ckpt import @{path}\n".encode(), run=self.into)
+        self.assertEqual(self.call("get", "s", run=self.into)["state"], 1)
+
+    def test_foreign(self):
+        for data, why in [(b"", "it is empty"), (b"{}\n", "byte 0: it is no export"),
+                          (b"\0", "byte 0: it is no export"),
+                          (encode({"a": 1}), "byte 0: it is no"),
+                          (b"session,id\ns,c\n", "byte 0"), (os.urandom(1000), "byte 0"),
+                          (b'{"format": "cairn-checkpoints", "version": 2}\n', "a version that"),
+                          (encode({"format": "cairn-checkpoints", "version": 2}), "a version that"),
+                          (b'{"format": "other", "version": 1}\n', "byte 0")]:
+            with self.subTest(data=data[:40]):
+                self.refuses(data, why)
+
+    def made(self, values, form=encode, count=None):
+        """A file that cairn did not write, with a checksum that is right."""
+        data = b"".join(form(v) for v in [{"format": "cairn-checkpoints", "version": 1}, *values])
+        return data + form({"sha256": hashlib.sha256(data).hexdigest(),
+                            "count": len(values) if count is None else count})
+
+    def test_made_by_others(self):
+        good = {"session": "s", "id": "c", "state": 1}
+        lines = lambda v: json.dumps(v).encode() + b"\n"
+        for form in (encode, lines):
+            self.cairn("ckpt", "import", data=self.made([good], form), run=self.into)
+            self.assertEqual(self.c.call("run.drop", self.into), 2)
+            for item in (1, None, [], {}, {"id": "c"}, {"session": ""}, {"session": 5}):
+                with self.subTest(item=item):
+                    self.refuses(self.made([good, item, good], form),
+                                 "(item 2|line 3).*: neither a session nor a checkpoint")
+            self.refuses(self.made([good], form, 2), "1 items, and should have 2")
+            self.refuses(self.made([good], form) + b"x", "stands behind its end")
+            self.refuses(self.made([good], form) + self.made([good], form), "behind its end")
+        # What only the server knows to be wrong is refused by it, all of the part.
+        data = self.made([good, {"session": "s", "id": "d"}])
+        _, error = self.cairn("ckpt", "import", data=data, run=self.into, code=ANSWERED_ERROR)
+        self.assertIn("'state' is missing", error)
+        self.assertEqual(self.call("metrics", run=self.into)["sessions"], 0)
+
+    def test_cut(self):
+        """Cut at any place."""
+        for i in range(3):
+            self.call("save", "s", {"a": i}, id=f"c{i}", tags=["t"])
+        for form in ([], ["--json"]):
+            data = self.export(*form)
+            for size in sorted({1, 5, 30, len(data) - 1, len(data) - 2, len(data) // 2,
+                                data.index(b"c1"), data.rindex(b"sha256") - 2,
+                                *random.Random(SEED).sample(range(1, len(data)), 12)}):
+                with self.subTest(form=form, size=size):
+                    self.refuses(data[:size], "(cut|empty|damaged)")
+
+    def test_changed(self):
+        """One byte changed at any place."""
+        for i in range(3):
+            self.call("save", "s", {"a": "x" * 20}, id=f"c{i}", tags=["t"])
+        draw = random.Random(SEED)
+        for form in ([], ["--json"]):
+            data = self.export(*form)
+            for at in sorted({0, 1, 30, data.index(b"x" * 20) + 5, len(data) - 1, len(data) - 10,
+                              data.rindex(b"count") + 5, *draw.sample(range(len(data)), 25)}):
+                with self.subTest(form=form, at=at):
+                    changed = data[:at] + bytes([data[at] ^ 1 << draw.randrange(8)]) + data[at + 1:]
+                    self.refuses(changed, r"(line|bytes?) \d+|should have|empty")
+            self.refuses(data[:data.index(b"c1")] + data[data.index(b"c1") + 1:],
+                         r"(line|bytes?) \d+")
+
+    def test_an_export_that_fails_is_no_file(self):
+        for i in range(3):
+            self.call("save", "s", "x" * 1000, id=f"c{i}")
+        out, error = self.cairn("ckpt", "export", "--limit", "0", code=ANSWERED_ERROR)
+        self.assertIn("BAD_ARGUMENT", error)
+        self.refuses(out, "the end with the checksum is missing")
+
+    def test_full_output(self):
+        self.call("save", "s", "x" * 100000)
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([CAIRN, "-p", str(self.server.address[1]), "--run",
+                                   self._testMethodName, "ckpt", "export"], stdout=full,
+                                  stderr=subprocess.PIPE, timeout=60, check=False,
+                                  env=environment())
+        self.assertEqual(done.returncode, UNREACHABLE)
+        self.assertIn(b"could not be written", done.stderr)
+
+    def test_while_saving(self):
+        self.call("save_many", "s", [{"id": f"c{i:04}", "state": i} for i in range(3000)])
+        stop, client = threading.Event(), self.server.connect()
+
+        def save():
+            i = 0
+            while not stop.is_set():
+                client.call("ckpt.save", "s", i, id=f"new{i}", run=self._testMethodName)
+                i += 1
+
+        thread = threading.Thread(target=save)
+        thread.start()
+        try:
+            data = self.export()
+        finally:
+            stop.set()
+            thread.join()
+            client.close()
+        self.cairn("ckpt", "import", data=data, run=self.into)
+        ids = [item["id"] for item in self.content(self.into) if "id" in item]
+        self.assertEqual(ids[:3000], [f"c{i:04}" for i in range(3000)])
+
+    def test_help(self):
+        out, _ = self.cairn("ckpt", "import", "--help")
+        self.assertIn(b"Usage: cairn ckpt import [ITEMS]", out)
+        self.assertIn(b"cairn ckpt import < backup", out)
+        out, _ = self.cairn("--complete-words", "ckpt", "export", "--")
+        self.assertIn(b"--limit", out)
+
+
+if __name__ == "__main__":
+    unittest.main()
