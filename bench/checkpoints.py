@@ -123,28 +123,34 @@ def fill(client, session, count, size=SMALL):
 
 # ---- saves ----
 
+def save_figures(bench, start, test):
+    """(requests a second, us of server CPU for each) on a new server, as its data only grows."""
+    with start() as server:
+        before = server.cpu_ns()
+        rate = bench.loadgen(server, "-t", test, "-n", bench.sizes.requests, "-c", CONNECTIONS,
+                             "-r", SESSIONS, "-d", STATE)["ops_per_sec"]
+        return rate, (server.cpu_ns() - before) / 1e3 / bench.sizes.requests
+
+
 def saves(bench):
-    """States of 4 KiB with 50 connections, beside SETs on Redis; new servers each round, as both
-    only ever grow."""
-    load = ["-n", bench.sizes.requests, "-c", CONNECTIONS, "-r", SESSIONS, "-d", STATE]
-    each = []
+    """States of 4 KiB with 50 connections, beside SETs on Redis: of new keys, so that both store as
+    much, and of keys that are there."""
+    cases = {"ours": (bench.cairnd, "ckpt_save"), "new keys": (bench.redis, "insert"),
+             f"{SESSIONS:,} keys": (bench.redis, "set")}
+    each = collections.defaultdict(list)
     for number in range(bench.sizes.rounds + 1):
-        figures = {}
-        with bench.cairnd() as ours, bench.redis() as theirs:
-            pair = [(ours, "ckpt_save"), (theirs, "set")]
-            for server, test in pair if number % 2 == 0 else pair[::-1]:
-                before = server.cpu_ns()
-                rate = bench.loadgen(server, "-t", test, *load)["ops_per_sec"]
-                spent = (server.cpu_ns() - before) / 1e3 / bench.sizes.requests
-                figures[server.kind] = (rate, spent)
-        each.append((figures["cairnd"], figures["redis"]))
-    each = each[1:]  # the first warms up
-    for column, what, bar in ((0, "saves of 4 KiB, 50 connections, beside SET: per second", 1.0),
-                              (1, "the same: us of server CPU", None)):
-        ratios = [a[column] / b[column] for a, b in each]
-        a, b = (statistics.median(pair[i][column] for pair in each) for i in (0, 1))
-        bench.add(what, f"{a:,.1f}", f"{b:,.1f} (everysec)", statistics.median(ratios), bar, True,
-                  spread(ratios))
+        names = list(cases)
+        for name in names if number % 2 == 0 else names[::-1]:
+            each[name].append(save_figures(bench, *cases[name]))
+    for column, what, bar in ((0, "per second", 1.0), (1, "us of server CPU", None)):
+        found = {name: [row[column] for row in rows[1:]] for name, rows in each.items()}
+        ours = found.pop("ours")
+        for name, theirs in found.items():
+            ratios = [a / b for a, b in zip(ours, theirs)]
+            bench.add(f"saves of 4 KiB, {CONNECTIONS} connections, beside SET of {name}: {what}",
+                      f"{statistics.median(ours):,.1f}",
+                      f"{statistics.median(theirs):,.1f} (everysec)", statistics.median(ratios),
+                      bar, True, spread(ratios))
 
 
 def writers(bench):
