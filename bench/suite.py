@@ -20,18 +20,21 @@ import json
 import os
 import shlex
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 
 import rounds
 import servers
+import steps
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LIMIT_S = 3600
 WORST = (0, 2, 1, 3)  # of two exit codes, the one further right is told
 COLUMNS = ("ops_per_sec", "median_ns", "p99_ns", "p999_ns", "max_ns")
-KEPT = ("ops_per_sec", "median_ns", "p95_ns", "p99_ns", "p999_ns", "client", "server")
+KEPT = ("ops_per_sec", "median_ns", "p95_ns", "p99_ns", "p999_ns", "client", "server",
+        "bytes_per_record", "beside")
 
 
 def git(*words):
@@ -63,6 +66,11 @@ def server_of(run, args):
 
 def run_once(run, path, args):
     """Run loadgen once; (document or None, what went wrong)."""
+    if run.get("step"):
+        try:
+            return steps.STEPS[run["step"]](run, path, args)
+        except SystemExit as why:
+            return None, str(why).strip().splitlines()[-1]
     length = ["--duration", f"{1000 * args.seconds:.0f}ms",
               "--warmup", f"{100 * args.seconds:.0f}ms"]
     environment = dict(os.environ, CAIRN_GIT_COMMIT=commit(),
@@ -103,7 +111,7 @@ def merge(documents):
     middle = copy.deepcopy(documents[0])
     for key in middle["results"]:
         each = sorted((document["results"][key] for document in documents),
-                      key=lambda result: result["ops_per_sec"])
+                      key=lambda result: result.get("ops_per_sec") or result["bytes_per_record"])
         middle["results"][key] = dict(each[len(each) // 2])
         middle["results"][key]["runs"] = [{name: result[name] for name in KEPT if name in result}
                                           for result in each]
@@ -130,15 +138,39 @@ def duration(ns):
     return f"{ns} ns"
 
 
-def rows_of(tier, name, document):
-    """Lines of the summary for the results of a run."""
+def cell(column, result):
+    """A figure of a result for people."""
+    if column not in result:
+        return "-"
+    return f"{result[column]:,.0f}" if column == "ops_per_sec" else duration(result[column])
+
+
+def rows_of(tier, name, kind, document):
+    """Lines of the summary for the results of loads; `kind` is that of the file they link to."""
     for key, result in document["results"].items():
-        cells = [f"{result[column]:,.0f}" if column == "ops_per_sec" else duration(result[column])
-                 for column in COLUMNS]
+        cells = [cell(column, result) for column in COLUMNS]
         server = result.get("server", {}).get("us_per_op")
         flags = ", ".join(warning["name"] for warning in result["warnings"]) or "-"
-        yield (f"| [{tier}/{name}]({tier}/{name}-1.html) | `{key}` | " + " | ".join(cells) +
+        yield (f"| [{tier}/{name}]({tier}/{name}-1.{kind}) | `{key}` | " + " | ".join(cells) +
                f" | {f'{server:.2f}' if server else '-'} | {flags} |")
+
+
+def beside_rows_of(tier, name, document):
+    """The same of figures that stand beside those of Redis: lower is better."""
+    for key, result in document["results"].items():
+        each = result.get("runs") or [result]
+        ours, theirs = (statistics.median(run[what] for run in each) if what in each[0] else None
+                        for what in (figure_of(result), "beside"))
+        shown = [f"{value:.1f} bytes" if figure_of(result) == "bytes_per_record"
+                 else duration(value) for value in (ours, theirs) if value is not None]
+        ratio = f"{ours / theirs:.2f}" if theirs else "-"
+        yield (f"| [{tier}/{name}]({tier}/{name}-1.json) | `{key}` | {shown[0]} | "
+               f"{shown[1] if theirs else '-'} | {ratio} |")
+
+
+def figure_of(result):
+    """Which member of such a result is compared."""
+    return "bytes_per_record" if "bytes_per_record" in result else "median_ns"
 
 
 class Record:
@@ -148,7 +180,7 @@ class Record:
         now = datetime.datetime.now(datetime.timezone.utc)
         self.name = f"run_{now:%Y-%m-%d_%H-%M-%S}_{commit()}"
         self.args, self.folder = args, os.path.join(args.out, self.name)
-        self.rows, self.failed, self.document = [], [], None
+        self.rows, self.beside, self.failed, self.document = [], [], [], None
         self.tables, self.worst = [], 0  # of scripts
         os.makedirs(self.folder)
 
@@ -158,7 +190,11 @@ class Record:
             self.failed.append(f"{tier}/{run['name']}: {problem}")
         if document is None:
             return
-        self.rows += rows_of(tier, run["name"], document)
+        if run.get("step") in steps.BESIDE:
+            self.beside += beside_rows_of(tier, run["name"], document)
+        else:
+            kind = "json" if run.get("step") else "html"
+            self.rows += rows_of(tier, run["name"], kind, document)
         if self.document is None:
             self.document = {**document, "results": {}}
         for key, result in document["results"].items():
@@ -198,8 +234,13 @@ class Record:
                 machine = self.document["environment"]
                 print("; ".join(f"{key}: {value}" for key, value in machine.items()) + "\n",
                       file=file)
-            print("| run | result | requests/s | p50 | p99 | p99.9 | max | server us | warnings |\n"
-                  "|---|---|--:|--:|--:|--:|--:|--:|---|", *self.rows, sep="\n", file=file)
+            if self.rows:
+                print("| run | result | requests/s | p50 | p99 | p99.9 | max | server us | "
+                      "warnings |\n|---|---|--:|--:|--:|--:|--:|--:|---|", *self.rows, sep="\n",
+                      file=file)
+            if self.beside:
+                print("\n| run | result | cairnd | Redis | ratio |\n|---|---|--:|--:|--:|",
+                      *self.beside, sep="\n", file=file)
             for line in self.tables:
                 print(f"\n{line}", file=file)
             for problem in self.failed:
@@ -216,8 +257,9 @@ class Record:
                 print("# Runs\n\n| run | tiers | results | not done | verdict |\n"
                       "|---|---|--:|--:|---|", file=file)
             verdict = {0: "good", 1: "worse, or a gate missed", 3: "not valid"}.get(code, "wrong")
-            print(f"| [{self.name}]({self.name}/SUMMARY.md) | {', '.join(tiers)} | "
-                  f"{len(self.rows)} | {len(self.failed)} | {verdict} |", file=file)
+            results = len(self.rows) + len(self.beside)
+            print(f"| [{self.name}]({self.name}/SUMMARY.md) | {', '.join(tiers)} | {results} | "
+                  f"{len(self.failed)} | {verdict} |", file=file)
 
     def save(self, name):
         """Keep the results as a baseline."""
@@ -249,6 +291,8 @@ def parse_args(suites):
     parser.add_argument("--seconds", type=float, default=5, help="length of each test (5)")
     parser.add_argument("--runs", type=int, default=5,
                         help="runs of each, each with a new server (5, the fewest to compare)")
+    parser.add_argument("--records", type=int, default=1000000,
+                        help="most records of the tiers memory and recovery (1,000,000)")
     parser.add_argument("--quick", action="store_true",
                         help="scripts: small sizes, to see that they run")
     parser.add_argument("--only", help="the run of this name alone")

@@ -36,6 +36,8 @@ int64_t clock_wall_ms(void)
 }
 
 #if defined(__x86_64__)
+enum { CLOCK_READINGS = 8 };
+
 static uint64_t clock_read_tsc(void)
 {
     return __builtin_ia32_rdtsc();
@@ -56,16 +58,31 @@ static bool clock_tsc_trusted(void)
     return n > 0 && (strncmp(text, "tsc", 3) == 0 || strstr(text, " tsc") != NULL);
 }
 
+/* Both clocks at the same time. Whoever is interrupted between the two readings tries again: what
+ * is kept is the closest pair. */
+static void clock_read_both(uint64_t *out_ns, uint64_t *out_ticks)
+{
+    uint64_t closest = UINT64_MAX;
+    for (unsigned i = 0; i < CLOCK_READINGS; i++) {
+        uint64_t before = clock_read_tsc(), ns = clock_mono_ns(), after = clock_read_tsc();
+        if (after - before >= closest)
+            continue;
+        closest = after - before;
+        *out_ns = ns;
+        *out_ticks = before + closest / 2;
+    }
+}
+
 void clock_init(void)
 {
+    uint64_t ns_0 = 0, ticks_0 = 0, ns_1 = 0, ticks_1 = 0;
     if (!clock_tsc_trusted())
         return;
-    uint64_t ns_0 = clock_mono_ns(), ticks_0 = clock_read_tsc(), ns_1;
+    clock_read_both(&ns_0, &ticks_0);
     do
-        ns_1 = clock_mono_ns();
+        clock_read_both(&ns_1, &ticks_1);
     while (ns_1 - ns_0 < 1000000);
-    uint64_t ticks = clock_read_tsc() - ticks_0;
-    clock_ns_per_tick_32 = ((ns_1 - ns_0) << 32) / ticks; /* about 2^20 ns: fits */
+    clock_ns_per_tick_32 = ((ns_1 - ns_0) << 32) / (ticks_1 - ticks_0); /* about 2^20 ns: fits */
     clock_use_tsc = true;
 }
 

@@ -10,6 +10,8 @@
  *                                              1: b = 2?  yes -> YES  no -> 2
  *                                              2: c = 3?  yes -> YES  no -> NO
  *
+ * What $in takes is noted in order, so that a value is searched among thousands in a few steps.
+ *
  * A step that leads to what is not yet compiled gets the label of the list it skips to the next
  * clause of; the label is replaced when that clause begins.
  *
@@ -24,7 +26,7 @@
 
 #include "common/err.h"
 #include "common/suggest.h"
-#include "proto/mp.h"
+#include "proto/filter_impl.h"
 
 #include <stdarg.h>
 
@@ -176,6 +178,79 @@ static int filter_add(struct filter_compiler *c, const struct filter_clause *cla
     return 0;
 }
 
+/* ---- operands of $in ---- */
+
+static struct mp filter_operand_at(const struct filter_step *step, uint32_t offset)
+{
+    struct mp_reader reader = {step->operand.data + offset,
+                               step->operand.data + step->operand.size};
+    struct mp mp;
+    if (mp_read(&reader, &mp) != 0) /* was read before */
+        mp.kind = MP_NIL;
+    return mp;
+}
+
+static bool filter_less(const struct filter_step *step, uint32_t a, uint32_t b)
+{
+    struct mp x = filter_operand_at(step, a), y = filter_operand_at(step, b);
+    return filter_scalar_order(&x, &y) == FILTER_LESSER;
+}
+
+/* Let the element at i of a heap of n sink to its place. */
+static void filter_sink(const struct filter_step *step, uint32_t *heap, uint32_t i, uint32_t n)
+{
+    for (uint32_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && filter_less(step, heap[child], heap[child + 1]))
+            child++;
+        if (!filter_less(step, heap[i], heap[child]))
+            return;
+        uint32_t swapped = heap[i];
+        heap[i] = heap[child];
+        heap[child] = swapped;
+    }
+}
+
+/* Heap sort: no memory, and no order of the operands that takes long. */
+static void filter_sort(const struct filter_step *step, uint32_t *sorted, uint32_t n)
+{
+    for (uint32_t i = n / 2; i-- > 0;)
+        filter_sink(step, sorted, i, n);
+    for (uint32_t i = n; i-- > 1;) {
+        uint32_t last = sorted[i];
+        sorted[i] = sorted[0];
+        sorted[0] = last;
+        filter_sink(step, sorted, 0, i);
+    }
+}
+
+/* Note where the operands of this kind begin; NaN, to which nothing is equal, nowhere. */
+static void filter_note_operands(struct filter *filter, struct filter_step *step, bool scalars)
+{
+    struct mp_reader reader = mp_reader_of(step->operand);
+    struct mp mp;
+    uint32_t left = mp_read(&reader, &mp) == 0 ? mp.count : 0;
+    while (left-- > 0) {
+        uint32_t offset = (uint32_t)(reader.at - step->operand.data);
+        mp = filter_operand_at(step, offset);
+        bool scalar = mp.kind != MP_ARRAY && mp.kind != MP_MAP;
+        if (scalar == scalars && !(mp.kind == MP_FLOAT && mp.real != mp.real))
+            filter->sorted[filter->n_sorted++] = offset;
+        if (mp_skip(&reader, MP_DEPTH_MAX) != 0)
+            return; /* was skipped before */
+    }
+}
+
+/* So that a value is searched among thousands in a few steps. */
+static void filter_sort_operands(struct filter *filter, struct filter_step *step)
+{
+    step->first = (uint16_t)filter->n_sorted;
+    filter_note_operands(filter, step, true);
+    step->n_scalars = (uint16_t)(filter->n_sorted - step->first);
+    filter_sort(step, filter->sorted + step->first, step->n_scalars);
+    filter_note_operands(filter, step, false);
+    step->n_operands = (uint16_t)(filter->n_sorted - step->first);
+}
+
 /* ---- values to compare with ---- */
 
 static bool filter_is_operator(const struct mp *key)
@@ -222,7 +297,10 @@ static int filter_compare(struct filter_compiler *c, const struct filter_clause 
     if (err != 0)
         return err;
     struct bytes operand = {start, (size_t)(c->reader.at - start)};
-    return filter_add(c, clause, test, negated, operand);
+    err = filter_add(c, clause, test, negated, operand);
+    if (err == 0 && test == FILTER_IN)
+        filter_sort_operands(c->filter, &c->filter->steps[c->filter->count - 1]);
+    return err;
 }
 
 /* ---- clauses ---- */
@@ -408,7 +486,7 @@ int filter_compile(struct filter *filter, struct bytes map, struct problem *prob
     struct mp_reader whole = mp_reader_of(map);
     struct filter_compiler c = {filter, problem, whole, 0};
     struct filter_clause all = {.yes = FILTER_YES, .no = FILTER_NO};
-    filter->count = 0;
+    filter->count = filter->n_sorted = 0;
     if (mp_skip(&whole, MP_DEPTH_MAX) != 0 || !mp_at_end(&whole))
         return problem_set(problem, ERR_BAD_ARGUMENT, "filter: not one MessagePack value");
     return filter_condition(&c, &all);

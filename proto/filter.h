@@ -38,6 +38,9 @@ enum filter_test {
 struct filter_step {
     uint8_t test;         /* enum filter_test */
     int16_t yes, no;      /* a step further on; or FILTER_YES, FILTER_NO */
+    uint16_t first;       /* FILTER_IN: where in `sorted` its operands are, */
+    uint16_t n_scalars;   /* first so many scalars, in order, */
+    uint16_t n_operands;  /* then arrays and maps; all together */
     struct bytes path;    /* dotted */
     struct bytes operand; /* one value, as MessagePack */
 };
@@ -45,8 +48,10 @@ struct filter_step {
 enum { FILTER_YES = -1, FILTER_NO = -2 };
 
 struct filter {
-    unsigned count; /* of steps, at least 1 */
+    unsigned count;    /* of steps, at least 1 */
+    unsigned n_sorted; /* of operands */
     struct filter_step steps[FILTER_STEPS];
+    uint32_t sorted[FILTER_ELEMENTS]; /* where in `operand` they begin */
 };
 
 /* Compile one MessagePack value. 0, or what problem says: ERR_BAD_ARGUMENT with the place in the

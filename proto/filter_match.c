@@ -15,52 +15,49 @@
  */
 #include "proto/filter.h"
 
-#include "proto/mp.h"
+#include "proto/filter_impl.h"
 
 /* ---- numbers and bytes ---- */
 
-/* One bit each, so that several can be asked for. */
-enum filter_order { UNORDERED = 0, LESS = 1, SAME = 2, GREATER = 4 };
-
 static enum filter_order filter_order_of(int difference)
 {
-    return difference < 0 ? LESS : difference > 0 ? GREATER : SAME;
+    return difference < 0 ? FILTER_LESSER : difference > 0 ? FILTER_BIGGER : FILTER_SAME;
 }
 
 /* Exactly: a float is never made of an integer that it cannot hold. */
 static enum filter_order filter_uint_real(uint64_t a, double b)
 {
     if (b != b)
-        return UNORDERED;
+        return FILTER_UNORDERED;
     if (b < 0)
-        return GREATER;
+        return FILTER_BIGGER;
     if (b >= 0x1p64)
-        return LESS;
+        return FILTER_LESSER;
     uint64_t whole = (uint64_t)b; /* a fraction is left only below 2^53, where both are exact */
     if (a != whole)
-        return a < whole ? LESS : GREATER;
-    return (double)whole < b ? LESS : SAME;
+        return a < whole ? FILTER_LESSER : FILTER_BIGGER;
+    return (double)whole < b ? FILTER_LESSER : FILTER_SAME;
 }
 
 /* The same for a < 0. */
 static enum filter_order filter_sint_real(int64_t a, double b)
 {
     if (b != b)
-        return UNORDERED;
+        return FILTER_UNORDERED;
     if (b >= 0)
-        return LESS;
+        return FILTER_LESSER;
     if (b < -0x1p63)
-        return GREATER;
+        return FILTER_BIGGER;
     int64_t whole = (int64_t)b;
     if (a != whole)
-        return a < whole ? LESS : GREATER;
-    return (double)whole > b ? GREATER : SAME;
+        return a < whole ? FILTER_LESSER : FILTER_BIGGER;
+    return (double)whole > b ? FILTER_BIGGER : FILTER_SAME;
 }
 
 static enum filter_order filter_integers(const struct mp *a, const struct mp *b)
 {
     if (a->kind != b->kind)
-        return a->kind == MP_SINT ? LESS : GREATER;
+        return a->kind == MP_SINT ? FILTER_LESSER : FILTER_BIGGER;
     if (a->kind == MP_UINT)
         return filter_order_of((a->uint > b->uint) - (a->uint < b->uint));
     return filter_order_of((a->sint > b->sint) - (a->sint < b->sint));
@@ -73,7 +70,7 @@ static enum filter_order filter_number_real(const struct mp *a, double b)
     if (a->kind == MP_SINT)
         return filter_sint_real(a->sint, b);
     if (a->real != a->real || b != b)
-        return UNORDERED;
+        return FILTER_UNORDERED;
     return filter_order_of((a->real > b) - (a->real < b));
 }
 
@@ -87,30 +84,42 @@ static bool filter_is_bytes(const struct mp *mp)
     return mp->kind == MP_STR || mp->kind == MP_BIN;
 }
 
-/* Numbers by value, str and bin by their bytes; anything else has no order. */
-static enum filter_order filter_order(const struct mp *a, const struct mp *b)
+enum filter_order filter_order(const struct mp *a, const struct mp *b)
 {
     if (filter_is_bytes(a) && filter_is_bytes(b))
         return filter_order_of(bytes_compare(a->bytes, b->bytes));
     if (!filter_is_number(a) || !filter_is_number(b))
-        return UNORDERED;
+        return FILTER_UNORDERED;
     if (b->kind == MP_FLOAT)
         return filter_number_real(a, b->real);
     if (a->kind != MP_FLOAT)
         return filter_integers(a, b);
     enum filter_order order = filter_number_real(b, a->real);
-    return order == LESS ? GREATER : order == GREATER ? LESS : order;
+    return order == FILTER_LESSER ? FILTER_BIGGER : order == FILTER_BIGGER ? FILTER_LESSER : order;
 }
 
-static bool filter_scalars_equal(const struct mp *a, const struct mp *b)
+/* Equal kinds have equal ranks, and no others. */
+static int filter_rank(const struct mp *mp)
 {
-    if (filter_is_number(a) || filter_is_bytes(a))
-        return filter_order(a, b) == SAME;
-    if (a->kind != b->kind)
-        return false;
+    return filter_is_number(mp) ? MP_UINT : filter_is_bytes(mp) ? MP_BIN : (int)mp->kind;
+}
+
+enum filter_order filter_scalar_order(const struct mp *a, const struct mp *b)
+{
+    if (filter_rank(a) != filter_rank(b))
+        return filter_order_of(filter_rank(a) - filter_rank(b));
     if (a->kind == MP_BOOL)
-        return a->boolean == b->boolean;
-    return a->kind == MP_NIL || (a->kind == MP_EXT && bytes_equal(a->bytes, b->bytes));
+        return filter_order_of(a->boolean - b->boolean);
+    if (a->kind == MP_NIL)
+        return FILTER_SAME;
+    if (a->kind == MP_EXT)
+        return filter_order_of(bytes_compare(a->bytes, b->bytes));
+    return filter_order(a, b);
+}
+
+static bool filter_is_scalar(const struct mp *mp)
+{
+    return mp->kind != MP_ARRAY && mp->kind != MP_MAP;
 }
 
 /* ---- whole values ---- */
@@ -172,8 +181,8 @@ static bool filter_equal(struct mp_reader *a, struct mp_reader *b, unsigned dept
     struct mp x, y;
     if (mp_read(a, &x) != 0 || mp_read(b, &y) != 0)
         return false;
-    if (x.kind != MP_ARRAY && x.kind != MP_MAP)
-        return filter_scalars_equal(&x, &y);
+    if (filter_is_scalar(&x))
+        return filter_is_scalar(&y) && filter_scalar_order(&x, &y) == FILTER_SAME;
     if (x.kind != y.kind || x.count != y.count || depth == 0)
         return false;
     if (x.kind == MP_MAP)
@@ -190,15 +199,48 @@ static bool filter_values_equal(struct mp_reader a, struct mp_reader b)
     return filter_equal(&a, &b, MP_DEPTH_MAX);
 }
 
-/* Is the value at `one` an element of an array, whose header is read and which has count ones? */
-static bool filter_among(struct mp_reader array, uint32_t count, struct mp_reader one,
-                         bool array_is_filter)
+/* The operand is one of the elements of an array, whose header is read. */
+static bool filter_has_element(struct mp_reader array, uint32_t count, struct mp_reader operand)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (array_is_filter ? filter_values_equal(array, one) : filter_values_equal(one, array))
+        if (filter_values_equal(operand, array))
             return true;
         if (!filter_skip(&array))
             return false;
+    }
+    return false;
+}
+
+/* Is the value one of the operands? Scalars are searched in the order of `sorted`; the arrays and
+ * maps among them stand behind those. */
+static bool filter_is_in(const struct filter *filter, const struct filter_step *step,
+                         struct mp_reader value)
+{
+    const uint8_t *end = step->operand.data + step->operand.size;
+    const uint32_t *sorted = filter->sorted + step->first;
+    uint32_t low = 0, high = step->n_scalars;
+    struct mp_reader at = value;
+    struct mp mp, other;
+    if (mp_read(&at, &mp) != 0)
+        return false;
+    if (!filter_is_scalar(&mp)) {
+        for (uint32_t i = step->n_scalars; i < step->n_operands; i++)
+            if (filter_values_equal((struct mp_reader){step->operand.data + sorted[i], end}, value))
+                return true;
+        return false;
+    }
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        at = (struct mp_reader){step->operand.data + sorted[middle], end};
+        if (mp_read(&at, &other) != 0)
+            return false;
+        enum filter_order order = filter_scalar_order(&other, &mp);
+        if (order == FILTER_SAME || order == FILTER_UNORDERED)
+            return order == FILTER_SAME;
+        if (order == FILTER_LESSER)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return false;
 }
@@ -211,7 +253,7 @@ static bool filter_contains(struct mp_reader value, struct mp_reader operand)
     if (mp_read(&value, &mp) != 0)
         return false;
     if (mp.kind == MP_ARRAY)
-        return filter_among(value, mp.count, operand, false);
+        return filter_has_element(value, mp.count, operand);
     if (!filter_is_bytes(&mp) || mp_read(&needle, &part) != 0 || !filter_is_bytes(&part))
         return false;
     return part.bytes.size == 0 ||
@@ -302,10 +344,10 @@ static bool filter_ordered(struct mp_reader value, struct mp_reader operand, uns
            ((unsigned)filter_order(&a, &b) & orders) != 0;
 }
 
-static bool filter_ask(const struct filter_step *step, struct mp_reader value)
+static bool filter_ask(const struct filter *filter, const struct filter_step *step,
+                       struct mp_reader value)
 {
     struct mp_reader operand = mp_reader_of(step->operand);
-    struct mp array;
     switch ((enum filter_test)step->test) {
     case FILTER_TRUE:
     case FILTER_EXISTS:
@@ -313,15 +355,15 @@ static bool filter_ask(const struct filter_step *step, struct mp_reader value)
     case FILTER_EQUAL:
         return filter_values_equal(operand, value);
     case FILTER_LESS:
-        return filter_ordered(value, operand, LESS);
+        return filter_ordered(value, operand, FILTER_LESSER);
     case FILTER_LESS_EQUAL:
-        return filter_ordered(value, operand, LESS | SAME);
+        return filter_ordered(value, operand, FILTER_LESSER | FILTER_SAME);
     case FILTER_GREATER:
-        return filter_ordered(value, operand, GREATER);
+        return filter_ordered(value, operand, FILTER_BIGGER);
     case FILTER_GREATER_EQUAL:
-        return filter_ordered(value, operand, GREATER | SAME);
+        return filter_ordered(value, operand, FILTER_BIGGER | FILTER_SAME);
     case FILTER_IN:
-        return mp_read(&operand, &array) == 0 && filter_among(operand, array.count, value, true);
+        return filter_is_in(filter, step, value);
     case FILTER_CONTAINS:
         return filter_contains(value, operand);
     }
@@ -341,7 +383,7 @@ bool filter_match(const struct filter *filter, struct bytes metadata)
             path = step->path.data;
             found = filter_find(&value, step->path);
         }
-        bool yes = step->test == FILTER_TRUE || (found && filter_ask(step, value));
+        bool yes = step->test == FILTER_TRUE || (found && filter_ask(filter, step, value));
         at = yes ? step->yes : step->no;
     }
     return at == FILTER_YES;

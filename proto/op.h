@@ -84,7 +84,7 @@ struct arg {
 #undef OPT
 
 enum {
-    OP_ARGS_MAX = 16,   /* arguments of one operation, without those of all; checked at start */
+    OP_ARGS_MAX = 24,   /* arguments of one operation, without those of all; checked at start */
     OP_ARGS_OF_ALL = 2, /* run, durability */
     OP_NAME_MAX = 32,   /* bytes of a wire name */
 };

@@ -170,6 +170,12 @@ static int rpc_condition(struct rpc_decoder *d, const struct arg_desc *desc)
     return err != 0 ? err : rpc_number(d, &version, &number);
 }
 
+static bool rpc_next_is_map(const struct rpc_decoder *d)
+{
+    uint8_t first = d->reader.at < d->reader.end ? *d->reader.at : 0xc0;
+    return (first & 0xf0) == 0x80 || first == 0xde || first == 0xdf;
+}
+
 /* One element of a list argument. */
 static int rpc_item(struct rpc_decoder *d, const struct arg_desc *desc)
 {
@@ -179,6 +185,9 @@ static int rpc_item(struct rpc_decoder *d, const struct arg_desc *desc)
         return rpc_key(d);
     if (desc->type == ARG_CONDITIONS)
         return rpc_condition(d, desc);
+    if (desc->type == ARG_ITEMS)
+        return rpc_next_is_map(d) ? rpc_skip(d, (unsigned)d->limits->nesting - d->level)
+                                  : rpc_wrong(d, desc);
     int err = rpc_tuple(d, desc, 2);
     if (err != 0)
         return err;
@@ -255,6 +264,7 @@ static int rpc_arg(struct rpc_decoder *d, const struct arg_desc *desc, struct ar
     case ARG_KEYS:
     case ARG_PAIRS:
     case ARG_CALLS:
+    case ARG_ITEMS:
     case ARG_CONDITIONS:
         err = rpc_list(d, desc, arg);
         break;
@@ -295,12 +305,6 @@ static int rpc_named(struct rpc_decoder *d, uint32_t pairs)
     }
     d->level--;
     return err;
-}
-
-static bool rpc_next_is_map(const struct rpc_decoder *d)
-{
-    uint8_t first = d->reader.at < d->reader.end ? *d->reader.at : 0xc0;
-    return (first & 0xf0) == 0x80 || first == 0xde || first == 0xdf;
 }
 
 /* Does the map that stands at position i of `count` name arguments, or is it itself an argument? */
@@ -516,6 +520,7 @@ static int rpc_encode_arg(struct buf *out, enum arg_type type, const struct arg 
     case ARG_KEYS:
     case ARG_PAIRS:
     case ARG_CALLS:
+    case ARG_ITEMS:
     case ARG_CONDITIONS:
         err = pack_array(out, arg->count);
         return err != 0 ? err : buf_append(out, arg->bytes.data, arg->bytes.size);

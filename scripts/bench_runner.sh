@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The benchmarks of bench/suites.json, by tier: micro, concurrency, durability, scenarios,
-# checkpoints, or all.
+# The benchmarks of bench/suites.json, by tier: micro, concurrency, durability, memory, recovery,
+# scenarios, checkpoints, or all.
 # Installs what is missing, builds build-release/, runs the tiers it is given against a cairnd of
 # its own, and keeps reports in out/run_DATE_TIME_COMMIT/ and a line in out/INDEX.md.
 #

@@ -6,7 +6,7 @@
  *                       the first thing that is not good
  *   2  load             that, into an empty store
  *   3  save             as a snapshot whose LSN is above every one that was ever given away, so
- *                       that no version comes twice, whatever was lost
+ *                       that no version comes twice, whatever was lost; nor do sequence numbers
  *   4  set aside        all of the log, and snapshots that are damaged, are moved to
  *                       lost-<UTC time>/, where nothing touches them
  *   5  (storage.c)      a new segment, which follows nothing but that snapshot
@@ -109,6 +109,20 @@ static uint64_t loss_lsn(const struct survey *survey)
     return survey->seen_lsn + 1;
 }
 
+/* More than one transaction gives away: so many records with a number do not fit into an entry. */
+enum { LOSS_NUMBERS = 1 << 22 };
+
+/* Sequence numbers of transactions that were lost were given away, too. A name of a file may say
+ * anything, so no more than half of all are given up. */
+static void loss_skip_numbers(struct store *store, const struct survey *survey)
+{
+    uint64_t lost = survey->seen_lsn - survey->reached_lsn, half = STORE_NUMBER_MAX / 2;
+    uint64_t number = atomic_load(&store->number);
+    if (number < half)
+        store_raise_number(
+            store, lost < (half - number) / LOSS_NUMBERS ? number + lost * LOSS_NUMBERS : half);
+}
+
 static int loss_save(struct storage_progress *progress, const struct survey *survey)
 {
     struct server *server = progress->server;
@@ -120,6 +134,7 @@ static int loss_save(struct storage_progress *progress, const struct survey *sur
     };
     struct save_report saved;
     atomic_store(&server->store->version, loss_lsn(survey));
+    loss_skip_numbers(server->store, survey);
     int err = save_run(server->store, &options, &saved);
     if (err != 0)
         return loss_refuse(progress, err == ERR_OUT_OF_MEMORY ? err : ERR_IO,

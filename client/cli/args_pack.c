@@ -212,6 +212,7 @@ static int args_pack_one(const struct args_item *item, const struct args_word *w
     case ARG_ARRAY:
     case ARG_MAP:
     case ARG_CALLS:
+    case ARG_ITEMS:
     case ARG_CONDITIONS:
         return args_pack_json(item, word->text);
     case ARG_TYPE_COUNT:

@@ -2,12 +2,13 @@
  *
  * Statistics of arrivals.
  *
- * How: one pass each, but for the test against the exponential distribution, which sorts the gaps.
+ * How: one pass each, but for those that need an order, and sort.
  *
  * Invariants: no figure is NaN. Threads: any; no state. Failures: as arrivals.h says.
  */
 #include "client/loadgen/arrivals.h"
 
+#include "common/err.h"
 #include "common/mem.h"
 
 #include <math.h>
@@ -76,4 +77,47 @@ double arrivals_wait_ns(const uint64_t *at, size_t n, uint64_t service_ns)
         free_at = begin + service_ns;
     }
     return n > 0 ? sum / (double)n : 0;
+}
+
+/* Autocovariance of the gaps at this lag. */
+static double arrivals_covariance(const uint64_t *at, size_t gaps, size_t lag, double mean)
+{
+    double sum = 0;
+    for (size_t i = 0; i + lag < gaps; i++)
+        sum +=
+            ((double)(at[i + 1] - at[i]) - mean) * ((double)(at[i + lag + 1] - at[i + lag]) - mean);
+    return sum / (double)(gaps - lag);
+}
+
+double arrivals_periodicity(const uint64_t *at, size_t n, unsigned lags)
+{
+    double largest = 0;
+    if (n < 3 || n - 1 <= 2 * (size_t)lags || at[n - 1] == at[0])
+        return 0;
+    double mean = (double)(at[n - 1] - at[0]) / (double)(n - 1);
+    for (size_t lag = 2; lag <= lags; lag++)
+        largest = fmax(largest, arrivals_covariance(at, n - 1, lag, mean) / (mean * mean));
+    return largest;
+}
+
+static int arrivals_order_real(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+int arrivals_late(const uint64_t *at, size_t n, uint64_t begun_ns, double rate, double q,
+                  double *out_ns)
+{
+    if (n == 0)
+        return ERR_BAD_ARGUMENT;
+    double *late = mem_calloc(n, sizeof *late);
+    if (late == NULL)
+        return ERR_OUT_OF_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        late[i] = (double)(int64_t)(at[i] - begun_ns) - (double)i * 1e9 / rate;
+    qsort(late, n, sizeof *late, arrivals_order_real);
+    *out_ns = late[(size_t)(q * (double)(n - 1))];
+    mem_free(late);
+    return 0;
 }

@@ -126,15 +126,18 @@ static void dry_length(FILE *out, const struct plan *plan, unsigned tests)
     double seconds = dry_seconds(plan), warmup = (double)plan->warmup_ns / 1e9;
     text_count(plan->requests, requests);
     dry_label(out, "length");
+    bool precise = plan->ci_rate > 0 || plan->ci_p99 > 0;
+    fputs(precise ? "until known well enough, at most " : "", out);
     if (plan->duration_ns > 0)
         fprintf(out, "%.6g s", seconds);
     else
         fprintf(out, "%s requests", requests);
     fputs(tests == 1 ? "" : " each", out);
     if (warmup > 0)
-        fprintf(out, ", after %.6g s of warm-up", warmup);
+        fprintf(out, ", after %s%.6g s of warm-up", plan->until_steady ? "at most " : "", warmup);
     if (seconds >= 0)
-        fprintf(out, ": %.6g s in all", tests * (seconds + warmup));
+        fprintf(out, ": %s%.6g s in all", precise || plan->until_steady ? "at most " : "",
+                tests * (seconds + warmup));
     fputs(plan->preload ? ", and the preload\n" : "\n", out);
 }
 

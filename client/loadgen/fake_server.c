@@ -11,18 +11,18 @@
  * up late. A stall is a sleep: nothing is read, and what arrives meanwhile is noted when it is read
  * after it, as the server cannot know better.
  *
- * Invariants: replies of a connection come in the order of its requests. A connection is a slot
- * that is not used again, so nothing points to one that is gone.
+ * Invariants: replies of a connection come in the order of its requests, unless they carry ids. A
+ * connection is a slot that is not used again, so nothing points to one that is gone.
  * Threads: one, which owns everything until it has ended; start, stop and destroy are the caller's.
  * Failures: a connection on which something goes wrong is closed.
  */
 #include "client/loadgen/fake_server.h"
 
 #include "client/loadgen/cpu.h"
+#include "client/loadgen/fake_wire.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
-#include "proto/resp.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -45,13 +45,11 @@ enum {
     FAKE_IDLE_NS = 100000000,
 };
 
-/* What a request is answered with. */
-enum fake_answer { FAKE_OK, FAKE_VALUE, FAKE_DAMAGED, FAKE_ERROR };
-
 struct fake_conn {
-    int fd; /* -1: closed */
+    int fd;                       /* -1: closed */
+    const struct fake_wire *wire; /* NULL: nothing has come yet */
     struct buf input, output;
-    uint64_t due; /* of the last reply: none goes before */
+    uint64_t due; /* of the last reply: without ids none goes before */
     unsigned pending;
 };
 
@@ -60,6 +58,7 @@ struct fake_reply {
     uint64_t due, number;
     struct fake_conn *conn;
     enum fake_answer answer;
+    uint32_t id;
     unsigned key;
 };
 
@@ -121,33 +120,10 @@ static struct fake_reply fake_pop(struct fake_server *server)
     return top;
 }
 
-static int fake_put_value(const struct buf *value, bool damaged, struct buf *out)
-{
-    char head[32];
-    if (value->data == NULL)
-        return buf_append(out, "$-1\r\n", 5);
-    int n = snprintf(head, sizeof head, "$%zu\r\n", value->size);
-    int err = buf_append(out, head, (size_t)n);
-    if (err == 0)
-        err = buf_append(out, value->data, value->size);
-    if (err == 0 && damaged && value->size > 0)
-        out->data[out->size - value->size / 2 - 1] ^= 1;
-    return err != 0 ? err : buf_append(out, "\r\n", 2);
-}
-
 static int fake_put(struct fake_server *server, const struct fake_reply *reply)
 {
-    struct buf *out = &reply->conn->output;
-    switch (reply->answer) {
-    case FAKE_VALUE:
-    case FAKE_DAMAGED:
-        return fake_put_value(&server->values[reply->key], reply->answer == FAKE_DAMAGED, out);
-    case FAKE_ERROR:
-        return buf_append(out, "-ERR refused\r\n", 14);
-    case FAKE_OK:
-        break;
-    }
-    return buf_append(out, "+OK\r\n", 5);
+    struct fake_conn *conn = reply->conn;
+    return conn->wire->put(reply->answer, reply->id, &server->values[reply->key], &conn->output);
 }
 
 static void fake_close(struct fake_conn *conn)
@@ -218,30 +194,21 @@ static unsigned fake_key(struct bytes key)
     return (unsigned)(number % FAKE_SERVER_KEYS);
 }
 
-/* Do what the words say. */
-static enum fake_answer fake_execute(struct fake_server *server, struct resp_reader *reader,
+/* Do what a request asks for. */
+static enum fake_answer fake_execute(struct fake_server *server, const struct fake_request *request,
                                      uint64_t number, unsigned *out_key)
 {
     const struct fake_law *law = &server->law;
-    struct bytes name = resp_next(reader);
-    bool get = bytes_equal(name, bytes_of("GET")), set = bytes_equal(name, bytes_of("SET"));
-    *out_key = 0;
+    *out_key = fake_key(request->key);
     if (fake_is(number, law->error_each))
         return FAKE_ERROR;
-    if (reader->left == 0 || !(get || set))
-        return FAKE_OK;
-    *out_key = fake_key(resp_next(reader));
-    if (get)
+    if (request->verb == FAKE_GET)
         return fake_is(number, law->corrupt_each) ? FAKE_DAMAGED : FAKE_VALUE;
+    if (request->verb != FAKE_SET)
+        return FAKE_OK;
     struct buf *value = &server->values[*out_key];
-    struct bytes bytes = reader->left > 0 ? resp_next(reader) : BYTES_NONE;
     value->size = 0;
-    return buf_append(value, bytes.data, bytes.size) == 0 ? FAKE_OK : FAKE_ERROR;
-}
-
-static bool fake_is_ping(struct resp_reader reader)
-{
-    return reader.left > 0 && bytes_equal(resp_next(&reader), bytes_of("PING"));
+    return buf_append(value, request->value.data, request->value.size) == 0 ? FAKE_OK : FAKE_ERROR;
 }
 
 static void fake_note(struct fake_server *server, uint64_t now)
@@ -254,50 +221,53 @@ static void fake_note(struct fake_server *server, uint64_t now)
     log->count++;
 }
 
+/* When a reply can go: replies that carry no id come in the order of the requests. */
+static uint64_t fake_in_order(struct fake_conn *conn, uint64_t due)
+{
+    if (due > conn->due)
+        conn->due = due;
+    return conn->wire->has_id ? due : conn->due;
+}
+
 /* One request. False: the connection is of no more use. */
 static bool fake_request(struct fake_server *server, struct fake_conn *conn,
-                         struct resp_reader reader, uint64_t now)
+                         const struct fake_request *request, uint64_t now)
 {
     const struct fake_law *law = &server->law;
-    struct fake_reply reply = {.conn = conn};
-    if (fake_is_ping(reader))
-        return buf_append(&conn->output, "+PONG\r\n", 7) == 0;
+    struct fake_reply reply = {.conn = conn, .id = request->id};
+    if (request->verb == FAKE_PING)
+        return conn->wire->put(FAKE_PONG, request->id, NULL, &conn->output) == 0;
     fake_note(server, now);
     reply.number = server->log.count;
     if (law->close_at != 0 && reply.number >= law->close_at)
         return false;
-    reply.answer = fake_execute(server, &reader, reply.number, &reply.key);
+    reply.answer = fake_execute(server, request, reply.number, &reply.key);
     if (law->silent_from != 0 && reply.number >= law->silent_from)
         return true;
-    reply.due = fake_due(server, reply.number, now);
-    conn->due = reply.due = reply.due > conn->due ? reply.due : conn->due;
+    reply.due = fake_in_order(conn, fake_due(server, reply.number, now));
     if (reply.due <= now && conn->pending == 0)
         return fake_put(server, &reply) == 0;
     conn->pending++;
     return fake_push(server, &reply);
 }
 
-/* All whole requests of the input. False: as fake_request, or it is no RESP. */
+/* All whole requests of the input. False: as fake_request, or it is no request. */
 static bool fake_requests(struct fake_server *server, struct fake_conn *conn)
 {
     uint64_t now = clock_mono_ns();
     size_t used = 0;
     bool good = true;
+    if (conn->wire == NULL)
+        conn->wire = fake_wire_of(conn->input.data[0]);
     while (good && used < conn->input.size) {
-        struct resp_scan scan = {0};
-        struct problem problem;
-        size_t need;
-        uint8_t *data = conn->input.data + used;
-        int err = resp_scan(&scan, (struct bytes){data, conn->input.size - used}, &need, &problem);
-        if (err == RESP_MORE)
+        struct fake_request request;
+        size_t size;
+        int err =
+            conn->wire->take(conn->input.data + used, conn->input.size - used, &request, &size);
+        if (err == FAKE_MORE)
             break;
-        if (err != 0)
-            return false;
-        if (scan.is_inline)
-            good = buf_append(&conn->output, "+PONG\r\n", 7) == 0;
-        else if (scan.count > 0)
-            good = fake_request(server, conn, resp_reader_of(&scan, data), now);
-        used += scan.position;
+        good = err == 0 && fake_request(server, conn, &request, now);
+        used += err == 0 ? size : 0;
     }
     buf_consume(&conn->input, used);
     return good;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A server whose behaviour is known: it speaks RESP on a port of 127.0.0.1, takes as long for a
- * reply as it was told, and notes when each request arrived. What loadgen reports is held against
- * that by loadgen selftest and by tests.
+ * A server whose behaviour is known: it speaks RESP and MessagePack-RPC on a port of 127.0.0.1,
+ * takes as long for a reply as it was told, and notes when each request arrived. What loadgen
+ * reports is held against that by loadgen selftest and by tests.
  *
- * PING is answered at once and not counted. SET keeps a value, GET returns it or nil; a key is told
- * by its last digits, so there may be FAKE_SERVER_KEYS. Everything else is answered with OK.
+ * PING is answered at once and not counted. SET keeps a value, GET returns it or nil (as do
+ * server.ping, kv.put, kv.get); a key is told by its last digits, so there may be FAKE_SERVER_KEYS.
+ * Everything else is answered with OK.
  */
 #pragma once
 

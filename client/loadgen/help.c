@@ -47,6 +47,7 @@ static const char help_head[] =
     "  loadgen -t set,get -P 16 -q         16 requests in flight on each connection, brief\n"
     "  loadgen -t get -r 100000 --preload  a keyspace of 100,000 keys, each written once before\n"
     "  loadgen -t mixed --ratio 1:4 -d 1KiB --duration 30 --warmup 5\n"
+    "  loadgen -t get --warmup auto --until-ci 2%    until it is steady, and known well enough\n"
     "  loadgen -s /run/cairnd/cairnd.sock --json >result.json\n"
     "  loadgen -u redis://127.0.0.1:6379 -t set,get -n 1000000 -P 16 -q\n"
     "  loadgen -t get -r 100000 --preload --rate 5000 --arrival poisson --duration 30\n"
@@ -87,17 +88,16 @@ static const char help_tail[] =
     "end,\n"
     "or Ctrl-C.\n";
 
-/* Print words in the column behind `at` (where the cursor stands now), then end the line. */
-static void help_wrap(FILE *out, const char *text, size_t at)
+void help_wrap(FILE *out, const char *text, size_t left, size_t at)
 {
     while (*text != 0) {
         size_t word = strcspn(text, " ");
-        if (at > HELP_LEFT && at + 1 + word > HELP_COLUMNS) {
-            fprintf(out, "\n%*s", HELP_LEFT, "");
-            at = HELP_LEFT;
+        if (at > left && at + 1 + word > HELP_COLUMNS) {
+            fprintf(out, "\n%*s", (int)left, "");
+            at = left;
         }
-        fprintf(out, "%s%.*s", at > HELP_LEFT ? " " : "", (int)word, text);
-        at += word + (at > HELP_LEFT);
+        fprintf(out, "%s%.*s", at > left ? " " : "", (int)word, text);
+        at += word + (at > left);
         text += word + (text[word] == ' ');
     }
     fputc('\n', out);
@@ -111,7 +111,7 @@ static void help_row(FILE *out, const char *left, const char *text)
         fprintf(out, "%-*s", HELP_LEFT, left);
     else
         fprintf(out, "%s\n%*s", left, HELP_LEFT, "");
-    help_wrap(out, text, HELP_LEFT);
+    help_wrap(out, text, HELP_LEFT, HELP_LEFT);
 }
 
 static void help_option(FILE *out, const struct options_row *row)
@@ -142,9 +142,10 @@ static void help_print_subcommands(FILE *out)
 {
     fputs("\nSubcommands\n", out);
     for (size_t i = 0; i < LENGTH_OF(help_subcommands); i++) {
-        fprintf(out, "  loadgen %s %s\n%*s", help_subcommands[i].name,
-                help_subcommands[i].arguments, HELP_LEFT, "");
-        help_wrap(out, help_subcommands[i].text, HELP_LEFT);
+        int size = fprintf(out, "  loadgen %s ", help_subcommands[i].name);
+        help_wrap(out, help_subcommands[i].arguments, HELP_LEFT, (size_t)size);
+        fprintf(out, "%*s", HELP_LEFT, "");
+        help_wrap(out, help_subcommands[i].text, HELP_LEFT, HELP_LEFT);
     }
 }
 

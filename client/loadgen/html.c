@@ -405,6 +405,51 @@ static void html_efficiency(FILE *out, const json_t *result)
     fputs(".</p>\n", out);
 }
 
+/* How well the figures are known, where that is known. */
+static void html_precision(FILE *out, const json_t *result)
+{
+    const json_t *precision = json_object_get(result, "precision");
+    const json_t *warmup = json_object_get(result, "warmup");
+    double rate = load_number(precision, "ops_per_sec"), p99 = load_number(precision, "p99");
+    if (rate <= 0)
+        return;
+    fprintf(out, "<p class=\"note\">Throughput is known to &#177;%.2g&nbsp;%%", 100 * rate);
+    if (p99 > 0)
+        fprintf(out, ", p99 to &#177;%.2g&nbsp;%%", 100 * p99);
+    fputs(" (95&nbsp;% confidence)", out);
+    if (warmup != NULL)
+        fprintf(out, ", after a warm-up of %.1f&nbsp;s %s", load_number(warmup, "elapsed_ns") / 1e9,
+                json_is_true(json_object_get(warmup, "steady")) ? "until it was steady"
+                                                                : "that did not become steady");
+    fputs(".</p>\n", out);
+}
+
+/* What the server itself says of the test. */
+static void html_server(FILE *out, const json_t *result)
+{
+    const json_t *server = json_object_get(result, "server");
+    char counted[HTML_NUMBER_SIZE], sent[HTML_NUMBER_SIZE], mean[HTML_NUMBER_SIZE];
+    if (json_object_get(server, "requests") == NULL)
+        return;
+    html_number(load_number(server, "requests"), counted);
+    html_number(load_number(server, "requests_sent"), sent);
+    html_duration(load_number(server, "mean_ns"), mean);
+    fprintf(out,
+            "<p class=\"note\">The server counted %s requests of the %s that were sent, and "
+            "executed one in %s on average; resident memory %.1f to %.1f&nbsp;MiB",
+            counted, sent, mean, load_number(server, "resident_before_bytes") / 1048576,
+            load_number(server, "resident_after_bytes") / 1048576);
+    if (load_number(server, "log_syncs") > 0) {
+        html_number(load_number(server, "log_syncs"), counted);
+        fprintf(out, "; %s syncs of its log", counted);
+    }
+    if (load_number(server, "evicted") > 0) {
+        html_number(load_number(server, "evicted"), counted);
+        fprintf(out, "; %s records evicted", counted);
+    }
+    fputs(".</p>\n", out);
+}
+
 static void html_test(FILE *out, unsigned index, const char *name, const json_t *result)
 {
     fprintf(out, "<section class=\"test\" id=\"t%u\"><h2>", index);
@@ -424,6 +469,8 @@ static void html_test(FILE *out, unsigned index, const char *name, const json_t 
     html_checked(out, result);
     html_connections(out, result);
     html_efficiency(out, result);
+    html_server(out, result);
+    html_precision(out, result);
     fputs("</section>\n", out);
 }
 

@@ -243,6 +243,8 @@ static const char *session_contradiction(const struct options *o)
         {o->knee && o->rate > 0, "--knee looks for the rate itself: give no --rate"},
         {o->knee && (o->given[OPTIONS_requests] || o->duration > 0),
          "--knee measures each rate for --knee-window: give no -n and no --duration"},
+        {o->knee && (o->until_ci > 0 || o->until_ci_p99 > 0),
+         "--knee measures each rate for --knee-window: give no --until-ci"},
         {o->knee && strcmp(o->pipeline_mode, "window") != 0,
          "--knee sends each request when it is due: give no --pipeline-mode batch"},
         {o->knee && o->keepalive == 0, "--knee sends each request when it is due: give no -k 0"},

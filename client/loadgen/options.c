@@ -85,6 +85,14 @@ static int options_parse_time(const char *text, int64_t *out_ms)
     return 0;
 }
 
+static int options_parse_auto(const char *text, int64_t *out_ms)
+{
+    if (strcmp(text, "auto") != 0)
+        return options_parse_time(text, out_ms);
+    *out_ms = OPTIONS_AUTO;
+    return 0;
+}
+
 static int options_parse_part(const char *text, size_t size, uint32_t *out_part)
 {
     char digits[16];
@@ -117,8 +125,10 @@ static int options_parse_number(const struct options_row *row, const char *text,
     int64_t value = 0;
     int err = row->type == OPTIONS_TYPE_BYTES  ? num_parse_bytes(text, &value)
               : row->type == OPTIONS_TYPE_TIME ? options_parse_time(text, &value)
+              : row->type == OPTIONS_TYPE_AUTO ? options_parse_auto(text, &value)
                                                : num_parse_int(text, &value);
-    if (err != 0 || value < row->min || value > row->max)
+    bool automatic = row->type == OPTIONS_TYPE_AUTO && value == OPTIONS_AUTO;
+    if (err != 0 || (value < row->min && !automatic) || value > row->max)
         return ERR_BAD_ARGUMENT;
     *out_value = value;
     return 0;
@@ -151,6 +161,7 @@ static int options_store(const struct options_row *row, const char *text, struct
     case OPTIONS_TYPE_COUNT:
     case OPTIONS_TYPE_BYTES:
     case OPTIONS_TYPE_TIME:
+    case OPTIONS_TYPE_AUTO:
         return options_parse_number(row, text, (int64_t *)(void *)field);
     case OPTIONS_TYPE_RATIO:
         return options_parse_ratio(row, text, (struct ratio *)(void *)field);
@@ -196,10 +207,12 @@ static int options_bad_value(const struct options_reader *r, const struct option
         return options_wrong(r, "--%s %s: must be a number from %" PRId64 " to %" PRId64, row->name,
                              text, row->min, row->max);
     case OPTIONS_TYPE_TIME:
+    case OPTIONS_TYPE_AUTO:
         num_format_duration_ms(row->min, min);
         num_format_duration_ms(row->max, max);
-        return options_wrong(r, "--%s %s: must be a time from %s to %s, as 10 (seconds) or 250ms",
-                             row->name, text, min, max);
+        return options_wrong(r, "--%s %s: must be a time from %s to %s, as 10 (seconds) or 250ms%s",
+                             row->name, text, min, max,
+                             row->type == OPTIONS_TYPE_AUTO ? ", or auto" : "");
     case OPTIONS_TYPE_TEXT:
     case OPTIONS_TYPE_COUNT:
     case OPTIONS_TYPE_FLAG:

@@ -38,11 +38,14 @@ enum options_type {
     OPTIONS_TYPE_COUNT,
     OPTIONS_TYPE_BYTES,
     OPTIONS_TYPE_TIME,
+    OPTIONS_TYPE_AUTO,
     OPTIONS_TYPE_RATIO,
     OPTIONS_TYPE_SIZES,
     OPTIONS_TYPE_REAL,
     OPTIONS_TYPE_FLAG,
 };
+
+enum { OPTIONS_AUTO = -1 };
 
 /* Fields are named like the rows. Text points into argv or is constant. */
 struct options {
@@ -50,6 +53,7 @@ struct options {
 #define OPTIONS_FIELD_COUNT int64_t
 #define OPTIONS_FIELD_BYTES int64_t
 #define OPTIONS_FIELD_TIME  int64_t
+#define OPTIONS_FIELD_AUTO  int64_t
 #define OPTIONS_FIELD_RATIO struct ratio
 #define OPTIONS_FIELD_SIZES struct sizes
 #define OPTIONS_FIELD_REAL  double

@@ -105,7 +105,9 @@ static int phase_init(struct phase *phase, const struct plan *plan, const struct
 int phase_init_measure(struct phase *phase, const struct plan *plan,
                        const struct workload *workload)
 {
-    return phase_init(phase, plan, workload);
+    int err = phase_init(phase, plan, workload);
+    phase->end = (struct steady_rules){.rate = plan->ci_rate, .p99 = plan->ci_p99};
+    return err;
 }
 
 int phase_init_warmup(struct phase *phase, const struct plan *plan, const struct workload *workload)
@@ -115,6 +117,7 @@ int phase_init_warmup(struct phase *phase, const struct plan *plan, const struct
         phase->stream = plan_stream(plan, workload, true);
         phase->requests = UINT64_MAX;
         phase->duration_ns = plan->warmup_ns;
+        phase->end.until_steady = plan->until_steady;
     }
     return err;
 }

@@ -7,6 +7,7 @@
 
 #include "client/loadgen/driver.h"
 #include "client/loadgen/plan.h"
+#include "client/loadgen/steady.h"
 #include "client/loadgen/stream.h"
 
 #include <stdatomic.h>
@@ -42,6 +43,7 @@ struct phase {
     uint64_t check_below;     /* of 2^32: this share of the values that are read is checked */
     bool removes;             /* keys may be gone: a request of this phase deletes */
     bool digest;              /* add up phase_digest of all requests */
+    struct steady_rules end;  /* what ends it earlier */
     const struct acks *acks;  /* where acknowledgements are kept; NULL: nowhere */
     struct phase_mark *marks; /* one for each thread, if the stream grows; else NULL */
 };

@@ -21,6 +21,8 @@ enum { PLAN_NAMES_MAX = 160 }; /* bytes of a sentence in which names of tests ar
 
 enum { PLAN_VERIFY_BYTES = 64 }; /* of values that are checked, unless -d says otherwise */
 
+enum { PLAN_STEADY_MS = 30000, PLAN_PRECISE_MS = 300000 }; /* bounds of --warmup auto, --until-ci */
+
 /* Too small to be checked? Distributions are cut off where values are large enough. */
 static bool plan_too_small(const struct sizes *sizes)
 {
@@ -33,6 +35,15 @@ static unsigned plan_ways(const struct options *options)
 {
     return (options->n_words > 0) + (options->mix[0] != 0) + (options->script[0] != 0) +
            options->given[OPTIONS_tests];
+}
+
+static bool plan_is_durability(const char *label)
+{
+    static const char *const labels[] = {"", "memory", "buffered", "strict"};
+    for (size_t i = 0; i < LENGTH_OF(labels); i++)
+        if (strcmp(labels[i], label) == 0)
+            return true;
+    return false;
 }
 
 static int plan_check_options(const struct options *options, char *out_detail)
@@ -50,6 +61,8 @@ static int plan_check_options(const struct options *options, char *out_detail)
         wrong = "give --csv or --json, not both";
     else if (options->verify && options->given[OPTIONS_size] && plan_too_small(&options->size))
         wrong = "--verify needs values of at least 34 bytes: -d 34";
+    else if (!plan_is_durability(options->durability))
+        wrong = "--durability takes memory, buffered or strict";
     else if (options->ack_log[0] != 0 && !options->verify)
         wrong = "--ack-log needs values that tell what they are: --verify";
     else if (options->given[OPTIONS_overload] && options->rate <= 0)
@@ -186,7 +199,10 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         .cpus = cpus,
         .requests = options->duration > 0 ? UINT64_MAX : (uint64_t)options->requests,
         .duration_ns = plan_ns(options->duration),
-        .warmup_ns = plan_ns(options->warmup),
+        .until_steady = options->warmup == OPTIONS_AUTO,
+        .warmup_ns = plan_ns(options->warmup == OPTIONS_AUTO ? PLAN_STEADY_MS : options->warmup),
+        .ci_rate = options->until_ci / 100,
+        .ci_p99 = options->until_ci_p99 / 100,
         .timeout_ns = plan_ns(options->timeout),
         .seed = (uint64_t)options->seed,
         .ratio = options->ratio,
@@ -203,7 +219,13 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         .drain_ns = plan_ns(options->drain),
         .reconnect = options->keepalive == 0,
         .digest = options->digest,
+        .durability = options->durability,
     };
+    if ((plan.ci_rate > 0 || plan.ci_p99 > 0) && plan.duration_ns == 0 &&
+        !options->given[OPTIONS_requests]) {
+        plan.requests = UINT64_MAX;
+        plan.duration_ns = plan_ns(PLAN_PRECISE_MS);
+    }
     plan_set_keyspace(&plan, options, options->keyspace > 0 ? (uint64_t)options->keyspace : 1);
     plan_set_verify(&plan, options);
     (void)snprintf(plan.key, sizeof plan.key, "%s%s", options->key_prefix, COMMAND_DIGITS);

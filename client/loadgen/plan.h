@@ -28,7 +28,10 @@ struct plan {
     unsigned cpus;        /* this process may run on */
     uint64_t requests;    /* of each test; UINT64_MAX: until duration_ns is over */
     uint64_t duration_ns; /* 0: until `requests` are done */
-    uint64_t warmup_ns;   /* 0: none */
+    uint64_t warmup_ns;   /* at most, if until_steady; 0: none */
+    bool until_steady;    /* end the warm-up when the load is steady */
+    double ci_rate;       /* end a test when these are known so well: relative half widths of */
+    double ci_p99;        /* confidence intervals; 0: not asked for */
     uint64_t timeout_ns;
     uint64_t seed;
     uint64_t keys;           /* at least 1 */
@@ -55,6 +58,7 @@ struct plan {
     uint64_t drain_ns;
     enum plan_overload overload;
     bool digest;             /* of the requests */
+    const char *durability;  /* what the server is said to promise; "" or NULL: nothing */
     const struct acks *acks; /* where acknowledgements are kept; NULL: nowhere */
 };
 

@@ -140,7 +140,8 @@ void probe_from_resp(const char *info, struct probe *out)
     (void)probe_line(info, "mem_allocator", out->allocator);
     (void)probe_line(info, "io_threads", out->threads);
     out->cpu_ns = probe_seconds(info, "used_cpu_user") + probe_seconds(info, "used_cpu_sys");
-    if (!probe_line(info, "durability", out->durability) && probe_line(info, "aof_enabled", text))
+    if (!probe_line(info, "cairn_durability", out->durability) &&
+        probe_line(info, "aof_enabled", text))
         (void)snprintf(out->durability, sizeof out->durability, "%s",
                        text[0] == '1' ? "buffered" : "memory");
 }
@@ -176,52 +177,95 @@ static bool probe_receive(const struct target *target, int fd, struct buf *data)
     return false;
 }
 
-static int probe_request(bool resp, struct buf *out)
+static int probe_request(bool resp, const char *question, struct buf *out)
 {
-    static const char info[] = "*1\r\n$4\r\nINFO\r\n";
-    if (resp)
-        return buf_append(out, info, sizeof info - 1);
-    int err = rpc_encode_request(out, 0, bytes_of("server.info"));
-    return err != 0 ? err : pack_array(out, 0);
+    char text[PROBE_TEXT_SIZE];
+    if (!resp) {
+        int err = rpc_encode_request(out, 0, bytes_of(question));
+        return err != 0 ? err : pack_array(out, 0);
+    }
+    int size = question[0] == 0 ? snprintf(text, sizeof text, "*1\r\n$4\r\nINFO\r\n")
+                                : snprintf(text, sizeof text, "*2\r\n$4\r\nINFO\r\n$%zu\r\n%s\r\n",
+                                           strlen(question), question);
+    return buf_append(out, text, (size_t)size);
 }
 
-static void probe_answer(bool resp, struct buf *data, struct probe *out)
+/* What an answer says: a result (MessagePack), or text that ends with a zero. False: nothing. */
+static bool probe_content(bool resp, struct buf *data, struct bytes *out)
 {
     struct rpc_response response;
     size_t size;
-    if (!resp && rpc_decode_response(buf_bytes(data), &response, &size) == 0)
-        probe_from_info(response.result, out);
-    if (resp && buf_append(data, "", 1) == 0)
-        probe_from_resp((const char *)data->data, out);
+    if (resp) {
+        bool text = data->size > 0 && data->data[0] != '-' && buf_append(data, "", 1) == 0;
+        *out = buf_bytes(data);
+        return text;
+    }
+    if (rpc_decode_response(buf_bytes(data), &response, &size) != 0)
+        return false;
+    *out = response.result;
+    return response.error.size == 1 && response.error.data[0] == 0xc0;
 }
 
-/* Ask on this connection. */
-static void probe_ask(const struct target *target, int fd, struct probe *out)
+/* One question on this connection. */
+static bool probe_question(const struct target *target, int fd, const char *question,
+                           probe_take *take, void *into)
 {
-    bool resp = strncmp(target->driver->name, "resp", 4) == 0;
+    bool resp = probe_is_resp(target);
     struct buf request, answer;
+    struct bytes content;
     buf_init(&request);
     buf_init(&answer);
-    if (probe_request(resp, &request) == 0 &&
-        send(fd, request.data, request.size, MSG_NOSIGNAL) == (ssize_t)request.size &&
-        probe_receive(target, fd, &answer))
-        probe_answer(resp, &answer, out);
+    bool good = probe_request(resp, question, &request) == 0 &&
+                send(fd, request.data, request.size, MSG_NOSIGNAL) == (ssize_t)request.size &&
+                probe_receive(target, fd, &answer) && probe_content(resp, &answer, &content);
+    if (good)
+        take(into, question, content);
     buf_deinit(&request);
     buf_deinit(&answer);
+    return good;
+}
+
+bool probe_is_resp(const struct target *target)
+{
+    return strncmp(target->driver->name, "resp", 4) == 0;
+}
+
+bool probe_ask(const struct target *target, const char *const *questions, probe_take *take,
+               void *into)
+{
+    struct failure failure = {.kind = FAILURE_NONE};
+    struct target hasty = *target;
+    bool good = true;
+    int fd;
+    if (hasty.timeout_ms > PROBE_TIMEOUT_MS)
+        hasty.timeout_ms = PROBE_TIMEOUT_MS;
+    if (target_connect(&hasty, &fd, &failure) != 0)
+        return false;
+    for (; *questions != NULL && good; questions++)
+        good = probe_question(&hasty, fd, *questions, take, into);
+    close(fd);
+    return good;
+}
+
+static void probe_take_rpc(void *into, const char *question, struct bytes content)
+{
+    (void)question;
+    probe_from_info(content, into);
+}
+
+static void probe_take_resp(void *into, const char *question, struct bytes content)
+{
+    (void)question;
+    probe_from_resp((const char *)content.data, into);
 }
 
 void probe_read(const struct target *target, struct probe *out)
 {
-    struct failure failure = {.kind = FAILURE_NONE};
-    struct target hasty = *target;
-    int fd;
+    static const char *const rpc[] = {"server.info", NULL}, *const resp[] = {"", NULL};
+    bool is_resp = probe_is_resp(target);
     memset(out, 0, sizeof *out);
-    if (hasty.timeout_ms > PROBE_TIMEOUT_MS)
-        hasty.timeout_ms = PROBE_TIMEOUT_MS;
-    if (target_connect(&hasty, &fd, &failure) != 0)
-        return;
-    probe_ask(&hasty, fd, out);
-    close(fd);
+    if (!probe_ask(target, is_resp ? resp : rpc, is_resp ? probe_take_resp : probe_take_rpc, out))
+        memset(out, 0, sizeof *out);
 }
 
 int probe_cpu_time(const struct target *target, uint64_t *out_ns)

@@ -22,6 +22,18 @@ struct probe {
  * empty; a server that does not answer is waited for two seconds. */
 void probe_read(const struct target *target, struct probe *out);
 
+/* Is it asked in RESP? */
+bool probe_is_resp(const struct target *target);
+
+/* Takes what the server answers: the result of an operation (MessagePack), or the text of INFO,
+ * which ends with a zero. `into` need not outlast the call, nor does the content. */
+typedef void probe_take(void *into, const char *question, struct bytes content);
+
+/* Ask questions on a connection of its own, that is closed again: operations without arguments of a
+ * cairnd, sections of INFO in RESP; the last is NULL. False: not all were answered. */
+MUST_USE bool probe_ask(const struct target *target, const char *const *questions, probe_take *take,
+                        void *into);
+
 /* CPU time that the server says it has used so far, user and system. 0; ERR_NOT_FOUND: it does not
  * tell. */
 MUST_USE int probe_cpu_time(const struct target *target, uint64_t *out_ns);

@@ -197,6 +197,71 @@ static void report_cpu(FILE *out, const struct result *result)
     fputc('\n', out);
 }
 
+/* Of bytes before and after: "1.2 MiB to 3.4 MiB". */
+static void report_growth(FILE *out, const char *what, uint64_t before, uint64_t after)
+{
+    if (before == 0 && after == 0)
+        return;
+    fprintf(out, ", %s %.1f to %.1f MiB", what, (double)before / 1048576, (double)after / 1048576);
+}
+
+/* What the server says. */
+static void report_server(FILE *out, const struct result *result)
+{
+    const struct server_change *server = &result->server;
+    const struct server_op *op = server_stats_main(server);
+    char count[TEXT_SIZE];
+    if (!server->known)
+        return;
+    text_count(server->requests, count);
+    fprintf(out, "  %-12s counted %s requests", "server", count);
+    if (op != NULL)
+        fprintf(out, ", executed in %.2f us on average", server_stats_mean_us(server));
+    if (op != NULL && op->p99_us > 0)
+        fprintf(out, " (%s since it started: p50 %.2f, p99 %.2f)", op->name, op->p50_us,
+                op->p99_us);
+    fprintf(out, "\n  %-12s %s", "", server->durability[0] != 0 ? server->durability : "unknown");
+    report_growth(out, "records", server->used_before, server->used_after);
+    report_growth(out, "resident", server->resident_before, server->resident_after);
+    if (server->log_writes > 0) {
+        fprintf(out, ", %" PRIu64 " writes and %" PRIu64 " syncs of the log", server->log_writes,
+                server->log_syncs);
+    }
+    fprintf(out, ", %" PRIu64 " evicted\n", server->evicted);
+}
+
+static void report_trend(FILE *out, const char *what, const struct steady_trend *trend)
+{
+    fprintf(out, " %s %+.1f %% (noise %.1f %%)", what, 100 * trend->drift, 100 * trend->noise);
+}
+
+static void report_warmup(FILE *out, const struct steady *warmup)
+{
+    if (!warmup->rules.until_steady)
+        return;
+    fprintf(out, "  %-12s %.1f s, %s", "warm-up", (double)warmup->after_ns / 1e9,
+            warmup->enough ? "then steady:" : "not steady:");
+    if (warmup->has_trends) {
+        report_trend(out, "rate", &warmup->rate_trend);
+        report_trend(out, "and median", &warmup->median_trend);
+        fputs(" in its later half\n", out);
+    } else
+        fputs(" too short to tell\n", out);
+}
+
+static void report_precision(FILE *out, const struct steady *length)
+{
+    if (!(length->rules.rate > 0 || length->rules.p99 > 0))
+        return;
+    fprintf(out, "  %-12s", "precision");
+    if (length->has_rate)
+        fprintf(out, " throughput +- %.2f %%", 100 * length->rate);
+    if (length->has_p99)
+        fprintf(out, ", p99 +- %.1f %%", 100 * length->p99);
+    fprintf(out, "%s after %.1f s\n", length->has_rate ? " (95 %)" : " not known",
+            (double)length->after_ns / 1e9);
+}
+
 static void report_digest(FILE *out, const struct plan *plan, const struct result *result)
 {
     if (plan->digest)
@@ -217,7 +282,9 @@ static void report_warnings(FILE *out, const struct plan *plan, const struct res
 void report_summary(FILE *out, const struct plan *plan, const struct result *result)
 {
     fprintf(out, "\n%s\n", result->workload->title);
+    report_warmup(out, &result->warmup);
     report_throughput(out, result);
+    report_precision(out, &result->length);
     report_latency(out, result);
     report_kinds(out, result);
     report_hits(out, result);
@@ -225,6 +292,7 @@ void report_summary(FILE *out, const struct plan *plan, const struct result *res
     report_in_flight(out, plan, result);
     report_fairness(out, &result->fairness);
     report_cpu(out, result);
+    report_server(out, result);
     report_digest(out, plan, result);
     report_warnings(out, plan, result);
     fflush(out);

@@ -115,6 +115,12 @@ static void json_option(struct writer *json, const struct options_row *row, cons
     case OPTIONS_TYPE_TIME:
         writer_uint(json, row->name, (uint64_t) * (const int64_t *)field);
         break;
+    case OPTIONS_TYPE_AUTO:
+        if (*(const int64_t *)field == OPTIONS_AUTO)
+            writer_text(json, row->name, "auto");
+        else
+            writer_uint(json, row->name, (uint64_t) * (const int64_t *)field);
+        break;
     case OPTIONS_TYPE_RATIO:
         (void)snprintf(text, sizeof text, "%" PRIu32 ":%" PRIu32,
                        ((const struct ratio *)field)->write, ((const struct ratio *)field)->read);
@@ -412,11 +418,59 @@ static void json_cpu(struct writer *json, const struct result *result)
     writer_uint(json, "runq_delay_ns", result->waiting_ns);
     json_threads(json, result);
     writer_close(json, '}');
-    if (!result->has_server_cpu)
+}
+
+/* Of the test are calls and mean; quantiles are since the server started, which is the same if it
+ * had not been called before. */
+static void json_server_ops(struct writer *json, const struct server_change *server)
+{
+    writer_open(json, "operations", '{');
+    for (unsigned i = 0; i < server->n_ops; i++) {
+        const struct server_op *op = &server->ops[i];
+        writer_open_line(json, op->name, '{');
+        writer_uint(json, "count", op->calls);
+        writer_uint(json, "errors", op->failed);
+        writer_uint(json, "mean_ns", (uint64_t)(1e3 * op->spent_us / (double)op->calls));
+        if (op->p99_us > 0) {
+            writer_uint(json, "median_ns", (uint64_t)(1e3 * op->p50_us));
+            writer_uint(json, "p99_ns", (uint64_t)(1e3 * op->p99_us));
+            writer_bool(json, "quantiles_of_test", server->exact[i]);
+        }
+        writer_close(json, '}');
+    }
+    writer_close(json, '}');
+}
+
+static void json_server_stats(struct writer *json, const struct result *result)
+{
+    const struct server_change *server = &result->server;
+    if (!server->known)
+        return;
+    json_known(json, "durability", server->durability);
+    writer_uint(json, "requests", server->requests);
+    writer_uint(json, "requests_sent", result->replies);
+    writer_uint(json, "mean_ns", (uint64_t)(1e3 * server_stats_mean_us(server)));
+    writer_uint(json, "memory_before_bytes", server->used_before);
+    writer_uint(json, "memory_after_bytes", server->used_after);
+    writer_uint(json, "resident_before_bytes", server->resident_before);
+    writer_uint(json, "resident_after_bytes", server->resident_after);
+    writer_uint(json, "evicted", server->evicted);
+    writer_uint(json, "expired", server->expired);
+    writer_uint(json, "log_writes", server->log_writes);
+    writer_uint(json, "log_syncs", server->log_syncs);
+    json_server_ops(json, server);
+}
+
+static void json_server(struct writer *json, const struct result *result)
+{
+    if (!result->has_server_cpu && !result->server.known)
         return;
     writer_open(json, "server", '{');
-    writer_uint(json, "cpu_ns", result->server_cpu_ns);
-    writer_real(json, "us_per_op", result_server_us(result));
+    if (result->has_server_cpu) {
+        writer_uint(json, "cpu_ns", result->server_cpu_ns);
+        writer_real(json, "us_per_op", result_server_us(result));
+    }
+    json_server_stats(json, result);
     writer_close(json, '}');
 }
 
@@ -454,6 +508,53 @@ static void json_warnings(struct writer *json, const struct plan *plan, const st
         writer_text(json, "failure", result->failure.text);
 }
 
+static void json_trend(struct writer *json, const char *key, const struct steady_trend *trend)
+{
+    writer_open_line(json, key, '{');
+    writer_real(json, "drift", trend->drift);
+    writer_real(json, "noise", trend->noise);
+    writer_close(json, '}');
+}
+
+static void json_warmup(struct writer *json, const struct steady *warmup)
+{
+    if (!warmup->rules.until_steady)
+        return;
+    writer_open(json, "warmup", '{');
+    writer_bool(json, "steady", warmup->enough);
+    writer_uint(json, "elapsed_ns", warmup->after_ns);
+    writer_uint(json, "intervals", warmup->intervals);
+    if (warmup->has_trends) {
+        json_trend(json, "ops_per_sec", &warmup->rate_trend);
+        json_trend(json, "median_ns", &warmup->median_trend);
+    }
+    writer_close(json, '}');
+}
+
+/* Half widths are always told; what was asked for, and whether it was reached, if it was. */
+static void json_precision(struct writer *json, const struct steady *length)
+{
+    bool asked = length->rules.rate > 0 || length->rules.p99 > 0;
+    if (!asked && !length->has_rate)
+        return;
+    writer_open(json, "precision", '{');
+    if (asked) {
+        writer_bool(json, "reached", length->enough);
+        writer_uint(json, "after_ns", length->after_ns);
+    }
+    if (length->rules.rate > 0)
+        writer_real(json, "ops_per_sec_asked", length->rules.rate);
+    if (length->rules.p99 > 0)
+        writer_real(json, "p99_asked", length->rules.p99);
+    if (length->has_rate)
+        writer_real(json, "ops_per_sec", length->rate);
+    if (length->has_p99)
+        writer_real(json, "p99", length->p99);
+    writer_uint(json, "batches", STEADY_BATCHES);
+    writer_uint(json, "intervals", length->intervals);
+    writer_close(json, '}');
+}
+
 static void json_digest(struct writer *json, uint64_t digest)
 {
     char text[20];
@@ -485,12 +586,15 @@ static void json_result(struct writer *json, const struct report_run *run,
     writer_real(json, "ops_per_sec", result_rate(result));
     if (result->offered > 0)
         writer_real(json, "offered_per_sec", result->offered);
+    json_warmup(json, &result->warmup);
+    json_precision(json, &result->length);
     if (run->plan->digest)
         json_digest(json, result->digest);
     json_latencies(json, result);
     json_in_flight(json, run->plan, result);
     json_fairness(json, &result->fairness);
     json_cpu(json, result);
+    json_server(json, result);
     json_warnings(json, run->plan, result);
     json_series(json, &result->series);
 }

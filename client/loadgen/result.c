@@ -74,6 +74,7 @@ void result_add(struct result *result, const struct worker *worker)
     if (worker->index < RESULT_THREADS)
         cpu_thread_add(&result->threads[worker->index], &worker->cpu);
     result->digest += worker->digest;
+    result->replies += worker->replies;
     double busy = result_per((double)(worker->cpu.user_ns + worker->cpu.system_ns),
                              (double)result->elapsed_ns);
     if (busy > result->busiest)
@@ -83,6 +84,13 @@ void result_add(struct result *result, const struct worker *worker)
     result_keep_first(result->first_stale, worker->first_stale);
     if (result->failure.kind == FAILURE_NONE)
         result->failure = worker->failure;
+}
+
+/* Of several runs the one that did not come to what was asked for is kept. */
+static void result_merge_steady(struct steady *into, const struct steady *from, bool first)
+{
+    if (first || (into->enough && !from->enough))
+        *into = *from;
 }
 
 void result_merge(struct result *into, const struct result *from)
@@ -110,18 +118,31 @@ void result_merge(struct result *into, const struct result *from)
     for (unsigned i = 0; i < RESULT_THREADS; i++)
         cpu_thread_add(&into->threads[i], &from->threads[i]);
     into->digest += from->digest;
+    into->replies += from->replies;
     into->offered = from->offered;
     result_keep_first(into->first_error, from->first_error);
     result_keep_first(into->first_corrupt, from->first_corrupt);
     result_keep_first(into->first_stale, from->first_stale);
     if (into->failure.kind == FAILURE_NONE)
         into->failure = from->failure;
+    if (first)
+        into->server = from->server;
+    else
+        server_stats_add(&into->server, &from->server);
+    result_merge_steady(&into->warmup, &from->warmup, first);
+    result_merge_steady(&into->length, &from->length, first);
 }
 
 /* Requests that have succeeded: the histogram has those as well that never were answered. */
 static uint64_t result_succeeded(const struct result *result)
 {
     return result->latency.count - result->counts.unanswered - result->counts.unsent;
+}
+
+void result_judge(struct result *result, const struct steady_rules *rules)
+{
+    if (!result->length.enough)
+        result->length = steady_judge(rules, &result->series);
 }
 
 uint64_t result_requests(const struct result *result)

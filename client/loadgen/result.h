@@ -7,6 +7,8 @@
 #include "client/loadgen/cpu.h"
 #include "client/loadgen/fairness.h"
 #include "client/loadgen/series.h"
+#include "client/loadgen/server_stats.h"
+#include "client/loadgen/steady.h"
 #include "client/loadgen/worker.h"
 
 enum { RESULT_THREADS = 512 };
@@ -19,6 +21,7 @@ struct result {
     struct worker_kind kinds[WORKLOAD_SHAPES];
     struct fairness fairness; /* of several runs, that of the least fair */
     uint64_t digest;          /* of the requests, with --digest */
+    uint64_t begun_ns;        /* clock_mono_ns when the phase began */
     uint64_t elapsed_ns;      /* from the first request to the last reply */
     struct cpu_time client;
     bool has_server_cpu;
@@ -35,6 +38,10 @@ struct result {
     char first_corrupt[WORKER_ERROR_SIZE]; /* of the values that --verify found wrong */
     char first_stale[WORKER_ERROR_SIZE];   /* of those that had been overwritten */
     struct series series;                  /* of `latency`, over time */
+    uint64_t replies;                      /* to all requests, an update being one of its own */
+    struct server_change server;           /* what the server says */
+    struct steady length;                  /* what --until-ci came to, and how precise rates are */
+    struct steady warmup;                  /* what --warmup auto came to */
 };
 
 /* Start from nothing. */
@@ -42,6 +49,9 @@ void result_init(struct result *result, const struct workload *workload);
 
 /* Add what a worker has done that has returned. elapsed_ns must be known. */
 void result_add(struct result *result, const struct worker *worker);
+
+/* All has been added: see how steady it was, unless that is known already. */
+void result_judge(struct result *result, const struct steady_rules *rules);
 
 /* Add another run of the same workload: it counts as if it had followed. */
 void result_merge(struct result *into, const struct result *from);

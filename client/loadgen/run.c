@@ -124,12 +124,13 @@ static bool run_wait(struct run *run)
     return sem_clockwait(&run->ended, CLOCK_MONOTONIC, &until) == 0;
 }
 
-static void run_sample(const struct run *run, struct series *series, bool last)
+/* Add an interval if one is over. False if not. */
+static bool run_sample(const struct run *run, struct series *series, bool last)
 {
     uint64_t now = clock_mono_ns(), errors = 0;
     struct hist all;
     if (!last && !series_due(series, now))
-        return;
+        return false;
     hist_init(&all);
     for (unsigned i = 0; i < run->n_workers; i++) {
         errors += worker_load(&run->workers[i]->counts.errors);
@@ -137,11 +138,23 @@ static void run_sample(const struct run *run, struct series *series, bool last)
             hist_merge(&all, &run->workers[i]->latency[shape]);
     }
     series_update(series, now, &all, errors, last);
+    return true;
+}
+
+/* An interval is over: is what was asked for there, so that the phase can end? */
+static void run_look(struct run *run, const struct phase *phase, struct result *out)
+{
+    if (out->length.enough || !steady_asked(&phase->end))
+        return;
+    out->length = steady_look(&phase->end, &out->series);
+    if (out->length.enough)
+        atomic_store(&run->stop, true);
 }
 
 static void run_watch(struct run *run, const struct phase *phase, struct progress *progress,
-                      unsigned started, struct series *series)
+                      unsigned started, struct result *out)
 {
+    struct series *series = &out->series;
     unsigned ended = 0;
     progress_begin(progress);
     series_init(series, clock_mono_ns());
@@ -151,7 +164,8 @@ static void run_watch(struct run *run, const struct phase *phase, struct progres
         if (run_interrupted())
             atomic_store(&run->stop, true);
         progress_update(progress, phase, run->workers, run->n_workers);
-        run_sample(run, series, ended == started);
+        if (run_sample(run, series, ended == started) && ended < started)
+            run_look(run, phase, out);
     }
     progress_end(progress, phase, run->workers, run->n_workers);
 }
@@ -206,11 +220,12 @@ static void run_threads(struct run *run, const struct phase *phase, struct progr
             run->workers[i]->end_index = 0;
     }
     uint64_t now = clock_ticks();
+    out->begun_ns = clock_mono_ns();
     for (unsigned i = 0; i < started; i++) /* all of them: whoever wakes up first goes on */
         run->workers[i]->started = now;
     for (unsigned i = 0; i < started; i++)
         sem_post(&run->start);
-    run_watch(run, phase, progress, started, &out->series);
+    run_watch(run, phase, progress, started, out);
     for (unsigned i = 0; i < started; i++)
         pthread_join(threads[i].thread, NULL);
 }
@@ -252,5 +267,6 @@ void run_phase(struct run *run, const struct phase *phase, struct progress *prog
     out->elapsed_ns = run_elapsed_ns(run);
     for (unsigned i = 0; i < run->n_workers; i++)
         result_add(out, run->workers[i]);
+    result_judge(out, &phase->end);
     mem_free(threads);
 }

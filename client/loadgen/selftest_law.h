@@ -7,7 +7,7 @@
 #include "client/loadgen/selftest_rig.h"
 
 enum selftest_id {
-#define SELFTEST(id, full_only, text) SELFTEST_##id,
+#define SELFTEST(id, quick_ms, full_ms, loads, text) SELFTEST_##id,
 #include "client/loadgen/selftests.def"
 #undef SELFTEST
     SELFTEST_COUNT
@@ -15,11 +15,8 @@ enum selftest_id {
 
 struct selftest_law {
     const char *name, *text;
-    bool full_only;
+    unsigned quick_ms, full_ms, loads;     /* as in the table */
     bool (*run)(struct selftest_rig *rig); /* false: it could not be done, see rig->failure */
 };
 
 extern const struct selftest_law selftest_laws[SELFTEST_COUNT];
-
-/* The rate is kept: as many arrivals as were asked for, evenly. As run above. */
-bool selftest_rate(struct selftest_rig *rig, double rate);

@@ -106,15 +106,28 @@ uint64_t series_quantile(const struct series_row *row, double q)
 
 enum { SERIES_DRIFT_ROWS = 15 }; /* three seconds */
 
-/* Requests per second of some rows. */
-static double series_rate(const struct series_row *rows, unsigned n)
+uint64_t series_requests(const struct series_row *rows, unsigned n)
 {
-    double requests = 0, seconds = 0;
-    for (unsigned i = 0; i < n; i++) {
-        requests += (double)rows[i].requests;
+    uint64_t requests = 0;
+    for (unsigned i = 0; i < n; i++)
+        requests += rows[i].requests;
+    return requests;
+}
+
+double series_rate(const struct series_row *rows, unsigned n)
+{
+    double seconds = 0;
+    for (unsigned i = 0; i < n; i++)
         seconds += (double)rows[i].length_ns / 1e9;
-    }
-    return seconds > 0 ? requests / seconds : 0;
+    return seconds > 0 ? (double)series_requests(rows, n) / seconds : 0;
+}
+
+uint64_t series_quantile_of(const struct series_row *rows, unsigned n, double q)
+{
+    struct series_row all = rows[0];
+    for (unsigned i = 1; i < n; i++)
+        series_join(&all, &rows[i]);
+    return series_quantile(&all, q);
 }
 
 double series_drift(const struct series *series)

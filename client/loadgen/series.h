@@ -47,6 +47,11 @@ void series_append(struct series *into, const struct series *from);
 /* As hist_quantile. */
 uint64_t series_quantile(const struct series_row *row, double q);
 
+/* Of n rows one behind the other: requests, requests per second, and as series_quantile. */
+uint64_t series_requests(const struct series_row *rows, unsigned n);
+double series_rate(const struct series_row *rows, unsigned n);
+uint64_t series_quantile_of(const struct series_row *rows, unsigned n, double q);
+
 /* By how much the rate of the last third of the time differs from that of the first, relative to
  * the higher of the two, 0..1; 0 if there are too few rows to tell. */
 double series_drift(const struct series *series);

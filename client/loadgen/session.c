@@ -118,10 +118,27 @@ int session_check_keys(struct session *session, struct side *side)
     return -1;
 }
 
+/* Is the server asked what it has counted? */
+static bool session_asks(const struct session *session)
+{
+    const struct options *options = &session->options;
+    return options->server_stats || options->durability[0] != 0 || options->json ||
+           options->html[0] != 0;
+}
+
+static void session_ask_again(const struct side *side, const struct server_state *before,
+                              struct result *result)
+{
+    struct server_state after;
+    server_stats_read(&side->target, &after);
+    server_stats_change(before, &after, &result->server);
+}
+
 int session_measure(struct session *session, struct side *side, const struct workload *workload,
                     const char *label)
 {
     struct phase phase;
+    struct steady warmup = {.enough = true};
     int err;
     if (side->plan.warmup_ns > 0) {
         err = phase_init_warmup(&phase, &side->plan, workload);
@@ -129,13 +146,21 @@ int session_measure(struct session *session, struct side *side, const struct wor
             return session_cannot(session, err);
         if (session_prelude(session, side, &phase, "warm-up") != 0)
             return -1;
+        warmup = session->result.length;
     }
     if (run_interrupted())
         return -1;
     err = phase_init_measure(&phase, &side->plan, workload);
     if (err != 0)
         return session_cannot(session, err);
-    return session_phase(session, side, &phase, label) == 0 ? 0 : SESSION_PARTIAL;
+    struct server_state before = {.known = false};
+    if (session_asks(session))
+        server_stats_read(&side->target, &before);
+    err = session_phase(session, side, &phase, label) == 0 ? 0 : SESSION_PARTIAL;
+    session->result.warmup = warmup;
+    if (err == 0 && before.known)
+        session_ask_again(side, &before, &session->result);
+    return err;
 }
 
 bool session_brief(const struct session *session)

@@ -29,6 +29,7 @@ static struct plan knee_plan(const struct side *side, const struct knee_step *st
     plan.rate = step->rate;
     plan.requests = UINT64_MAX;
     plan.duration_ns = plan.warmup_ns = duration_ns;
+    plan.until_steady = false;
     plan.drain_ns = plan.drain_ns < step->duration_ns ? plan.drain_ns : step->duration_ns;
     return plan;
 }

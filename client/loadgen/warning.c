@@ -10,6 +10,7 @@
 #include "client/loadgen/warning.h"
 
 #include <math.h>
+#include <string.h>
 
 const struct warning warning_table[WARNING_COUNT] = {
 #define WARNING(id, name, condition, text) {name, text},
@@ -37,6 +38,13 @@ static bool warning_unexpected_hits(const struct plan *plan, const struct result
     if (!plan->expects_hits || reads <= 0)
         return plan->expects_hits && workload_has(result->workload, SHAPE_FINDS);
     return fabs(result_hit_share(result) - p) > 0.01 + 3 * sqrt(p * (1 - p) / reads);
+}
+
+/* Does the server promise something else than it is said to? */
+static bool warning_promise_differs(const struct plan *plan, const struct result *result)
+{
+    const char *said = plan->durability, *says = result->server.durability;
+    return said != NULL && said[0] != 0 && says[0] != 0 && strcmp(said, says) != 0;
 }
 
 void warning_check(const struct plan *plan, const struct result *result,

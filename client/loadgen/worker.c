@@ -132,7 +132,7 @@ int worker_prepare(struct worker *worker, const struct phase *phase, const atomi
     hist_init(&worker->service);
     hist_init(&worker->first_byte);
     hist_init(&worker->slip);
-    worker->started = worker->due_ns = worker->digest = 0;
+    worker->started = worker->due_ns = worker->digest = worker->replies = 0;
     worker->late = false;
     worker->horizon = worker->mark_turns = 0;
     if (phase->rate > 0)
@@ -459,6 +459,7 @@ static int worker_record(struct worker *worker, struct conn *conn, enum driver_s
         return failure_set(&worker->failure, FAILURE_REPLY,
                            "the server sent a reply to a request that is not in flight");
     worker->in_flight--;
+    worker->replies++;
     if (status == DRIVER_ERROR) {
         if (counts->errors == 0)
             worker_keep_error(worker, reply->text);

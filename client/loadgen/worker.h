@@ -74,6 +74,7 @@ struct worker {
     struct hist service;                /* ns from sending to the reply; open loop only */
     struct hist first_byte;             /* ns from sending to the first byte of the reply */
     struct hist slip; /* ns from the intended start to sending, where a connection was free */
+    uint64_t replies; /* all of them; each step of a sequence is one */
     uint64_t digest;  /* of the requests; see phase_digest */
     struct cpu_thread cpu;
     char first_error[WORKER_ERROR_SIZE];   /* "" if there was none */

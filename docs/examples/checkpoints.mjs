@@ -2,7 +2,7 @@
 //
 // An agent that can be killed at any moment and goes on where it was.
 //
-//     npm install @msgpack/msgpack
+//     npm install
 //     node checkpoints.mjs [HOST:PORT] [SESSION]    (127.0.0.1:7420, "weather")
 //
 // It needs a running cairnd. Stop it with Ctrl-C and start it again: tools whose results are stored

@@ -149,6 +149,9 @@ bool ckpt_checksum_holds(struct bytes value, struct bytes ns, struct bytes id);
 const struct record *ckpt_find(struct ckpt_session *s, const struct ckpt_key *key);
 MUST_USE int ckpt_put(struct ckpt_session *s, const struct ckpt_key *key, bool text,
                       struct bytes value);
+/* Watches are told this of the key, which is copied. */
+MUST_USE int ckpt_note(struct ckpt_session *s, const struct record_key *key, bool text,
+                       enum event event);
 /* Plan the deletion of a record found by an iterator or ckpt_find. */
 MUST_USE int ckpt_del(struct ckpt_session *s, const struct record *record);
 
@@ -168,7 +171,7 @@ MUST_USE int ckpt_release(struct ckpt_session *s, struct bytes ns, const struct 
 
 /* What of a checkpoint is replied. */
 struct ckpt_show {
-    bool state, blobs, writes;
+    bool state, blobs, writes, notes;
     const struct arg *channels; /* an array: of blobs and writes only these; NULL: all */
 };
 

@@ -18,8 +18,14 @@ static const char *args_letter_text(char letter)
         return "a version: a number, or 1 to 255 bytes";
     case 't':
         return "a type of at most 255 bytes";
+    case 'n':
+        return "a name of 1 to 255 bytes";
     case 'b':
         return "str or bin";
+    case 'o':
+        return "str, bin or nil";
+    case 'u':
+        return "an integer from 0";
     default:
         return "an integer of 32 bits";
     }
@@ -37,8 +43,14 @@ static bool args_fits(char letter, const struct mp *mp)
     case 'c':
     case 't':
         return args_is_text(mp, 0, CKPT_ID_MAX);
+    case 'n':
+        return args_is_text(mp, 1, CKPT_ID_MAX);
     case 'b':
         return args_is_text(mp, 0, SIZE_MAX);
+    case 'o':
+        return mp->kind == MP_NIL || args_is_text(mp, 0, SIZE_MAX);
+    case 'u':
+        return mp->kind == MP_UINT;
     case 'v':
         return mp->kind == MP_UINT || mp->kind == MP_SINT || mp->kind == MP_FLOAT ||
                args_is_text(mp, 1, CKPT_ID_MAX);

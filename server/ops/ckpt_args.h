@@ -8,9 +8,9 @@
 #include "server/ops/ckpt.h"
 
 /* An array of [..] whose elements are told by `shape`, a letter each: c channel (0 to CKPT_ID_MAX
- * bytes), v version (a number, or 1 to CKPT_ID_MAX bytes), t type (0 to CKPT_ID_MAX bytes), b
- * bytes,
- * i integer of 32 bits. 0, or an error with ctx->problem. Absent is fine. */
+ * bytes), n name (1 to CKPT_ID_MAX bytes), v version (a number, or 1 to CKPT_ID_MAX bytes), t type
+ * (0 to CKPT_ID_MAX bytes), b bytes, o bytes or nil, i integer of 32 bits, u integer from 0. 0,
+ * or an error with ctx->problem. Absent is fine. */
 MUST_USE int ckpt_check_rows(struct op_ctx *ctx, const struct arg *arg, const char *what,
                              const char *shape);
 

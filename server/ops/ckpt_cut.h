@@ -2,8 +2,8 @@
  *
  * Cutting bytes into pieces where their content says so, so that two strings of bytes that have a
  * long part in common have pieces in common, wherever that part stands: FastCDC (Xia et al.,
- * "FastCDC: a Fast and Efficient Content-Defined Chunking Approach for Data Deduplication",
- * USENIX ATC 2016).
+ * "FastCDC: a Fast and Efficient Content-Defined Chunking Approach for Data Deduplication", USENIX
+ * ATC 2016).
  *
  * Where it cuts is no part of any format: pieces that were cut in another way are read as well.
  */

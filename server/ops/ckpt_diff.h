@@ -4,10 +4,10 @@
  * own, in order; ranges of the old go forward only.
  *
  * Two MessagePack values are walked side by side: what is equal at the same place of maps and
- * arrays is common, at whatever depth; elements that were put in or taken out are looked for a
- * few elements on. Bodies of strings, and bytes that are not MessagePack, are compared from both
- * ends and at the same offset in between. It is no shortest difference: it takes time in
- * proportion to the bytes, also if somebody tries to make it slow.
+ * arrays is common, at whatever depth; elements that were put in or taken out are looked for a few
+ * elements on. Bodies of strings, and bytes that are not MessagePack, are compared from both ends
+ * and at the same offset in between. It is no shortest difference: it takes time in proportion to
+ * the bytes, also if somebody tries to make it slow.
  */
 #pragma once
 

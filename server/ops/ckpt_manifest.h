@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Manifests: how to put a state together. A state is the parts of its manifest, one behind the
- * other.
+ * Manifests: how to put a state together, part by part.
  *
- *   manifest | format u8 = 1 | depth u8 | state size | base, 16 bytes: only if depth > 0 |
- * part... |
+ *   manifest | format u8 = 1 | depth u8 | state size | base, 16 bytes: only if depth > 0 | part ...
  *   part     | size * 4 + 0 | bytes             |   bytes: they stand here
  *            | size * 4 + 1 | hash, 16 bytes    |   a piece, whole
  *            | size * 4 + 2 | skip              |   a range of the state of the base, `skip` bytes
@@ -12,8 +10,8 @@
  *
  * Numbers without a width are unsigned LEB128: 7 bits a byte, lowest first, the highest bit set on
  * all but the last. depth: how many manifests are below this one; the base has one less, so a chain
- * ends. Ranges go forward only, so putting a state together takes one walk over its base's.
- * Bytes on the disk are not trusted: ckpt_manifest_next refuses what does not add up.
+ * ends. Ranges go forward only, so putting a state together takes one walk over its base's. Bytes
+ * on the disk are not trusted: ckpt_manifest_next refuses what does not add up.
  */
 #pragma once
 

@@ -218,5 +218,7 @@ int ckpt_plan(struct ckpt_session *s, struct ckpt_id ns, struct ckpt_id id,
     if (err == 0 && there != NULL && ckpt_decode(record_value(there), &old) == 0)
         err = ckpt_release(s, ns.bytes, &old);
     s->checkpoints += there == NULL;
-    return err != 0 ? err : ckpt_put(s, &key, id.text, encoded);
+    if (err == 0)
+        err = ckpt_put(s, &key, id.text, encoded);
+    return err != 0 || there != NULL ? err : ckpt_note(s, &key.key, id.text, EVENT_created);
 }

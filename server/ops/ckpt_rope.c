@@ -58,8 +58,8 @@ static int rope_push(struct ckpt_rope *rope, struct bytes slice)
     return err;
 }
 
-/* Step over `size` bytes, and add the slices to `to`, which has room for all that are left.
- * False if there are fewer bytes. */
+/* Step over `size` bytes, and add the slices to `to`, which has room for all that are left. False
+ * if there are fewer bytes. */
 static bool rope_step(struct rope_cursor *cursor, uint64_t size, struct bytes *to, size_t *count)
 {
     const struct bytes *slice = cursor->rope->slices + cursor->slice;
@@ -129,8 +129,10 @@ static int rope_make(const struct rope_source *source, struct ckpt_manifest mani
     struct rope_cursor cursor = {.rope = base};
     struct ckpt_part part;
     int err = 0, more = 0;
+    uint64_t bytes = (uint64_t)(manifest.end - manifest.at);
     rope->count = 0;
     while (err == 0 && (more = ckpt_manifest_next(&manifest, &part)) == 1) {
+        bytes += part.type == CKPT_PART_PIECE ? part.size : 0;
         if (part.type == CKPT_PART_RANGE)
             err = rope_push_range(rope, &cursor, part.skip, part.size);
         else if (part.type == CKPT_PART_PIECE)
@@ -138,16 +140,15 @@ static int rope_make(const struct rope_source *source, struct ckpt_manifest mani
         else
             err = rope_push(rope, part.bytes);
     }
+    rope->on_top_bytes = manifest.depth > 0 ? base->on_top_bytes + bytes : 0;
     return err != 0 ? err : more;
 }
 
-/* The manifests of a chain, from the first down; *out_bytes: of all. */
+/* The manifests of a chain, from the first down. */
 static int rope_find_chain(const struct rope_source *source, struct bytes hash,
-                           struct ckpt_manifest chain[static CKPT_DEPTH_MAX + 1],
-                           uint64_t *out_bytes)
+                           struct ckpt_manifest chain[static CKPT_DEPTH_MAX + 1])
 {
     struct bytes content;
-    *out_bytes = 0;
     for (unsigned n = 0;; n++) {
         int err = rope_find(source, CKPT_MANIFEST, hash, &content);
         if (err == 0)
@@ -156,7 +157,6 @@ static int rope_find_chain(const struct rope_source *source, struct bytes hash,
             err = ERR_DATA_DAMAGED;
         if (err != 0)
             return err;
-        *out_bytes += content.size;
         if (chain[n].depth == 0)
             return 0;
         hash = chain[n].base;
@@ -169,8 +169,7 @@ int ckpt_rope_load(const struct ckpt_space *space, struct bytes hash, struct ckp
     struct ckpt_manifest chain[CKPT_DEPTH_MAX + 1];
     struct rope_source source = {space, hasher};
     struct ckpt_rope base = {0};
-    uint64_t bytes;
-    int err = rope_find_chain(&source, hash, chain, &bytes);
+    int err = rope_find_chain(&source, hash, chain);
     if (err != 0)
         return err;
     for (unsigned n = chain[0].depth + 1; n-- > 0 && err == 0;) {
@@ -182,7 +181,6 @@ int ckpt_rope_load(const struct ckpt_space *space, struct bytes hash, struct ckp
     ckpt_rope_deinit(&base);
     rope->size = chain[0].size;
     rope->depth = chain[0].depth;
-    rope->chain_bytes = bytes;
     return err;
 }
 

@@ -12,9 +12,10 @@ struct ckpt_rope {
     struct bytes
         *slices; /* views: until something is planned for their records, or the lock ends */
     size_t count, capacity;
-    uint64_t size;        /* of the state */
-    unsigned depth;       /* manifests below the first */
-    uint64_t chain_bytes; /* of all manifests of the chain */
+    uint64_t size;  /* of the state */
+    unsigned depth; /* manifests below the first */
+    /* Of the manifests on top of the full one, and of the pieces they name. */
+    uint64_t on_top_bytes;
 };
 
 /* Fill an empty rope (all zero) with the state of a manifest. hasher: check all hashes as well, or

@@ -241,6 +241,16 @@ int ckpt_put(struct ckpt_session *s, const struct ckpt_key *key, bool text, stru
     return err;
 }
 
+int ckpt_note(struct ckpt_session *s, const struct record_key *key, bool text, enum event event)
+{
+    struct record_key kept = *key;
+    if (!feed_is_on(s->ctx->store->feed))
+        return 0;
+    int err = txn_keep(s->ctx->txn, key->bytes, &kept.bytes);
+    return err != 0 ? err
+                    : txn_note(s->ctx->txn, &kept, text, store_hash(s->ctx->store, &kept), event);
+}
+
 int ckpt_del(struct ckpt_session *s, const struct record *record)
 {
     struct record_key key = {record_run(record), record_kind_of(record), record_key_bytes(record)};

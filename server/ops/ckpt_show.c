@@ -9,7 +9,7 @@
 #include "proto/pack.h"
 #include "server/ops/ckpt_args.h"
 
-enum { SHOW_FIELDS = 13, SHOW_STATE = 1, SHOW_BLOBS = 1, SHOW_WRITES = 1 };
+enum { SHOW_FIELDS = 13 };
 
 bool ckpt_read_version(struct mp_reader *reader, struct bytes *out_channel,
                        uint8_t out_version[static CKPT_VERSION_MAX], size_t *out_size)
@@ -91,8 +91,9 @@ static struct bytes show_write_channel(struct bytes value)
     return channel;
 }
 
-static void show_writes(struct ckpt_session *s, struct bytes ns, struct bytes id,
-                        const struct ckpt_show *show)
+/* All writes or notes of a checkpoint, as they are stored. */
+static void show_range(struct ckpt_session *s, enum record_kind kind, struct bytes ns,
+                       struct bytes id, const struct ckpt_show *show)
 {
     const struct partition *partition = txn_partition_at(s->ctx->txn, s->hash);
     struct reply *reply = s->ctx->reply;
@@ -100,12 +101,12 @@ static void show_writes(struct ckpt_session *s, struct bytes ns, struct bytes id
     const struct record *record;
     struct ckpt_key key;
     struct omap_iter iter;
-    ckpt_of_key(s, KIND_write, ns, id, &key);
+    ckpt_of_key(s, kind, ns, id, &key);
     omap_seek(&partition->order, &key.key, &iter);
     while ((record = omap_next(&iter)) != NULL && record_run(record) == key.key.run &&
-           record_kind_of(record) == KIND_write &&
+           record_kind_of(record) == kind &&
            bytes_start_with(record_key_bytes(record), key.key.bytes)) {
-        if (!show_wants(show, show_write_channel(record_value(record))))
+        if (kind == KIND_write && !show_wants(show, show_write_channel(record_value(record))))
             continue;
         reply_value(reply, record_value(record));
         shown++;
@@ -239,7 +240,8 @@ int ckpt_reply(struct ckpt_session *s, const struct record *record, const struct
     if (!ckpt_key_parts(record_key_bytes(record), &ns, &id) ||
         ckpt_decode(record_value(record), &v) != 0)
         return ckpt_damaged(s->ctx, "a checkpoint");
-    reply_map(reply, SHOW_FIELDS + (unsigned)show->state + show->blobs + show->writes);
+    reply_map(reply,
+              SHOW_FIELDS + (unsigned)show->state + show->blobs + show->writes + show->notes);
     show_fields(s, record, ns, id, &v);
     if (show->state) {
         scratch->size = 0;
@@ -253,7 +255,11 @@ int ckpt_reply(struct ckpt_session *s, const struct record *record, const struct
     }
     if (show->writes && err == 0) {
         reply_key(reply, "writes");
-        show_writes(s, ns, id, show);
+        show_range(s, KIND_write, ns, id, show);
+    }
+    if (show->notes && err == 0) {
+        reply_key(reply, "notes");
+        show_range(s, KIND_note, ns, id, show);
     }
     return err;
 }

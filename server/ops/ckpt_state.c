@@ -6,12 +6,11 @@
  *                                 diff --> manifest on top of it, if that is worth it
  *   state ------------------------'   `--> full manifest, cut by content, otherwise
  *                                             '--> hash: is it there? one reference more
- *                                                        else: the pieces it names, its base,
- * itself
+ *                                                        else: it, and what it names
  *
- * Invariants
- *   1. Whoever plans a manifest plans one reference to everything it names, once; whoever finds it
- *   there plans none but the one to it. 2. A manifest is only planned with what it names.
+ * Invariant
+ *   Whoever plans a manifest plans a reference to everything it names, each time it does; whoever
+ *   finds it there plans none but the one to it.
  *
  * Threads: the partition of the group is locked by space->txn.
  * Failures: planning may run out of memory; giving the transaction up undoes everything.
@@ -35,7 +34,8 @@ struct state_plan {
     struct bytes state;
     struct bytes previous; /* hash, or none */
     struct ckpt_hasher hasher;
-    struct buf manifest; /* content */
+    struct buf manifest;  /* content */
+    uint64_t piece_bytes; /* of the pieces it names */
     uint64_t new_bytes;
 };
 
@@ -56,6 +56,7 @@ static int plan_add_pieces(struct state_plan *plan, struct bytes bytes)
         struct bytes piece = {bytes.data, ckpt_cut(bytes)};
         struct ckpt_part part = {CKPT_PART_PIECE, piece.size, 0, {hash, sizeof hash}};
         bytes = (struct bytes){bytes.data + piece.size, bytes.size - piece.size};
+        plan->piece_bytes += piece.size;
         err = ckpt_hasher_make(&plan->hasher, piece, hash);
         if (err == 0)
             err = ckpt_manifest_add(&plan->manifest, &part);
@@ -88,8 +89,7 @@ static int plan_runs(struct state_plan *plan, const struct ckpt_diff *diff)
     return err;
 }
 
-/* A manifest on top of the previous one, which is `rope`. *out_worth false: a full one is
- * better. */
+/* A manifest on top of the previous one, which is `rope`. *out_worth false: rather a full one. */
 static int plan_on_top(struct state_plan *plan, const struct ckpt_rope *rope, struct bytes old,
                        bool *out_worth)
 {
@@ -100,7 +100,8 @@ static int plan_on_top(struct state_plan *plan, const struct ckpt_rope *rope, st
             ckpt_manifest_begin(&plan->manifest, rope->depth + 1, plan->state.size, plan->previous);
         if (err == 0)
             err = plan_runs(plan, &diff);
-        *out_worth = rope->chain_bytes + plan->manifest.size <= plan->state.size;
+        *out_worth =
+            rope->on_top_bytes + plan->manifest.size + plan->piece_bytes <= plan->state.size;
     }
     ckpt_diff_deinit(&diff);
     return err;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Walks from new to old: see ckpt_walk.h.
+ * Walks from new to old, or from old to new: see ckpt_walk.h.
  *
  *   slice   lock, seek behind the last record, up to CKPT_WALK_SLICE records, unlock
  *
@@ -21,7 +21,7 @@ enum { WALK_SLICE_BYTES = 256 * 1024 };
 static void walk_init(struct ckpt_walk *walk, struct op_ctx *ctx)
 {
     walk->ctx = ctx;
-    walk->by_id = walk->of_session = false;
+    walk->by_id = walk->up = walk->of_session = false;
     walk->begun = walk->more = walk->ended = walk->locked = false;
     walk->session = walk->ns = walk->low = BYTES_NONE;
     walk->to = UINT64_MAX;
@@ -77,6 +77,16 @@ int ckpt_walk_begin_session(struct ckpt_walk *walk, struct op_ctx *ctx, struct b
     return walk_number_cursor(walk, cursor);
 }
 
+void ckpt_walk_begin_session_up(struct ckpt_walk *walk, struct op_ctx *ctx, struct bytes session,
+                                uint64_t number)
+{
+    walk_init(walk, ctx);
+    walk->index = INDEX_ckpt_of_session;
+    walk->of_session = walk->up = true;
+    walk->session = session;
+    walk->to = number;
+}
+
 int ckpt_walk_begin_ns(struct ckpt_walk *walk, struct op_ctx *ctx, struct bytes session,
                        struct bytes ns, struct bytes after, struct bytes before,
                        const struct arg *cursor)
@@ -122,10 +132,11 @@ static struct index_key walk_index_key(const struct ckpt_walk *walk)
                               .key = {walk->id, walk->id_size}};
 }
 
-/* Move a head to the next older record. False: there is none. */
+/* Move a head to the next record. False: there is none. */
 static bool walk_step(struct ckpt_walk *walk, unsigned head)
 {
-    const struct record *record = omap_previous(&walk->heads[head].iter);
+    struct omap_iter *iter = &walk->heads[head].iter;
+    const struct record *record = walk->up ? omap_next(iter) : omap_previous(iter);
     walk->heads[head].record = record;
     if (record == NULL)
         return false;
@@ -240,7 +251,7 @@ int ckpt_walk_next(struct ckpt_walk *walk, const struct record **out_record)
     unsigned head = walk_newest(walk);
     const struct record *record = walk->heads[head].record;
     struct bytes ns, id;
-    walk->to = walk->heads[head].number;
+    walk->to = walk->heads[head].number + walk->up;
     if (walk->by_id && ckpt_key_parts(record_key_bytes(record), &ns, &id))
         walk_set_id(walk, id);
     else if (walk->index == INDEX_session_of_run)

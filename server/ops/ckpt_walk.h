@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Walks from the newest to the oldest record of an index or of a namespace, a slice under lock at a
- * time.
+ * time; of a session also from the oldest to the newest.
  *
  *   begin --> next ... --> (cursor) --> end
  *
@@ -17,11 +17,12 @@ enum { CKPT_WALK_SLICE = 128, CKPT_WALK_CURSOR = 1 + CKPT_ID_MAX + 1 };
 struct ckpt_walk {
     struct op_ctx *ctx;
     bool by_id; /* records of one namespace by id; else of an index by number */
+    bool up;    /* from old to new */
     enum index_id index;
     bool of_session;
     struct bytes session, ns; /* of the request */
     struct bytes low;         /* by_id: only ids > this */
-    uint64_t to;              /* by number: only those below this */
+    uint64_t to;              /* by number: only those below this; up: not below this */
     bool begun, more, ended;
     bool locked;
     unsigned left;   /* of the slice */
@@ -46,6 +47,9 @@ MUST_USE int ckpt_walk_begin_run(struct ckpt_walk *walk, struct op_ctx *ctx, enu
 /* All checkpoints of a session. */
 MUST_USE int ckpt_walk_begin_session(struct ckpt_walk *walk, struct op_ctx *ctx,
                                      struct bytes session, const struct arg *cursor);
+/* The same from old to new, those with at least this number. */
+void ckpt_walk_begin_session_up(struct ckpt_walk *walk, struct op_ctx *ctx, struct bytes session,
+                                uint64_t number);
 /* Those of one namespace, by id: after < id < before (BYTES_NONE: no bound). */
 MUST_USE int ckpt_walk_begin_ns(struct ckpt_walk *walk, struct op_ctx *ctx, struct bytes session,
                                 struct bytes ns, struct bytes after, struct bytes before,

@@ -62,7 +62,7 @@ static int one_open_existing(struct op_ctx *ctx, const struct arg *session, cons
 
 int op_ckpt_get(struct op_ctx *ctx, const struct args_ckpt_get *a)
 {
-    static const struct ckpt_show show = {true, true, true, NULL};
+    static const struct ckpt_show show = {true, true, true, false, NULL};
     struct one one;
     int err = one_open(ctx, &a->session, &a->ns, &a->id, 0, &one);
     if (err == 0 && one.record == NULL)
@@ -118,7 +118,7 @@ static void history_cursor(struct reply *reply, uint64_t steps, struct bytes id)
 static int history_page(struct op_ctx *ctx, const struct args_ckpt_history *a, struct one *one,
                         uint64_t limit, uint64_t steps)
 {
-    const struct ckpt_show show = {true, true, true, &a->channels};
+    const struct ckpt_show show = {true, true, true, false, &a->channels};
     struct reply *reply = ctx->reply;
     size_t items = 0, mark = reply_array_open(reply);
     struct bytes parent = BYTES_NONE;
@@ -204,6 +204,8 @@ int op_ckpt_restore(struct op_ctx *ctx, const struct args_ckpt_restore *a)
         return err;
     reply_value(ctx->reply, buf_bytes(scratch));
     err = note_put(&one, store_next_number(ctx->store, 1), "restored", BYTES_NONE, NULL);
+    if (err == 0)
+        err = ckpt_note(&one.s, &one.key.key, record_is_text(one.record), EVENT_restored);
     if (err == 0)
         err = ckpt_close(&one.s);
     if (err == 0)

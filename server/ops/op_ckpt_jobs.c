@@ -115,10 +115,11 @@ static void jobs_views(struct ckpt_job *self)
 {
     const uint8_t *at = self->text.data;
     struct bytes *views[] = {&self->session, &self->ns, &self->tags, &self->run_ids};
-    for (size_t i = 0; i < LENGTH_OF(views); i++) {
-        views[i]->data = at;
-        at += views[i]->size;
-    }
+    for (size_t i = 0; i < LENGTH_OF(views); i++)
+        if (views[i]->size > 0) {
+            views[i]->data = at;
+            at += views[i]->size;
+        }
 }
 
 static struct ckpt_job *jobs_create(const struct arg *session, const struct arg *ns,
@@ -416,11 +417,33 @@ static int jobs_sweep(struct ckpt_job *self, struct op_ctx *ctx, bool *out_done)
     return err;
 }
 
+/* Tell who watches that it is done. */
+static int jobs_compacted(struct ckpt_job *self, struct op_ctx *ctx)
+{
+    struct arg session = {.present = true, .text = true, .bytes = self->session};
+    struct ckpt_session s;
+    struct txn txn;
+    ctx->txn = &txn;
+    txn_init(&txn, ctx->store, ctx->env->now_ms);
+    int err = ckpt_open(ctx, &session, 0, &s);
+    if (err == 0 && s.record != NULL) {
+        err = ckpt_close(&s);
+        if (err == 0)
+            err = ckpt_note(&s, &s.key, s.text, EVENT_compacted);
+        if (err == 0)
+            (void)txn_commit(&txn);
+    }
+    txn_deinit(&txn);
+    return err;
+}
+
 static int jobs_compact(struct ckpt_job *self, struct op_ctx *ctx, bool *out_done)
 {
     bool done = false;
-    if (!self->marking)
-        return jobs_sweep(self, ctx, out_done);
+    if (!self->marking) {
+        int err = jobs_sweep(self, ctx, out_done);
+        return err == 0 && *out_done && self->deleted > 0 ? jobs_compacted(self, ctx) : err;
+    }
     int err = jobs_mark(self, ctx, &done);
     if (err != 0 || !done)
         return err;

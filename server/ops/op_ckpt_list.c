@@ -40,7 +40,7 @@ static int list_check(struct list *list)
     if (err == 0 && list->filtered)
         err = filter_compile(&list->filter, a->filter.bytes, ctx->problem);
     bool all = a->with_state.present && a->with_state.boolean;
-    list->show = (struct ckpt_show){all, all, all, NULL};
+    list->show = (struct ckpt_show){all, all, all, false, NULL};
     return err;
 }
 

@@ -5,6 +5,8 @@
  * Threads: any loop; the partition of the session is locked throughout.
  * Failures: nothing is changed.
  */
+#include "server/ops/op_ckpt_save.h"
+
 #include "common/err.h"
 #include "proto/pack.h"
 #include "proto/rpc.h"
@@ -80,7 +82,7 @@ static int save_own_versions(struct bytes blobs, struct buf *out)
 
 /* ---- a checkpoint ---- */
 
-static int save_check(struct op_ctx *ctx, const struct args_ckpt_save *a)
+int op_ckpt_save_check(struct op_ctx *ctx, const struct args_ckpt_save *a)
 {
     int err = ckpt_check_ids(ctx, &a->tags, "tags", CKPT_TAGS_MAX);
     if (err == 0)
@@ -144,15 +146,17 @@ static int save_parts(struct save_parts *parts, const struct args_ckpt_save *a)
 
 static struct bytes save_part(const struct save_parts *parts, int i)
 {
+    if (parts->buf.size == 0)
+        return BYTES_NONE;
     return (struct bytes){parts->buf.data + parts->at[i], parts->at[i + 1] - parts->at[i]};
 }
 
-static struct ckpt_value save_value(const struct ckpt_session *s, const struct args_ckpt_save *a,
-                                    const struct save_parts *parts, uint64_t number)
+static struct ckpt_value save_value(const struct args_ckpt_save *a, const struct save_parts *parts,
+                                    uint64_t number, uint64_t created_at)
 {
     return (struct ckpt_value){
         .number = number,
-        .created_at = (uint64_t)s->ctx->env->now_ms,
+        .created_at = created_at,
         .parent = save_part(parts, 0),
         .message = save_part(parts, 1),
         .tags = save_arg(&a->tags, save_none),
@@ -164,15 +168,34 @@ static struct ckpt_value save_value(const struct ckpt_session *s, const struct a
     };
 }
 
+int op_ckpt_save_plan(struct ckpt_session *s, const struct args_ckpt_save *a, struct ckpt_id ns,
+                      struct ckpt_id id, uint64_t number, uint64_t created_at)
+{
+    struct save_parts parts = {{0}, {0}};
+    int err = save_parts(&parts, a);
+    if (err == 0) {
+        struct ckpt_value value = save_value(a, &parts, number, created_at);
+        err = ckpt_plan(s, ns, id, &value, save_arg(&a->blobs, save_none));
+    }
+    buf_deinit(&parts.buf);
+    return err;
+}
+
+uint64_t op_ckpt_save_number(struct ckpt_session *s)
+{
+    uint64_t number = s->spare != 0 ? s->spare : store_next_number(s->ctx->store, 1);
+    s->spare = 0;
+    return number;
+}
+
 /* Plan one checkpoint. */
 static int save_entry(struct ckpt_session *s, const struct args_ckpt_save *a,
                       struct save_result *out)
 {
     struct op_ctx *ctx = s->ctx;
-    struct save_parts parts = {{0}, {0}};
     struct ckpt_id ns, parent;
     *out = (struct save_result){0};
-    int err = save_check(ctx, a);
+    int err = op_ckpt_save_check(ctx, a);
     if (err == 0)
         err = ckpt_id_arg(ctx, &a->ns, "ns", &ns);
     if (err == 0)
@@ -186,18 +209,12 @@ static int save_entry(struct ckpt_session *s, const struct args_ckpt_save *a,
         return err;
     if (a->ttl_ms.present)
         s->ttl_ms = a->ttl_ms.uint;
-    out->number = s->spare != 0 ? s->spare : store_next_number(ctx->store, 1);
-    s->spare = 0;
+    out->number = op_ckpt_save_number(s);
     if (!a->id.present) {
         save_make_id(s, out->number, out->made);
         out->id = (struct ckpt_id){{(const uint8_t *)out->made, SAVE_ID_SIZE}, true};
     }
-    err = save_parts(&parts, a);
-    struct ckpt_value value = save_value(s, a, &parts, out->number);
-    if (err == 0)
-        err = ckpt_plan(s, ns, out->id, &value, save_arg(&a->blobs, save_none));
-    buf_deinit(&parts.buf);
-    return err;
+    return op_ckpt_save_plan(s, a, ns, out->id, out->number, (uint64_t)ctx->env->now_ms);
 }
 
 /* Returns where the version belongs; 0: it is there. */

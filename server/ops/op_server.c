@@ -70,10 +70,11 @@ static void server_write_hello(struct op_ctx *ctx)
     reply_key(reply, "durability");
     reply_text(reply, durability_name(ctx->store->durability));
     reply_key(reply, "features");
-    reply_array(reply, 3);
+    reply_array(reply, 4);
     reply_text(reply, "kv");
     reply_text(reply, "batch");
     reply_text(reply, "run");
+    reply_text(reply, "watch");
     reply_key(reply, "limits");
     server_write_limits(ctx);
 }

@@ -10,18 +10,23 @@
 static int op_watch_kind(struct op_ctx *ctx, const struct arg *kind, enum record_kind *out_kind)
 {
     *out_kind = kind->present ? record_kind_find(kind->bytes) : KIND_kv;
-    if (*out_kind != KIND_NONE)
+    if (*out_kind == KIND_kv || *out_kind == KIND_run || *out_kind == KIND_session ||
+        *out_kind == KIND_ckpt)
         return 0;
     return problem_set(ctx->problem, ERR_BAD_ARGUMENT,
-                       "watch.open: no kind of records has this name; docs/watch.md lists them");
+                       "watch.open: 'kind' must be kv, run, session or ckpt");
 }
 
-static int op_watch_check(struct op_ctx *ctx, const struct args_watch_open *a)
+static int op_watch_check(struct op_ctx *ctx, const struct watch_options *options)
 {
     uint64_t max = ctx->env->limits->watches;
-    if (a->history.present && !a->from_version.present)
+    const char *name = ctx->request->op->name;
+    if (options->history_given && !options->resume)
+        return problem_set(ctx->problem, ERR_BAD_ARGUMENT, "%s: 'history' goes with 'from_version'",
+                           name);
+    if (options->values && (options->kind == KIND_session || options->kind == KIND_ckpt))
         return problem_set(ctx->problem, ERR_BAD_ARGUMENT,
-                           "watch.open: 'history' goes with 'from_version'");
+                           "%s: 'values' are for kv; ckpt.get has those of checkpoints", name);
     if (ctx->session->n_watches >= max)
         return problem_set(ctx->problem, ERR_LIMIT_EXCEEDED,
                            "the connection has limits.watches (%llu) watches; close some",
@@ -29,25 +34,15 @@ static int op_watch_check(struct op_ctx *ctx, const struct args_watch_open *a)
     return 0;
 }
 
-int op_watch_open(struct op_ctx *ctx, const struct args_watch_open *a)
+/* Open it in the run of the request, and answer. */
+static int op_watch_begin(struct op_ctx *ctx, struct watch_options *options)
 {
     const struct arg *run = &ctx->request->all.run;
-    struct watch_options options = {
-        .run = run->present ? run->bytes : session_run_name(ctx->session),
-        .prefix = a->prefix.present ? a->prefix.bytes : BYTES_NONE,
-        .resume = a->from_version.present,
-        .from_version = a->from_version.present ? a->from_version.uint : 0,
-        .history_given = a->history.present,
-        .history = a->history.present ? a->history.uint : 0,
-        .limited = a->credit.present,
-        .credit = a->credit.present ? a->credit.uint : 0,
-        .values = a->values.present && a->values.boolean};
     struct watch *watch;
-    int err = op_watch_kind(ctx, &a->kind, &options.kind);
+    options->run = run->present ? run->bytes : session_run_name(ctx->session);
+    int err = op_watch_check(ctx, options);
     if (err == 0)
-        err = op_watch_check(ctx, a);
-    if (err == 0)
-        err = watch_open(ctx->env, ctx->session, &options, &watch);
+        err = watch_open(ctx->env, ctx->session, options, &watch);
     if (err != 0)
         return err;
     reply_map(ctx->reply, 3);
@@ -58,6 +53,45 @@ int op_watch_open(struct op_ctx *ctx, const struct args_watch_open *a)
     reply_key(ctx->reply, "history");
     reply_uint(ctx->reply, ctx->store->history);
     return 0;
+}
+
+static bool op_watch_is_set(const struct arg *arg)
+{
+    return arg->present && arg->boolean;
+}
+
+static uint64_t op_watch_uint(const struct arg *arg)
+{
+    return arg->present ? arg->uint : 0;
+}
+
+int op_watch_open(struct op_ctx *ctx, const struct args_watch_open *a)
+{
+    struct watch_options options = {.prefix = a->prefix.present ? a->prefix.bytes : BYTES_NONE,
+                                    .exact = op_watch_is_set(&a->exact),
+                                    .resume = a->from_version.present,
+                                    .from_version = op_watch_uint(&a->from_version),
+                                    .history_given = a->history.present,
+                                    .history = op_watch_uint(&a->history),
+                                    .limited = a->credit.present,
+                                    .credit = op_watch_uint(&a->credit),
+                                    .values = op_watch_is_set(&a->values)};
+    int err = op_watch_kind(ctx, &a->kind, &options.kind);
+    return err != 0 ? err : op_watch_begin(ctx, &options);
+}
+
+int op_ckpt_subscribe(struct op_ctx *ctx, const struct args_ckpt_subscribe *a)
+{
+    struct watch_options options = {.prefix = a->session.present ? a->session.bytes : BYTES_NONE,
+                                    .kind = KIND_ckpt,
+                                    .exact = a->session.present,
+                                    .resume = a->from_version.present,
+                                    .from_version = op_watch_uint(&a->from_version),
+                                    .history_given = a->history.present,
+                                    .history = op_watch_uint(&a->history),
+                                    .limited = a->credit.present,
+                                    .credit = op_watch_uint(&a->credit)};
+    return op_watch_begin(ctx, &options);
 }
 
 int op_watch_credit(struct op_ctx *ctx, const struct args_watch_credit *a)

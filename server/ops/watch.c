@@ -26,6 +26,7 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+#include "server/ops/ckpt.h"
 #include "server/ops/dispatch.h"
 
 enum {
@@ -63,19 +64,15 @@ static bool watch_is_its_run(const struct watch *watch, const struct feed_item *
 static void watch_find_run(struct op_env *env, struct watch *watch)
 {
     struct feed *feed = env->store->feed;
-    struct feed_cursor cursor = watch->cursor;
-    const struct feed_item *item;
     struct run *run = run_find(env->store->runs, watch_run(watch));
     watch->run = run_id(run);
     run_unref(run);
-    if (!feed_drops_after(feed, cursor.after))
+    if (!feed_drops_after(feed, watch->cursor.after))
         return;
-    uint64_t end = feed_end(feed);
-    while (feed_next(feed, &env->watches.reader, &cursor, end, &item) == FEED_ITEM)
-        if (watch_is_its_run(watch, item)) {
-            watch->run = item->event == EVENT_dropped ? item->run : RUN_NOWHERE;
-            return;
-        }
+    const struct feed_item *item =
+        feed_find_run(feed, &env->watches.reader, watch->cursor, watch_run(watch));
+    if (item != NULL)
+        watch->run = item->event == EVENT_dropped ? item->run : RUN_NOWHERE;
 }
 
 /* Note that events are lost, besides those that the client does not know about yet. */
@@ -113,6 +110,7 @@ static struct watch *watch_create(struct session *session, const struct watch_op
     watch->size = size;
     watch->kind = (uint8_t)options->kind;
     watch->values = options->values;
+    watch->exact = options->exact;
     watch->limited = options->limited;
     watch->credit = options->credit;
     watch->run_size = options->run.size;
@@ -300,6 +298,21 @@ static bool watch_write_value(struct watch_page *page, const struct feed_item *i
     return same;
 }
 
+/* Of what a session owns: [session, ns, id]. */
+static void watch_write_key(struct reply *reply, const struct feed_item *item)
+{
+    struct bytes key = watch_item_key(item), ns, id;
+    if (item->kind != KIND_ckpt || !ckpt_key_parts(key, &ns, &id)) {
+        reply_bytes(reply, key, item->text);
+        return;
+    }
+    struct bytes session = group_name(key);
+    reply_array(reply, 3);
+    reply_bytes(reply, session, mp_utf8_valid(session));
+    reply_bytes(reply, ns, mp_utf8_valid(ns));
+    reply_bytes(reply, id, item->text);
+}
+
 static void watch_write(struct watch_page *page, const struct feed_item *item)
 {
     struct watch *watch = page->watch;
@@ -319,7 +332,7 @@ static void watch_write(struct watch_page *page, const struct feed_item *item)
     reply_key(reply, "run");
     reply_bytes(reply, run, mp_utf8_valid(run));
     reply_key(reply, "key");
-    reply_bytes(reply, key, item->text);
+    watch_write_key(reply, item);
     if (watch->values && watch_write_value(page, item) && reply->failed == 0)
         page->out->data[head]++; /* a map of 7 */
     page->n++;
@@ -327,13 +340,26 @@ static void watch_write(struct watch_page *page, const struct feed_item *item)
     watch->credit -= watch->credit > 0; /* of no more than there is: transactions are not divided */
 }
 
+/* Does this happen to the owner of what is watched, and to all that it owns? */
+static bool watch_is_of_owner(const struct watch *watch, const struct feed_item *item)
+{
+    return item->kind == record_kinds[watch->kind].owner &&
+           (item->event == EVENT_del || item->event == EVENT_expired ||
+            item->event == EVENT_compacted);
+}
+
 static bool watch_matches(const struct watch *watch, const struct feed_item *item)
 {
     if (item->kind == KIND_run && watch->kind != KIND_run)
         return item->event == EVENT_dropped && watch_is_its_run(watch, item);
-    if (item->kind != watch->kind || (item->run != watch->run && watch->kind != KIND_run))
+    struct bytes key = watch_item_key(item), prefix = watch_prefix(watch);
+    if (item->run != watch->run && watch->kind != KIND_run)
         return false;
-    return bytes_start_with(watch_item_key(item), watch_prefix(watch));
+    if (item->kind == watch->kind && record_kinds[item->kind].owner != KIND_none)
+        key = group_name(key);
+    else if (item->kind != watch->kind && !watch_is_of_owner(watch, item))
+        return false;
+    return watch->exact ? bytes_equal(key, prefix) : bytes_start_with(key, prefix);
 }
 
 /* The run got its number, or has lost it. */

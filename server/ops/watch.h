@@ -26,6 +26,7 @@ struct watch {
     uint32_t run;              /* number of the run at the cursor; RUN_NOWHERE: it is not there */
     uint8_t kind;
     bool values;
+    bool exact;       /* the prefix is all of the key; of what is owned: of the owner */
     bool limited;     /* it has a credit */
     bool parked;      /* the next event matches, and there is no credit for it */
     const char *lost; /* "gap", "lagged": there are events that the ring has lost, these, and the
@@ -55,7 +56,7 @@ struct watch_options {
     struct bytes run; /* name */
     struct bytes prefix;
     enum record_kind kind;
-    bool resume, limited, values;
+    bool resume, limited, values, exact;
     bool history_given;
     uint64_t from_version, history, credit;
 };

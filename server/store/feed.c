@@ -44,6 +44,7 @@ struct feed_chunk {
     bool in_ring;
     uint64_t number;
     uint64_t first_version, last_version; /* of its items; UINT64_MAX, 0: it has none */
+    atomic_bool runs;                     /* it has events about runs */
     uint8_t data[FEED_CHUNK] __attribute__((aligned(FEED_ALIGN)));
 };
 
@@ -141,6 +142,7 @@ static struct feed_chunk *feed_enter(struct feed *feed, uint64_t number)
     chunk->number = number;
     chunk->first_version = UINT64_MAX;
     chunk->last_version = 0;
+    atomic_store_explicit(&chunk->runs, false, memory_order_relaxed);
     feed->ring[number % feed->n_chunks] = chunk;
     feed->newest = number;
     feed->used = 0;
@@ -235,6 +237,8 @@ static void feed_put(struct feed *feed, uint64_t version, uint32_t index,
         chunk->first_version = version;
     chunk->last_version = version;
     feed->used += size;
+    if (key->kind == KIND_run)
+        atomic_store_explicit(&chunk->runs, true, memory_order_relaxed);
     if (event == EVENT_dropped)
         feed->drop_version = version;
 }
@@ -289,10 +293,15 @@ void feed_seek_end(struct feed *feed, struct feed_cursor *out_cursor)
 /* Under the lock: where the events behind a version begin, or shortly before. */
 static uint64_t feed_position(const struct feed *feed, uint64_t version)
 {
-    for (uint64_t number = feed->newest; number > feed->oldest; number--)
-        if (feed->ring[number % feed->n_chunks]->first_version <= version)
-            return number * FEED_CHUNK;
-    return feed->oldest * FEED_CHUNK;
+    uint64_t low = feed->oldest, high = feed->newest; /* the last that begins at it or before */
+    while (low < high) {
+        uint64_t middle = low + (high - low + 1) / 2;
+        if (feed->ring[middle % feed->n_chunks]->first_version <= version)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low * FEED_CHUNK;
 }
 
 bool feed_seek(struct feed *feed, uint64_t version, struct feed_cursor *out_cursor)
@@ -357,6 +366,37 @@ enum feed_result feed_next(struct feed *feed, struct feed_reader *reader,
         }
     }
     return FEED_END;
+}
+
+/* Go to the next chunk with events about runs, if this has none. */
+static void feed_skip_chunks(struct feed *feed, struct feed_reader *reader,
+                             struct feed_cursor *cursor, uint64_t end)
+{
+    while (cursor->position < end) {
+        uint64_t number = cursor->position / FEED_CHUNK;
+        if ((reader->held == NULL || reader->held->number != number) &&
+            !feed_hold(feed, reader, cursor))
+            continue;
+        if (atomic_load_explicit(&reader->held->runs, memory_order_relaxed))
+            return;
+        cursor->position = (number + 1) * FEED_CHUNK;
+    }
+}
+
+const struct feed_item *feed_find_run(struct feed *feed, struct feed_reader *reader,
+                                      struct feed_cursor cursor, struct bytes name)
+{
+    const struct feed_item *item;
+    uint64_t end = feed_end(feed);
+    while (true) {
+        feed_skip_chunks(feed, reader, &cursor, end);
+        enum feed_result result = feed_next(feed, reader, &cursor, end, &item);
+        if (result == FEED_END)
+            return NULL;
+        if (result == FEED_ITEM && item->kind == KIND_run &&
+            bytes_equal((struct bytes){item->key, item->key_size}, name))
+            return item;
+    }
 }
 
 bool feed_drops_after(struct feed *feed, uint64_t version)

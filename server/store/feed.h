@@ -116,6 +116,11 @@ MUST_USE enum feed_result feed_next(struct feed *feed, struct feed_reader *reade
                                     struct feed_cursor *cursor, uint64_t end,
                                     const struct feed_item **out_item);
 
+/* The first event about the run of this name behind the cursor, valid until the reader is used
+ * again; NULL: there is none. */
+const struct feed_item *feed_find_run(struct feed *feed, struct feed_reader *reader,
+                                      struct feed_cursor cursor, struct bytes name);
+
 /* Was a run dropped, by an event still in the ring, after this version? */
 bool feed_drops_after(struct feed *feed, uint64_t version);
 

@@ -221,11 +221,11 @@ int scan_visit(struct store *store, const struct run *run, struct scan *scan, in
     return 0;
 }
 
-static void scan_sweep(struct store *store, int64_t now_ms)
+static void scan_expire(struct store *store, int64_t now_ms)
 {
     enum { SWEEP_BUDGET = 1024 };
     for (unsigned i = 0; i < store->n_partitions; i++)
-        while (store_sweep(store, i, now_ms, SWEEP_BUDGET))
+        while (store_expire(store, i, now_ms, SWEEP_BUDGET))
             continue;
 }
 
@@ -236,7 +236,7 @@ int scan_count(struct store *store, const struct run *run, const struct scan *sc
     struct txn_set set = {0};
     struct txn txn;
     uint64_t count = 0;
-    scan_sweep(store, now_ms);
+    scan_expire(store, now_ms);
     txn_set_all(&set, store);
     txn_init(&txn, store, now_ms);
     int err = txn_lock_set(&txn, run, &set, 0);

@@ -195,19 +195,36 @@ int store_admit(struct store *store, struct partition *partition, uint64_t need)
     return 0;
 }
 
-bool store_sweep(struct store *store, unsigned index, int64_t now_ms, int budget)
+/* The partition is locked; takes what it did off *budget. */
+static void store_expire_some(struct store *store, struct partition *partition, int64_t now_ms,
+                              int *budget)
 {
-    struct partition *partition = &store->partitions[index];
     struct wheel_node *node;
-    partition_lock(partition);
-    while (budget > 0 && (node = wheel_pop_due(&partition->expiry, now_ms, &budget)) != NULL) {
+    while (*budget > 0 && (node = wheel_pop_due(&partition->expiry, now_ms, budget)) != NULL) {
         if (store_orphan(partition, record_of_wheel_node(node)) != 0) {
             wheel_add(&partition->expiry, node, node->at_ms); /* as expired as before: next time */
-            break;
+            return;
         }
         store_delete(store, partition, record_of_wheel_node(node), EVENT_expired);
         partition_count(&partition->figures.expired);
     }
+}
+
+bool store_expire(struct store *store, unsigned index, int64_t now_ms, int budget)
+{
+    struct partition *partition = &store->partitions[index];
+    partition_lock(partition);
+    store_expire_some(store, partition, now_ms, &budget);
+    store_account(store, partition);
+    partition_unlock(partition);
+    return budget <= 0;
+}
+
+bool store_sweep(struct store *store, unsigned index, int64_t now_ms, int budget)
+{
+    struct partition *partition = &store->partitions[index];
+    partition_lock(partition);
+    store_expire_some(store, partition, now_ms, &budget);
     group_reap(store, partition, &budget);
     store_account(store, partition);
     partition_unlock(partition);

@@ -92,6 +92,9 @@ void store_account(struct store *store, struct partition *partition);
 MUST_USE int store_admit(struct store *store, struct partition *partition, uint64_t need);
 
 /* Delete up to `budget` expired records of one partition. True if more may be due now. */
+bool store_expire(struct store *store, unsigned partition, int64_t now_ms, int budget);
+
+/* The same, and then records that nobody owns any more, of which there may be very many. */
 bool store_sweep(struct store *store, unsigned partition, int64_t now_ms, int budget);
 
 /* Any thread; takes no lock, so that watching the store never slows it. */

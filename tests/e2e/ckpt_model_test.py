@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Checkpoints against lib/ckpt_oracle.py: seeded random operations, with restarts, snapshots and
-kill -9 in between. What was not answered before a kill may have happened or not: each possibility
-is a world, and what is seen later decides among them.
+"""Checkpoints against lib/ckpt_oracle.py: seeded random operations, by several clients at once, and
+by one with restarts, snapshots and kill -9 in between. What was not answered before a kill may have
+happened or not: each possibility is a world, and what is seen later decides among them.
 
     ckpt_model_test.py --seed 7 --steps 20000 --mode strict"""
 
 import argparse
+import concurrent.futures
 import os
 import random
 import shutil
@@ -23,15 +24,20 @@ IDS = ["1", "10", "2", "a", "ab", b"*", b"\x00", b"\xff\xff", "i" * 255]
 TASKS = ["task-a", "task-b", b"\x00"]
 CHANNELS = ["messages", "count", "", "__error__"]
 VERSIONS = [1, 2, 3, "00000000000000000000000000000001.0.5", "1", 2.5]
+RUN_IDS = [f"run-{i}" for i in range(20)]
 SOURCES = ["input", "loop", "update"]
+CLIENTS = 3
 MADE_S = 120  # how far clocks may be apart
 
 
 class Model:
     """A server, the worlds it may be in, and a client."""
 
-    def __init__(self, seed, mode, folder):
+    def __init__(self, seed, mode, folder, server=None):
+        """server: one that others use, too; what is done here is done in a run of its own."""
         self.rng = random.Random(seed)
+        self.shared = server is not None
+        self.run_name = f"model-{seed}"
         self.options = {"data.dir": os.path.join(folder, "data"), "durability.mode": mode,
                         "durability.any_file_system": "true", "server.loops": 2,
                         "snapshot.wal_bytes": "64KiB", "durability.segment_bytes": "256KiB"}
@@ -40,11 +46,14 @@ class Model:
         self.counts = {}
         self.focus = "thread-1", "", "1"
         self.step = 0
+        self.server = server
         self.start()
 
     def start(self):
-        self.server = Server(self.options, expect_log="were cut off")
+        if not self.shared:
+            self.server = Server(self.options, expect_log="were cut off")
         self.client = self.server.connect()
+        self.client.call("run.use", self.run_name)
 
     def one_in(self, n):
         return self.rng.randrange(n) == 0
@@ -78,17 +87,26 @@ class Model:
         return self.focus if self.one_in(2) else \
             (self.pick(SESSIONS), self.pick(NAMESPACES), self.pick(IDS))
 
+    def text(self):
+        """Kilobytes that resemble those of other steps."""
+        lines = [f"{i}: what was said at step {i}, at some length" for i in range(self.step % 200)]
+        lines[len(lines) // 2:len(lines) // 2 + 1] = [f"something new {self.step}"]
+        return "\n".join(lines)
+
     def value(self):
+        if self.one_in(3):
+            return {"messages": self.text().split("\n"), "step": self.step}
         return self.pick([None, self.step, "text", b"\x00\xff", ["list", {"of": self.step}],
                           {"counter": self.step, "big": "x" * self.rng.choice([0, 10, 5000])}])
 
     def blob(self, channel, version):
-        return [channel, version, self.pick(["json", "bytes"]),
-                bytes(f"{self.step}/", "ascii") * self.pick([0, 1, 1, 300])]
+        return [channel, version, self.pick(["json", "bytes"]), self.pick(
+            [b"", b"%d/" % self.step, b"%d/" % self.step, self.text().encode()])]
 
     def metadata(self):
         return {"source": self.pick(SOURCES), "step": self.rng.randrange(-1, 5),
-                "n": {"score": self.pick([1, 1.0, 2.5, None])}, "labels": self.pick([[], ["x"]])}
+                "n": {"score": self.pick([1, 1.0, 2.5, None])}, "labels": self.pick([[], ["x"]]),
+                "run_id": self.pick(RUN_IDS)}
 
     def some_filter(self):
         return self.pick([
@@ -138,8 +156,8 @@ class Model:
 
     # ---- steps ----
 
-    def save(self):
-        params, options = self.save_arguments(with_id=not self.one_in(6))
+    def save(self, arguments=None):
+        params, options = arguments or self.save_arguments(with_id=not self.one_in(6))
         before = time.time()
         reply = self.call("save", *params, **options)
         key = (raw(params[0]), raw(options.get("ns", "")), raw(reply["id"]))
@@ -192,6 +210,51 @@ class Model:
         self.keep(lambda world: getattr(world, verb)(session, id_, tags, ns) == result,
                   f"{verb} {tags} is {result}")
 
+    def delete_runs(self):
+        run_ids = [self.pick(RUN_IDS)]
+        result = self.call("delete_runs", run_ids)
+        self.keep(lambda world: world.delete_runs(run_ids) == result, f"delete_runs is {result}")
+
+    def note(self):
+        """Restore a checkpoint or annotate it, and see its notes."""
+        session, ns, id_ = self.place()
+        key = (raw(session), raw(ns), raw(id_))
+        if not any(key in world.checkpoints for world in self.worlds):
+            self.fails("NOT_FOUND", "restore", session, id_, ns=ns)
+            self.fails("NOT_FOUND", "annotate", session, id_, "nobody", ns=ns)
+            return
+        if self.one_in(2):
+            state = raw(self.call("restore", session, id_, ns=ns))
+            self.keep(lambda world: world.note(session, id_, "restored", None, None, ns) and
+                      world.checkpoints[key]["state"] == state, f"restored {key}: {state!r}")
+        else:
+            severity = self.pick(["info", "warning"])
+            self.call("annotate", session, id_, f"at {self.step}", severity=severity, ns=ns)
+            self.keep(lambda world: world.note(session, id_, "annotation", severity,
+                                               f"at {self.step}", ns), f"annotated {key}")
+        found = [[raw(one[name]) for name in ("type", "severity", "note")]
+                 for one in self.call("notes", session, ns=ns, id=id_)["items"]]
+        self.keep(lambda world: world.notes[key] == found, f"notes of {key} are {found}")
+
+    def clear(self):
+        """Delete all that is in a session, one by one: it has no bytes then."""
+        session = self.place()[0]
+        if not self.one_in(4) or len(self.worlds) > 1 or \
+                raw(session) not in self.worlds[0].sessions:
+            return
+        world = self.worlds[0]
+        for ns in set(key[1] for table in (world.blobs, world.writes) for key in table
+                      if key[0] == raw(session)):
+            for id_ in world.writes_without_checkpoint(session, ns):
+                self.save(((session, None), {"ns": ns, "id": id_}))
+            self.save(((session, None), {"ns": ns, "id": "clear", "channel_versions":
+                                         world.blobs_without_checkpoint(session, ns)}))
+        for key in [key for key in world.checkpoints if key[0] == raw(session)]:
+            assert self.call("delete", session, key[2], ns=key[1])
+            world.delete(session, key[2], key[1])
+        known = self.call("session_get", session)
+        assert known["bytes"] == known["checkpoints"] == 0, f"step {self.step}: {known}"
+
     def compact(self):
         if not self.one_in(4):
             return
@@ -230,6 +293,9 @@ class Model:
 
     def sums(self):
         """What is told of all, and of each session."""
+        sums = self.call("metrics")
+        self.keep(lambda world: (len(world.sessions), len(world.checkpoints)) ==
+                  (sums["sessions"], sums["checkpoints"]), f"metrics are {sums}")
         result = self.call("validate")
         assert result["invalid"] == 0, result
         self.keep(lambda world: len(world.checkpoints) == result["valid"], f"{result} are valid")
@@ -247,13 +313,23 @@ class Model:
         for world in self.worlds:
             world.put_writes(*params, **options)
 
+    def session_create(self, session):
+        """One that is not there; at times one that stores what states have in common once."""
+        if any(raw(session) in world.sessions for world in self.worlds):
+            return
+        self.call("session_create", session, delta=self.one_in(2))
+        for world in self.worlds:
+            world.sessions.add(raw(session))
+
     def session_delete(self):
-        if not self.one_in(6):
+        if not self.one_in(4):
             return
         session = self.place()[0]
         self.call("session_delete", session)
         for world in self.worlds:
             world.session_delete(session)
+        if not self.one_in(3):
+            self.session_create(session)
 
     def get_key(self, key):
         item = self.call("get", key[0], ns=key[1], id=key[2])
@@ -345,8 +421,11 @@ class Model:
         """Some requests are on their way when the server dies; of n, the first 0 to n are done."""
         self.server.check_log()
         worlds = self.worlds
-        for _ in range(self.rng.randrange(6)):
-            kind, params, options = self.some_change()
+        changes = [self.some_change() for _ in range(self.rng.randrange(6))]
+        if self.one_in(3):  # the last, as others would overtake it
+            session, ns, id_ = self.place()
+            changes.append(("fork", (session, id_, b"forked%d" % self.step), {"ns": ns}))
+        for kind, params, options in changes:
             self.client.post("ckpt." + kind, *params, **options)
             worlds = [world.copy() for world in worlds]
             for world in worlds:
@@ -369,13 +448,45 @@ class Model:
     def run(self, steps):
         often = [self.save, self.save, self.save, self.put_writes, self.get, self.get, self.list,
                  self.save_many, self.tag, self.delete, self.compact, self.history,
-                 self.fork, self.session_delete]
+                 self.fork, self.session_delete, self.delete_runs,
+                 self.note, self.clear]
+        rare = [self.restart, self.kill, self.kill, self.sums]
+        for session in SESSIONS:
+            self.session_create(session)
         for self.step in range(steps):
             if self.one_in(80):
-                self.pick([self.restart, self.kill, self.kill, self.sums])()
+                self.pick([self.sums] if self.shared else rare)()
             else:
                 self.pick(often)()
-        self.restart()
+        self.everything()
+        self.sums()
+        if not self.shared:
+            self.restart()
+
+
+def alone(args, folder):
+    """One client, and a server that is killed and started again."""
+    model = Model(args.seed, args.mode, folder)
+    try:
+        model.run(args.steps)
+        model.server.stop()
+    except BaseException:
+        print(f"step {model.step}, the files are in {folder}\n{model.server.log()}")
+        model.server.kill()
+        raise
+    print(model.counts)
+
+
+def together(args, folder):
+    """Several clients at once, on a server that lives."""
+    options = {"data.dir": os.path.join(folder, "together"), "durability.mode": args.mode,
+               "durability.any_file_system": "true", "server.loops": 2,
+               "snapshot.wal_bytes": "64KiB"}
+    with Server(options) as server:
+        models = [Model(args.seed + i, args.mode, folder, server) for i in range(CLIENTS)]
+        with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
+            for done in [pool.submit(model.run, args.steps // CLIENTS) for model in models]:
+                done.result()
 
 
 def main():
@@ -387,16 +498,9 @@ def main():
     args = parser.parse_args()
     print(f"CAIRN_SEED={args.seed}", flush=True)
     folder = tempfile.mkdtemp(prefix="cairn-ckpt-")
-    model = Model(args.seed, args.mode, folder)
-    try:
-        model.run(args.steps)
-        model.server.stop()
-    except BaseException:
-        print(f"step {model.step}, the files are in {folder}\n{model.server.log()}")
-        model.server.kill()
-        raise
+    alone(args, folder)
+    together(args, folder)
     shutil.rmtree(folder)
-    print(model.counts)
     return 0
 
 

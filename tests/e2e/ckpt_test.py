@@ -7,6 +7,7 @@ import unittest
 
 from lib import TestCase, until
 from lib.stored import Stored
+from lib.watcher import Watcher
 
 EVERY_BYTE = bytes(range(256))[:255]
 # Ids that are easy to get wrong; none is a pattern, none ends early.
@@ -363,6 +364,65 @@ class EditTest(CkptTest):
         self.assertGreater(self.call("session_get", "s")["bytes"], before + 3000)
         self.call("delete", "s", "d")
         self.assertEqual(self.call("session_get", "s")["bytes"], before)
+
+
+class SubscribeTest(CkptTest):
+    def setUp(self):
+        super().setUp()
+        self.watcher = Watcher(self.server.address)
+        self.addCleanup(self.watcher.close)
+        self.watcher.call("run.use", self._testMethodName)
+
+    def told(self, watch, count):
+        return [(event["type"], event["kind"], event["key"])
+                for event in self.watcher.take(watch, count)]
+
+    def test_events(self):
+        watch = self.watcher.call("ckpt.subscribe", "s")["watch"]
+        everything = self.watcher.call("ckpt.subscribe")["watch"]
+        self.call("save", "s2", 0, id="of another")
+        self.call("save", "s", 1, ns="n", id="c")
+        self.call("save", "s", 2, ns="n", id="c")
+        self.call("restore", "s", "c", ns="n")
+        self.call("tag", "s", "c", ["t"], ns="n")
+        self.call("put_writes", "s", "n", "c", "t", [[0, "c", "t", b""]])
+        self.call("save_many", "s", [{"state": 1, "id": "d"}, {"state": 2, "id": "e"}])
+        self.call("delete", "s", "d")
+        self.call("compact", "s", keep_recent=1)
+        self.call("session_delete", "s")
+        expected = [("created", "ckpt", ["s", "n", "c"]), ("put", "ckpt", ["s", "n", "c"]),
+                    ("restored", "ckpt", ["s", "n", "c"]), ("put", "ckpt", ["s", "n", "c"]),
+                    ("created", "ckpt", ["s", "", "d"]), ("created", "ckpt", ["s", "", "e"]),
+                    ("del", "ckpt", ["s", "", "d"]), ("del", "ckpt", ["s", "n", "c"]),
+                    ("compacted", "session", "s"), ("del", "session", "s")]
+        self.assertEqual(self.told(watch, len(expected)), expected)
+        self.assertTrue(self.watcher.nothing(watch))
+        self.assertEqual(self.told(everything, len(expected) + 1),
+                         [("created", "ckpt", ["s2", "", "of another"])] + expected)
+
+    def test_resume(self):
+        opened = self.watcher.call("ckpt.subscribe", "s")
+        version = self.call("save", "s", 1, id="a")["version"]
+        self.call("save", "s", 1, id="b")
+        again = self.watcher.call("ckpt.subscribe", "s", from_version=version,
+                                  history=opened["history"])["watch"]
+        self.assertEqual(self.told(again, 1), [("created", "ckpt", ["s", "", "b"])])
+
+    def test_expiry(self):
+        watch = self.watcher.call("ckpt.subscribe", "s")["watch"]
+        self.call("save", "s", 1, id="a", ttl_ms=20)
+        self.assertEqual(self.told(watch, 2), [("created", "ckpt", ["s", "", "a"]),
+                                               ("expired", "session", "s")])
+
+    def test_sessions(self):
+        watch = self.watcher.open(kind="session", prefix="s")
+        self.call("session_create", "s1")
+        self.call("session_delete", "s1")
+        self.assertEqual(self.told(watch, 2), [("put", "session", "s1"), ("del", "session", "s1")])
+
+    def test_refused(self):
+        self.fails("BAD_ARGUMENT", "watch.open", kind="blob")
+        self.fails("BAD_ARGUMENT", "watch.open", kind="ckpt", values=True)
 
 
 class SessionsTest(CkptTest):

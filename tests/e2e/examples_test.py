@@ -5,7 +5,6 @@ go on, and no tool is called twice. The one for node needs npm, and is skipped w
 
 import os
 import selectors
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +16,6 @@ from lib.npm import NODE, install
 from lib.server import ROOT, TestCase
 
 EXAMPLES = os.path.join(ROOT, "docs", "examples")
-PACKAGES = os.path.join(ROOT, "tests", "e2e", "langgraph")
 CITIES = ["Oslo", "Lima", "Pune"]
 CALLS = 1 + 1 + 2 * len(CITIES)  # get, save, and for each city put_writes and save
 RUN_S = 30
@@ -82,15 +80,14 @@ class ExamplesTest(TestCase):
         self.check_program(["/usr/bin/python3", os.path.join(EXAMPLES, "checkpoints.py")])
 
     def test_node(self):
-        reason = install(PACKAGES, self.npm)
+        reason = install(EXAMPLES, self.npm)
         if reason:
             self.skipTest(reason)
-        shutil.copy(os.path.join(EXAMPLES, "checkpoints.mjs"), self.npm)
         self.check_program([NODE, "checkpoints.mjs"], self.npm)
 
 
 def main():
-    """The packages are those of langgraph_test.py, in a folder of their own."""
+    """Run as a program."""
     with tempfile.TemporaryDirectory(prefix="cairn-e2e-") as scratch:
         ExamplesTest.npm = os.path.join(os.environ.get("CAIRN_E2E_NPM") or scratch, "examples")
         return 0 if unittest.main(exit=False).result.wasSuccessful() else 1

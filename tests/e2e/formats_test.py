@@ -288,6 +288,73 @@ class LiveTest(FormatsTest):
                 if one.type not in formats.WITHOUT_LSN]
         self.assertEqual(lsns, list(range(1, 2002)))
 
+    @staticmethod
+    def save_some(client):
+        """Records of all kinds that sessions own; the last number that was given away."""
+        for i in range(5):
+            client.call("ckpt.save", "s", {"step": i}, id=f"c{i}", ns="n", tags=["t"],
+                        blobs=[["channel", i, "json", b"1"]])
+            client.call("ckpt.put_writes", "s", "n", f"c{i}", "task", [[0, "w", "json", b"2"]])
+        noted = client.call("ckpt.annotate", "s", "c1", "a note", ns="n")
+        client.call("ckpt.session_create", "gone", ttl_ms=10 ** 9)
+        last = client.call("ckpt.save", "gone", 1)
+        client.call("ckpt.session_delete", "gone")
+        return max(noted["seq"], last["seq"])
+
+    def check_groups(self, effects):
+        """Each is what the page says, and of this session; the kinds that were met."""
+        for effect in effects:
+            formats.need_effect(effect)
+            kind = formats.KINDS[effect.kind]
+            if kind in formats.OWNERS:
+                self.assertIn(formats.read_group(effect.key).name, (b"s", b"gone"))
+            if effect.op == "put" and kind in (*formats.NUMBERED, *formats.OWNERS.values()):
+                self.assertGreater(formats.read_number(effect.value), 0)
+        return {formats.KINDS[effect.kind] for effect in effects}
+
+    def test_sessions(self):
+        with self.start(**ON) as server, server.connect() as client:
+            last = self.save_some(client)
+        kinds = {"session", "ckpt", "blob", "write", "note"}
+        _, log, _ = self.read(self.data)
+        effects = [effect for segment in log.values() for entry in segment.entries
+                   if entry.type not in formats.WITHOUT_LSN
+                   for effect in formats.read_effects(entry.type, entry.body)]
+        self.assertEqual(self.check_groups(effects), kinds)
+        told = run_cairnd("waldump", "--json", "--keys", self.data)
+        theirs = [effect for line in told.stdout.splitlines()
+                  for effect in json.loads(line).get("effects", ())]
+        self.assertEqual(len(theirs), len(effects))
+        for mine, their in zip(effects, theirs):
+            kind = formats.KINDS[mine.kind]
+            self.assertEqual(their["kind_name"], kind)
+            if kind in formats.OWNERS:
+                group = formats.read_group(mine.key)
+                self.assertEqual((their["owner"].encode(), their["generation"]),
+                                 (group.name, group.generation))
+            if mine.op == "put" and kind in formats.NUMBERED:
+                self.assertEqual(their["sequence"], formats.read_number(mine.value))
+        with self.start(**ON) as server, server.connect() as client:
+            client.call("server.snapshot")
+            until(lambda: client.call("server.snapshots")["taken"] == 1, "snapshot taken")
+        _, _, snapshots = self.read(self.data)
+        snapshot, = snapshots.values()
+        self.assertGreaterEqual(snapshot.number, last)
+        self.assertLessEqual(kinds, self.check_groups([one.effect for one in snapshot.records]))
+
+    def test_numbers(self):
+        """Of a session that is gone, over restarts with log or snapshot alone."""
+        last = 0
+        for on_shutdown in ("false", "true", "false", "true", "true"):
+            server = self.start(**{**ON, "snapshot.on_shutdown": on_shutdown})
+            with server.connect() as client:
+                first = client.call("ckpt.save", "first", 1)["seq"]
+                self.assertGreater(first, last)
+                last = self.save_some(client)
+            server.stop()
+            for name in self.segments()[:-1] if on_shutdown == "true" else ():
+                os.unlink(os.path.join(self.data, name))
+
     def test_effects_in_a_snapshot(self):
         """What is committed during the walk is in the last section."""
         server = self.start(**{**ON, "snapshot.bytes_per_s": "2MiB",

@@ -322,6 +322,16 @@ class StaleTest(unittest.TestCase):
             if args[1] != "insert_get":
                 self.assertGreater(result["followed"], 0, args)
 
+    def test_same_writes_again(self):
+        """What a run before has written is written again: that is no loss."""
+        with FakeServer(Register(lambda _: "").answer) as server:
+            uri = f"redis://127.0.0.1:{server.port}"
+            done = run("-u", uri, "--vs", uri, "--pairs", 5, "-t", "mixed", "--ratio", "1:25", "-r",
+                       4, "-n", 400, "-c", 3, "--verify", "--json")
+        for result in json.loads(done.stdout)["results"].values():
+            self.assertGreater(result["followed"], 0)
+            self.assertEqual((result["stale"], result["corrupt"]), (0, 0), done.stderr)
+
     def test_lost_writes(self):
         for pattern in ("uniform", "partitioned"):
             done, result = self.load(lambda n: "lost" if n > 200 and n % 5 == 0 else "",

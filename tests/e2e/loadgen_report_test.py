@@ -127,6 +127,9 @@ class ReportTest(unittest.TestCase):
             members |= set(self.document[part])
         for result in self.document["results"].values():
             members |= set(result) | set(result["client"]) | set(result["series"][0])
+            members |= set(result["server"]) | set(result.get("precision", {}))
+            for operation in result["server"]["operations"].values():
+                members |= set(operation)
         self.assertFalse(members - named, "not in docs/loadgen-json.md")
 
     def test_page(self):
@@ -136,7 +139,8 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(page.tags["figure"], 6)
         self.assertEqual(page.tags["script"], 1)
         for words in ("cairn", "durability: memory", "MIXED", "Latency by percentile",
-                      "Circumstances", "20,000"):
+                      "Circumstances", "20,000",
+                      "The server counted 20,000 requests of the 20,000 that were sent"):
             self.assertIn(words, page.words)
 
     def test_page_refers_to_nothing(self):

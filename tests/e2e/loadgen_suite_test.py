@@ -52,6 +52,39 @@ class SuiteTest(unittest.TestCase):
         code, said = self.suite("micro", "--only", "alone", "--runs", "1", "--baseline", "b")
         self.assertIn("only in old", said)
 
+    def test_steps(self):
+        """Figures that are no load: they run, stand in the summary, and can be compared."""
+        code, said = self.suite("memory", "recovery", "--records", "400", "--runs", "1",
+                                "--save-baseline", "b")
+        self.assertIn(code, (0, 1), said)
+        results = json.loads(self.read("run_*/result.json"))["results"]
+        sizes = [8, 64, 256, 1024, 4096]
+        self.assertLessEqual({f"memory/records/record/d{size}/memory" for size in sizes} |
+                             {f"recovery/{source}/start/{source}/n{records}/d64/buffered"
+                              for source in ("log", "snapshot") for records in (100, 400)},
+                             set(results))
+        self.assertGreater(results["memory/records/record/d4096/memory"]["bytes_per_record"], 1000)
+        for name in ("recovery/log/start/log/n400/d64/buffered", "recovery/snapshot/start/snapshot/"
+                     "n400/d64/buffered"):
+            self.assertGreater(results[name]["median_ns"], 1000000)
+        self.assertIn("| memory, recovery | 9 | 0 |", self.read("INDEX.md"))
+        self.assertIn("| run | result | cairnd | Redis | ratio |", self.read("run_*/SUMMARY.md"))
+        path = os.path.join(self.out, "baselines", "b.json")
+        done = subprocess.run([os.environ["LOADGEN"], "compare", path, path], text=True, timeout=60,
+                              capture_output=True, check=False)
+        self.assertIn("memory", done.stdout)
+
+    def test_rates(self):
+        """The same load at shares of the highest rate: names do not depend on what that was."""
+        code, said = self.suite("durability", "--only", "strict-rates", "--runs", "1")
+        self.assertIn(code, (0, 1), said)
+        results = json.loads(self.read("run_*/result.json"))["results"]
+        prefix = "durability/strict-rates/set/d100/c50/P1"
+        self.assertEqual(sorted(results), [f"{prefix}/{at}strict"
+                                           for at in ("at20/", "at50/", "at80/", "")])
+        offered = [results[f"{prefix}/at{share}/strict"]["offered_per_sec"] for share in (20, 80)]
+        self.assertAlmostEqual(offered[1] / offered[0], 4, delta=0.2)
+
     def test_what_cannot_be_done_is_told(self):
         code, said = self.suite("micro", "--only", "default", "--loadgen", "/bin/false")
         self.assertEqual(code, 3, said)

@@ -176,7 +176,7 @@ class FakeTest(unittest.TestCase):
         (result,) = results_of(done)
         self.assertEqual((result["errors"], result["count"]), (500, 1000))
         self.assertIn("errors", result["warnings"])
-        self.assertEqual(result["first_error"], "ERR no 1")
+        self.assertEqual(result["first_error"], "ERR no 3")  # 0 and 1 were INFO
 
     def test_garbage(self):
         done = self.load(lambda _, n: b"$3\r\nabcd\r\n" if n == 100 else b"+OK\r\n", "-t", "set",

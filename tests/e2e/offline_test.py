@@ -444,6 +444,27 @@ class DamageTest(OfflineTest):
         return max(before), 3000
 
 
+class NumbersTest(OfflineTest):
+    def test_lost_numbers(self):
+        """What was told of checkpoints that are lost is told of no others."""
+        server = self.start(**MANUAL)
+        with server.connect() as client:
+            seqs = [client.call("ckpt.save", "s", i, id=f"c{i}")["seq"] for i in range(20)]
+        server.stop()
+        entries, _ = self.dump()
+        damaged = entries[9]
+        self.flip(damaged["file"], damaged["offset"] + 30)
+        with Server({**self.options("buffered"), **MANUAL}, args=["--accept-loss"]) as server, \
+                server.connect() as client:
+            self.assertEqual(client.call("ckpt.get", "s", id="c5")["seq"], seqs[5])
+            self.assertIsNone(client.call("ckpt.get", "s", id="c15"))
+            after = client.call("ckpt.save", "s", 1)["seq"]
+            self.assertGreater(after, seqs[-1])
+        with self.start(**MANUAL) as server, server.connect() as client:
+            self.assertGreater(client.call("ckpt.save", "s", 1)["seq"], after)
+        self.check()
+
+
 class RefusalTest(OfflineTest):
     """Directories that cannot be looked at."""
 

@@ -16,70 +16,9 @@ import unittest
 from lib import Client, RpcError, Server, TestCase, encode, request, run_cairnd, until
 from lib.server import ROOT, environment
 from lib.terminal import Terminal
+from lib.watcher import Watcher
 
 LARGE = "~" * 4000
-
-
-class Watcher(Client):
-    """A client that takes notifications apart while it waits for replies or events."""
-
-    def __init__(self, address, **how):
-        super().__init__(address, **how)
-        self.events = {}  # watch id: [event...]
-        self.notifications = []
-
-    def message(self):
-        while True:
-            message = super().message()
-            if message is None or message[0] != 2:
-                return message
-            self.note(message)
-
-    def note(self, message):
-        kind, method, params = message
-        assert (kind, method) == (2, "watch.event"), message
-        watch, *events = params
-        assert events, message
-        self.notifications.append(params)
-        self.events.setdefault(watch, []).extend(events)
-
-    def open(self, *params, **options):
-        reply = self.call("watch.open", *params, **options)
-        assert sorted(reply) == ["history", "version", "watch"], reply
-        return reply["watch"]
-
-    def take(self, watch, count):
-        """The next `count` events of a watch."""
-        while len(self.events.get(watch, [])) < count:
-            message = super().message()
-            if message is None:
-                raise ConnectionError("the server closed the connection")
-            assert message[0] == 2, message
-            self.note(message)
-        events = self.events.setdefault(watch, [])
-        taken, self.events[watch] = events[:count], events[count:]
-        return taken
-
-    def account(self, watch, last):
-        """Events up to this version, of a watch of everything: each version is told, or is in a
-        range that was lost. Returns the versions and how often some were lost."""
-        seen, losses = [], 0
-        while not seen or seen[-1] < last:
-            event = self.take(watch, 1)[0]
-            if event["type"] == "lagged":
-                assert not seen or event["from_version"] == seen[-1] + 1, (event, seen[-1])
-                seen += range(event["from_version"], event["version"] + 1)
-                losses += 1
-            else:
-                seen.append(event["version"])
-        assert seen == list(range(seen[0], last + 1)), seen
-        return seen, losses
-
-    def nothing(self, watch):
-        """All that happened before has been told, and it was nothing (more)."""
-        self.call("watch.list")
-        self.call("ping")
-        return not self.events.get(watch)
 
 
 def short(event):
@@ -259,6 +198,23 @@ class EventsTest(WatchCase):
         for other in seen[1:]:
             self.assertEqual(other, seen[0])
 
+    def test_the_other_loop_is_woken(self):
+        """Events come at once, not when a loop happens to come round."""
+        def loop(client):
+            number = client.call("hello")["id"]
+            return client.call("server.clients", cursor=number - 1, limit=1)["items"][0]["loop"]
+
+        w = next(w for w in (self.watcher() for _ in range(20)) if loop(w) != loop(self.c))
+        watch = w.open("k")
+        took = []
+        for _ in range(41):
+            time.sleep(0.002)  # so that it sleeps, too
+            start = time.monotonic()
+            self.c.call("kv.put", "k", 1)
+            w.take(watch, 1)
+            took.append(time.monotonic() - start)
+        self.assertLess(sorted(took)[20], 0.03)
+
     def test_a_thousand_watches(self):
         watchers = [self.watcher() for _ in range(10)]
         ids = [[w.open(f"p{i % 10}:") for i in range(100)] for w in watchers]
@@ -377,7 +333,7 @@ class ManageTest(WatchCase):
                        bad, on=w)
         for options in ({"kind": "nope"}, {"kind": ""}, {"kind": 1}, {"credit": -1},
                         {"credit": 2**53}, {"from_version": "1"}, {"history": 1},
-                        {"values": 1}, {"nope": 1}, {"run": ""}):
+                        {"values": 1}, {"values": True, "kind": "piece"}, {"nope": 1}, {"run": ""}):
             self.fails("BAD_ARGUMENT", "watch.open", on=w, **options)
         self.fails("NOT_FOUND", "watch.credit", 99, 1, on=w)
         self.fails("BAD_ARGUMENT", "watch.credit", watch, 1, on=w)  # it has none
@@ -549,6 +505,38 @@ class RestartTest(unittest.TestCase):
                     w.open(from_version=after + 1)
                     self.assertEqual(w.take(1, 1), [{"type": "gap", "from_version": after + 2,
                                                      "version": after + 2}])
+
+    def test_killed(self):
+        """What was told is there when the server comes back, and who resumes is told how far it
+        has to read again."""
+        for mode in ("buffered", "strict"):
+            with tempfile.TemporaryDirectory(prefix="cairn-e2e-") as folder:
+                server = Server(self.options(folder, mode))
+                w = Watcher(server.address)
+                opened = w.call("watch.open", "k")
+                writer = server.connect()
+                writer.send(b"".join(request(i, "kv.put", [f"k{i}", i]) for i in range(20000)))
+                told = w.take(1, 500)
+                server.kill()
+                while (message := Client.message(w)) is not None:
+                    w.note(message)
+                told += w.events[1]
+                w.close()
+                writer.close()
+                last = told[-1]["version"]
+                with Server(self.options(folder, mode)) as server, Watcher(server.address) as w:
+                    items = []
+                    for i in range(0, len(told), 5000):
+                        items += w.call("kv.mget", [e["key"] for e in told[i:i + 5000]],
+                                        with_version=True)
+                    self.assertEqual([i and i[1] for i in items], [e["version"] for e in told])
+                    there = w.call("server.info", section="keyspace")["keyspace"]["version"]
+                    self.assertGreaterEqual(there, last)
+                    w.open("k", from_version=last, history=opened["history"])
+                    if there > last:
+                        self.assertEqual(w.take(1, 1), [{"type": "gap", "version": there,
+                                                         "from_version": last + 1}])
+                    self.assertTrue(w.nothing(1))
 
     def test_memory_is_another_history(self):
         histories = set()

@@ -13,359 +13,12 @@
  * none; a write that answers with an error has changed nothing; what the partitions hold stays
  * consistent. A message is freed when its request has run, so that no job can hold on to it.
  */
-#include "common/check.h"
-#include "common/err.h"
-#include "common/log.h"
-#include "common/mem.h"
-#include "proto/pack.h"
-#include "proto/rpc.h"
-#include "server/ops/dispatch.h"
+#include "tests/fuzz/dispatch_world.h"
 
 #include <stdlib.h>
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-enum { SESSIONS = 2, JOBS = 4, PARTITIONS = 4, STEPS_MAX = 200, BEFORE = 3, VALUE_MAX = 300 };
-
-struct pending {
-    struct job *job;
-    struct session *session;
-    uint32_t msgid;
-    bool notification;
-};
-
-struct world {
-    const uint8_t *at, *end; /* decisions left */
-    struct store *store;
-    struct op_env env;
-    struct slowlog slowlog;
-    struct limits limits;
-    struct session session[SESSIONS];
-    struct pending jobs[JOBS];
-    unsigned n_jobs;
-    bool faults;  /* allocations may fail */
-    bool limited; /* there is a memory limit: records may go at any time */
-    struct buf message, out;
-};
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc;
-    (void)argv;
-    op_init();
-    log_set_level(LOG_LEVEL_ERROR);
-    return 0;
-}
-
-static void ok(int err)
-{
-    REQUIRE(err == 0);
-}
-
-/* ---- decisions ---- */
-
-/* 0..n-1; 0 when the input is at its end. */
-static unsigned choose(struct world *w, unsigned n)
-{
-    return w->at < w->end ? *w->at++ % n : 0;
-}
-
-static bool once_in(struct world *w, unsigned n)
-{
-    return choose(w, n) == n - 1;
-}
-
-static const char *pick(struct world *w, const char *const *names, unsigned n)
-{
-    return names[choose(w, n)];
-}
-
-/* ---- requests ---- */
-
-static void put_text(struct world *w, const char *text)
-{
-    struct bytes bytes = bytes_of(text);
-    ok(once_in(w, 4) ? pack_bin(&w->message, bytes) : pack_str(&w->message, bytes));
-}
-
-/* Few and similar, so that prefixes, ranges and cursors meet them. */
-static void put_key(struct world *w)
-{
-    static const char *const keys[] = {"a",   "b",     "c",           "aa",      "ab",
-                                       "ba",  "bb",    "k1",          "k2",      "k10",
-                                       "k11", "k\xff", "caf\xc3\xa9", "\xff\xff"};
-    char text[32];
-    if (once_in(w, 3)) {
-        (void)snprintf(text, sizeof text, "key:%03u", choose(w, 200));
-        put_text(w, text);
-    } else {
-        put_text(w, once_in(w, 40) ? "" : pick(w, keys, LENGTH_OF(keys)));
-    }
-}
-
-static void put_uint(struct world *w)
-{
-    uint64_t version = atomic_load(&w->store->version), number = 0;
-    switch (choose(w, 6)) {
-    case 0:
-        number = choose(w, 24);
-        break;
-    case 1:
-        number = version - choose(w, 4);
-        break;
-    case 2:
-        number = choose(w, 256) * 40;
-        break;
-    case 3:
-        number = (uint64_t)w->env.now_ms + choose(w, 256) * 40 - 100;
-        break;
-    case 4:
-        number = ((uint64_t)1 << 53) - choose(w, 3);
-        break;
-    default:
-        number = 1;
-    }
-    ok(pack_uint(&w->message, number));
-}
-
-static void put_int(struct world *w)
-{
-    static const int64_t numbers[] = {1, -1, 5, INT64_MAX, INT64_MIN, 0, -1000, 1000};
-    ok(pack_int(&w->message, numbers[choose(w, LENGTH_OF(numbers))]));
-}
-
-static void put_bytes(struct world *w)
-{
-    static uint8_t body[VALUE_MAX];
-    size_t size = choose(w, 4) == 0 ? choose(w, 256) + 44 : choose(w, 20);
-    memset(body, choose(w, 2) == 0 ? 'x' : 0xc3, sizeof body); /* UTF-8 or not */
-    struct bytes bytes = {body, size};
-    ok(once_in(w, 2) ? pack_bin(&w->message, bytes) : pack_str(&w->message, bytes));
-}
-
-static void put_value(struct world *w, unsigned depth)
-{
-    unsigned count = choose(w, 4);
-    switch (choose(w, depth > 0 ? 9 : 7)) {
-    case 0:
-        ok(pack_nil(&w->message));
-        break;
-    case 1:
-        ok(pack_bool(&w->message, count & 1));
-        break;
-    case 2:
-        put_int(w);
-        break;
-    case 3:
-        put_text(w, count == 0 ? "12" : count == 1 ? "-9223372036854775808" : "text");
-        break;
-    case 4:
-        put_bytes(w);
-        break;
-    case 5:
-        ok(pack_real(&w->message, 0.5));
-        break;
-    case 6:
-        ok(buf_append(&w->message, "\xd5\x01xy", 4)); /* ext */
-        break;
-    case 7:
-        ok(pack_array(&w->message, count));
-        for (unsigned i = 0; i < count; i++)
-            put_value(w, depth - 1);
-        break;
-    default:
-        ok(pack_map(&w->message, count));
-        for (unsigned i = 0; i < 2 * count; i++)
-            put_value(w, depth - 1);
-    }
-}
-
-static void put_name(struct world *w, const char *arg)
-{
-    static const char *const runs[] = {"default", "r1", "r2", "r3", "run\xff", ""};
-    static const char *const levels[] = {"memory", "memory", "memory", "buffered", "strict", "?"};
-    static const char *const errors[] = {"string", "map", "?"};
-    static const char *const kinds[] = {"kv", "kv", "run", "?"};
-    static const char *const others[] = {"server", "limits", "keyspace", "kv.get", "token", "?"};
-    if (strcmp(arg, "run") == 0 || strcmp(arg, "name") == 0)
-        put_text(w, pick(w, runs, LENGTH_OF(runs)));
-    else if (strcmp(arg, "durability") == 0)
-        put_text(w, pick(w, levels, LENGTH_OF(levels)));
-    else if (strcmp(arg, "kind") == 0)
-        put_text(w, pick(w, kinds, LENGTH_OF(kinds)));
-    else if (strcmp(arg, "errors") == 0)
-        put_text(w, pick(w, errors, LENGTH_OF(errors)));
-    else
-        put_text(w, pick(w, others, LENGTH_OF(others)));
-}
-
-static void put_call(struct world *w, bool inner);
-
-static void put_list(struct world *w, enum arg_type type, bool inner)
-{
-    unsigned count = type == ARG_CALLS && inner ? 0 : choose(w, once_in(w, 8) ? 20 : 6);
-    ok(pack_array(&w->message, count));
-    for (unsigned i = 0; i < count; i++) {
-        if (type == ARG_PAIRS || type == ARG_CALLS)
-            ok(pack_array(&w->message, 2));
-        else if (type == ARG_CONDITIONS)
-            ok(pack_array(&w->message, 3));
-        if (type == ARG_CALLS) {
-            put_call(w, true);
-            continue;
-        }
-        if (type == ARG_CONDITIONS)
-            put_text(w, once_in(w, 16) ? "?" : "kv");
-        put_key(w);
-        if (type == ARG_PAIRS)
-            put_value(w, 2);
-        else if (type == ARG_CONDITIONS)
-            put_uint(w);
-    }
-}
-
-/* What arrays of ckpt.* hold, by the name of the argument. */
-static void put_rows(struct world *w, const char *name)
-{
-    unsigned count = choose(w, 4);
-    bool writes = strcmp(name, "writes") == 0, blobs = strcmp(name, "blobs") == 0;
-    bool versions = strcmp(name, "channel_versions") == 0;
-    ok(pack_array(&w->message, count));
-    for (unsigned i = 0; i < count; i++) {
-        if (strcmp(name, "entries") == 0) {
-            ok(pack_map(&w->message, 2));
-            put_text(w, "state");
-            put_value(w, 3);
-            put_text(w, "id");
-        } else if (writes || blobs || versions) {
-            ok(pack_array(&w->message, versions ? 2 : 4));
-            if (writes)
-                put_int(w);
-            put_name(w, name);
-            if (!writes)
-                put_uint(w);
-            if (!versions)
-                put_text(w, "type");
-        }
-        if (!versions)
-            put_name(w, name);
-    }
-}
-
-static void put_arg(struct world *w, const struct arg_desc *desc, bool inner)
-{
-    if (once_in(w, 50)) { /* anything */
-        put_value(w, 1);
-        return;
-    }
-    switch (desc->type) {
-    case ARG_KEY:
-    case ARG_BYTES:
-        put_key(w);
-        break;
-    case ARG_NAME:
-        put_name(w, desc->name);
-        break;
-    case ARG_DATA:
-        once_in(w, 3) ? put_text(w, "token") : put_bytes(w);
-        break;
-    case ARG_VALUE:
-        put_value(w, 3);
-        break;
-    case ARG_ARRAY:
-        put_rows(w, desc->name);
-        break;
-    case ARG_MAP:
-        ok(pack_map(&w->message, 1));
-        put_text(w, once_in(w, 2) ? "run_id" : "k");
-        put_value(w, 2);
-        break;
-    case ARG_INT:
-        put_int(w);
-        break;
-    case ARG_UINT:
-        put_uint(w);
-        break;
-    case ARG_REAL:
-        ok(pack_real(&w->message, (double)choose(w, 1000) / 8 - 60));
-        break;
-    case ARG_BOOL:
-        ok(pack_bool(&w->message, choose(w, 4) != 0));
-        break;
-    case ARG_KEYS:
-    case ARG_PAIRS:
-    case ARG_CALLS:
-    case ARG_CONDITIONS:
-        put_list(w, desc->type, inner);
-        break;
-    case ARG_TYPE_COUNT:
-        break;
-    }
-}
-
-/* The options from number `first` on that are given: one bit each, of all operations the last. */
-static unsigned choose_options(struct world *w, const struct op *op, unsigned first)
-{
-    unsigned bits = 0;
-    for (unsigned i = first; i < op->n_args + OP_ARGS_OF_ALL; i++)
-        if (i < op->n_required || once_in(w, i < op->n_args ? 3 : 8))
-            bits |= 1u << i;
-    return bits;
-}
-
-static void put_options(struct world *w, const struct op *op, unsigned bits, bool inner)
-{
-    ok(pack_map(&w->message, (unsigned)__builtin_popcount(bits)));
-    for (unsigned i = 0; i < op->n_args + OP_ARGS_OF_ALL; i++) {
-        const struct arg_desc *desc =
-            i < op->n_args ? &op->args[i] : &op_args_of_all[i - op->n_args];
-        if ((bits >> i & 1) == 0)
-            continue;
-        ok(pack_str(&w->message, bytes_of(once_in(w, 60) ? "nope" : desc->name)));
-        put_arg(w, desc, inner);
-    }
-}
-
-/* method, params: by position as far as `positional`, the rest by name. */
-static void put_call(struct world *w, bool inner)
-{
-    const struct op *op = &op_table[choose(w, OP_COUNT)];
-    unsigned extra = op->n_positional - op->n_required;
-    unsigned positional = op->n_required + (extra > 0 ? choose(w, extra + 1) : 0);
-    if (once_in(w, 5))
-        positional = 0;
-    unsigned bits = choose_options(w, op, positional);
-    ok(pack_str(&w->message, bytes_of(once_in(w, 60) ? "nope" : op->name)));
-    if (positional == 0 && once_in(w, 2)) {
-        put_options(w, op, bits, inner);
-        return;
-    }
-    ok(pack_array(&w->message, positional + (bits != 0)));
-    for (unsigned i = 0; i < positional; i++)
-        put_arg(w, &op->args[i], inner);
-    if (bits != 0)
-        put_options(w, op, bits, inner);
-}
-
-static void make_request(struct world *w)
-{
-    static const uint32_t msgids[] = {0, 1, 0x7f, 0x80, 0xffff, 0x10000, UINT32_MAX};
-    w->message.size = 0;
-    if (once_in(w, 12)) {
-        ok(pack_array(&w->message, 3));
-        ok(pack_uint(&w->message, 2));
-    } else {
-        ok(pack_array(&w->message, 4));
-        ok(pack_uint(&w->message, 0));
-        ok(pack_uint(&w->message, msgids[choose(w, LENGTH_OF(msgids))]));
-    }
-    put_call(w, false);
-    if (once_in(w, 40)) /* and not quite */
-        w->message.data[choose(w, 256) % w->message.size] ^= (uint8_t)(1u << choose(w, 8));
-}
-
-/* ---- responses ---- */
 
 static void check_error(struct bytes error)
 {
@@ -540,16 +193,24 @@ static void finish_all_jobs(struct world *w)
 static bool changes_nothing_on_error(const struct world *w, const struct request *request)
 {
     const struct args_batch *batch = (const struct args_batch *)request->args;
-    if (w->limited)
+    if (w->limited || feed_is_on(w->store->feed)) /* watches are told of the run it made */
         return false;
     if (request->op->id == OP_batch)
         return batch->conditions.present || (batch->atomic.present && batch->atomic.boolean);
     return (request->op->flags & OP_BATCH) != 0;
 }
 
+/* Versions given so far, without those of runs that were created, as a request that fails may;
+ * they take some only while there is a feed. */
+static uint64_t versions_of_records(const struct world *w)
+{
+    uint64_t runs = feed_is_on(w->store->feed) ? run_last_number(w->store->runs) : 0;
+    return atomic_load(&w->store->version) - runs;
+}
+
 static void run_request(struct world *w, struct session *session, struct request *request)
 {
-    uint64_t version = atomic_load(&w->store->version);
+    uint64_t version = versions_of_records(w);
     bool failed = false, strict = changes_nothing_on_error(w, request);
     dispatch_prefetch(&w->env, session, request);
     dispatch_prefetch_record(&w->env, request);
@@ -562,7 +223,7 @@ static void run_request(struct world *w, struct session *session, struct request
     bool none = failed || request->notification || job != NULL;
     bool error = check_output(w, request->msgid, none);
     if (error && strict && !armed)
-        REQUIRE(atomic_load(&w->store->version) == version);
+        REQUIRE(versions_of_records(w) == version);
     if (job != NULL)
         w->jobs[w->n_jobs++] =
             (struct pending){job, session, request->msgid, request->notification};
@@ -612,11 +273,71 @@ static void check_record(const struct world *w, unsigned index, struct record *r
     uint64_t hash = store_hash(w->store, &key);
     REQUIRE(store_partition_index(w->store, hash) == index);
     REQUIRE(partition_find(partition, hash, &key) == record);
-    REQUIRE(!record_is_text(record) || mp_utf8_valid(key.bytes));
+    REQUIRE(!record_is_text(record) || mp_utf8_valid(key.bytes) ||
+            record_kinds[key.kind].owner != KIND_none); /* there it is about the id */
     REQUIRE(record_version(record) > 0 &&
             record_version(record) <= atomic_load(&w->store->version));
-    struct mp_reader reader = mp_reader_of(record_value(record));
+    struct bytes value = record_value(record);
+    if (key.kind == KIND_piece || (key.kind == KIND_blob && value.size == RECORD_COUNT_BYTES))
+        return;
+    if (key.kind == KIND_blob)
+        value = (struct bytes){value.data + RECORD_COUNT_BYTES, value.size - RECORD_COUNT_BYTES};
+    struct mp_reader reader = mp_reader_of(value);
     REQUIRE(mp_skip(&reader, MP_DEPTH_MAX) == 0 && mp_at_end(&reader));
+}
+
+/* A session counts its checkpoints and the bytes of its records. */
+static void check_session(const struct partition *partition, const struct record *session)
+{
+    enum { BEFORE_COUNTS = 9 };
+    struct mp_reader reader = mp_reader_of(record_value(session));
+    struct mp mp, checkpoints, bytes;
+    struct record *record;
+    struct omap_iter iter;
+    uint64_t found = 0, size = 0;
+    REQUIRE(mp_read(&reader, &mp) == 0);
+    for (int i = 0; i < BEFORE_COUNTS; i++)
+        REQUIRE(mp_skip(&reader, MP_DEPTH_MAX) == 0);
+    REQUIRE(mp_read(&reader, &checkpoints) == 0 && mp_read(&reader, &bytes) == 0);
+    omap_seek(&partition->order, NULL, &iter);
+    while ((record = omap_next(&iter)) != NULL) {
+        struct record_key key = {record_run(record), record_kind_of(record),
+                                 record_key_bytes(record)};
+        struct group group;
+        struct bytes rest;
+        if (key.run != record_run(session) || !group_read(&key, &group, &rest) ||
+            !bytes_equal(group.name, record_key_bytes(session)) ||
+            group.generation != group_generation(record_value(session)))
+            continue;
+        found += key.kind == KIND_ckpt;
+        size += key.bytes.size + record_value(record).size;
+    }
+    REQUIRE(found == checkpoints.uint && size == bytes.uint);
+}
+
+/* Counts of who names blobs and pieces are what a start would count. */
+static void check_counts(const struct world *w)
+{
+    uint64_t before = 0, after = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (unsigned i = 0; i < PARTITIONS; i++) {
+            const struct record *record;
+            struct omap_iter iter;
+            uint64_t place = 1;
+            if (w->store->partitions[i].orphans != NULL)
+                return; /* half of a group may be gone */
+            omap_seek(&w->store->partitions[i].order, NULL, &iter);
+            while ((record = omap_next(&iter)) != NULL) {
+                uint8_t kind = record_kind_of(record);
+                uint64_t count = kind == KIND_blob || kind == KIND_piece ? record_count(record) : 0;
+                *(pass == 0 ? &before : &after) += count * place;
+                place = place * 31 + 1;
+            }
+        }
+        if (pass == 0)
+            ckpt_recount(w->store);
+    }
+    REQUIRE(before == after);
 }
 
 static void check_partition(const struct world *w, unsigned index)
@@ -630,6 +351,8 @@ static void check_partition(const struct world *w, unsigned index)
     omap_seek(&partition->order, NULL, &iter);
     while ((record = omap_next(&iter)) != NULL) {
         check_record(w, index, record);
+        if (record_kind_of(record) == KIND_session)
+            check_session(partition, record);
         records++;
         expiring += record_expires_at_ms(record) != 0;
         bytes += record_memory(record);
@@ -653,6 +376,7 @@ static void check_store(const struct world *w)
         reported += w->store->partitions[i].reported_bytes;
     }
     REQUIRE(reported == atomic_load(&w->store->bytes));
+    check_counts(w);
 }
 
 static void pass_time(struct world *w)

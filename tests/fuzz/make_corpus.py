@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Write the seeds and dictionaries of the fuzz targets mp, filter, rpc_decode, dispatch, resp,
-snapshot and waldump.
+"""Write the seeds and dictionaries of the fuzz targets ckpt, mp, filter, rpc_decode, dispatch,
+resp, snapshot and waldump.
 
 Usage: make_corpus.py [FOLDER]   (corpus/ beside this file)
 
@@ -77,6 +77,55 @@ def filter_seeds():
     packed["cut_metadata"] = packed["maps"][:-3]
     packed["cut_filter"] = packed["maps"][:9]
     return packed
+
+
+def ckpt_number(number):
+    """A number of a manifest: LEB128."""
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7f | 0x80)
+        number >>= 7
+    return bytes(out) + bytes([number])
+
+
+def ckpt_manifest(depth, size, *parts, base=b""):
+    """A manifest; parts are (type, size, what stands behind it)."""
+    out = bytes([1, depth]) + ckpt_number(size) + base.ljust(16 if base else 0, b"\0")
+    return out + b"".join(ckpt_number(size * 4 + kind) + rest for kind, size, rest in parts)
+
+
+def ckpt_seeds():
+    """Pieces and manifests of them, whole and wrong."""
+    def record(kind, name, content):
+        return kind + name + struct.pack("<H", len(content)) + content
+
+    def piece(size):
+        return 1, size, b"p".ljust(16, b"\0")
+
+    text = b"0123456789abcdef" * 80
+    head = record(b"p", b"p", text)
+    full = record(b"m", b"a", ckpt_manifest(0, 1280, piece(1280)))
+    twice = record(b"m", b"a", ckpt_manifest(0, 2563, piece(1280), (0, 3, b"and"), piece(1280)))
+    chain = full
+    for depth in range(1, 65):
+        chain += record(b"m", bytes([depth]), ckpt_manifest(
+            depth, 1280, (2, 10 * depth, b"\0"), (0, 4, b"more"),
+            (2, 1276 - 10 * depth, b"\4"), base=b"a" if depth == 1 else bytes([depth - 1])))
+    return {
+        "full": head + full,
+        "twice": head + twice,
+        "bytes": record(b"m", b"b", ckpt_manifest(0, 1280, (0, 1280, text))),
+        "chain": head + chain,
+        "ranges": head + full + record(b"m", b"r", ckpt_manifest(
+            1, 300, (2, 100, b"\x05"), (2, 100, b"\x80\x01"), (2, 100, b"\0"), base=b"a")),
+        "behind": head + full + record(b"m", b"r", ckpt_manifest(
+            1, 100, (2, 100, ckpt_number(1200)), base=b"a")),
+        "own_base": record(b"m", b"r", ckpt_manifest(1, 4, (2, 4, b"\0"), base=b"r")),
+        "missing": full,
+        "short": head + record(b"m", b"a", ckpt_manifest(0, 1281, piece(1280))),
+        "huge": record(b"m", b"a", ckpt_manifest(0, 1 << 30, (0, 1 << 30, b"x"))),
+        "cut": (head + full)[:-5],
+    }
 
 
 def rpc_seeds():
@@ -254,7 +303,8 @@ def resp_dictionary():
 def main():
     """Run as a program."""
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "corpus")
-    seeds = {"mp": mp_seeds(), "filter": filter_seeds(), "rpc_decode": rpc_seeds(),
+    seeds = {"ckpt": ckpt_seeds(), "mp": mp_seeds(), "filter": filter_seeds(),
+             "rpc_decode": rpc_seeds(),
              "dispatch": dispatch_seeds(), "resp": resp_seeds(), "snapshot": snapshot_seeds(),
              "waldump": waldump_seeds()}
     for target, files in seeds.items():

@@ -85,6 +85,7 @@ static void check_limits(const struct arg *arg, enum arg_type type, const struct
     case ARG_KEYS:
     case ARG_PAIRS:
     case ARG_CALLS:
+    case ARG_ITEMS:
     case ARG_CONDITIONS:
         REQUIRE(arg->count <= limits->items);
     }

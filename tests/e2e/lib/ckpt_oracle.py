@@ -6,6 +6,7 @@ that were not given are None. A World is one state the server may be in. What on
 know (seq, version, created_at) is None until it was seen, and must stay as it was seen from then
 on."""
 
+import ast
 import copy
 import os
 import sys
@@ -45,7 +46,7 @@ class World:
     are."""
 
     def __init__(self):
-        self.checkpoints, self.blobs, self.writes = {}, {}, {}
+        self.checkpoints, self.blobs, self.writes, self.notes = {}, {}, {}, {}
         self.sessions = set()
 
     def copy(self):
@@ -96,8 +97,23 @@ class World:
             return False
         for at in [at for at in self.writes if at[:3] == key]:
             del self.writes[at]
+        self.notes.pop(key, None)
         self.release(key, entry)
         return True
+
+    def delete_runs(self, run_ids):
+        gone = [key for key, entry in self.checkpoints.items()
+                if (entry["plain_metadata"] or {}).get("run_id") in run_ids]
+        for session, ns, id_ in gone:
+            self.delete(session, id_, ns)
+        return len(gone)
+
+    def note(self, session, id, kind, severity, note, ns=""):
+        """False if there is no such checkpoint."""
+        key = (raw(session), raw(ns), raw(id))
+        if key in self.checkpoints:
+            self.notes.setdefault(key, []).append([raw(kind), raw(severity), raw(note)])
+        return key in self.checkpoints
 
     def tag(self, session, id, tags, ns=""):
         """The tags it has then; None if there is no such checkpoint."""
@@ -166,8 +182,9 @@ class World:
                 blob = self.blobs.get((old, ns, channel, frozen(version)))
                 if blob:
                     self.blobs[new, ns, channel, frozen(version)] = blob
-        self.writes.update({(new, *key[1:]): write for key, write in self.writes.items()
-                            if key[:2] == (old, ns) and key[2] in ids})
+        for table in (self.writes, self.notes):
+            table.update({(new, *key[1:]): copy.deepcopy(value) for key, value in table.items()
+                          if key[:2] == (old, ns) and key[2] in ids})
         return len(ids)
 
     def put_writes(self, session, ns, id, task, items, overwrite=False):
@@ -181,7 +198,7 @@ class World:
     def session_delete(self, session):
         session = raw(session)
         self.sessions.discard(session)
-        for table in (self.checkpoints, self.blobs, self.writes):
+        for table in (self.checkpoints, self.blobs, self.writes, self.notes):
             for key in [key for key in table if key[0] == session]:
                 del table[key]
 
@@ -195,6 +212,18 @@ class World:
             found.append(key[2])
             key = (*key[:2], self.checkpoints[key]["parent"])
         return found
+
+    def writes_without_checkpoint(self, session, ns):
+        """Ids that have writes and were never saved."""
+        return {key[2] for key in self.writes
+                if key[:2] == (raw(session), ns) and key[:3] not in self.checkpoints}
+
+    def blobs_without_checkpoint(self, session, ns):
+        """[channel, version] of blobs that none names."""
+        named = {(channel, frozen(version)) for key, entry in self.checkpoints.items()
+                 if key[:2] == (raw(session), ns) for channel, version in entry["channel_versions"]}
+        return [[key[2], ast.literal_eval(key[3])] for key in self.blobs
+                if key[:2] == (raw(session), ns) and key[2:] not in named]
 
     def latest(self, session, ns):
         """The id that get without an id is about, or None."""

@@ -127,6 +127,7 @@ class Client(Raw):
         self.last_id = 0
         self.waiting = {}  # msgid: method
         self.replies = {}  # msgid: (error, result)
+        self.notified = []  # what came while replies were awaited
 
     def post(self, method, /, *params, **options):
         """Send a request and return its msgid; options become a map behind the params."""
@@ -139,11 +140,14 @@ class Client(Raw):
         return request(self.last_id, method, params)
 
     def wait(self, msgid):
-        """The result of the request; replies to others are kept."""
+        """The result of the request; replies to others and notifications are kept."""
         while msgid not in self.replies:
             message = self.message()
             if message is None:
                 raise ConnectionError("the server closed the connection")
+            if message[0] == 2:
+                self.notified.append(message)
+                continue
             kind, other, error, result = message
             assert kind == 1, message
             assert error is None or result is None, message

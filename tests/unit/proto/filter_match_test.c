@@ -223,6 +223,38 @@ static void path(void **state)
     check(paths, LENGTH_OF(paths));
 }
 
+/* Among thousands, in an order that is not theirs: each is found, whatever stands beside it. */
+static void many_operands(void **state)
+{
+    (void)state;
+    enum { COUNT = 2000, ROOM = 64 * COUNT };
+    char *text = malloc(ROOM), metadata[64];
+    assert_non_null(text);
+    int size = snprintf(text, ROOM, "{'a': {'$in': [[7], true, nan, null, {'b': 1}, 'x7', 'x7'");
+    for (int i = 0; i < COUNT; i++) {
+        int even = 2 * (i * 7 % COUNT); /* each once */
+        size += snprintf(text + size, (size_t)(ROOM - size),
+                         i % 3 == 0   ? ", %d"
+                         : i % 3 == 1 ? ", %d.0"
+                                      : ", 'x%d'",
+                         even);
+    }
+    (void)snprintf(text + size, (size_t)(ROOM - size), "]}}");
+    for (int i = 0; i < COUNT; i += 41) {
+        int even = 2 * (i * 7 % COUNT);
+        (void)snprintf(metadata, sizeof metadata, i % 3 == 2 ? "{'a': 'x%d'}" : "{'a': %d}", even);
+        assert_true(match(text, metadata));
+        (void)snprintf(metadata, sizeof metadata, "{'a': %d}", even + 1);
+        assert_false(match(text, metadata));
+    }
+    assert_true(match(text, "{'a': true}") && match(text, "{'a': null}"));
+    assert_true(match(text, "{'a': [7.0]}") && match(text, "{'a': {'b': 1}}"));
+    assert_true(match(text, "{'a': `x7`}") && match(text, "{'a': -0.0}"));
+    assert_false(match(text, "{'a': false}") || match(text, "{'a': nan}"));
+    assert_false(match(text, "{'a': [8]}") || match(text, "{'a': {}}"));
+    free(text);
+}
+
 /* In ascending order; equal numbers share a line. */
 static const char *const numbers[][3] = {
     {"-inf"},
@@ -367,6 +399,7 @@ int main(void)
         cmocka_unit_test(nan_is_nothing),
         cmocka_unit_test(encodings),
         cmocka_unit_test(ext),
+        cmocka_unit_test(many_operands),
         cmocka_unit_test(cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,6 +79,7 @@ static const struct bytes samples[ARG_TYPE_COUNT] = {
                        "b\xc0"),
     [ARG_CALLS] = INIT("\x91\x92\xa6kv.get\x91\xa1"
                        "a"),
+    [ARG_ITEMS] = INIT("\x91\x81\xa1k\x91\x01"),
     [ARG_CONDITIONS] = INIT("\x91\x93\xa2kv\xa1"
                             "a\x07"),
 };

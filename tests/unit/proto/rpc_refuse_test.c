@@ -340,6 +340,7 @@ static void put_sized(enum arg_type type, size_t size)
     case ARG_KEYS:
     case ARG_PAIRS:
     case ARG_CALLS:
+    case ARG_ITEMS:
     case ARG_CONDITIONS:
         ok(pack_array(&message, size));
         for (size_t i = 0; i < size; i++)
@@ -369,12 +370,12 @@ static const char *limit_of(enum arg_type type, size_t *out_max)
         [ARG_VALUE] = "limits.value_bytes (64)", [ARG_KEYS] = "limits.items (16)",
         [ARG_PAIRS] = "limits.items (16)",       [ARG_CALLS] = "limits.items (16)",
         [ARG_CONDITIONS] = "limits.items (16)",  [ARG_ARRAY] = "limits.items (16)",
-        [ARG_MAP] = "limits.value_bytes (64)",
+        [ARG_MAP] = "limits.value_bytes (64)",   [ARG_ITEMS] = "limits.items (16)",
     };
     static const size_t max[ARG_TYPE_COUNT] = {
         [ARG_KEY] = 16,        [ARG_BYTES] = 16, [ARG_NAME] = 20,  [ARG_DATA] = 64,
         [ARG_VALUE] = 64,      [ARG_KEYS] = 16,  [ARG_PAIRS] = 16, [ARG_CALLS] = 16,
-        [ARG_CONDITIONS] = 16, [ARG_ARRAY] = 16, [ARG_MAP] = 64,
+        [ARG_CONDITIONS] = 16, [ARG_ARRAY] = 16, [ARG_MAP] = 64,   [ARG_ITEMS] = 16,
     };
     *out_max = max[type];
     return names[type];

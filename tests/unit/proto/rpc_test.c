@@ -57,6 +57,7 @@ static void check_sample(const struct arg *arg, enum arg_type type)
         check_body(arg, sample, 1);
         break;
     case ARG_CALLS:
+    case ARG_ITEMS:
     case ARG_CONDITIONS:
         assert_int_equal(arg->count, 1);
         check_body(arg, sample, 1);

@@ -210,6 +210,7 @@ static const char *sample(enum arg_type type)
         [ARG_KEYS] = "[\"k\"]",
         [ARG_PAIRS] = "[[\"k\", 1]]",
         [ARG_CALLS] = "[[\"kv.get\", [\"k\"]]]",
+        [ARG_ITEMS] = "[{\"session\": \"s\"}]",
         [ARG_CONDITIONS] = "[[\"kv\", \"k\", 1]]",
         [ARG_BOOL] = "true",
     };

@@ -7,6 +7,8 @@
 
 #include "client/loadgen/schedule.h"
 #include "common/check.h"
+#include "common/err.h"
+#include "common/rng.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -77,6 +79,40 @@ static void bursts(void **state)
     assert_true(arrivals_exponential(times, 10000, 1000) > 20);
 }
 
+/* Periods of gaps are seen, jitter and chance are not. */
+static void periods(void **state)
+{
+    (void)state;
+    struct rng rng = {SEED};
+    fill(1000, false, 8);
+    for (uint64_t n = 0; n < ARRIVALS; n++)
+        times[n] += rng_below(&rng, 100000); /* a tenth of a gap */
+    assert_true(arrivals_periodicity(times, ARRIVALS, 32) < 0.001);
+    fill(1000, true, 8);
+    assert_true(arrivals_periodicity(times, ARRIVALS, 32) < 0.005);
+    for (uint64_t n = 0; n < ARRIVALS; n++)
+        times[n] = n / 8 * 8000000;
+    assert_near(arrivals_periodicity(times, ARRIVALS, 32), 7, 0.001);
+    assert_true(arrivals_periodicity(times, ARRIVALS, 7) < 0.001);
+    for (uint64_t n = 0; n < ARRIVALS; n++) /* every second one comes a third too late */
+        times[n] = n * 1000000 + n % 2 * 333333;
+    assert_true(arrivals_periodicity(times, ARRIVALS, 32) > 0.1);
+}
+
+/* Each is late by its number modulo 100, in us. */
+static void late(void **state)
+{
+    (void)state;
+    double median, highest, none;
+    for (uint64_t n = 0; n < 1000; n++)
+        times[n] = 5000 + n * 1000000 + n % 100 * 1000;
+    assert_int_equal(arrivals_late(times, 1000, 5000, 1000, 0.5, &median), 0);
+    assert_int_equal(arrivals_late(times, 1000, 6000, 1000, 1, &highest), 0);
+    assert_true(fabs(median - 50000) <= 1000);
+    assert_true(fabs(highest - 98000) < 1);
+    assert_int_equal(arrivals_late(times, 0, 0, 1000, 0.5, &none), ERR_BAD_ARGUMENT);
+}
+
 /* The mean wait is load * service / (2 (1 - load)). */
 static void queue_of_one_server(void **state)
 {
@@ -97,6 +133,7 @@ static void few(void **state)
     assert_true(arrivals_exponential(one, 1, 1) == 0);
     assert_true(arrivals_wait_ns(one, 0, 1) == 0);
     assert_true(arrivals_wait_ns(one, 2, 10) == 5);
+    assert_true(arrivals_periodicity(one, 0, 2) == 0 && arrivals_periodicity(one, 2, 2) == 0);
 }
 
 int main(void)
@@ -105,7 +142,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(even),   cmocka_unit_test(random_arrivals),
         cmocka_unit_test(bursts), cmocka_unit_test(queue_of_one_server),
-        cmocka_unit_test(few),
+        cmocka_unit_test(few),    cmocka_unit_test(periods),
+        cmocka_unit_test(late),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(times);

@@ -162,6 +162,69 @@ static void leaves(void **state)
     end(fd);
 }
 
+static void say_bytes(int fd, const char *bytes, size_t size)
+{
+    assert_int_equal(send(fd, bytes, size, MSG_NOSIGNAL), size);
+}
+
+static void hear_bytes(int fd, const char *bytes, size_t size)
+{
+    char got[256];
+    assert_true(size <= sizeof got);
+    for (size_t done = 0; done < size;) {
+        ssize_t n = recv(fd, got + done, size - done, 0);
+        assert_true(n > 0);
+        done += (size_t)n;
+    }
+    assert_memory_equal(got, bytes, size);
+}
+
+#define SAY(text)  say_bytes(fd, text, sizeof text - 1)
+#define HEAR(text) hear_bytes(fd, text, sizeof text - 1)
+
+/* The same in MessagePack-RPC, on another connection of the same server; cut anywhere. */
+static void messagepack(void **state)
+{
+    (void)state;
+    const struct fake_law law = {.corrupt_each = 3, .error_each = 4};
+    int resp = begin(&law), fd = open_connection();
+    SAY("\x94\x00\x01\xabserver.ping\x90");
+    HEAR("\x94\x01\x01\xc0\xa4pong");
+    SAY("\x94\x00\xce\x00\x00\x00\x07\xa6kv.put\x92\xa5key:7\xc4\x05");
+    SAY("hello");
+    HEAR("\x94\x01\x07\xc0\xc3");
+    say(resp, get_7);
+    hear(resp, "$5\r\nhello\r\n");
+    SAY("\x94\x00\x08\xa6kv.get\x91\xa5key:7");
+    HEAR("\x94\x01\x08\xc0\xc4\x05hemlo");
+    SAY("\x94\x00\x09\xa6kv.get\x91\xa5key:7");
+    HEAR("\x94\x01\x09\xa7refused\xc0");
+    SAY("\x94\x00\x0a\xa6kv.get\x91\xa5key:8");
+    HEAR("\x94\x01\x0a\xc0\xc0");
+    SAY("\x94\x00\x0b\xa4what\x90");
+    HEAR("\x94\x01\x0b\xc0\xc3");
+    SAY("\x94\x01\x0b\xa4what\x90"); /* no request */
+    char byte;
+    assert_int_equal(recv(fd, &byte, 1, 0), 0);
+    close(resp);
+    end(fd);
+}
+
+/* Replies with ids do not wait for those before. */
+static void overtakes(void **state)
+{
+    (void)state;
+    const struct fake_law law = {.delay_ns = 1 * MS, .slow_each = 2, .slow_ns = 100 * MS};
+    int fd = begin(&law);
+    for (unsigned i = 0; i < 2; i++) {
+        SAY("\x94\x00\x01\xa4what\x90\x94\x00\x02\xa4what\x90\x94\x00\x03\xa4what\x90"
+            "\x94\x00\x04\xa4what\x90");
+        HEAR("\x94\x01\x01\xc0\xc3\x94\x01\x03\xc0\xc3");
+        HEAR("\x94\x01\x02\xc0\xc3\x94\x01\x04\xc0\xc3");
+    }
+    end(fd);
+}
+
 /* More arrivals than the log has room for are counted. */
 static void log_is_bounded(void **state)
 {
@@ -183,8 +246,10 @@ static void log_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values), cmocka_unit_test(delays), cmocka_unit_test(one_at_a_time),
-        cmocka_unit_test(stalls), cmocka_unit_test(leaves), cmocka_unit_test(log_is_bounded),
+        cmocka_unit_test(values),        cmocka_unit_test(delays),
+        cmocka_unit_test(one_at_a_time), cmocka_unit_test(stalls),
+        cmocka_unit_test(leaves),        cmocka_unit_test(log_is_bounded),
+        cmocka_unit_test(messagepack),   cmocka_unit_test(overtakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -212,6 +212,10 @@ static void bounds(void **state)
     bad("loadgen -d 0", "a size from 1 to 1GiB");
     bad("loadgen --duration 1y", "a time");
     bad("loadgen --duration -1", "a time");
+    bad("loadgen --duration auto", "a time");
+    bad("loadgen --warmup automatic", "or auto");
+    bad("loadgen --until-ci 2x", "a number from 0 to 100");
+    bad("loadgen --key-zipf-exp 2%", "a number");
     bad("loadgen --ratio 1", "two numbers");
     bad("loadgen --ratio 0:0", "two numbers");
     bad("loadgen --ratio 1:2:3", "two numbers");

@@ -88,6 +88,19 @@ static void times_and_counts(void **state)
     assert_false(plan.tests[WORKLOAD_set] || plan.tests[WORKLOAD_get]);
 }
 
+static void until_it_is_good(void **state)
+{
+    (void)state;
+    struct options options = OPTIONS("--warmup", "auto", "--until-ci", "2%", "--until-ci-p99", "8");
+    struct plan plan = good(&options);
+    assert_true(plan.until_steady && plan.warmup_ns == 30000000000);
+    assert_true(plan.ci_rate == 0.02 && plan.ci_p99 == 0.08);
+    assert_true(plan.requests == UINT64_MAX && plan.duration_ns == 300000000000);
+    options = OPTIONS("--until-ci", "2", "-n", "500");
+    plan = good(&options);
+    assert_true(plan.requests == 500 && plan.duration_ns == 0 && !plan.until_steady);
+}
+
 static void mistakes(void **state)
 {
     (void)state;
@@ -279,6 +292,7 @@ int main(void)
         cmocka_unit_test(connections_are_spread),
         cmocka_unit_test(threads_at_most_connections),
         cmocka_unit_test(times_and_counts),
+        cmocka_unit_test(until_it_is_good),
         cmocka_unit_test(mistakes),
         cmocka_unit_test(checks),
         cmocka_unit_test(same_requests_for_any_threads),

@@ -12,7 +12,7 @@
 #include "common/clock.h"
 #include "tests/unit/server/ops/ckpt_lab.h"
 
-enum { STEPS = 1000, ITEMS_MAX = 1600, STATE_BYTES = 100 * 1024 };
+enum { STEPS = 1000, READ_EVERY = 8, ITEMS_MAX = 1600, STATE_BYTES = 100 * 1024 };
 
 /* Makes the state of the next step out of the present one, which it may keep anywhere. */
 struct course {
@@ -34,31 +34,35 @@ static void fill(struct course *course, struct buf *item, size_t size)
 
 static void pack_keys(struct course *course)
 {
+    int err = 0;
     course->state.size = 0;
-    assert_int_equal(pack_map(&course->state, course->n_items), 0);
+    err |= pack_map(&course->state, course->n_items);
     for (size_t i = 0; i < course->n_items; i++) {
         char key[32];
         snprintf(key, sizeof key, "k%zu", i);
-        assert_int_equal(pack_str(&course->state, bytes_of(key)), 0);
-        assert_int_equal(pack_str(&course->state, buf_bytes(&course->items[i])), 0);
+        err |= pack_str(&course->state, bytes_of(key));
+        err |= pack_str(&course->state, buf_bytes(&course->items[i]));
     }
+    assert_int_equal(err, 0);
 }
 
 static void pack_messages(struct course *course, size_t from)
 {
+    int err = 0;
     course->state.size = 0;
-    assert_int_equal(pack_map(&course->state, 2), 0);
-    assert_int_equal(pack_str(&course->state, bytes_of("messages")), 0);
-    assert_int_equal(pack_array(&course->state, course->n_items - from), 0);
+    err |= pack_map(&course->state, 2);
+    err |= pack_str(&course->state, bytes_of("messages"));
+    err |= pack_array(&course->state, course->n_items - from);
     for (size_t i = from; i < course->n_items; i++) {
-        assert_int_equal(pack_map(&course->state, 2), 0);
-        assert_int_equal(pack_str(&course->state, bytes_of("role")), 0);
-        assert_int_equal(pack_str(&course->state, bytes_of(i % 2 ? "user" : "assistant")), 0);
-        assert_int_equal(pack_str(&course->state, bytes_of("content")), 0);
-        assert_int_equal(pack_str(&course->state, buf_bytes(&course->items[i])), 0);
+        err |= pack_map(&course->state, 2);
+        err |= pack_str(&course->state, bytes_of("role"));
+        err |= pack_str(&course->state, bytes_of(i % 2 ? "user" : "assistant"));
+        err |= pack_str(&course->state, bytes_of("content"));
+        err |= pack_str(&course->state, buf_bytes(&course->items[i]));
     }
-    assert_int_equal(pack_str(&course->state, bytes_of("step")), 0);
-    assert_int_equal(pack_uint(&course->state, course->n_items), 0);
+    err |= pack_str(&course->state, bytes_of("step"));
+    err |= pack_uint(&course->state, course->n_items);
+    assert_int_equal(err, 0);
 }
 
 /* Keys of one size, some of which get new values of that size. */
@@ -127,12 +131,13 @@ static void run_step(struct lab *lab, struct course *course, unsigned step, uint
     lab_begin(lab);
     uint64_t begin = clock_mono_ns();
     assert_int_equal(lab_save(lab, step, buf_bytes(&course->state), previous, next, &bytes), 0);
-    uint64_t middle = clock_mono_ns();
-    assert_int_equal(ckpt_state_read(&lab->space, (struct bytes){next, sizeof next}, &out), 0);
-    taken->read_ns += clock_mono_ns() - middle;
-    taken->plan_ns += middle - begin;
-    assert_int_equal(out.size, course->state.size);
-    assert_memory_equal(out.data, course->state.data, out.size);
+    taken->plan_ns += clock_mono_ns() - begin;
+    if (step % READ_EVERY == 0) {
+        begin = clock_mono_ns();
+        assert_int_equal(ckpt_state_read(&lab->space, (struct bytes){next, sizeof next}, &out), 0);
+        taken->read_ns += clock_mono_ns() - begin;
+        assert_true(bytes_equal(buf_bytes(&out), buf_bytes(&course->state)));
+    }
     lab_end(lab, true);
     buf_deinit(&out);
     memcpy(hash, next, sizeof next);
@@ -171,7 +176,7 @@ static void run_course(struct course *course)
            course->name, 100.0 * (double)taken.bytes / (double)taken.copies,
            (double)taken.copies / 1e6, 100.0 * (double)taken.memory / (double)taken.copies,
            (unsigned long long)taken.records, (double)taken.plan_ns / STEPS / 1e3,
-           (double)taken.read_ns / STEPS / 1e3);
+           (double)taken.read_ns / STEPS * READ_EVERY / 1e3);
     assert_true(taken.bytes * 20 < taken.copies);
     lab_close(&lab);
     for (size_t i = 0; i < ITEMS_MAX; i++)

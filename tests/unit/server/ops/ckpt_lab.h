@@ -21,13 +21,20 @@ struct lab {
     char keys[64][GROUP_PREFIX_MAX + 8]; /* of the records the transaction plans */
 };
 
-static inline void lab_open(struct lab *lab, const char *session)
+static inline void lab_open_in(struct lab *lab, struct store *store, uint32_t run,
+                               const char *session)
 {
     memset(lab, 0, sizeof *lab);
-    lab->store = fixture_open(4, 1);
-    struct group group = {run_id(lab->store->default_run), KIND_session, bytes_of(session), 7};
+    lab->store = store;
+    struct group group = {run, KIND_session, bytes_of(session), 7};
     size_t size = group_write_prefix(&group, lab->prefix);
     lab->space = (struct ckpt_space){&lab->txn, lab->store, group.run, {lab->prefix, size}};
+}
+
+static inline void lab_open(struct lab *lab, const char *session)
+{
+    struct store *store = fixture_open(4, 1);
+    lab_open_in(lab, store, run_id(store->default_run), session);
 }
 
 static inline void lab_close(struct lab *lab)

@@ -118,6 +118,38 @@ static void test_steps(void **state)
     lab_close(&lab);
 }
 
+/* Whatever changes how much, the last checkpoint alone keeps no more than its state twice. */
+static void test_chain_is_bounded(void **state)
+{
+    struct rng rng = {4};
+    (void)state;
+    for (size_t changed = 1; changed <= 100; changed = changed * 3 / 2 + 1) {
+        uint32_t seeds[100] = {0};
+        uint8_t hash[CKPT_HASH_BYTES], next[CKPT_HASH_BYTES];
+        struct buf packed;
+        struct lab lab;
+        lab_open(&lab, "s");
+        buf_init(&packed);
+        for (unsigned step = 0; step < 80; step++) {
+            size_t from = (size_t)rng_below(&rng, 100);
+            for (size_t i = 0; i < changed; i++) /* together: large enough for pieces */
+                seeds[(from + i) % 100] = (uint32_t)rng_next(&rng);
+            pack_state(&packed, seeds, LENGTH_OF(seeds), 500);
+            struct bytes previous = {hash, step == 0 ? 0 : sizeof hash};
+            (void)save(&lab, step, buf_bytes(&packed), previous, next);
+            memcpy(hash, next, sizeof hash);
+            if (step > 0)
+                (void)delete (&lab, step - 1);
+            double kept = (double)lab_check(&lab).bytes;
+            assert_true(kept < 2.1 * (double)packed.size);
+            if (changed > 60)
+                assert_true(kept < 1.1 * (double)packed.size); /* nothing of the one before */
+        }
+        buf_deinit(&packed);
+        lab_close(&lab);
+    }
+}
+
 /* The same state: the same manifest, whether found by comparing or by its hash. */
 static void test_same_state(void **state)
 {
@@ -478,6 +510,28 @@ static void test_damaged_manifests(void **state)
     }
 }
 
+/* A chain may be so deep, and no deeper, also if somebody else made it. */
+static void test_depth(void **state)
+{
+    struct buf content;
+    struct lab lab;
+    (void)state;
+    lab_open(&lab, "s");
+    buf_init(&content);
+    put_piece(&lab, CKPT_MANIFEST, 1, (struct bytes){(const uint8_t *)"\1\0\5\24hello", 9});
+    for (uint8_t depth = 1; depth <= CKPT_DEPTH_MAX + 8; depth++) {
+        uint8_t head[] = {1, depth, 5, depth};
+        content.size = 0;
+        assert_int_equal(buf_append(&content, head, sizeof head), 0);
+        assert_int_equal(buf_append(&content, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\26\0", 17), 0);
+        put_piece(&lab, CKPT_MANIFEST, (uint8_t)(depth + 1), buf_bytes(&content));
+        assert_int_equal(read_err(&lab, (uint8_t)(depth + 1)),
+                         depth <= CKPT_DEPTH_MAX ? 0 : ERR_DATA_DAMAGED);
+    }
+    buf_deinit(&content);
+    lab_close(&lab);
+}
+
 /* Change a byte of the content of every piece. */
 static void damage_all(struct lab *lab)
 {
@@ -524,11 +578,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_small_is_not_cut),
         cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_chain_is_bounded),
         cmocka_unit_test(test_same_state),
         cmocka_unit_test(test_within_one_transaction),
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_damaged_manifests),
+        cmocka_unit_test(test_depth),
         cmocka_unit_test(test_damaged_previous),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,7 +57,7 @@ static void assert_next(struct view *view, const char *text)
     else
         (void)snprintf(found, sizeof found, "%llu.%u %s %s %.*s", (unsigned long long)item->version,
                        item->index, event_name(item->event), record_kind_name(item->kind),
-                       (int)item->key_size, (const char *)item->key);
+                       item->key_size < LARGE ? item->key_size : 2, (const char *)item->key);
     assert_string_equal(found, text);
 }
 
@@ -181,6 +181,37 @@ static void test_runs(void **state)
     run_unref(run);
     assert_next(&view, "end");
     view_close(&view);
+    store_destroy(store);
+}
+
+/* A run is found among chunks that have nothing about any. */
+static void test_find_run(void **state)
+{
+    struct store *store = open_fed(1);
+    struct view view = view_from(store, 0);
+    char *key = calloc(1, LARGE + 1);
+    struct run *run;
+    (void)state;
+    memset(key, 'k', LARGE);
+    for (unsigned i = 0; i < 10; i++) {
+        if (i == 7) {
+            assert_int_equal(run_open(store->runs, bytes_of("other"), &run), 0);
+            run_unref(run);
+            assert_int_equal(run_open(store->runs, bytes_of("r"), &run), 0);
+            run_unref(run);
+        }
+        put(store, key, "1");
+    }
+    const struct feed_item *item =
+        feed_find_run(store->feed, &view.reader, view.cursor, bytes_of("r"));
+    assert_non_null(item);
+    assert_true(item->version == 9 && item->event == EVENT_created);
+    view.cursor.after = 9;
+    assert_null(feed_find_run(store->feed, &view.reader, view.cursor, bytes_of("r")));
+    assert_null(feed_find_run(store->feed, &view.reader, view.cursor, bytes_of("nope")));
+    assert_next(&view, "10.0 put kv kk");
+    view_close(&view);
+    free(key);
     store_destroy(store);
 }
 
@@ -438,12 +469,13 @@ static void test_telling(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_off),       cmocka_unit_test(test_effects),
-        cmocka_unit_test(test_notes),     cmocka_unit_test(test_runs),
-        cmocka_unit_test(test_clear),     cmocka_unit_test(test_with_a_log),
-        cmocka_unit_test(test_moves_on),  cmocka_unit_test(test_seek),
-        cmocka_unit_test(test_too_large), cmocka_unit_test(test_held),
-        cmocka_unit_test(test_threads),   cmocka_unit_test(test_telling),
+        cmocka_unit_test(test_off),        cmocka_unit_test(test_effects),
+        cmocka_unit_test(test_notes),      cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_find_run),   cmocka_unit_test(test_clear),
+        cmocka_unit_test(test_with_a_log), cmocka_unit_test(test_moves_on),
+        cmocka_unit_test(test_seek),       cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_held),       cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_telling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

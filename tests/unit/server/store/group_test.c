@@ -12,6 +12,7 @@
 
 #include "server/store/group.h"
 
+#include "server/store/scan.h"
 #include "tests/unit/server/store/grouped.h"
 #include "tests/unit/server/store/logged.h"
 
@@ -380,6 +381,33 @@ static void expires_without_memory(void **state)
     store_destroy(store);
 }
 
+/* Who counts pays for what has expired in his range, but not for what sessions leave behind. */
+static void counting_does_not_reap(void **state)
+{
+    struct store *store = fixture_open(1, 1);
+    const struct group gone = group_of(store, "gone", 5), late = group_of(store, "late", 6);
+    struct scan scan;
+    uint64_t count;
+    (void)state;
+    grouped_put_owner(store, "late", 1, 6, GONE_MS);
+    put_members(store, &gone);
+    put_members(store, &late);
+    put(store, "stays", "v");
+    assert_int_equal(fixture_put(store, "kv", bytes_of("v"), GONE_MS), 0);
+    orphan(store, &gone);
+    assert_int_equal(scan_init(&scan, store->default_run, KIND_kv, BYTES_NONE, BYTES_NONE,
+                               BYTES_NONE, BYTES_NONE, false),
+                     0);
+    assert_int_equal(scan_count(store, store->default_run, &scan, GONE_MS + 10, &count), 0);
+    assert_int_equal(count, 1);
+    scan_deinit(&scan);
+    assert_int_equal(grouped_count(store, &gone), all_members);
+    assert_int_equal(grouped_count(store, &late), all_members);
+    sweep_all(store, GONE_MS + 10);
+    assert_int_equal(fixture_check(store), 1);
+    store_destroy(store);
+}
+
 /* ---- after recovery ---- */
 
 static void restart(struct logged *logged, struct store **store, unsigned n_threads)
@@ -502,6 +530,7 @@ int main(void)
         cmocka_unit_test(many_empty),
         cmocka_unit_test(owner_expires),
         cmocka_unit_test(expires_without_memory),
+        cmocka_unit_test(counting_does_not_reap),
         cmocka_unit_test(ownerless),
         cmocka_unit_test(expired_meanwhile),
         cmocka_unit_test(ownerless_without_memory),

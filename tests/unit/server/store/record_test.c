@@ -154,6 +154,30 @@ static void test_expiry(void **state)
     record_destroy(b);
 }
 
+/* The count in front of a value is changed, and nothing else; values without room for one have
+ * none. */
+static void test_count(void **state)
+{
+    (void)state;
+    for (size_t v = 0; v < LENGTH_OF(value_sizes); v++) {
+        uint8_t copy[1 << 17];
+        struct record_spec spec = spec_of(10, value_sizes[v], 5);
+        struct record *record = create(&spec);
+        if (value_sizes[v] >= RECORD_COUNT_BYTES && value_sizes[v] <= sizeof copy) {
+            memcpy(copy, spec.value.data, spec.value.size);
+            memcpy(copy, "\x04\x03\x02\x01", RECORD_COUNT_BYTES);
+            spec.value.data = copy;
+            record_set_count(record, 0x01020304);
+            assert_int_equal(record_count(record), 0x01020304);
+        } else if (value_sizes[v] < RECORD_COUNT_BYTES) {
+            record_set_count(record, 7);
+            assert_int_equal(record_count(record), 0);
+        }
+        assert_record(record, &spec, 0);
+        record_destroy(record);
+    }
+}
+
 static void test_touch(void **state)
 {
     struct record_spec spec = spec_of(3, 3, 0);
@@ -209,8 +233,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sizes),  cmocka_unit_test(test_overwrite),
         cmocka_unit_test(test_expiry), cmocka_unit_test(test_overwrite_itself),
-        cmocka_unit_test(test_touch),  cmocka_unit_test(test_order),
-        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_count),  cmocka_unit_test(test_touch),
+        cmocka_unit_test(test_order),  cmocka_unit_test(test_kinds),
     };
     return cmocka_run_group_tests(tests, make_patterns, NULL);
 }

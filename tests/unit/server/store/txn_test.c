@@ -215,6 +215,98 @@ static void test_deferred(void **state)
     store_destroy(store);
 }
 
+/* Put, or find, a value that begins with a count. */
+static uint32_t counted(struct big *big, const char *key)
+{
+    struct record_key record_key = fixture_key(big->store, key);
+    const struct record *record =
+        txn_find(&big->txn, &record_key, store_hash(big->store, &record_key));
+    return record == NULL ? UINT32_MAX : record_count(record);
+}
+
+static void count(struct big *big, const char *key, int delta)
+{
+    struct record_key record_key = fixture_key(big->store, key);
+    const struct record *record =
+        txn_find(&big->txn, &record_key, store_hash(big->store, &record_key));
+    assert_non_null(record);
+    assert_int_equal(txn_count(&big->txn, record, delta), 0);
+}
+
+static uint32_t count_now(struct store *store, const char *key)
+{
+    return record_count(standing(store, key));
+}
+
+/* Counts change at once, also of what is planned, without an effect; given up, they change back. */
+static void test_counts(void **state)
+{
+    struct store *store = fixture_open(4, 1);
+    struct big big;
+    (void)state;
+    put(store, "a", "\x05\x01\x01\x01 a");
+    uint32_t a = 0x01010105, n = 0x2020206e;
+    for (int commit = 0; commit < 2; commit++) {
+        big_begin(&big, store);
+        count(&big, "a", 1);
+        count(&big, "a", 1);
+        count(&big, "a", -1);
+        assert_int_equal(big_put(&big, "new", "n    ", 0), 0);
+        count(&big, "new", 1);
+        assert_int_equal(counted(&big, "a"), a + 1);
+        assert_int_equal(counted(&big, "new"), n + 1);
+        assert_int_equal(big.txn.n_effects, 1);
+        if (commit)
+            (void)txn_commit(&big.txn);
+        txn_deinit(&big.txn);
+        assert_int_equal(count_now(store, "a"), commit ? a + 1 : a);
+    }
+    assert_int_equal(count_now(store, "new"), n + 1);
+    big_begin(&big, store); /* counted, then deleted, then given up */
+    count(&big, "a", -1);
+    assert_int_equal(big_del(&big, "a"), 0);
+    assert_int_equal(big_put(&big, "a", "another", 0), 0);
+    count(&big, "a", -1);
+    txn_unlock(&big.txn);
+    assert_int_equal(count_now(store, "a"), a + 1); /* as soon as others may see it */
+    txn_deinit(&big.txn);
+    put(store, "zero",
+        "\x01"
+        "x");
+    put(store, "most", "\xff\xff\xff\xff");
+    big_begin(&big, store);
+    count(&big, "zero", -1); /* too short for a count */
+    count(&big, "most", 1);
+    assert_int_equal(counted(&big, "zero"), 0);
+    assert_int_equal(counted(&big, "most"), UINT32_MAX);
+    txn_deinit(&big.txn);
+    assert_int_equal(fixture_check(store), 4);
+    store_destroy(store);
+}
+
+/* The key of a delete may be a copy that the transaction keeps. */
+static void test_keep(void **state)
+{
+    struct store *store = fixture_open(4, 1);
+    struct big big;
+    (void)state;
+    put(store, "old", "0");
+    for (int commit = 0; commit < 2; commit++) {
+        char name[] = "old";
+        struct record_key key = fixture_key(store, name);
+        big_begin(&big, store);
+        assert_int_equal(big_put(&big, "old", "1", 0), 0);
+        assert_int_equal(txn_keep(&big.txn, key.bytes, &key.bytes), 0);
+        memset(name, 'x', 3);
+        assert_int_equal(txn_del(&big.txn, &key, store_hash(store, &key)), 0);
+        if (commit)
+            (void)txn_commit(&big.txn);
+        txn_deinit(&big.txn);
+        assert_value(store, "old", commit ? NULL : "0");
+    }
+    store_destroy(store);
+}
+
 static void test_dropped(void **state)
 {
     struct store *store = fixture_open(4, 2);
@@ -352,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_collapse),     cmocka_unit_test(test_find_planned),
         cmocka_unit_test(test_many_effects), cmocka_unit_test(test_del_then_put),
         cmocka_unit_test(test_abort),        cmocka_unit_test(test_find_then_other),
+        cmocka_unit_test(test_counts),       cmocka_unit_test(test_keep),
         cmocka_unit_test(test_deferred),     cmocka_unit_test(test_dropped),
 #ifdef CAIRN_FAULTS
         cmocka_unit_test(test_no_memory),

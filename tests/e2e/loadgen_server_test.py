@@ -1,0 +1,117 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the server says of a test, in the report: it counted what loadgen sent, promises what it is
+said to promise, and nobody else used it; otherwise there is a warning."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from lib.redis_server import RedisServer
+from lib.server import Server, environment
+
+LOADGEN = os.environ.get("LOADGEN", "loadgen")
+TESTS = "set,get,mixed,rmw,mset,incr"
+
+
+def run(*args):
+    return subprocess.run([LOADGEN, *map(str, args)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+                          env=environment(), timeout=60, check=False)
+
+
+def results_of(done):
+    return {result["test"]: {**result, "names": [w["name"] for w in result["warnings"]]}
+            for result in json.loads(done.stdout)["results"].values()}
+
+
+class ServerStatsTest(unittest.TestCase):
+    def cairnd(self, settings=None):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        server = Server({"data.dir": os.path.join(folder.name, "data"),
+                         "durability.mode": "buffered", "listen.resp": "127.0.0.1:0",
+                         **(settings or {})})
+        self.addCleanup(server.kill)
+        return server, ("cairn://{}:{}".format(*server.address),
+                        "redis://{}:{}".format(*server.address_of(0, "resp")))
+
+    def check_counts(self, uri):
+        done = run("-u", uri, "-t", TESTS, "-r", 100, "-n", 2000, "--preload", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        results = results_of(done)
+        self.assertEqual(set(results), set(TESTS.split(",")))
+        for test, result in results.items():
+            server = result["server"]
+            self.assertEqual(server["requests"], server["requests_sent"], (test, server))
+            self.assertEqual(server["requests"], 4000 if test == "rmw" else 2000, test)
+            self.assertEqual(sum(op["count"] for op in server["operations"].values()),
+                             server["requests"], test)
+            self.assertGreater(server["mean_ns"], 0)
+            self.assertGreater(server["resident_after_bytes"], 100000)
+            self.assertNotIn("other-load", result["names"])
+        return results
+
+    def test_cairnd(self):
+        server, uris = self.cairnd()
+        for uri in uris:
+            results = self.check_counts(uri)
+            self.assertEqual(results["set"]["server"]["durability"], "buffered")
+            self.assertGreater(results["set"]["server"]["log_writes"], 0)
+            self.assertLess(results["set"]["server"]["mean_ns"], results["set"]["mean_ns"])
+        server.stop()
+
+    @unittest.skipUnless(shutil.which("redis-server"), "redis-server is not installed")
+    def test_redis(self):
+        server = RedisServer(tcp=True)
+        self.addCleanup(server.stop)
+        results = self.check_counts("redis://{}:{}".format(*server.address))
+        self.assertEqual(results["set"]["server"]["durability"], "memory")
+
+    def test_wrong_promise(self):
+        _, uris = self.cairnd()
+        for uri in uris:
+            for label in ("memory", "buffered", "strict"):
+                done = run("-u", uri, "-t", "set", "-n", 100, "--durability", label)
+                self.assertEqual("warning: durability-mismatch" in done.stdout,
+                                 label != "buffered", done.stdout)
+            self.assertRegex(done.stdout, r"server +counted 100 requests, executed in ")
+            self.assertRegex(done.stdout, r"\n +buffered, records .* writes and \d+ syncs")
+        done = run("--durability", "some")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("memory, buffered or strict", done.stderr)
+
+    def test_silent_unless_asked(self):
+        server, uris = self.cairnd()
+        done = run("-u", uris[0], "-t", "set", "-n", 100)
+        self.assertNotIn("counted", done.stdout)
+        with server.connect() as client:
+            self.assertNotIn("server.info", client.call("server.stats")["operations"])
+
+    def test_others(self):
+        _, uris = self.cairnd()
+        other = subprocess.Popen([LOADGEN, "-u", uris[0], "-t", "get", "--duration", "30", "-q"],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                 env=environment())
+        try:
+            done = run("-u", uris[0], "-t", "set", "--rate", 200, "--duration", "2", "--json")
+        finally:
+            other.kill()
+            other.wait()
+        self.assertIn("other-load", results_of(done)["set"]["names"])
+
+    def test_evicted(self):
+        _, uris = self.cairnd({"memory.limit": "1MiB", "memory.policy": "evict",
+                                "durability.mode": "memory", "data.dir": ""})
+        done = run("-u", uris[0], "-t", "set", "-r", 10000, "-d", 1000, "-n", 10000, "-P", 16,
+                   "--json")
+        result = results_of(done)["set"]
+        self.assertIn("evicted", result["names"], result["server"])
+        self.assertGreater(result["server"]["evicted"], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
