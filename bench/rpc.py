@@ -65,6 +65,40 @@ class Client:
             found.append(result)
         return found
 
+    def page(self):
+        """The result of one call that is {items, cursor}, without looking at the items: their
+        number, and the cursor."""
+        data = bytearray()
+        while True:
+            piece = self.sock.recv(READ)
+            if not piece:
+                raise SystemExit("the server closed a connection")
+            data += piece
+            try:
+                return self._read_page(data)
+            except msgpack.OutOfData:
+                pass
+
+    @staticmethod
+    def _read_page(data):
+        unpacker = msgpack.Unpacker(raw=False, max_buffer_size=0)
+        unpacker.feed(data)
+        unpacker.read_array_header()
+        unpacker.skip()
+        unpacker.skip()
+        error = unpacker.unpack()
+        if error is not None:
+            raise Refused(error)
+        count, cursor = 0, None
+        for _ in range(unpacker.read_map_header()):
+            if unpacker.unpack() == "cursor":
+                cursor = unpacker.unpack()
+                continue
+            count = unpacker.read_array_header()
+            for _ in range(count):
+                unpacker.skip()
+        return count, cursor
+
     def calls(self, requests, window=32):
         """Many calls (method, params), so many in flight."""
         requests = iter(requests)
