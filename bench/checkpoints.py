@@ -13,11 +13,11 @@ nothing."""
 
 import argparse
 import collections
+import gc
 import json
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,7 +28,7 @@ import servers
 
 STATE, BLOB, SMALL = 4096, 1024, 100
 CONNECTIONS, SESSIONS = 50, 1000
-PAGE, KEPT, WRITES = 100, 10, 10
+PAGE, EXPORT_PAGE, KEPT, WRITES = 100, 1000, 10, 10
 STATE_BYTES, CHANGED = 100 * 1024, 0.01
 REDIS = ["--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0",
          "--aof-use-rdb-preamble", "no"]
@@ -38,8 +38,8 @@ BUFFERED = "buffered"
 # So many of each thing; with --quick.
 Sizes = collections.namedtuple("Sizes", "rounds requests deep shallow long short compact steps "
                                         "window_s")
-FULL = Sizes(5, 30000, 10000, 10, 100000, 200, 1000, 1000, 1.5)
-QUICK = Sizes(1, 1000, 1000, 10, 5000, 200, 1000, 200, 0.5)
+FULL = Sizes(5, 30000, 10000, 10, 100000, 200, 1000, 1000, 0.5)
+QUICK = Sizes(1, 1000, 1000, 10, 5000, 200, 1000, 200, 0.2)
 
 # One line of the table. `value` is held against `bar`: at least, or at most, that; None: no bar.
 Line = collections.namedtuple("Line", "figure mode ours beside value spread bar at_least")
@@ -50,6 +50,7 @@ class Bench:
 
     def __init__(self, args, folder):
         self.args, self.folder, self.lines = args, folder, []
+        self.cpus = os.sched_getaffinity(0)
         self.sizes = QUICK if args.quick else FULL
         if args.rounds:
             self.sizes = self.sizes._replace(rounds=args.rounds)
@@ -122,28 +123,34 @@ def fill(client, session, count, size=SMALL):
 
 # ---- saves ----
 
+def save_figures(bench, start, test):
+    """(requests a second, us of server CPU for each) on a new server, as its data only grows."""
+    with start() as server:
+        before = server.cpu_ns()
+        rate = bench.loadgen(server, "-t", test, "-n", bench.sizes.requests, "-c", CONNECTIONS,
+                             "-r", SESSIONS, "-d", STATE)["ops_per_sec"]
+        return rate, (server.cpu_ns() - before) / 1e3 / bench.sizes.requests
+
+
 def saves(bench):
-    """States of 4 KiB with 50 connections, beside SETs on Redis; new servers each round, as both
-    only ever grow."""
-    load = ["-n", bench.sizes.requests, "-c", CONNECTIONS, "-r", SESSIONS, "-d", STATE]
-    each = []
+    """States of 4 KiB with 50 connections, beside SETs on Redis: of new keys, so that both store as
+    much, and of keys that are there."""
+    cases = {"ours": (bench.cairnd, "ckpt_save"), "new keys": (bench.redis, "insert"),
+             f"{SESSIONS:,} keys": (bench.redis, "set")}
+    each = collections.defaultdict(list)
     for number in range(bench.sizes.rounds + 1):
-        figures = {}
-        with bench.cairnd() as ours, bench.redis() as theirs:
-            pair = [(ours, "ckpt_save"), (theirs, "set")]
-            for server, test in pair if number % 2 == 0 else pair[::-1]:
-                before = server.cpu_ns()
-                rate = bench.loadgen(server, "-t", test, *load)["ops_per_sec"]
-                spent = (server.cpu_ns() - before) / 1e3 / bench.sizes.requests
-                figures[server.kind] = (rate, spent)
-        each.append((figures["cairnd"], figures["redis"]))
-    each = each[1:]  # the first warms up
-    for column, what, bar in ((0, "saves of 4 KiB, 50 connections, beside SET: per second", 1.0),
-                              (1, "the same: us of server CPU", None)):
-        ratios = [a[column] / b[column] for a, b in each]
-        a, b = (statistics.median(pair[i][column] for pair in each) for i in (0, 1))
-        bench.add(what, f"{a:,.1f}", f"{b:,.1f} (everysec)", statistics.median(ratios), bar, True,
-                  spread(ratios))
+        names = list(cases)
+        for name in names if number % 2 == 0 else names[::-1]:
+            each[name].append(save_figures(bench, *cases[name]))
+    for column, what, bar in ((0, "per second", 1.0), (1, "us of server CPU", None)):
+        found = {name: [row[column] for row in rows[1:]] for name, rows in each.items()}
+        ours = found.pop("ours")
+        for name, theirs in found.items():
+            ratios = [a / b for a, b in zip(ours, theirs)]
+            bench.add(f"saves of 4 KiB, {CONNECTIONS} connections, beside SET of {name}: {what}",
+                      f"{statistics.median(ours):,.1f}",
+                      f"{statistics.median(theirs):,.1f} (everysec)", statistics.median(ratios),
+                      bar, True, spread(ratios))
 
 
 def writers(bench):
@@ -235,34 +242,37 @@ def lists(bench):
 
 # ---- what others notice ----
 
-def worst_ms(bench, server, act):
-    """The worst latency another client sees, in ms, while `act` runs and a while after it."""
-    command = bench.command(server, "-t", "get", "-c", 1, "-r", 1000, "--duration",
-                            f"{1000 * bench.sizes.window_s:.0f}ms")
-    with tempfile.TemporaryFile("w+", dir=bench.folder) as report:
-        process = subprocess.Popen(command, stdout=report, stderr=subprocess.DEVNULL,
-                                   preexec_fn=servers.on_cpu(bench.args.client_cpu))
-        try:
-            time.sleep(bench.sizes.window_s / 5)
-            act()
-        finally:
-            process.wait(timeout=rounds.CLIENT_LIMIT_S)
-        report.seek(0)
-        (result,) = json.load(report)["results"].values()
-    return result["max_ns"] / 1e6
+def worst_ms(bench, server, client, requests):
+    """The worst latency another client sees, in ms, from the time these requests are sent until
+    they are answered and what they left to do in the background should be done."""
+    worst, end = 0, time.monotonic() + bench.sizes.window_s
+    with rpc.Client(server) as other:
+        gc.disable()
+        client.send(requests)
+        while time.monotonic() < end:
+            begun = time.perf_counter()
+            other.call("kv.get", "key")
+            worst = max(worst, time.perf_counter() - begun)
+        results = client.results(len(requests))
+        gc.enable()
+    return 1e3 * worst, results
 
 
-def beside(bench, figure, prepare, act):
-    """Worst latency of another client during `act` beside that without, in turn; each time after
-    `prepare` made what it works on."""
+def beside(bench, figure, prepare, requests, check):
+    """Worst latency of another client during these requests beside that without, in turn, each
+    time after `prepare` made what they work on."""
     calm, during = [], []
+    os.sched_setaffinity(0, {bench.args.client_cpu})
     for number in range(bench.sizes.rounds):
         with bench.cairnd() as server, rpc.Client(server) as client:
-            bench.loadgen(server, "-t", "set", "-n", 1, "-r", 1000, "--preload")
             prepare(client)
-            steps = [(calm, lambda: None), (during, lambda: act(client))]
+            steps = [(calm, []), (during, requests)]
             for found, what in steps if number % 2 == 0 else steps[::-1]:
-                found.append(worst_ms(bench, server, what))
+                worst, results = worst_ms(bench, server, client, what)
+                found.append(worst)
+                for result in results:
+                    check(result)
+    os.sched_setaffinity(0, bench.cpus)
     bench.add(f"{figure}: worst latency of another client, ms", f"{statistics.median(during):.2f}",
               f"{statistics.median(calm):.2f} (calm, {spread(calm)})", statistics.median(during),
               1.0, False, spread(during))
@@ -270,37 +280,37 @@ def beside(bench, figure, prepare, act):
 
 def compactions(bench):
     """From 1,000 to 10 checkpoints, timed by the caller; and what others notice."""
-    count, each = bench.sizes.compact, 10
-    took = []
-    with bench.cairnd() as server, rpc.Client(server) as client:
-        for number in range(each * bench.sizes.rounds):
-            fill(client, f"s{number}", count, BLOB)
-            begun = time.monotonic()
-            result = client.call("ckpt.compact", f"s{number}", keep_recent=KEPT)
-            took.append(1e3 * (time.monotonic() - begun))
-            if result["kept"] != KEPT or result["deleted"] != count - KEPT:
-                raise SystemExit(f"ckpt.compact: {result}")
-    bench.add(f"compaction of {count:,} of 1 KiB to {KEPT}: ms", f"{statistics.median(took):.2f}",
-              "", statistics.median(took), 5, False, spread(took))
+    count, each, took = bench.sizes.compact, 10, []
+
+    def check(result):
+        if result["kept"] != KEPT or result["deleted"] != count - KEPT:
+            raise SystemExit(f"ckpt.compact: {result}")
 
     def prepare(client):
         for number in range(each):
             fill(client, f"s{number}", count, BLOB)
-
-    def act(client):
-        for number in range(each):
-            client.call("ckpt.compact", f"s{number}", keep_recent=KEPT)
-    beside(bench, f"{each} compactions of {count:,} to {KEPT}", prepare, act)
+    with bench.cairnd() as server, rpc.Client(server) as client:
+        for number in range(each * bench.sizes.rounds):
+            fill(client, f"t{number}", count, BLOB)
+            begun = time.monotonic()
+            check(client.call("ckpt.compact", f"t{number}", keep_recent=KEPT))
+            took.append(1e3 * (time.monotonic() - begun))
+    bench.add(f"compaction of {count:,} of 1 KiB to {KEPT}: ms", f"{statistics.median(took):.2f}",
+              "", statistics.median(took), 5, False, spread(took))
+    beside(bench, f"{each} compactions of {count:,} to {KEPT}", prepare,
+           [("ckpt.compact", [f"s{number}", {"keep_recent": KEPT}]) for number in range(each)],
+           check)
 
 
 def deletion(bench):
     """A session of 100,000 checkpoints goes."""
     count = bench.sizes.long
 
-    def act(client):
-        if client.call("ckpt.session_delete", "s") != count:
-            raise SystemExit("ckpt.session_delete: another number than was saved")
-    beside(bench, f"delete of a session of {count:,}", lambda client: fill(client, "s", count), act)
+    def check(result):
+        if result != count:
+            raise SystemExit(f"ckpt.session_delete: {result}, not {count}")
+    beside(bench, f"delete of a session of {count:,}", lambda client: fill(client, "s", count),
+           [("ckpt.session_delete", ["s"])], check)
 
 
 # ---- bytes ----
@@ -372,29 +382,40 @@ def small(bench):
 
 # ---- whole stores ----
 
+def export_all(client, session):
+    """Take all pages of an export; the number of items."""
+    cursor, count = None, 0
+    while True:
+        client.send([("ckpt.export", [{"session": session, "limit": EXPORT_PAGE,
+                                       "cursor": cursor}])])
+        found, cursor = client.page()
+        count += found
+        if cursor is None:
+            return count
+
+
 def export(bench):
-    """All pages of an export."""
-    figure, count = "export of checkpoints of 100 B: per second", bench.sizes.long
+    """All pages of an export of 100 B each, to a client that does not look at the items."""
+    figure, count = f"export of checkpoints of {SMALL} B: per second", bench.sizes.long
     with bench.cairnd() as server, rpc.Client(server) as client:
         fill(client, "s", count)
-        took = []
+        rates = []
         for _ in range(bench.sizes.rounds):
-            cursor, begun = None, time.monotonic()
-            while True:
-                try:
-                    page = client.call("ckpt.export", session="s", cursor=cursor)
-                except rpc.Refused as why:
-                    if why.code != "UNKNOWN_METHOD":
-                        raise
-                    bench.add_note(figure, "not measured: this server has no ckpt.export")
-                    return
-                cursor = page["cursor"]
-                if cursor is None:
-                    break
-            took.append(time.monotonic() - begun)
-    rates = [count / seconds for seconds in took]
-    bench.add(figure, f"{statistics.median(rates):,.0f}", "", statistics.median(rates), 100000,
-              True, spread(rates, ",.0f"))
+            begun = time.monotonic()
+            try:
+                found = export_all(client, "s")
+            except rpc.Refused as why:
+                if why.code != "UNKNOWN_METHOD":
+                    raise
+                bench.add_note(figure, "not measured: this server has no ckpt.export")
+                return
+            rates.append(count / (time.monotonic() - begun))
+            if found != 1 + count:  # the first item is the session
+                raise SystemExit(f"ckpt.export: {found} items")
+        row = client.call("server.stats", op="ckpt.export")["operations"]["ckpt.export"]
+    busy = row["mean_us"] * row["count"] / bench.sizes.rounds / count
+    bench.add(figure, f"{statistics.median(rates):,.0f}", f"{busy:.2f} us each in the server",
+              statistics.median(rates), 100000, True, spread(rates, ",.0f"))
 
 
 def starts(bench):

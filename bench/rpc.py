@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A small MessagePack-RPC client for the benchmarks: one call at a time, or many in flight."""
 
+import itertools
+
 import msgpack
 
 READ = 1 << 20
@@ -45,27 +47,61 @@ class Client:
 
     def call(self, method, *params, **options):
         """One call; its result."""
-        params = [*params, *([options] if options else [])]
-        self.sock.sendall(msgpack.packb([0, 1, method, params]))
-        for _, _, error, result in self._replies(1):
-            if error is not None:
-                raise Refused(error)
+        self.send([(method, [*params, *([options] if options else [])])])
+        (result,) = self.results(1)
         return result
 
-    def calls(self, requests, window=32):
-        """Many calls (method, params), so many in flight; their number."""
-        count, waiting = 0, []
-        for method, params in requests:
-            waiting.append(msgpack.packb([0, count, method, params]))
-            count += 1
-            if len(waiting) == window:
-                self._exchange(waiting)
-                waiting = []
-        self._exchange(waiting)
-        return count
+    def send(self, requests):
+        """Send calls (method, params), which results() must follow."""
+        self.sock.sendall(b"".join(msgpack.packb([0, number, method, params])
+                                   for number, (method, params) in enumerate(requests)))
 
-    def _exchange(self, waiting):
-        self.sock.sendall(b"".join(waiting))
-        for _, _, error, _ in self._replies(len(waiting)):
+    def results(self, count):
+        """What so many calls came to."""
+        found = []
+        for _, _, error, result in self._replies(count):
             if error is not None:
                 raise Refused(error)
+            found.append(result)
+        return found
+
+    def page(self):
+        """The result of one call that is {items, cursor}, without looking at the items: their
+        number, and the cursor."""
+        data = bytearray()
+        while True:
+            piece = self.sock.recv(READ)
+            if not piece:
+                raise SystemExit("the server closed a connection")
+            data += piece
+            try:
+                return self._read_page(data)
+            except msgpack.OutOfData:
+                pass
+
+    @staticmethod
+    def _read_page(data):
+        unpacker = msgpack.Unpacker(raw=False, max_buffer_size=0)
+        unpacker.feed(data)
+        unpacker.read_array_header()
+        unpacker.skip()
+        unpacker.skip()
+        error = unpacker.unpack()
+        if error is not None:
+            raise Refused(error)
+        count, cursor = 0, None
+        for _ in range(unpacker.read_map_header()):
+            if unpacker.unpack() == "cursor":
+                cursor = unpacker.unpack()
+                continue
+            count = unpacker.read_array_header()
+            for _ in range(count):
+                unpacker.skip()
+        return count, cursor
+
+    def calls(self, requests, window=32):
+        """Many calls (method, params), so many in flight."""
+        requests = iter(requests)
+        while part := list(itertools.islice(requests, window)):
+            self.send(part)
+            self.results(len(part))

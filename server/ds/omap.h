@@ -30,6 +30,7 @@ struct omap {
     size_t bytes;            /* memory held by nodes, reserve included */
     size_t reserved;         /* inserts promised by the last omap_reserve and not yet made */
     unsigned height;         /* levels; 0 if empty */
+    bool ascending;          /* the last insert was behind all others: the next may be, too */
     unsigned n_spare;        /* nodes kept ready for inserts */
     struct omap_node *spare; /* list of them */
 };

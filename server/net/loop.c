@@ -38,8 +38,8 @@ enum {
     TICK_MS = 100,
     CHECK_NS = 250000000,     /* how often time limits of connections are looked at */
     JOBS_NS = 500000,         /* jobs together work no longer than this in a turn */
-    SWEEP_NS = 1000000,       /* expiry works no longer than this at a time, */
-    SWEEP_BUDGET = 256,       /* in slices of so many steps under a partition's lock */
+    SWEEP_NS = 400000,        /* expiry works no longer than this at a time, */
+    SWEEP_BUDGET = 128,       /* in slices of so many steps under a partition's lock */
     SPARE_BYTES = 128 * 1024, /* buffers above this are not kept for lending */
     SPARE_FIRST_BYTES = 4096, /* what a lent buffer has at least */
 };
