@@ -47,7 +47,7 @@ static int command_do(struct command *command, const char *method, const struct 
     int code = session_ready(command->session, &options->timeout, slow);
     if (code != EXIT_DONE)
         return code;
-    print_init(&printer, stdout, options->json, options->raw);
+    print_init(&printer, stdout, options->json, options->raw, options->table);
     if (own_runs(op, &command->args))
         code = own_run(command->session, &command->args, params, &printer, &command->usage);
     else if (op != NULL && options->all)
@@ -149,24 +149,24 @@ static const struct op *command_named(const char *group, const char *verb)
     for (char *p = name; *p != 0; p++)
         if (*p == '-')
             *p = '_';
-    return (size_t)n < sizeof name ? op_find(bytes_of(name)) : NULL;
+    return (size_t)n < sizeof name ? own_find_op(bytes_of(name)) : NULL;
 }
 
 bool command_is_group(const char *word)
 {
-    for (unsigned i = 0; i < OP_COUNT; i++)
-        if (word[0] != 0 && strcmp(help_split(op_table[i].name).group, word) == 0)
+    for (unsigned i = 0; own_op(i) != NULL; i++)
+        if (word[0] != 0 && strcmp(help_split(own_op(i)->name).group, word) == 0)
             return true;
     return false;
 }
 
 static int command_unknown_verb(struct command *command, const char *group, const char *verb)
 {
-    struct help_name names[OP_COUNT];
+    struct help_name names[OWN_OPS_MAX];
     struct suggest suggest;
     suggest_init(&suggest, verb, strlen(verb));
-    for (unsigned i = 0; i < OP_COUNT; i++) {
-        names[i] = help_split(op_table[i].name);
+    for (unsigned i = 0; own_op(i) != NULL; i++) {
+        names[i] = help_split(own_op(i)->name);
         if (strcmp(names[i].group, group) == 0)
             suggest_offer(&suggest, names[i].verb);
     }
@@ -181,12 +181,12 @@ static int command_unknown_verb(struct command *command, const char *group, cons
 
 static int command_unknown(struct command *command, const char *word)
 {
-    struct help_name names[OP_COUNT];
+    struct help_name names[OWN_OPS_MAX];
     struct suggest suggest;
     enum op_id id;
     suggest_init(&suggest, word, strlen(word));
-    for (unsigned i = 0; i < OP_COUNT; i++) {
-        names[i] = help_split(op_table[i].name);
+    for (unsigned i = 0; own_op(i) != NULL; i++) {
+        names[i] = help_split(own_op(i)->name);
         suggest_offer(&suggest, names[i].group[0] != 0 ? names[i].group : names[i].verb);
     }
     for (unsigned i = 0; op_alias(i, &id) != NULL; i++)
@@ -199,7 +199,7 @@ static int command_unknown(struct command *command, const char *word)
     else
         (void)usage_set(&command->usage, "unknown command '%s'; cairn --help lists them", word);
     /* "cairn put k v": the verb of some group. */
-    for (unsigned i = 0; suggest.best == NULL && i < OP_COUNT; i++)
+    for (unsigned i = 0; suggest.best == NULL && own_op(i) != NULL; i++)
         if (strcmp(names[i].verb, word) == 0) {
             (void)usage_set(&command->usage, "unknown command '%s'; did you mean 'cairn %s %s'?",
                             word, names[i].group, word);

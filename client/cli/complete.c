@@ -15,6 +15,7 @@
 #include "client/cli/args.h"
 #include "client/cli/command.h"
 #include "client/cli/help.h"
+#include "client/cli/own.h"
 #include "common/err.h"
 
 struct completer {
@@ -47,10 +48,10 @@ static void complete_commands(struct completer *c)
 {
     bool dotted = strchr(c->partial, '.') != NULL;
     enum op_id id;
-    for (unsigned i = 0; i < OP_COUNT; i++) {
-        struct help_name name = help_split(op_table[i].name);
+    for (unsigned i = 0; own_op(i) != NULL; i++) {
+        struct help_name name = help_split(own_op(i)->name);
         if (dotted)
-            complete_offer(c, op_table[i].name);
+            complete_offer(c, own_op(i)->name);
         complete_offer(c, name.group[0] != 0 ? name.group : name.verb);
     }
     for (unsigned i = 0; op_alias(i, &id) != NULL; i++)
@@ -63,8 +64,8 @@ static void complete_commands(struct completer *c)
 
 static void complete_verbs(struct completer *c, const char *group)
 {
-    for (unsigned i = 0; i < OP_COUNT; i++) {
-        struct help_name name = help_split(op_table[i].name);
+    for (unsigned i = 0; own_op(i) != NULL; i++) {
+        struct help_name name = help_split(own_op(i)->name);
         if (strcmp(name.group, group) == 0)
             complete_offer(c, name.verb);
     }

@@ -42,6 +42,8 @@ static const struct help_example help_examples[] = {
     {OP_ckpt_export, "cairn ckpt export thread-7 --json > thread-7.json"},
     {OP_ckpt_import, "cairn ckpt import < backup"},
     {OP_ckpt_import, "cairn ckpt import @backup --mode overwrite"},
+    {OP_ckpt_list, "cairn ckpt list --session thread-7 --table"},
+    {OP_ckpt_restore, "cairn ckpt restore thread-7 step-9 > state.json"},
     {OP_batch, "cairn batch '[[\"kv.put\", [\"a\", 1]], [\"kv.incr\", [\"b\"]]]' --atomic"},
     {OP_watch_open, "cairn watch open user: --values"},
     {OP_watch_open, "cairn watch open --from-version 1200 --json | tee events"},
@@ -241,10 +243,10 @@ void help_group(FILE *out, const char *group, size_t group_size)
 {
     fprintf(out, "Usage: cairn %.*s VERB [ARGUMENTS] [OPTIONS]\n\nVerbs:\n", (int)group_size,
             group);
-    for (unsigned i = 0; i < OP_COUNT; i++) {
-        struct help_name name = help_split(op_table[i].name);
+    for (unsigned i = 0; own_op(i) != NULL; i++) {
+        struct help_name name = help_split(own_op(i)->name);
         if (strlen(name.group) == group_size && strncmp(name.group, group, group_size) == 0)
-            help_first_sentence(out, name.verb, op_table[i].summary);
+            help_first_sentence(out, name.verb, own_op(i)->summary);
     }
     fprintf(out, "\ncairn %.*s VERB --help tells more.\n", (int)group_size, group);
 }
@@ -264,14 +266,14 @@ static void help_commands(FILE *out)
 {
     char last[OP_NAME_MAX + 1] = "";
     fputs("\nCommands:\n", out);
-    for (unsigned i = 0; i < OP_COUNT; i++) {
-        struct help_name name = help_split(op_table[i].name);
+    for (unsigned i = 0; own_op(i) != NULL; i++) {
+        struct help_name name = help_split(own_op(i)->name);
         char words[OP_NAME_MAX + 1];
         if (strcmp(name.group, last) != 0)
             fputc('\n', out);
         snprintf(last, sizeof last, "%s", name.group);
-        help_words(&op_table[i], words);
-        help_first_sentence(out, words, op_table[i].summary);
+        help_words(own_op(i), words);
+        help_first_sentence(out, words, own_op(i)->summary);
     }
     fputc('\n', out);
     enum op_id id;

@@ -37,13 +37,20 @@ static int json_in_base64(bool text, const json_t *json, struct buf *out, struct
     return err;
 }
 
-/* proto/pack has no ext: its header is written here. */
+/* proto/pack has no ext: its header is written here, in its shortest form. */
 static int json_in_ext_bytes(int8_t type, struct bytes body, struct buf *out)
 {
     uint32_t n = (uint32_t)body.size;
+    bool fixed = n > 0 && n <= 16 && (n & (n - 1)) == 0; /* 1, 2, 4, 8, 16: 0xd4 to 0xd8 */
     const uint8_t head[6] = {0xc9,       (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8),
                              (uint8_t)n, (uint8_t)type};
-    int err = body.size > UINT32_MAX ? ERR_LIMIT_EXCEEDED : buf_append(out, head, sizeof head);
+    uint8_t first = fixed ? (uint8_t)(0xd4 + __builtin_ctz(n)) : n <= UINT8_MAX ? 0xc7 : 0xc8;
+    size_t skip = fixed ? 5 : n <= UINT8_MAX ? 4 : n <= UINT16_MAX ? 3 : 1;
+    if (n > UINT16_MAX)
+        first = 0xc9;
+    int err = body.size > UINT32_MAX ? ERR_LIMIT_EXCEEDED : buf_append(out, &first, 1);
+    if (err == 0)
+        err = buf_append(out, head + skip, sizeof head - skip);
     return err != 0 ? err : buf_append(out, body.data, body.size);
 }
 

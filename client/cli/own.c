@@ -7,15 +7,58 @@
 #include "client/cli/own.h"
 
 #include "client/cli/ckpt_copy.h"
+#include "client/cli/ckpt_look.h"
 #include "client/cli/watch.h"
 
 struct own_row {
-    enum op_id id;
+    const struct op *op;
     int input; /* the argument that is read from a file, or -1 */
     int (*run)(struct session *session, struct args *args, struct bytes params,
                struct printer *printer, struct usage *usage);
     const char *text; /* for help; NULL: nothing */
 };
+
+/* ---- commands that no operation is called like ---- */
+
+static const struct arg_desc own_show_args[] = {
+    {"session", ARG_NAME, ARG_REQUIRED, "The session"},
+    {"id", ARG_NAME, ARG_POSITIONAL, "The checkpoint; the one with the greatest id if not given"},
+    {"ns", ARG_BYTES, ARG_NAMED, "Namespace; empty if not given"},
+};
+
+static const struct arg_desc own_diff_args[] = {
+    {"session", ARG_NAME, ARG_REQUIRED, "The session"},
+    {"from", ARG_NAME, ARG_REQUIRED, "A checkpoint"},
+    {"to", ARG_NAME, ARG_REQUIRED, "Another one"},
+    {"ns", ARG_BYTES, ARG_NAMED, "Namespace; empty if not given"},
+};
+
+static const struct op own_ops[OWN_OPS] = {
+    {OP_COUNT, "ckpt.show", 9, OP_READ, LENGTH_OF(own_show_args), 1, 2, own_show_args,
+     "a checkpoint as ckpt.get gives it", "Show a checkpoint with everything that belongs to it."},
+    {OP_COUNT, "ckpt.diff", 9, OP_READ, LENGTH_OF(own_diff_args), 3, 3, own_diff_args,
+     "+ path value, - path value, ~ path old new; with --json {added: [[path, value]...], removed: "
+     "[[path, value]...], changed: [[path, old, new]...]}",
+     "Tell what is added, removed and changed from the state of one checkpoint to that of "
+     "another."},
+};
+
+const struct op *own_op(unsigned i)
+{
+    if (i < OP_COUNT)
+        return &op_table[i];
+    return i - OP_COUNT < OWN_OPS ? &own_ops[i - OP_COUNT] : NULL;
+}
+
+const struct op *own_find_op(struct bytes name)
+{
+    for (unsigned i = 0; i < OWN_OPS; i++)
+        if (bytes_equal(name, bytes_of(own_ops[i].name)))
+            return &own_ops[i];
+    return op_find(name);
+}
+
+/* ---- what is done ---- */
 
 static int own_watch(struct session *session, struct args *args, struct bytes params,
                      struct printer *printer, struct usage *usage)
@@ -28,19 +71,21 @@ static int own_watch(struct session *session, struct args *args, struct bytes pa
 }
 
 static const struct own_row own_rows[] = {
-    {OP_watch_open, -1, own_watch, NULL},
-    {OP_ckpt_export, -1, ckpt_export_run,
+    {&op_table[OP_watch_open], -1, own_watch, NULL},
+    {&op_table[OP_ckpt_export], -1, ckpt_export_run,
      "Writes all pages as one file, with a checksum: MessagePack, or with --json, and on a "
      "terminal, lines of JSON."},
-    {OP_ckpt_import, 0, ckpt_import_run,
+    {&op_table[OP_ckpt_import], 0, ckpt_import_run,
      "Reads a file of cairn ckpt export, whichever its form, from standard input or @FILE; all of "
      "it is verified before any of it is sent."},
+    {&own_ops[0], -1, ckpt_show_run, NULL},
+    {&own_ops[1], -1, ckpt_diff_run, NULL},
 };
 
 static const struct own_row *own_find(const struct op *op)
 {
     for (size_t i = 0; i < LENGTH_OF(own_rows); i++)
-        if (op == &op_table[own_rows[i].id])
+        if (op == own_rows[i].op)
             return &own_rows[i];
     return NULL;
 }

@@ -8,6 +8,15 @@
 #include "client/cli/print.h"
 #include "client/cli/session.h"
 
+enum { OWN_OPS = 2, OWN_OPS_MAX = OP_COUNT + OWN_OPS };
+
+/* Every command: the rows of ops.def, then those that only cairn has, in the same form (their id is
+ * OP_COUNT). NULL behind the last. */
+const struct op *own_op(unsigned i);
+
+/* The one of this name or alias, or NULL. */
+const struct op *own_find_op(struct bytes name);
+
 /* Is this such a command, with these arguments? */
 bool own_runs(const struct op *op, const struct args *args);
 

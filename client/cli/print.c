@@ -22,7 +22,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { PRINT_NIL = 0xc0, PRINT_COLUMNS = 100, PRINT_INDENT = 2, PRINT_TERMINAL_COLUMNS = 80 };
+enum {
+    PRINT_NIL = 0xc0,
+    PRINT_COLUMNS = 100,
+    PRINT_INDENT = 2,
+    PRINT_TERMINAL_COLUMNS = 80,
+    PRINT_WIDTH_MAX = 1000000
+};
 
 /* Columns of the terminal behind this descriptor. */
 static unsigned print_columns_of(int fd)
@@ -33,13 +39,14 @@ static unsigned print_columns_of(int fd)
     return PRINT_TERMINAL_COLUMNS;
 }
 
-void print_init(struct printer *printer, FILE *out, bool json, bool raw)
+void print_init(struct printer *printer, FILE *out, bool json, bool raw, bool table)
 {
     *printer = (struct printer){.out = out, .json = json, .raw = raw};
     buf_init(&printer->text);
     int fd = fileno(out);
     printer->columns = fd >= 0 && isatty(fd) != 0 ? print_columns_of(fd) : 0;
-    printer->tables = !json && !raw && printer->columns > 0;
+    printer->tables = !json && !raw && (printer->columns > 0 || table);
+    printer->width = printer->columns > 0 ? printer->columns : PRINT_WIDTH_MAX;
 }
 
 void print_deinit(struct printer *printer)
@@ -201,7 +208,7 @@ int print_list_page(struct printer *printer, const struct op *op, const struct p
     if (!printer->tables)
         return print_lines(printer, page);
     printer->items += page->count;
-    return shape_list(page, op, printer->out, printer->columns, &printer->table);
+    return shape_list(page, op, printer->out, printer->width, &printer->table);
 }
 
 int print_list_end(struct printer *printer)

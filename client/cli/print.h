@@ -18,6 +18,7 @@ struct printer {
     bool json;        /* one line of JSON, whatever it is */
     bool raw;         /* str and bin as their bytes */
     bool tables;      /* lists as tables, for people */
+    unsigned width;   /* of tables */
     unsigned columns; /* of the terminal; 0: it is none */
     uint64_t items;   /* printed so far in a list of pages */
     struct buf text;
@@ -31,8 +32,9 @@ struct print_page {
     struct bytes cursor; /* packed; data NULL: there is no more */
 };
 
-/* Tables are for a terminal alone; what reads a pipe gets the same lines as ever. */
-void print_init(struct printer *printer, FILE *out, bool json, bool raw);
+/* Tables are for a terminal alone, unless asked for; what reads a pipe gets the same lines as
+ * ever. */
+void print_init(struct printer *printer, FILE *out, bool json, bool raw, bool table);
 void print_deinit(struct printer *printer);
 
 /* Any result. By default JSON, on several lines if it is long; a str or bin with raw: its bytes. */

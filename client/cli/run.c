@@ -104,7 +104,7 @@ static int run_print_reply(struct printer *printer, const struct op *op, struct 
     if (!printer->tables || !of_server)
         return print_result(printer, result);
     bool shaped = false;
-    int err = shape_reply(result, printer->out, printer->columns, &shaped);
+    int err = shape_reply(result, printer->out, printer->width, &shaped);
     return err != 0 || shaped ? err : print_result(printer, result);
 }
 

@@ -12,6 +12,7 @@
  */
 #include "client/cli/shape.h"
 
+#include "client/cli/columns.h"
 #include "client/cli/json.h"
 #include "common/err.h"
 #include "common/mem.h"
@@ -204,6 +205,34 @@ static int shape_map_row(struct table *table, struct bytes map, const struct sha
     return err;
 }
 
+/* Is there nothing to show: no value, nil, or an empty text? */
+static bool shape_is_blank(struct bytes packed)
+{
+    return packed.size == 0 || packed.data[0] == 0xc0 || packed.data[0] == 0xa0;
+}
+
+static int shape_chosen_cell(struct table *table, const struct column *column, struct bytes value)
+{
+    struct buf text;
+    bool number = false;
+    buf_init(&text);
+    int err = shape_is_blank(value)          ? 0
+              : column->form != COLUMN_PLAIN ? columns_text(column, value, &text)
+                                             : shape_text(value, true, &text, &number);
+    if (err == 0)
+        err = table_cell(table, buf_bytes(&text), number);
+    buf_deinit(&text);
+    return err;
+}
+
+static int shape_chosen_row(struct table *table, struct bytes map, const struct columns *chosen)
+{
+    int err = 0;
+    for (const struct column *c = chosen->column; c->key != NULL && err == 0; c++)
+        err = shape_chosen_cell(table, c, shape_get(map, bytes_of(c->key)));
+    return err;
+}
+
 static int shape_array_row(struct table *table, struct bytes array)
 {
     struct mp_reader reader;
@@ -220,11 +249,18 @@ struct shape_rows {
     struct shape_columns columns; /* count 0: no names */
     unsigned width;               /* 0: not rows, but single values */
     bool maps;
+    const struct columns *chosen; /* of maps; NULL: all keys */
 };
 
 static struct shape_rows shape_rows_of(struct mp_reader reader, uint32_t count, const struct op *op)
 {
-    struct shape_rows rows = {.width = 0};
+    struct shape_rows rows = {.width = 0, .chosen = columns_of(op)};
+    if (rows.chosen != NULL) {
+        for (; rows.chosen->column[rows.width].key != NULL; rows.width++)
+            rows.columns.names[rows.width] = bytes_of(rows.chosen->column[rows.width].name);
+        rows.columns.count = rows.width;
+        return rows;
+    }
     rows.maps = shape_keys_of(reader, count, &rows.columns);
     if (rows.maps) {
         rows.width = rows.columns.count;
@@ -244,9 +280,10 @@ static int shape_fill(struct table *table, const struct shape_rows *rows, struct
     for (uint32_t i = 0; i < count && err == 0; i++) {
         if (!print_skip(&reader, &item))
             return ERR_BAD_REQUEST;
-        err = rows->maps        ? shape_map_row(table, item, &rows->columns)
-              : rows->width > 0 ? shape_array_row(table, item)
-                                : shape_cell(table, false, item);
+        err = rows->chosen != NULL ? shape_chosen_row(table, item, rows->chosen)
+              : rows->maps         ? shape_map_row(table, item, &rows->columns)
+              : rows->width > 0    ? shape_array_row(table, item)
+                                   : shape_cell(table, false, item);
     }
     return err;
 }

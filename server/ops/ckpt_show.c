@@ -9,7 +9,7 @@
 #include "proto/pack.h"
 #include "server/ops/ckpt_args.h"
 
-enum { SHOW_FIELDS = 13 };
+enum { SHOW_FIELDS = 14 };
 
 bool ckpt_read_version(struct mp_reader *reader, struct bytes *out_channel,
                        uint8_t out_version[static CKPT_VERSION_MAX], size_t *out_size)
@@ -147,6 +147,8 @@ static void show_fields(struct ckpt_session *s, const struct record *record, str
     reply_uint(reply, record_version(record));
     reply_key(reply, "created_at");
     reply_uint(reply, v->created_at);
+    reply_key(reply, "bytes");
+    reply_uint(reply, v->state_bytes);
     for (size_t i = 0; i < LENGTH_OF(fields); i++) {
         reply_key(reply, fields[i].key);
         reply_value(reply, fields[i].value);

@@ -24,6 +24,7 @@ enum { IMPORT_OVERHEAD = 512 };
     FIELD(id, NAME)                                                                                \
     FIELD(seq, UINT)                                                                               \
     FIELD(version, UINT)                                                                           \
+    FIELD(bytes, UINT)                                                                             \
     FIELD(parent, NAME)                                                                            \
     FIELD(created_at, UINT)                                                                        \
     FIELD(message, DATA)                                                                           \

@@ -28,6 +28,7 @@ class SaveTest(CkptTest):
         self.assertEqual({**got, "created_at": 0}, {
             "session": "s", "ns": "n", "id": "c1", "seq": saved["seq"],
             "version": saved["version"], "parent": "c0", "created_at": 0, "message": "first",
+            "bytes": 4,
             "tags": ["x", b"y"], "trigger": "manual", "metadata": {"step": 1},
             "state": {"a": 1}, "checkpoint": ["json", b"{}"],
             "channel_versions": [["ch", 1], ["missing", 7]],

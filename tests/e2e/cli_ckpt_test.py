@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import subprocess
 import threading
 import unittest
@@ -302,6 +303,126 @@ class FileTest(CliCkptTest):
         self.assertIn(b"cairn ckpt import < backup", out)
         out, _ = self.cairn("--complete-words", "ckpt", "export", "--")
         self.assertIn(b"--limit", out)
+
+
+class LookTest(CliCkptTest):
+    """list, show, diff and restore."""
+
+    def test_list(self):
+        self.call("save", "s", {"a": 1}, ns="n", id="c1", message="first", tags=["x", b"\0"])
+        self.call("save", "s2", "x" * 1000, id=b"\xff")
+        out, _ = self.cairn("ckpt", "list", "--table")
+        head, _, *rows = out.decode().splitlines()
+        self.assertEqual(head.split(), ["id", "session", "ns", "age", "tags", "message", "bytes"])
+        self.assertRegex(rows[1], r"^c1 +s +n +\ds +x .* first +4$")
+        self.assertRegex(rows[0], r'^\{"\$bin": "/w=="\} +s2 +\ds +1003$')
+        out, _ = self.cairn("ckpt", "list", "--session", "s2", "--limit", "1")
+        self.assertEqual(json.loads(out)["session"], "s2")
+        out, _ = self.cairn("ckpt", "list", "--json", "--table")
+        self.assertEqual(len(json.loads(out)["items"]), 2)
+        out, _ = self.cairn("ckpt", "session-list", "--table")
+        self.assertRegex(out.decode(), r"(?m)^session +name +age +last change +checkpoints +bytes$")
+
+    def test_list_pages(self):
+        self.call("save_many", "s", [{"id": f"c{i:05}", "state": i} for i in range(2100)])
+        out, _ = self.cairn("ckpt", "list", "--table", "--all")
+        self.assertEqual(len(re.findall(rb"(?m)^c\d{5} ", out)), 2100)
+
+    def test_show(self):
+        self.call("save", "s", {"a": [1, 2]}, id="c1", ns="n")
+        self.call("save", "s", {"a": 2}, id="c2", message="newest")
+        self.assertEqual(json.loads(self.cairn("ckpt", "show", "s", "--json")[0])["id"], "c2")
+        shown = json.loads(self.cairn("ckpt", "show", "s", "c1", "--ns", "n")[0])
+        self.assertEqual((shown["id"], shown["state"]), ("c1", {"a": [1, 2]}))
+        out, _ = self.cairn("ckpt", "show", "s", "--table")
+        self.assertRegex(out.decode(), r"(?m)^message +newest$")
+        for args in (["nope"], ["s", "nope"], ["s", "c1"]):
+            out, error = self.cairn("ckpt", "show", *args, code=ABSENT)
+            self.assertEqual((out, error), (b"", "cairn: there is no such checkpoint\n"))
+
+    def diff(self, a, b, *args):
+        for name, state in (("a", a), ("b", b)):
+            self.call("save", "s", state, id=name, ns="n")
+        return self.cairn("ckpt", "diff", "s", "a", "b", "--ns", "n", *args)[0].decode()
+
+    def test_diff(self):
+        for a, b, lines in [
+                ({"x": 1, "y": [1, 2]}, {"y": [1, 2], "x": 1}, []),
+                (1, 2, ["~\t.\t1\t2"]), (1, [1], ["~\t.\t1\t[1]"]), (1, 1.0, ["~\t.\t1\t1.0"]),
+                ("a", b"a", ['~\t.\t"a"\t"a"']),
+                ({"x": 1}, {"y": 2}, ["-\t.x\t1", "+\t.y\t2"]),
+                ({"m": [{"t": "a"}, 5]}, {"m": [{"t": "b"}, 5, None]},
+                 ['~\t.m[0].t\t"a"\t"b"', "+\t.m[2]\tnull"]),
+                ([1, 2, 3], [1], ["-\t[1]\t2", "-\t[2]\t3"]),
+                ({"a b": 1, 5: 2, "": {}}, {"a b": 2, 5: 3, "": {"\n": 1}},
+                 ["~\t[5]\t2\t3", '+\t[""]["\\n"]\t1', '~\t["a b"]\t1\t2'])]:
+            with self.subTest(a=a, b=b):
+                self.assertEqual(self.diff(a, b).splitlines(), lines)
+        self.assertEqual(json.loads(self.diff({"a": 1, "b": 1}, {"b": 2, "c": [3]}, "--json")),
+                         {"added": [[".c", [3]]], "removed": [[".a", 1]],
+                          "changed": [[".b", 1, 2]]})
+
+    def test_diff_of_random_states(self):
+        """What it says, done to the first, gives the second."""
+        draw = random.Random(SEED)
+
+        def value(depth):
+            kind = draw.randrange(6 if depth else 4)
+            if kind < 4:
+                return [draw.randrange(3), draw.choice("abc"), None, draw.random() < 0.5][kind]
+            if kind == 4:
+                return [value(depth - 1) for _ in range(draw.randrange(4))]
+            return {draw.choice(["a", "b", "c d", "é"]): value(depth - 1)
+                    for _ in range(draw.randrange(4))}
+
+        def steps(path):
+            return [json.loads(quoted) if quoted else word or int(number) for word, number, quoted
+                    in re.findall(r'\.([\w-]+)|\[(\d+)\]|\[("[^"]*")\]', path)]
+
+        for _ in range(15):
+            a, b = value(4), value(4)
+            found = json.loads(self.diff(a, b, "--json"))
+            root = [json.loads(json.dumps(a))]
+            for kind in ("changed", "removed", "added"):
+                rows = found[kind][::-1] if kind == "removed" else found[kind]
+                for path, *values in rows:
+                    at, *rest = [0] + steps(path)
+                    holder = root
+                    for step in rest:
+                        holder, at = holder[at], step
+                    if kind == "removed":
+                        self.assertEqual(holder.pop(at), values[0])
+                    elif kind == "added" and isinstance(holder, list):
+                        self.assertEqual(len(holder), at)
+                        holder.append(values[0])
+                    else:
+                        holder[at] = values[-1]
+            self.assertEqual(root[0], b, f"{a} {found}")
+
+    def test_diff_of_what_is_not_there(self):
+        self.call("save", "s", 1, id="a")
+        for args in (["s", "a", "x"], ["s", "x", "a"], ["x", "a", "a"]):
+            out, error = self.cairn("ckpt", "diff", *args, code=ABSENT)
+            self.assertEqual((out, error), (b"", "cairn: there is no such checkpoint\n"))
+        self.cairn("ckpt", "diff", "s", "a", code=USAGE)
+
+    def test_restore(self):
+        self.call("save", "s", {"a": [1, "é"]}, id="c")
+        self.call("save", "s", b"\0\xff", id="raw")
+        out, _ = self.cairn("ckpt", "restore", "s", "c")
+        self.assertEqual(json.loads(out), {"a": [1, "é"]})
+        self.assertEqual(self.cairn("ckpt", "restore", "s", "raw", "--raw")[0], b"\0\xff")
+        self.assertEqual([n["type"] for n in self.call("notes", "s")["items"]], ["restored"] * 2)
+
+    def test_help_and_completion(self):
+        out, _ = self.cairn("ckpt", "--help")
+        self.assertRegex(out, rb"(?m)^  show +Show a checkpoint")
+        out, _ = self.cairn("ckpt", "diff", "--help")
+        self.assertIn(b"Usage: cairn ckpt diff SESSION FROM TO [OPTIONS]", out)
+        out, _ = self.cairn("--complete-words", "ckpt", "")
+        self.assertLessEqual({b"show", b"diff", b"list"}, set(out.split()))
+        _, error = self.cairn("ckpt", "shw", code=USAGE)
+        self.assertIn("did you mean 'cairn ckpt show'?", error)
 
 
 if __name__ == "__main__":

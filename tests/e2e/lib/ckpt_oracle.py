@@ -11,6 +11,8 @@ import copy
 import os
 import sys
 
+from lib.client import encode
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "model"))
 from filter_model import Map, condition  # noqa: E402  pylint: disable=wrong-import-position
 
@@ -66,7 +68,7 @@ class World:
                                   [raw(kind), raw(data)])
         entry = {name: raw(options.get(name)) or None for name in GIVEN}
         entry.update({name: None for name in KNOWN_BY_SERVER})
-        entry.update(state=raw(state), channel_versions=[
+        entry.update(state=raw(state), bytes=len(encode(state)), channel_versions=[
             [raw(channel), raw(version)] for channel, version in channel_versions],
                      plain_metadata=options.get("metadata"))
         if reply:
