@@ -228,6 +228,42 @@ static void round_trip(void **state)
     buf_deinit(&again);
 }
 
+static void check_exact(struct bytes packed, const char *expected)
+{
+    struct buf text, again;
+    struct usage usage;
+    buf_init(&text);
+    buf_init(&again);
+    assert_int_equal(json_out_exact(packed, &text), 0);
+    if (expected != NULL && !bytes_equal(buf_bytes(&text), bytes_of(expected)))
+        fail_msg("%.*s instead of %s", (int)text.size, (const char *)text.data, expected);
+    int err = json_in(buf_bytes(&text), &again, &usage);
+    if (err != 0 || !bytes_equal(packed, buf_bytes(&again)))
+        fail_msg("%.*s", (int)text.size, (const char *)text.data);
+    buf_deinit(&text);
+    buf_deinit(&again);
+}
+
+#define EXACT(packed, expected)                                                                    \
+    check_exact((struct bytes){(const uint8_t *)(packed), sizeof(packed) - 1}, expected)
+
+/* What must come back as it was: the same bytes, if they are the shortest for the value. */
+static void exact(void **state)
+{
+    (void)state;
+    EXACT("\xc4\x02hi", "{\"$bin\": \"aGk=\"}");
+    EXACT("\xa2hi", "\"hi\"");
+    EXACT("\xa2\xc3(", "{\"$str\": \"wyg=\"}");
+    EXACT("\x91\xcf\xff\xff\xff\xff\xff\xff\xff\xff", "[{\"$uint\": \"18446744073709551615\"}]");
+    EXACT("\x82\xa1k\x01\xa1k\x02", "{\"$map\": [[\"k\", 1], [\"k\", 2]]}");
+    EXACT("\x81\xc4\x01k\x01", "{\"$map\": [[{\"$bin\": \"aw==\"}, 1]]}");
+    EXACT("\x82\xa1k\x01\xa1l\x02", "{\"k\": 1, \"l\": 2}");
+    EXACT("\xd4\x05\x00", "{\"$ext\": [5, \"AA==\"]}");
+    EXACT("\xc7\x03\x05\x00\x01\x02", NULL);
+    EXACT("\xd8\x05\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f", NULL);
+    EXACT("\xc7\x00\xff", NULL);
+}
+
 /* Random bytes are refused or written as something that jansson reads. */
 static void hostile(void **state)
 {
@@ -239,7 +275,8 @@ static void hostile(void **state)
         buf_init(&text);
         for (size_t i = 0; i < sizeof bytes; i++)
             bytes[i] = (uint8_t)rng_below(&rng, 256);
-        if (json_out((struct bytes){bytes, sizeof bytes}, 0, &text) == 0) {
+        struct bytes packed = {bytes, sizeof bytes};
+        if ((round % 2 == 0 ? json_out(packed, 0, &text) : json_out_exact(packed, &text)) == 0) {
             json_t *json =
                 json_loadb((const char *)text.data, text.size,
                            JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
@@ -256,7 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(written),   cmocka_unit_test(indented), cmocka_unit_test(too_deep),
         cmocka_unit_test(read_back), cmocka_unit_test(refused),  cmocka_unit_test(round_trip),
-        cmocka_unit_test(hostile),
+        cmocka_unit_test(hostile),   cmocka_unit_test(exact),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
