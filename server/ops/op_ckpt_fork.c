@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * ckpt.fork: a job that copies a checkpoint and its ancestors into a new session.
+ * ckpt.fork and ckpt.copy: a job that copies a checkpoint and its ancestors, or all checkpoints,
+ * into a new session.
  *
- *   chain    the ids, from the one given back to the first
- *   copy     from the first to the one given, a few at a time, under a generation that no session
- *            has: nobody sees them
+ *   chain    which: from the one given back to the first, or from the newest to the oldest
+ *   copy     the last of these first, a few at a time, under a generation that no session has:
+ *            nobody sees them
  *   show     the record of the new session, with that generation: all is there at once
  *
  * If it does not come to the end (no memory, a crash, a session that was made meanwhile) what was
@@ -16,7 +17,7 @@
 #include "common/err.h"
 #include "common/mem.h"
 #include "proto/pack.h"
-#include "server/ops/ckpt.h"
+#include "server/ops/ckpt_walk.h"
 
 enum { FORK_STEP_NS = 300000, FORK_OVERHEAD = 512, FORK_CHAIN_AT_ONCE = 256 };
 
@@ -30,7 +31,10 @@ struct fork_job {
     uint8_t names[3][CKPT_ID_MAX]; /* session, new session, namespace */
     struct bytes from, to, ns;
     bool to_text;
-    struct buf chain;         /* ids, each behind its size byte; the newest first */
+    bool all; /* of the session, from `below` on down */
+    bool begun;
+    uint64_t below;
+    struct buf chain;         /* namespaces and ids, each behind its size byte; the newest first */
     struct buf starts;        /* of size_t: where each begins */
     struct ckpt_session made; /* the new one, as far as it is */
     uint64_t steps, copied, version;
@@ -49,18 +53,22 @@ static void fork_destroy(struct job *job)
 static int fork_gone(struct fork_job *self)
 {
     return problem_set(&self->problem, ERR_NOT_FOUND,
-                       "ckpt.fork: there is no such checkpoint in the session");
+                       "%s: there is no such checkpoint in the session", self->op->name);
 }
 
 /* ---- the chain ---- */
 
-static int fork_add(struct fork_job *self, struct bytes id)
+static int fork_add(struct fork_job *self, struct bytes ns, struct bytes id)
 {
-    uint8_t size = (uint8_t)id.size;
+    uint8_t ns_size = (uint8_t)ns.size, id_size = (uint8_t)id.size;
     size_t start = self->chain.size;
     int err = buf_append(&self->starts, &start, sizeof start);
     if (err == 0)
-        err = buf_append(&self->chain, &size, 1);
+        err = buf_append(&self->chain, &ns_size, 1);
+    if (err == 0 && ns.size > 0)
+        err = buf_append(&self->chain, ns.data, ns.size);
+    if (err == 0)
+        err = buf_append(&self->chain, &id_size, 1);
     return err != 0 ? err : buf_append(&self->chain, id.data, id.size);
 }
 
@@ -69,21 +77,26 @@ static size_t fork_links(const struct fork_job *self)
     return self->starts.size / sizeof(size_t);
 }
 
-static struct bytes fork_link(const struct fork_job *self, size_t i)
+/* The id of link i, and its namespace. */
+static struct bytes fork_link(const struct fork_job *self, size_t i, struct bytes *out_ns)
 {
     size_t start;
     memcpy(&start, self->starts.data + i * sizeof start, sizeof start);
-    return (struct bytes){self->chain.data + start + 1, self->chain.data[start]};
+    const uint8_t *at = self->chain.data + start;
+    *out_ns = (struct bytes){at + 1, at[0]};
+    at += 1 + out_ns->size;
+    return (struct bytes){at + 1, at[0]};
 }
 
 /* Add the parent of the last one. *out_end: it has none that exists. */
 static int fork_follow(struct fork_job *self, struct ckpt_session *s, bool *out_end)
 {
     struct ckpt_value value;
-    struct bytes parent;
+    struct bytes parent, ns;
     struct ckpt_key key;
     bool text;
-    ckpt_key(s, self->ns, fork_link(self, fork_links(self) - 1), &key);
+    struct bytes last = fork_link(self, fork_links(self) - 1, &ns);
+    ckpt_key(s, ns, last, &key);
     const struct record *record = ckpt_find(s, &key);
     *out_end = true;
     if (record == NULL || ckpt_decode(record_value(record), &value) != 0)
@@ -96,7 +109,42 @@ static int fork_follow(struct fork_job *self, struct ckpt_session *s, bool *out_
     if (ckpt_find(s, &key) == NULL)
         return 0;
     *out_end = false;
-    return fork_add(self, parent);
+    return fork_add(self, self->ns, parent);
+}
+
+static void fork_chained(struct fork_job *self, const struct ckpt_session *s)
+{
+    self->steps = fork_links(self);
+    self->phase = FORK_COPY;
+    self->made.delta = s->delta;
+}
+
+/* All there are, a slice at a time. */
+static int fork_chain_all(struct fork_job *self, struct op_ctx *ctx)
+{
+    struct ckpt_walk walk; /* large: not cleared */
+    const struct record *record;
+    struct bytes ns, id;
+    int err = ckpt_walk_begin_session(&walk, ctx, self->from, NULL);
+    if (!self->begun) /* nothing that is saved from now on */
+        self->below = atomic_load(&ctx->store->number) + 1;
+    self->begun = true;
+    walk.to = self->below;
+    for (int i = 0; i < CKPT_WALK_SLICE && err == 0; i++) {
+        err = ckpt_walk_next(&walk, &record);
+        if (err != 0 || record == NULL)
+            break;
+        if (ckpt_key_parts(record_key_bytes(record), &ns, &id))
+            err = fork_add(self, ns, id);
+    }
+    self->below = walk.to;
+    if (err == 0 && walk.ended) {
+        err = fork_links(self) == 0 ? fork_gone(self) : 0;
+        if (err == 0)
+            fork_chained(self, &walk.s);
+    }
+    ckpt_walk_end(&walk);
+    return err;
 }
 
 static int fork_chain(struct fork_job *self, struct op_ctx *ctx)
@@ -109,11 +157,8 @@ static int fork_chain(struct fork_job *self, struct op_ctx *ctx)
         err = fork_gone(self);
     for (int i = 0; i < FORK_CHAIN_AT_ONCE && err == 0 && !end; i++)
         err = fork_follow(self, &s, &end);
-    if (err == 0 && end) {
-        self->steps = fork_links(self);
-        self->phase = FORK_COPY;
-        self->made.delta = s.delta;
-    }
+    if (err == 0 && end)
+        fork_chained(self, &s);
     return err;
 }
 
@@ -175,31 +220,32 @@ static int fork_copy_blobs(struct ckpt_session *s, struct ckpt_session *made, st
 }
 
 /* Plan the copy of one checkpoint: it is saved again, with the time it was saved at. */
-static int fork_copy_one(struct fork_job *self, struct ckpt_session *s, struct bytes id)
+static int fork_copy_one(struct fork_job *self, struct ckpt_session *s, struct bytes ns,
+                         struct bytes id)
 {
     struct buf state = {0}, blobs = {0};
     struct ckpt_value value;
     struct ckpt_key key;
-    ckpt_key(s, self->ns, id, &key);
+    ckpt_key(s, ns, id, &key);
     const struct record *record = ckpt_find(s, &key);
-    if (record == NULL)
-        return fork_gone(self); /* deleted meanwhile */
+    if (record == NULL) /* deleted meanwhile */
+        return self->all ? 0 : fork_gone(self);
     if (ckpt_decode(record_value(record), &value) != 0)
         return ckpt_damaged(s->ctx, "a checkpoint");
     int err = ckpt_read_state(s, &value, &state);
     if (err == 0)
-        err = fork_copy_blobs(s, &self->made, self->ns, value.versions, &blobs);
+        err = fork_copy_blobs(s, &self->made, ns, value.versions, &blobs);
     value.state = buf_bytes(&state);
     value.manifest = BYTES_NONE;
     value.number = store_next_number(s->ctx->store, 1);
     struct ckpt_id to = {id, record_is_text(record)};
     if (err == 0)
-        err = ckpt_plan(&self->made, (struct ckpt_id){self->ns, value.ns_text}, to, &value,
+        err = ckpt_plan(&self->made, (struct ckpt_id){ns, value.ns_text}, to, &value,
                         buf_bytes(&blobs));
     if (err == 0)
-        err = fork_copy_range(s, &self->made, KIND_write, self->ns, id);
+        err = fork_copy_range(s, &self->made, KIND_write, ns, id);
     if (err == 0)
-        err = fork_copy_range(s, &self->made, KIND_note, self->ns, id);
+        err = fork_copy_range(s, &self->made, KIND_note, ns, id);
     buf_deinit(&state);
     buf_deinit(&blobs);
     return err;
@@ -225,12 +271,13 @@ static int fork_lock(struct fork_job *self, struct op_ctx *ctx, struct ckpt_sess
 static int fork_copy(struct fork_job *self, struct op_ctx *ctx)
 {
     struct ckpt_session s, there;
+    struct bytes ns, id;
     int err = fork_lock(self, ctx, &s);
     if (err == 0)
         err = ckpt_read_session(ctx, self->to, &there);
     if (err == 0 && there.record != NULL)
         err = problem_conflict(&self->problem, record_version(there.record),
-                               "ckpt.fork: there is a session of the new name");
+                               "%s: there is a session of the new name", self->op->name);
     if (err != 0)
         return err;
     if (self->copied == 0) { /* the session it will be */
@@ -243,8 +290,10 @@ static int fork_copy(struct fork_job *self, struct op_ctx *ctx)
     }
     self->made.ctx = ctx;
     self->made.key.bytes = self->made.group.name = self->to;
-    if (err == 0)
-        err = fork_copy_one(self, &s, fork_link(self, self->steps - 1));
+    if (err == 0) {
+        id = fork_link(self, self->steps - 1, &ns);
+        err = fork_copy_one(self, &s, ns, id);
+    }
     if (err != 0)
         return err;
     self->steps--;
@@ -282,20 +331,28 @@ static bool fork_step(struct job *job, struct op_env *env)
     struct fork_job *self = (struct fork_job *)job;
     uint64_t until = clock_mono_ns() + FORK_STEP_NS;
     struct request request = {.op = self->op};
+    struct buf out = {0};
+    struct reply reply; /* for the walk; nothing is written */
     struct op_ctx ctx = {.env = env,
                          .store = env->store,
                          .request = &request,
                          .run = self->run,
+                         .reply = &reply,
                          .problem = &self->problem};
     int err = 0;
+    reply_begin(&reply, &out, REPLY_PLAIN, 0, SIZE_MAX);
     while (err == 0 && self->phase != FORK_END && clock_mono_ns() < until) {
         struct txn txn;
         ctx.txn = &txn;
         txn_init(&txn, env->store, env->now_ms);
-        err = self->phase == FORK_CHAIN ? fork_chain(self, &ctx) : fork_copy(self, &ctx);
+        if (self->phase == FORK_CHAIN)
+            err = self->all ? fork_chain_all(self, &ctx) : fork_chain(self, &ctx);
+        else
+            err = fork_copy(self, &ctx);
         txn_deinit(&txn);
         env->scratch.size = 0;
     }
+    buf_deinit(&out);
     if (err == TXN_RETRY)
         err = fork_gone(self); /* the run was dropped */
     if (err != 0 && self->problem.err == 0)
@@ -326,19 +383,21 @@ static struct bytes fork_keep(uint8_t to[static CKPT_ID_MAX], struct bytes name)
     return (struct bytes){to, name.size};
 }
 
-int op_ckpt_fork(struct op_ctx *ctx, const struct args_ckpt_fork *a)
+/* Begin with this checkpoint; id NULL: with all of them. */
+static int fork_start(struct op_ctx *ctx, const struct arg *session, const struct arg *new_session,
+                      const struct arg *ns_arg, const struct arg *id_arg)
 {
-    struct ckpt_id from, to, ns, id;
-    int err = ckpt_id_arg(ctx, &a->session, "session", &from);
+    struct ckpt_id from, to, ns = {BYTES_NONE, true}, id = {BYTES_NONE, true};
+    int err = ckpt_id_arg(ctx, session, "session", &from);
     if (err == 0)
-        err = ckpt_id_arg(ctx, &a->new_session, "new_session", &to);
-    if (err == 0)
-        err = ckpt_id_arg(ctx, &a->ns, "ns", &ns);
-    if (err == 0)
-        err = ckpt_id_arg(ctx, &a->id, "id", &id);
+        err = ckpt_id_arg(ctx, new_session, "new_session", &to);
+    if (err == 0 && id_arg != NULL)
+        err = ckpt_id_arg(ctx, ns_arg, "ns", &ns);
+    if (err == 0 && id_arg != NULL)
+        err = ckpt_id_arg(ctx, id_arg, "id", &id);
     if (err == 0 && bytes_equal(from.bytes, to.bytes))
-        err = problem_set(ctx->problem, ERR_BAD_ARGUMENT,
-                          "ckpt.fork: 'new_session' must be another one");
+        err = problem_set(ctx->problem, ERR_BAD_ARGUMENT, "%s: 'new_session' must be another one",
+                          ctx->request->op->name);
     struct fork_job *self = err == 0 ? mem_calloc(1, sizeof *self) : NULL;
     if (self == NULL)
         return err != 0 ? err : ERR_OUT_OF_MEMORY;
@@ -346,14 +405,25 @@ int op_ckpt_fork(struct op_ctx *ctx, const struct args_ckpt_fork *a)
     self->to = fork_keep(self->names[1], to.bytes);
     self->ns = fork_keep(self->names[2], ns.bytes);
     self->to_text = to.text;
+    self->all = id_arg == NULL;
     self->op = ctx->request->op;
     self->run = run_ref(ctx->run);
     self->job = (struct job){.step = fork_step, .finish = fork_finish, .destroy = fork_destroy};
-    err = fork_add(self, id.bytes);
+    err = self->all ? 0 : fork_add(self, self->ns, id.bytes);
     if (err != 0) {
         fork_destroy(&self->job);
         return err;
     }
     ctx->job = &self->job;
     return 0;
+}
+
+int op_ckpt_fork(struct op_ctx *ctx, const struct args_ckpt_fork *a)
+{
+    return fork_start(ctx, &a->session, &a->new_session, &a->ns, &a->id);
+}
+
+int op_ckpt_copy(struct op_ctx *ctx, const struct args_ckpt_copy *a)
+{
+    return fork_start(ctx, &a->session, &a->new_session, NULL, NULL);
 }

@@ -609,6 +609,22 @@ class JobsTest(CkptTest):
         self.assertLessEqual(len(items), 3)
         self.assertEqual(self.call("fork", "c", "self", "copy")["checkpoints"], 1)
 
+    def test_copy(self):
+        self.call("put_writes", "s", "sub", "199", "t", [[0, "a", "t", b"w"]])
+        self.call("annotate", "s", "000", "note")
+        self.assertEqual(self.call("copy", "s", "copy")["checkpoints"], 200)
+        self.assertEqual(self.ids(session="copy"), self.ids(session="s"))
+        for ns, name in (("", "000"), ("", "198"), ("sub", "001"), ("sub", "199")):
+            left = self.call("get", "s", ns=ns, id=name)
+            right = self.call("get", "copy", ns=ns, id=name)
+            for field in ("session", "seq", "version"):
+                left.pop(field), right.pop(field)
+            self.assertEqual(left, right)
+        self.assertEqual(len(self.call("notes", "copy")["items"]), 1)
+        self.refuses("CONFLICT", "copy", "s", "copy")
+        self.refuses("NOT_FOUND", "copy", "nobody", "other")
+        self.refuses("BAD_ARGUMENT", "copy", "s", "s")
+
     def test_fork(self):
         for i in range(20):
             self.call("save", "h", {"i": i}, id=f"{i:02}", parent=f"{i - 1:02}" if i else None,
