@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Write the seeds and dictionaries of the fuzz targets ckpt, mp, filter, rpc_decode, dispatch,
-resp, snapshot and waldump.
+"""Write the seeds and dictionaries of the fuzz targets ckpt, ckpt_file, mp, filter, rpc_decode,
+dispatch, resp, snapshot and waldump.
 
 Usage: make_corpus.py [FOLDER]   (corpus/ beside this file)
 
@@ -10,6 +10,8 @@ a MessagePack str, that of filter the operators, that of resp every name of prot
 string. The same every time, so that a difference after a run is a change of the tables or of this
 script; inputs of fixed bugs that were put beside the seeds stay."""
 
+import hashlib
+import json
 import os
 import random
 import re
@@ -300,10 +302,37 @@ def resp_dictionary():
     return "\n".join(lines) + "\n"
 
 
+def ckpt_file_seeds():
+    """Files of checkpoints of both forms, whole and cut, with what JSON has no words for."""
+    def packed(value):
+        return msgpack.packb(value, use_bin_type=True)
+
+    def line(value):
+        return json.dumps(value).encode() + b"\n"
+
+    def file(form, items):
+        data = form({"format": "cairn-checkpoints", "version": 1}) + b"".join(map(form, items))
+        return data + form({"sha256": hashlib.sha256(data).hexdigest(), "count": len(items)})
+
+    session = {"session": "s", "name": None, "meta": {"a": 1}, "created_at": 5, "delta": False}
+    plain = {"session": "s", "ns": "", "id": "c", "state": {"a": [1, 2.5, None, "text"]}}
+    odd = {"session": b"\xff", "id": b"\0",
+           "state": {b"k": b"bin", 1: {"$bin": 2}, "": 2 ** 64 - 1},
+           "e": msgpack.ExtType(3, b"abcd"), "f": float("inf")}
+    special = {"session": {"$bin": "/w=="}, "id": "c", "state": {"$map": [[1, {"$uint": "1"}]]},
+               "s": {"$str": "wyg="}, "e": {"$ext": [-3, "AA=="]}, "f": {"$float": "nan"}}
+    return {"packed": file(packed, [session, plain, odd]),
+            "lines": file(line, [session, plain, special]),
+            "none": file(packed, []),
+            "cut": file(packed, [session, plain])[:-40],
+            "foreign": file(line, [session, 5])}
+
+
 def main():
     """Run as a program."""
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "corpus")
-    seeds = {"ckpt": ckpt_seeds(), "mp": mp_seeds(), "filter": filter_seeds(),
+    seeds = {"ckpt": ckpt_seeds(), "ckpt_file": ckpt_file_seeds(),
+             "mp": mp_seeds(), "filter": filter_seeds(),
              "rpc_decode": rpc_seeds(),
              "dispatch": dispatch_seeds(), "resp": resp_seeds(), "snapshot": snapshot_seeds(),
              "waldump": waldump_seeds()}
