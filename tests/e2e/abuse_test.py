@@ -375,7 +375,7 @@ class ArgumentTest(AbuseCase):
 
     GOOD = {"key": "k", "bytes": "b", "name": "r", "data": "d", "value": 1, "int": 1, "uint": 1,
             "real": 1.5, "bool": True, "keys": ["k"], "pairs": [["k", 1]], "calls": [],
-            "conditions": []}
+            "conditions": [], "array": [], "map": {}, "items": []}
     WRONG = {"key": [1, None, True, 1.5, [], {}, ""], "bytes": [1, True, [], {}],
              "name": [1, True, [], {}, ""], "data": [1, True, [], {}],
              "int": ["1", 1.5, True, [], {}, 2**63, 2**64 - 1], "value": [],
@@ -385,6 +385,8 @@ class ArgumentTest(AbuseCase):
              "keys": [1, "k", {}, [1], [None], [""], [[]], ["k", {}]],
              "pairs": [1, "k", {}, [1], [["k"]], [["k", 1, 1]], [[1, 1]], [["", 1]], [{}]],
              "calls": [1, "k", {}, [1], [["ping"]], [[1, []]], [["ping", [], 1]], [{}]],
+             "array": [1, "k", {}, True], "map": [1, "k", [], True],
+             "items": [1, "k", {}, [1], ["k"], [[]], [{}, 1]],
              "conditions": [1, "k", {}, [1], [["kv", "k"]], [["kv", "k", -1]], [[1, "k", 1]],
                             [["kv", 1, 1]], [["kv", "k", 2**53]], [{}]]}
     NUMBERS = [0, 1, -1, 2**31, 2**32, 2**53 - 1, 2**53, 2**63 - 1, 2**63, -2**63, 2**64 - 1,

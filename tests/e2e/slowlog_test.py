@@ -150,7 +150,8 @@ class SecretTest(unittest.TestCase):
                   "pairs": [[self.SECRET, self.SECRET]], "name": "string",
                   "calls": [["kv.put", [self.SECRET, self.SECRET]]],
                   "conditions": [["kv", self.SECRET, 0]], "int": 1, "uint": 5, "real": 1.5,
-                  "bool": True}
+                  "bool": True, "array": [self.SECRET], "map": {self.SECRET: self.SECRET},
+                  "items": [{self.SECRET: self.SECRET}]}
         return {name: values[kind] for name, kind, _ in rows
                 if name not in ("client", "version", "cursor", "durability", "reset")}
 
