@@ -149,6 +149,9 @@ bool ckpt_checksum_holds(struct bytes value, struct bytes ns, struct bytes id);
 const struct record *ckpt_find(struct ckpt_session *s, const struct ckpt_key *key);
 MUST_USE int ckpt_put(struct ckpt_session *s, const struct ckpt_key *key, bool text,
                       struct bytes value);
+/* The same where the last ckpt_find was of this key, and found `there`. */
+MUST_USE int ckpt_put_over(struct ckpt_session *s, const struct ckpt_key *key, bool text,
+                           struct bytes value, const struct record *there);
 /* Watches are told this of the key, which is copied. */
 MUST_USE int ckpt_note(struct ckpt_session *s, const struct record_key *key, bool text,
                        enum event event);

@@ -58,7 +58,7 @@ static void key_add_ordered(struct ckpt_key *key, struct bytes part)
 
 static void key_end(const struct ckpt_session *s, struct ckpt_key *key)
 {
-    key->hash = store_hash(s->ctx->store, &key->key);
+    key->hash = store_hash_owned(s->ctx->store, &key->key, s->hash);
 }
 
 void ckpt_ns_key(const struct ckpt_session *s, struct bytes ns, struct ckpt_key *out)

@@ -25,6 +25,8 @@ static void recount_named(struct store *store, const struct partition *partition
     struct mp mp;
     if (!ckpt_key_parts(key, &ns, &id) || ckpt_decode(record_value(record), &value) != 0)
         return;
+    struct record_key owner = {s.key.run, KIND_session, group_name(key)};
+    s.hash = store_hash(store, &owner);
     s.prefix_size = group_prefix_size(key);
     memcpy(s.prefix, key.data, s.prefix_size);
     struct mp_reader reader = ckpt_array(value.versions, &count);

@@ -231,14 +231,20 @@ const struct record *ckpt_find(struct ckpt_session *s, const struct ckpt_key *ke
     return txn_find(s->ctx->txn, &key->key, key->hash);
 }
 
-int ckpt_put(struct ckpt_session *s, const struct ckpt_key *key, bool text, struct bytes value)
+int ckpt_put_over(struct ckpt_session *s, const struct ckpt_key *key, bool text, struct bytes value,
+                  const struct record *there)
 {
     struct record_spec spec = {.key = key->key, .text = text, .value = value};
-    uint64_t then = session_size(ckpt_find(s, key));
+    uint64_t then = session_size(there);
     int err = txn_put(s->ctx->txn, &spec, key->hash);
     if (err == 0)
         s->bytes += key->key.bytes.size + value.size - then;
     return err;
+}
+
+int ckpt_put(struct ckpt_session *s, const struct ckpt_key *key, bool text, struct bytes value)
+{
+    return ckpt_put_over(s, key, text, value, ckpt_find(s, key));
 }
 
 int ckpt_note(struct ckpt_session *s, const struct record_key *key, bool text, enum event event)

@@ -338,7 +338,8 @@ static int save_write(struct ckpt_session *s, struct bytes ns, struct bytes id,
         REQUIRE(mp_skip(reader, MP_DEPTH_MAX) == 0);
     int32_t number = idx.kind == MP_UINT ? (int32_t)idx.uint : (int32_t)idx.sint;
     ckpt_write_key(s, ns, id, task->bytes, number, &key);
-    if (!overwrite && ckpt_find(s, &key) != NULL)
+    const struct record *there = ckpt_find(s, &key);
+    if (!overwrite && there != NULL)
         return 0;
     scratch->size = 0;
     int err = pack_array(scratch, 5);
@@ -347,7 +348,7 @@ static int save_write(struct ckpt_session *s, struct bytes ns, struct bytes id,
     if (err == 0)
         err = buf_append(scratch, start, (size_t)(reader->at - start));
     if (err == 0)
-        err = ckpt_put(s, &key, false, buf_bytes(scratch));
+        err = ckpt_put_over(s, &key, false, buf_bytes(scratch), there);
     *stored += err == 0;
     return err;
 }

@@ -98,15 +98,24 @@ void store_destroy(struct store *store)
     mem_free(store); /* the first member of its block */
 }
 
+static inline uint64_t store_hash_own(const struct store *store, const struct record_key *key)
+{
+    return hash_word_bytes(&store->hash_key, (uint64_t)key->run << 8 | key->kind, key->bytes);
+}
+
+uint64_t store_hash_owned(const struct store *store, const struct record_key *key,
+                          uint64_t owner_hash)
+{
+    return (store_hash_own(store, key) & ~STORE_ROUTE_BITS) | (owner_hash & STORE_ROUTE_BITS);
+}
+
 uint64_t store_hash(const struct store *store, const struct record_key *key)
 {
-    uint64_t hash =
-        hash_word_bytes(&store->hash_key, (uint64_t)key->run << 8 | key->kind, key->bytes);
     uint8_t owner = record_kinds[key->kind].owner;
     if (__builtin_expect(owner == KIND_none, 1))
-        return hash;
+        return store_hash_own(store, key);
     struct record_key of = {key->run, owner, group_name(key->bytes)};
-    return (hash & ~STORE_ROUTE_BITS) | (store_hash(store, &of) & STORE_ROUTE_BITS);
+    return store_hash_owned(store, key, store_hash(store, &of));
 }
 
 uint64_t store_next_number(struct store *store, uint64_t count)

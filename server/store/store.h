@@ -69,6 +69,9 @@ void store_destroy(struct store *store);
 /* Hash of a key, and the partition it lives in. Records with an owner live where it does. */
 #define STORE_ROUTE_BITS ((uint64_t)0xff << 40)
 uint64_t store_hash(const struct store *store, const struct record_key *key);
+/* The same of a key with an owner, whose hash is known. */
+uint64_t store_hash_owned(const struct store *store, const struct record_key *key,
+                          uint64_t owner_hash);
 static inline unsigned store_partition_index(const struct store *store, uint64_t hash)
 {
     /* Bits that neither choose the slot of a table below 2^40 slots nor make its tag. */

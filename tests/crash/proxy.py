@@ -326,12 +326,14 @@ def main():
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     parser.add_argument("--lie", action="store_true", help="the proof that the rig notices")
     args = parser.parse_args()
-    print(f"seed {args.seed}", flush=True)
-    try:
-        run(args)
-    except AssertionError as error:
-        print(f"{re.sub('v{20,}', 'v...', str(error))}\nseed {args.seed}")
-        return not (args.lie and "counted" in str(error))
+    for attempt in range(10 if args.lie else 1):  # a lie may do no harm
+        args.seed += attempt
+        print(f"seed {args.seed}", flush=True)
+        try:
+            run(args)
+        except AssertionError as error:
+            print(f"{re.sub('v{20,}', 'v...', str(error))}\nseed {args.seed}")
+            return not (args.lie and "counted" in str(error))
     return args.lie
 
 

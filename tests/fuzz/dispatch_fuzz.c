@@ -20,6 +20,15 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    op_init();
+    log_set_level(LOG_LEVEL_ERROR);
+    return 0;
+}
+
 static void check_error(struct bytes error)
 {
     struct mp_reader reader = mp_reader_of(error);

@@ -37,15 +37,6 @@ struct world {
     struct buf message, out;
 };
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc;
-    (void)argv;
-    op_init();
-    log_set_level(LOG_LEVEL_ERROR);
-    return 0;
-}
-
 static void ok(int err)
 {
     REQUIRE(err == 0);

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-enum { SEED = 11, TRIALS = 400, RATE = 1000 };
+enum { SEED = 11, TRIALS = 60, RATE = 1000 };
 
 static struct series series;
 static struct hist all;
