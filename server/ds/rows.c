@@ -204,6 +204,48 @@ void rows_set_state(struct rows *rows, uint32_t slot, enum row_state state)
     atomic_store_explicit(&rows->chunks[c].states[i], (uint8_t)state, memory_order_release);
 }
 
+bool rows_claim(struct rows *rows, uint32_t slot)
+{
+    uint32_t i;
+    unsigned c = rows_chunk_of(slot, &i);
+    uint8_t tail = ROW_TAIL;
+    return atomic_compare_exchange_strong(&rows->chunks[c].states[i], &tail, ROW_LINKING);
+}
+
+/* Eight states at a time: the bytes of a chunk's states begin at a multiple of 8. */
+static uint32_t rows_next_tail_in(const _Atomic uint8_t *states, uint32_t i, uint32_t end)
+{
+    const uint64_t low_bits = 0x0101010101010101;
+    while (i < end) {
+        if (i % 8 == 0 && end - i >= 8) {
+            const _Atomic uint64_t *eight = (const _Atomic uint64_t *)(const void *)(states + i);
+            if ((atomic_load_explicit(eight, memory_order_acquire) & low_bits) == 0) {
+                i += 8;
+                continue;
+            }
+        }
+        if (atomic_load_explicit(&states[i], memory_order_acquire) & 1)
+            return i;
+        i++;
+    }
+    return end;
+}
+
+uint32_t rows_next_tail(const struct rows *rows, uint32_t from, uint32_t to)
+{
+    while (from < to) {
+        uint32_t i;
+        unsigned c = rows_chunk_of(from, &i);
+        uint32_t n = ROWS_FIRST << c, left = to - from;
+        uint32_t end = n - i < left ? n : i + left;
+        uint32_t found = rows_next_tail_in(rows->chunks[c].states, i, end);
+        from += found - i;
+        if (found < end)
+            return from;
+    }
+    return to;
+}
+
 /* ---- queries ---- */
 
 size_t rows_query_bytes(const struct rows *rows)

@@ -6,7 +6,7 @@
  *                     address, and the bytes from the beginning of the item to it
  *            died     0: alive; else the time of rows_kill
  *            factor   cosine: 1 / length of the vector
- *            state    free, tail (not in the graph), linked
+ *            state    free, tail (not in the graph), linking (being put in), linked
  *            code     int8 only: dim bytes, with what scales them
  *
  * Slots stand in chunks, each twice the one before, that never move.
@@ -32,7 +32,8 @@
 
 enum metric { METRIC_COSINE, METRIC_L2, METRIC_DOT, METRIC_COUNT };
 
-enum row_state { ROW_FREE, ROW_TAIL, ROW_LINKED };
+/* The lowest bit says that a row is not in the graph yet. linking: somebody is at it. */
+enum row_state { ROW_FREE, ROW_TAIL, ROW_LINKED, ROW_LINKING };
 
 enum {
     ROWS_DIM_MAX = 8192,
@@ -155,6 +156,12 @@ static inline enum row_state rows_state(const struct rows *rows, uint32_t slot)
 }
 
 void rows_set_state(struct rows *rows, uint32_t slot, enum row_state state);
+
+/* Make a row of the tail a linking one. False: it is no row of the tail (any more). */
+bool rows_claim(struct rows *rows, uint32_t slot);
+
+/* The first slot from..to-1 that is in state tail or linking; `to` if there is none. */
+uint32_t rows_next_tail(const struct rows *rows, uint32_t from, uint32_t to);
 
 /* Is the row to be found by a query that began at this clock? */
 static inline bool rows_alive(const struct rows *rows, uint32_t slot, uint32_t clock)

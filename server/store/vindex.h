@@ -42,8 +42,8 @@ void vindex_unref(struct vindex *vindex);
 
 /* Has the tail grown so long that writers should wait? Then vindex_wait. */
 bool vindex_is_behind(const struct vindex *vindex);
-/* Do one slice of tending, on a worker; for a writer that waits. */
-void vindex_help(struct vindex *vindex);
+/* Link some rows of the tail, as this worker; for a writer that waits. */
+void vindex_help(struct vindex *vindex, unsigned worker);
 
 /* ---- for the store, with the partition locked ---- */
 
