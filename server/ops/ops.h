@@ -80,7 +80,7 @@ struct job {
     bool waits;
     void (*resume)(struct job *job); /* filled in by the loop */
     void *owner;                     /* the loop's */
-    enum durability level;    /* filled in by dispatch: what was asked for */
+    enum durability level;           /* filled in by dispatch: what was asked for */
     struct slow_request slow; /* filled in by dispatch; slow.ns: the sum of its slices so far */
 };
 

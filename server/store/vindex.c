@@ -298,7 +298,8 @@ static void vindex_drop(struct partition *partition, struct vindex *vindex)
         vindex_forget(partition, vindex);
 }
 
-void vindex_on_put(struct partition *partition, struct effect *effect)
+/* Returns the index that has changed, or NULL. */
+static struct vindex *vindex_take(struct partition *partition, const struct effect *effect)
 {
     struct vindex *vindex = effect->index;
     if (effect->spec.key.kind == KIND_vector) {
@@ -308,10 +309,16 @@ void vindex_on_put(struct partition *partition, struct effect *effect)
     } else if (vindex != NULL) {
         hmap_insert(&partition->vindexes, rng_mix(vindex->generation), vindex);
     }
-    if (vindex != NULL) {
+    if (vindex != NULL)
         vindex_report(partition, vindex);
+    return vindex;
+}
+
+void vindex_on_put(struct partition *partition, const struct effect *effect)
+{
+    struct vindex *vindex = vindex_take(partition, effect);
+    if (vindex != NULL)
         vindex_schedule(vindex);
-    }
 }
 
 bool vindex_on_free(struct partition *partition, const struct record *record, bool replaced)
@@ -372,7 +379,7 @@ static int vindex_build_record(struct store *store, struct partition *partition,
     };
     int err = vindex_plan(store, partition, &effect);
     if (err == 0)
-        vindex_on_put(partition, &effect);
+        (void)vindex_take(partition, &effect); /* what is to be done waits for a sweep */
     else
         vindex_effect_deinit(&effect);
     partition->planned_rows = 0;

@@ -56,7 +56,7 @@ MUST_USE int vindex_plan(struct store *store, struct partition *partition, struc
 void vindex_effect_deinit(struct effect *effect);
 
 /* It has been applied; the record that stood there went to vindex_on_free before, as replaced. */
-void vindex_on_put(struct partition *partition, struct effect *effect);
+void vindex_on_put(struct partition *partition, const struct effect *effect);
 
 /* A record of a RECORD_INDEXED kind goes. True: the index frees it when nobody can see it. */
 bool vindex_on_free(struct partition *partition, const struct record *record, bool replaced);

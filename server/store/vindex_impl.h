@@ -45,20 +45,20 @@ struct vindex {
     struct rows rows;
     pthread_rwlock_t use;
     pthread_mutex_t lock;
-    bool dropped; /* partition; and atomically read by workers */
+    bool dropped;                /* partition; and atomically read by workers */
     _Atomic(struct hnsw *) hnsw; /* NULL: no graph. Set once, under `use` */
     atomic_bool mending;         /* a round is under way */
     atomic_bool pinned;          /* no slot is used again: it is being saved */
-    _Atomic uint32_t n_tail;     /* rows alive or dead that are not linked, while there is a graph */
-    _Atomic uint32_t n_dead;     /* rows that died and were not freed */
+    _Atomic uint32_t n_tail; /* rows alive or dead that are not linked, while there is a graph */
+    _Atomic uint32_t n_dead; /* rows that died and were not freed */
     _Atomic uint32_t n_dead_linked; /* of these about so many in the graph */
-    _Atomic uint32_t link_next;  /* where linking looks for rows of the tail */
-    struct record **retired;     /* lock: replaced by others with the same vector */
+    _Atomic uint32_t link_next;     /* where linking looks for rows of the tail */
+    struct record **retired;        /* lock: replaced by others with the same vector */
     uint32_t n_retired, retired_capacity;
-    size_t reported_bytes;       /* partition: of the partition's sum */
-    pthread_mutex_t growing;     /* hnsw_reserve */
+    size_t reported_bytes;   /* partition: of the partition's sum */
+    pthread_mutex_t growing; /* hnsw_reserve */
     unsigned n_tasks;
-    struct vindex_task *tasks;   /* one for each worker; [0] leads */
+    struct vindex_task *tasks;               /* one for each worker; [0] leads */
     _Atomic(struct hnsw_scratch *) *scratch; /* of each worker */
     /* figures */
     _Atomic uint64_t searches, scanned;

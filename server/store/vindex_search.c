@@ -19,6 +19,7 @@
  */
 #include "server/store/vindex_impl.h"
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "proto/filter.h"
@@ -129,7 +130,8 @@ static int search_begin(struct search *search)
     storage->size = 0;
     if (buf_reserve(storage, bytes) != 0)
         return ERR_OUT_OF_MEMORY;
-    uintptr_t at = ((uintptr_t)storage->data + ROWS_CODE_ALIGN - 1) & ~(uintptr_t)(ROWS_CODE_ALIGN - 1);
+    uintptr_t at =
+        ((uintptr_t)storage->data + ROWS_CODE_ALIGN - 1) & ~(uintptr_t)(ROWS_CODE_ALIGN - 1);
     rows_query(rows, search->query->vector, (void *)at, &search->rows_query);
     search->within = search->query->has_min_score
                          ? rows_distance_of_score(rows->metric, (float)search->query->min_score)
@@ -330,9 +332,10 @@ static size_t search_drop_older(struct vindex_hit *hits, size_t n)
     for (size_t i = 0; i < n; i++) {
         bool older = false;
         for (size_t j = 0; j < n && !older; j++)
-            older = j != i &&
-                    bytes_equal(record_key_bytes(hits[i].record), record_key_bytes(hits[j].record)) &&
-                    record_version(hits[i].record) < record_version(hits[j].record);
+            older =
+                j != i &&
+                bytes_equal(record_key_bytes(hits[i].record), record_key_bytes(hits[j].record)) &&
+                record_version(hits[i].record) < record_version(hits[j].record);
         if (!older)
             hits[kept++] = hits[i];
     }
@@ -375,7 +378,8 @@ static int search_run(struct search *search, struct vindex_result *out_result)
         search->exact = false;
         err = search_begin(search);
         if (err == 0)
-            err = search->query->filter != NULL ? search_filtered(search) : search_unfiltered(search);
+            err =
+                search->query->filter != NULL ? search_filtered(search) : search_unfiltered(search);
         if (err == 0)
             err = search_tell(search, &out_result->count, &more);
         if (more && i + 1 < SEARCH_AGAIN)

@@ -96,7 +96,8 @@ static bool vindex_link(struct vindex *vindex, struct hnsw *hnsw, struct hnsw_sc
                         uint32_t slot)
 {
     const struct record *record = vindex_record(vindex, slot);
-    uint64_t random = hash_word_bytes(&vindex->store->hash_key, VINDEX_SEED, record_key_bytes(record));
+    uint64_t random =
+        hash_word_bytes(&vindex->store->hash_key, VINDEX_SEED, record_key_bytes(record));
     int err = hnsw_insert(hnsw, scratch, slot, hnsw_level(hnsw, random));
     if (err != 0) {
         rows_set_state(&vindex->rows, slot, ROW_TAIL);
@@ -292,8 +293,8 @@ static void vindex_submit(struct vindex *vindex, unsigned i)
 
 void vindex_schedule(struct vindex *vindex)
 {
-    if (vindex->store->workers != NULL && !atomic_load_explicit(&vindex->tasks[0].busy,
-                                                               memory_order_relaxed) &&
+    if (vindex->store->workers != NULL &&
+        !atomic_load_explicit(&vindex->tasks[0].busy, memory_order_relaxed) &&
         vindex_has_work(vindex))
         vindex_submit(vindex, 0);
 }
