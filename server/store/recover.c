@@ -25,6 +25,7 @@
 #include "server/store/group.h"
 #include "server/store/order.h"
 #include "server/store/recover_lanes.h"
+#include "server/store/vindex.h"
 #include "server/wal/little.h"
 
 #include <stdio.h>
@@ -315,6 +316,10 @@ static int recover_groups(struct store *store)
     int err = 0;
     for (unsigned i = 0; i < store->n_partitions && err == 0; i++)
         err = group_find_ownerless(store, &store->partitions[i]);
+    for (unsigned i = 0; i < store->n_partitions && err == 0; i++) {
+        err = vindex_build(store, &store->partitions[i]);
+        store_account(store, &store->partitions[i]);
+    }
     return err;
 }
 
