@@ -39,7 +39,7 @@ static int create_word(struct op_ctx *ctx, const struct arg *arg, const char *na
     for (unsigned i = 0; i < n; i++) {
         size_t size = strlen(all);
         (void)snprintf(all + size, sizeof all - size, "%s%s",
-                       i == 0           ? ""
+                       i == 0       ? ""
                        : i + 1 == n ? " or "
                                     : ", ",
                        words[i]);
@@ -121,9 +121,8 @@ static int create_put(struct vec *v, const struct vec_config *config, bool text)
     if (err != 0)
         return err;
     collection.number = collection.generation = store_next_number(ctx->store, 1);
-    struct record_spec spec = {.key = v->key,
-                               .text = text,
-                               .value = {value, vec_write_collection(&collection, value)}};
+    struct record_spec spec = {
+        .key = v->key, .text = text, .value = {value, vec_write_collection(&collection, value)}};
     return txn_put(ctx->txn, &spec, v->hash);
 }
 

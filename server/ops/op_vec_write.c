@@ -7,7 +7,7 @@
  *
  * Writers faster than the index would make its tail long, and with it every search. So one that
  * meets an index that is behind waits, as a job: a worker does a part of what is to be done, then
- * the write is tried again. A call in a batch does that part itself.
+ * the write is tried again. A call in a batch cannot wait, and is BUSY.
  *
  * Threads: any loop; helping: a worker. Failures: nothing is changed.
  */
@@ -172,10 +172,8 @@ static void write_destroy(struct job *job)
 
 static void write_help(struct task *task, unsigned worker)
 {
-    struct write_job *self =
-        (struct write_job *)((char *)task - offsetof(struct write_job, task));
-    (void)worker;
-    vindex_help(self->behind);
+    struct write_job *self = (struct write_job *)((char *)task - offsetof(struct write_job, task));
+    vindex_help(self->behind, worker);
     self->job.resume(&self->job);
 }
 
@@ -234,8 +232,7 @@ static int write_start(struct op_ctx *ctx, const struct write *write)
     self->job = (struct job){.step = write_step, .finish = write_finish, .destroy = write_destroy};
     self->op = ctx->request->op;
     int err = buf_reserve(&self->copy, write->name.size + write->rows.size);
-    (void)(err == 0 &&
-           (err = buf_append(&self->copy, write->name.data, write->name.size)) == 0 &&
+    (void)(err == 0 && (err = buf_append(&self->copy, write->name.data, write->name.size)) == 0 &&
            (err = buf_append(&self->copy, write->rows.data, write->rows.size)) == 0);
     if (err != 0) {
         write_destroy(&self->job);
@@ -253,15 +250,17 @@ static int write_start(struct op_ctx *ctx, const struct write *write)
 static int write_all(struct op_ctx *ctx, const struct write *write)
 {
     struct vindex *behind;
-    int err = write_try(ctx, write, true, &behind);
+    int err = write_try(ctx, write, ctx->store->workers != NULL, &behind);
     if (err == 0 && behind != NULL) {
-        if (!ctx->no_job && ctx->store->workers != NULL) {
+        if (!ctx->no_job) {
             vindex_unref(behind);
             return write_start(ctx, write);
         }
-        vindex_help(behind);
         vindex_unref(behind);
-        err = write_try(ctx, write, false, &behind);
+        return problem_set(ctx->problem, ERR_BUSY,
+                           "%s: the index of the collection is behind; a call that is in no batch "
+                           "waits for it",
+                           ctx->request->op->name);
     }
     if (err == 0)
         op_reply_version(ctx, txn_commit(ctx->txn));
@@ -484,8 +483,8 @@ static int metadata_set(struct vec *v, const struct args_vec_set_metadata *a, st
     if (record == NULL)
         return 0;
     if (vec_is_set(&a->merge)) {
-        err = metadata_merge(ctx, vec_read_vector(record_value(record)).metadata, metadata,
-                             &merged);
+        err =
+            metadata_merge(ctx, vec_read_vector(record_value(record)).metadata, metadata, &merged);
         metadata = buf_bytes(&merged);
     }
     if (err == 0)

@@ -107,8 +107,7 @@ uint64_t vec_count(const struct vec *v)
     struct group next = v->group;
     next.generation++;
     struct record_key low = {v->key.run, KIND_vector, {v->prefix, v->prefix_size}};
-    struct record_key high = {
-        v->key.run, KIND_vector, {after, group_write_prefix(&next, after)}};
+    struct record_key high = {v->key.run, KIND_vector, {after, group_write_prefix(&next, after)}};
     return omap_rank(order, &high) - omap_rank(order, &low);
 }
 
@@ -130,8 +129,8 @@ void vec_key(const struct vec *v, struct bytes key, struct vec_key *out)
     memcpy(out->bytes, v->prefix, v->prefix_size);
     if (key.size > 0)
         memcpy(out->bytes + v->prefix_size, key.data, key.size);
-    out->key = (struct record_key){
-        v->key.run, KIND_vector, {out->bytes, v->prefix_size + key.size}};
+    out->key =
+        (struct record_key){v->key.run, KIND_vector, {out->bytes, v->prefix_size + key.size}};
     out->hash = store_hash_owned(v->ctx->store, &out->key, v->hash);
 }
 
