@@ -5,8 +5,8 @@
  *   free --rows_add--> tail <--rows_set_state--> linked
  *     ^---rows_free---- dead (rows_kill), of any state
  *
- * A chunk is one block of memory, its arrays one behind the other, those that need the most
- * alignment first. It is not cleared, so that what has not been used yet takes no memory; rows_add
+ * A chunk is one block of memory, its arrays one behind the other, those that need the
+ * most alignment first. It is not cleared, so that what has not been used yet takes no memory; rows_add
  * writes all of a row.
  *
  * Invariants: `died` of a free slot is not 0, which is how readers pass by it; it becomes 0 (release
@@ -218,7 +218,7 @@ static uint32_t rows_next_tail_in(const _Atomic uint8_t *states, uint32_t i, uin
     const uint64_t low_bits = 0x0101010101010101;
     while (i < end) {
         if (i % 8 == 0 && end - i >= 8) {
-            const _Atomic uint64_t *eight = (const _Atomic uint64_t *)(const void *)(states + i);
+            const _Atomic uint64_t *eight = (const _Atomic uint64_t *)(uintptr_t)(states + i);
             if ((atomic_load_explicit(eight, memory_order_acquire) & low_bits) == 0) {
                 i += 8;
                 continue;

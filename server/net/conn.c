@@ -25,6 +25,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "server/net/jobs.h"
 #include "server/wal/wal.h"
 
 #include <arpa/inet.h>

@@ -23,6 +23,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "server/net/jobs.h"
 #include "server/net/resp.h"
 
 #include <stdarg.h>

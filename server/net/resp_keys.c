@@ -14,6 +14,7 @@
 #include "common/mem.h"
 #include "proto/pack.h"
 #include "server/net/resp.h"
+#include "server/net/jobs.h"
 
 enum { KEYS_PAGE = 512 };
 

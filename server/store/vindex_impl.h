@@ -75,5 +75,11 @@ void vindex_reclaim(struct vindex *vindex);
 /* The record of a row. */
 struct record *vindex_record(const struct vindex *vindex, uint32_t slot);
 
+/* Of its key and vector, the same in every process. */
+uint64_t vindex_row_hash(const struct vindex *vindex, uint32_t slot);
+
+struct vindex *vindex_create(struct store *store, const struct vec_collection *collection) MUST_USE;
+void vindex_destroy(struct vindex *vindex);
+
 /* Should there be a graph? */
 bool vindex_wants_graph(const struct vindex *vindex);

@@ -183,7 +183,8 @@ void vindex_reclaim(struct vindex *vindex)
 static void vindex_reclaim_slice(struct vindex *vindex)
 {
     (void)pthread_rwlock_wrlock(&vindex->use);
-    vindex_reclaim(vindex);
+    if (!atomic_load(&vindex->pinned))
+        vindex_reclaim(vindex);
     (void)pthread_rwlock_unlock(&vindex->use);
 }
 
@@ -211,8 +212,10 @@ static void vindex_mend_end(struct vindex *vindex, struct hnsw *hnsw)
 {
     (void)pthread_rwlock_wrlock(&vindex->use);
     pthread_mutex_lock(&vindex->lock);
-    hnsw_mend_end(hnsw, vindex_on_gone, vindex);
-    atomic_store(&vindex->mending, false);
+    if (!atomic_load(&vindex->pinned)) { /* else it ends with the next slice */
+        hnsw_mend_end(hnsw, vindex_on_gone, vindex);
+        atomic_store(&vindex->mending, false);
+    }
     pthread_mutex_unlock(&vindex->lock);
     (void)pthread_rwlock_unlock(&vindex->use);
 }
