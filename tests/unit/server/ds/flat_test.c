@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Exact search: every way to scan against sorting all rows, filters, clocks and thresholds included;
- * then threads that search while one adds, kills, moves and frees.
+ * Exact search: every way to scan against sorting all rows, filters, clocks and thresholds
+ * included; then threads that search while one adds, kills, moves and frees.
  *
  * CAIRN_SEED sets the seed.
  */
