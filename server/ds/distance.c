@@ -11,10 +11,8 @@
 
 /* The best first. */
 static const struct kernels *(*const kernels_sets[])(void) = {
-    kernels_avx512,
-    kernels_avx2,
-    kernels_neon,
-    kernels_scalar,
+    kernels_avx512_vnni,  kernels_avx512, kernels_avx2,
+    kernels_neon_dotprod, kernels_neon,   kernels_scalar,
 };
 
 const struct kernels *kernels_at(unsigned i)

@@ -7,7 +7,9 @@
 
 #include "server/ds/distance.h"
 
+const struct kernels *kernels_avx512_vnni(void);
 const struct kernels *kernels_avx512(void);
 const struct kernels *kernels_avx2(void);
+const struct kernels *kernels_neon_dotprod(void);
 const struct kernels *kernels_neon(void);
 const struct kernels *kernels_scalar(void); /* never NULL */

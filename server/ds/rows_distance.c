@@ -146,8 +146,8 @@ float rows_score(enum metric metric, float distance)
     return fmaxf(-1, fminf(1, -distance));
 }
 
-/* By halving over the floats from 0 up, whose bits are in their order: scores fall as they rise, but
- * not strictly, and the last one with a score is wanted. */
+/* By halving over the floats from 0 up, whose bits are in their order: scores fall as they rise,
+ * but not strictly, and the last one with a score is wanted. */
 static float rows_distance_of_l2(float score)
 {
     uint32_t low = 0, high = 0x7f800000; /* score(low) >= score > score(high) */
