@@ -364,7 +364,8 @@ static int search_tell(struct search *search, size_t *out_count, bool *out_short
     }
     *out_count = search_disturbed(search) ? search_drop_older(hits, n) : n;
     *out_short = *out_count < n && n == search->k;
-    qsort(hits, *out_count, sizeof *hits, search_compare);
+    if (*out_count > 1)
+        qsort(hits, *out_count, sizeof *hits, search_compare);
     results->size += *out_count * sizeof *hits;
     return 0;
 }
