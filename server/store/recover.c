@@ -90,7 +90,7 @@ static bool recover_takes_value(const struct record_spec *spec)
     return spec->key.kind != KIND_vector || vec_check_vector(spec->value, &vector);
 }
 
-/* All but the value, which a delete has not. */
+/* A number may be in the key alone: that of an effect that deletes has no value. */
 static bool recover_takes_key(const struct record_spec *spec)
 {
     const struct record_key *key = &spec->key;
@@ -103,6 +103,8 @@ static bool recover_takes_key(const struct record_spec *spec)
     if (group_owns(key->kind) && key->bytes.size > GROUP_NAME_MAX)
         return false;
     if (kind->owner != KIND_none && !group_read(key, &group, &rest))
+        return false;
+    if (key->kind == KIND_vector && (rest.size == 0 || rest.size > VEC_KEY_MAX))
         return false;
     return recover_number(spec) <= STORE_NUMBER_MAX;
 }
@@ -117,8 +119,8 @@ bool recover_takes_effect(const struct effect *effect)
     const struct record_key *key = &effect->spec.key;
     if (recover_is_run(key))
         return key->bytes.size > 0;
-    return effect->type == EFFECT_DEL ? recover_takes_key(&effect->spec)
-                                      : recover_takes_record(&effect->spec);
+    return recover_takes_key(&effect->spec) &&
+           (effect->type == EFFECT_DEL || recover_takes_value(&effect->spec));
 }
 
 static bool recover_is_counter(const struct record_spec *spec)

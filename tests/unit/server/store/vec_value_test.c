@@ -97,7 +97,7 @@ static void collection_there_and_back(void **state)
             }
 }
 
-/* Cut anywhere, or with a byte more, it is none; with any byte changed it is none or a valid one. */
+/* Cut anywhere, or with a byte more, it is none; with any byte changed none, or a valid one. */
 static void collection_damaged(void **state)
 {
     (void)state;
