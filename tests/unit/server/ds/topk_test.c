@@ -67,7 +67,7 @@ static void test_lower_slot_stays(void **state)
 {
     (void)state;
     struct hit hits[1];
-    struct topk topk = {hits, 0, 1};
+    struct topk topk = {hits, 0, 1, false};
     topk_offer(&topk, (struct hit){1, 5});
     topk_offer(&topk, (struct hit){1, 7});
     assert_int_equal(hits[0].slot, 5);
@@ -77,11 +77,30 @@ static void test_lower_slot_stays(void **state)
     assert_false(topk_wants(&topk, 1.5f));
 }
 
+static void test_tied(void **state)
+{
+    (void)state;
+    struct hit hits[2];
+    struct topk topk = {hits, 0, 2, false};
+    topk_offer(&topk, (struct hit){1, 5});
+    topk_offer(&topk, (struct hit){3, 7});
+    assert_false(topk.tied);
+    topk_offer(&topk, (struct hit){3, 9}); /* refused, as near as the farthest */
+    assert_true(topk.tied);
+    topk_offer(&topk, (struct hit){2, 2}); /* the farthest is nearer now */
+    assert_false(topk.tied);
+    topk_offer(&topk, (struct hit){2, 1}); /* puts out one that is as near */
+    assert_true(topk.tied);
+    topk_offer(&topk, (struct hit){9, 1});
+    assert_true(topk.tied);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_sorting),
         cmocka_unit_test(test_lower_slot_stays),
+        cmocka_unit_test(test_tied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
