@@ -11,9 +11,9 @@
  *
  * With a filter there is a plan. A sample of the rows says how many match. A walk that keeps only
  * what matches takes about 1/share as long as one that keeps all, and finds little if the share is
- * small; looking at all rows costs the filter for each. The cheaper is done; a walk that takes longer
- * than the other would have, or finds fewer than k, is followed by the other. So a filter never costs
- * matches.
+ * small; looking at all rows costs the filter for each. The cheaper is done; a walk that takes
+ * longer than the other would have, or finds fewer than k, is followed by the other. So a filter
+ * never costs matches.
  *
  * Threads: any, between vindex_enter and vindex_leave. Failures: memory, before anything is told.
  */

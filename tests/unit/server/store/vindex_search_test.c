@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What a search returns besides the nearest: equal scores by key, the first keys of many that are as
- * far; all of the k there are, whatever the filter, by walk or by scan; min_score; several queries at
- * once; what it would cost.
+ * What a search returns besides the nearest: equal scores by key, the first keys of many that
+ * are as far; all of the k there are, whatever the filter, by walk or by scan; min_score;
+ * several queries at once; what it would cost.
  *
  * CAIRN_SEED sets the seed.
  */
