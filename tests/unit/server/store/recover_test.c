@@ -214,7 +214,7 @@ static void values_of_indexes(void **state)
     spec.value.size--;
     assert_false(recover_takes_record(&spec));
     assert_int_equal(vec_write_vector(&value, 2, VEC_BIN, elements, BYTES_NONE), 0);
-    spec = (struct record_spec){.key = {1, KIND_vector, bytes_of("\003key12345678")},
+    spec = (struct record_spec){.key = {1, KIND_vector, bytes_of("\003key12345678x")},
                                 .value = buf_bytes(&value)};
     assert_true(recover_takes_record(&spec));
     spec.value.size--;

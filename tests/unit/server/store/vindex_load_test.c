@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Graphs that lie: parts with bytes changed, cut, repeated, of another collection, with slots, levels
- * and counts that cannot be. Whatever is told, loading ends, and an exact search and the tail find
- * everything; what vindex_check_part refuses is never loaded.
+ * Graphs that lie: parts with bytes changed, cut, repeated, of another collection, with slots,
+ * levels and counts that cannot be. Whatever is told, loading ends, and an exact search and the
+ * tail find everything; what vindex_check_part refuses is never loaded.
  *
  * CAIRN_SEED sets the seed.
  */
