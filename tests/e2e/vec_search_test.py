@@ -75,8 +75,8 @@ class OracleTest(SearchCase):
              {"key": "a", "score": 0.0, "metadata": {"x": [1]}, "vector": [1.0, 0.0]}])
 
     def test_known_scores(self):
-        for metric, scores in (("cosine", [1.0, 0.0, -1.0]), ("l2", [1.0, 1 / (1 + 2 ** .5), 1 / 3]),
-                               ("dot", [1.0, 0.0, -1.0])):
+        for metric, scores in (("cosine", [1, 0, -1]), ("l2", [1, 1 / (1 + 2 ** .5), 1 / 3]),
+                               ("dot", [1, 0, -1])):
             self.call("create", metric, 2, metric=metric)
             self.call("upsert_many", metric, [["same", [1, 0]], ["right", [0, 1]],
                                               ["back", [-1, 0]]])

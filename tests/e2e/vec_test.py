@@ -3,12 +3,13 @@
 """Vectors over MessagePack-RPC: what every operation of vec.* promises, but for searching, case by
 case, and every refusal. Searches are in vec_search_test.py, restarts in vec_stored_test.py."""
 
+import random
 import struct
 import unittest
 
-from lib import Server
+from lib import RpcError, Server
 from lib.resp import Resp
-from lib.vec import VecTest, pack
+from lib.vec import VecTest, pack, random_vector
 from lib.watcher import Watcher
 
 NAN, INF = float("nan"), float("inf")
@@ -75,6 +76,7 @@ class CollectionTest(VecTest):
 
     def test_info(self):
         self.assertIsNone(self.call("info", "c"))
+        self.refuses("LIMIT_EXCEEDED", "255", "info", "c" * 256)
         version = self.call("create", "c", 2, index="flat")["version"]
         info = self.call("info", "c")
         self.assertEqual(set(info), INFO)
@@ -208,7 +210,8 @@ class WriteTest(VecTest):
         ("element 2 is no number", [1, 2, None]), ("element 0 is no number", [True, 2, 3]),
         ("element 1 is not a finite", [1, NAN, 3]), ("element 2 is not a finite", [1, 2, INF]),
         ("element 0 is not a finite", pack([-INF, 2, 3])),
-        ("element 1 is not a finite", [1, 1e39, 3]), ("zero", [0, 0, 0]), ("zero", pack([0, 0, -0.])),
+        ("element 1 is not a finite", [1, 1e39, 3]), ("zero", [0, 0, 0]),
+        ("zero", pack([0, 0, -0.])),
         ("more than", [3e38, 0, 0]), ("less than", [1e-30, 0, 0]))
 
     def test_vectors_refused(self):
@@ -445,6 +448,40 @@ class LimitTest(VecTest):
             self.assertEqual(resp.call("DBSIZE").value, before + 1)
             self.assertEqual(resp.call("DEL", "k").value, 1)
         self.assertIs(self.call("drop", "c", run="default"), True)
+
+
+class BehindTest(VecTest):
+    OPTIONS = {"server.loops": 2, "server.workers": 1}
+    TAIL_MAX = 8192
+
+    def test_writers_wait(self):
+        """Writers that are faster than the index wait for it; a batch, which cannot, is told so;
+        deletes and searches go on."""
+        self.call("create", "c", 16, index="hnsw", m=64, ef_construction=1000)
+        source, n, batch = random.Random(1), 0, 500
+        while self.call("info", "c")["tail"] < self.TAIL_MAX:
+            self.call("upsert_many", "c", [[f"k{n + i}", pack(random_vector(source, 16))]
+                                           for i in range(batch)])
+            n += batch
+        (error, _), = self.c.call("batch", [["vec.upsert", ["c", "in a batch", [1] * 16]]])
+        self.assertTrue(error.startswith("BUSY"), error)
+        waits = self.c.post("vec.upsert", "c", "waits", [1] * 16)
+        posted = [self.c.post("vec.upsert_many", "c", [[f"{i}", [1, *[0] * 15]]])
+                  for i in range(3)]
+        self.assertEqual(self.call("delete", "c", ["k0", "k1"]), 2)
+        self.assertEqual(len(self.call("search", "c", [1] * 16)["items"]), 10)
+        self.assertNotIn(waits, self.c.replies, "it did not wait")
+        for msgid in (waits, *posted):
+            self.assertGreater(self.c.wait(msgid), 0)
+        self.assertLess(self.call("info", "c")["tail"], self.TAIL_MAX + 4)
+        self.assertEqual(self.call("count", "c"), n - 2 + 4)
+        self.assertEqual(self.call("search", "c", [1] * 16, k=1)["items"][0]["key"], "waits")
+        last = self.c.post("vec.upsert", "c", "gone before", [1] * 16)
+        self.assertIs(self.call("drop", "c"), True)
+        try:
+            self.c.wait(last)
+        except RpcError as error:
+            self.assertEqual(error.code, "NOT_FOUND")
 
 
 class MemoryTest(unittest.TestCase):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""For tests of vectors: vec.* by short names, and what every search must come to, computed simply."""
+"""For tests of vectors: vec.* by short names, and what a search must come to, computed simply."""
 
 import math
 import struct
