@@ -116,9 +116,10 @@ static inline unsigned walk_fresh(const struct hnsw *hnsw, struct hnsw_scratch *
 }
 
 /* Distances of the fresh ones; near ones are taken. */
-static inline __attribute__((always_inline)) void
-walk_measure(const struct hnsw *hnsw, struct hnsw_scratch *scratch, const struct walk *walk,
-             enum want want, unsigned n)
+static inline __attribute__((always_inline)) void walk_measure(const struct hnsw *hnsw,
+                                                               struct hnsw_scratch *scratch,
+                                                               const struct walk *walk,
+                                                               enum want want, unsigned n)
 {
     const struct rows *rows = hnsw->rows;
     const struct heap *found = &scratch->found;
@@ -134,9 +135,10 @@ walk_measure(const struct hnsw *hnsw, struct hnsw_scratch *scratch, const struct
     }
 }
 
-static inline __attribute__((always_inline)) int
-walk_level_for(const struct hnsw *hnsw, struct hnsw_scratch *scratch, struct walk *walk,
-               unsigned level, uint64_t from, enum want want)
+static inline __attribute__((always_inline)) int walk_level_for(const struct hnsw *hnsw,
+                                                                struct hnsw_scratch *scratch,
+                                                                struct walk *walk, unsigned level,
+                                                                uint64_t from, enum want want)
 {
     struct heap *near = &scratch->near, *found = &scratch->found;
     near->count = found->count = 0;
