@@ -40,9 +40,9 @@ static inline void prefetch_links(const struct hnsw *hnsw, unsigned level, uint3
 {
     if (level > 0)
         return;
-    const char *list = (const char *)links_of(hnsw, slot, 0);
-    for (unsigned i = 0; i < links_max(hnsw, 0) * sizeof(link_t); i += LINE)
-        prefetch(list + i);
+    const link_t *list = links_of(hnsw, slot, 0);
+    for (unsigned i = 0; i < links_max(hnsw, 0); i += LINE / sizeof *list)
+        prefetch((const void *)(uintptr_t)(list + i));
 }
 
 uint64_t walk_down(const struct hnsw *hnsw, struct walk *walk, uint64_t entry, unsigned level)
