@@ -12,8 +12,8 @@
  * Nobody links to a doomed row while the round lasts: inserts do not choose any, and a doomed row
  * that is inserted gets no links. So a row that has been mended stays so.
  *
- * Threads: begin and end are alone. A step reads lists without locks, and changes one under its row's
- * lock, keeping what inserts have added since.
+ * Threads: begin and end are alone. A step reads lists without locks, and changes one under the
+ * lock of its row, keeping what inserts have added since.
  * Failures: memory; the step can be done again.
  */
 #include "server/ds/hnsw_impl.h"

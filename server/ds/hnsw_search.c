@@ -95,8 +95,8 @@ static inline bool walk_wants(const struct hnsw *hnsw, const struct walk *walk, 
     }
 }
 
-/* Does a walk that is to link know enough rows at exactly this distance? They are equal, most likely,
- * and a thousand of them must not hide all others. */
+/* Does a walk that is to link know enough rows at exactly this distance? They are equal, most
+ * likely, and a thousand of them must not hide all others. */
 static inline bool walk_crowded(struct hnsw_scratch *scratch, const struct walk *walk, uint64_t key)
 {
     uint32_t distance = (uint32_t)(key >> 32);
