@@ -8,10 +8,10 @@
  *   hnsw_mend.c    giving other links for those to dead rows
  *   hnsw_load.c    reading and writing of links, checks
  *
- * A list of links is an array of slots, full or ended by ROWS_NONE, behind which there are only more
- * of them. It is changed under the lock of its row, which is a byte; nobody holds two. It is read by
- * anybody: a link is stored with release order when all that a reader needs of the row it points to
- * is there, and loaded with acquire order.
+ * A list of links is an array of slots, full or ended by ROWS_NONE, behind which there are only
+ * more of them. It is changed under the lock of its row, which is a byte; nobody holds two. It is
+ * read by anybody: a link is stored with release order when all that a reader needs of the row it
+ * points to is there, and loaded with acquire order.
  */
 #pragma once
 
