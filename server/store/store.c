@@ -250,6 +250,11 @@ void store_figures(const struct store *store, struct store_figures *out_figures)
         sum.expiring += figures.expiring;
         sum.expired += figures.expired;
         sum.evicted += figures.evicted;
+        for (unsigned kind = 0; kind <= KIND_MAX; kind++) {
+            struct partition_kind of_kind = partition_kind_figures(&store->partitions[i], kind);
+            sum.kinds[kind].records += of_kind.records;
+            sum.kinds[kind].expiring += of_kind.expiring;
+        }
     }
     *out_figures = sum;
 }

@@ -60,6 +60,7 @@ struct store {
 /* Figures for statistics; a snapshot that is a little behind. */
 struct store_figures {
     uint64_t records, bytes, expiring, expired, evicted, version;
+    struct partition_kind kinds[KIND_MAX + 1];
 };
 
 /* NULL without memory. */
