@@ -37,6 +37,7 @@ struct fork_job {
     struct buf chain;         /* namespaces and ids, each behind its size byte; the newest first */
     struct buf starts;        /* of size_t: where each begins */
     struct ckpt_session made; /* the new one, as far as it is */
+    struct reap *reap;        /* of what was copied, should it come to nothing */
     uint64_t steps, copied, version;
     struct problem problem;
 };
@@ -46,6 +47,7 @@ static void fork_destroy(struct job *job)
     struct fork_job *self = (struct fork_job *)job;
     buf_deinit(&self->chain);
     buf_deinit(&self->starts);
+    reap_destroy(self->reap);
     run_unref(self->run);
     mem_free(self);
 }
@@ -287,6 +289,10 @@ static int fork_copy(struct fork_job *self, struct op_ctx *ctx)
         self->made.ctx = ctx;
         err = ckpt_begin_session(&self->made);
         self->made.delta = delta;
+        if (err == 0)
+            self->reap = reap_create(&self->made.group); /* when memory is short it is too late */
+        if (err == 0 && self->reap == NULL)
+            err = ERR_OUT_OF_MEMORY;
     }
     self->made.ctx = ctx;
     self->made.key.bytes = self->made.group.name = self->to;
@@ -316,13 +322,12 @@ static void fork_give_up(struct fork_job *self, struct op_ctx *ctx)
 {
     struct record_key key = {run_id(ctx->run), KIND_session, self->to};
     uint64_t hash = store_hash(ctx->store, &key);
-    struct reap *reap = self->copied == 0 ? NULL : reap_create(&self->made.group);
     struct txn txn;
     txn_init(&txn, ctx->store, ctx->env->now_ms);
-    if (reap != NULL && txn_lock(&txn, ctx->run, hash, 0) == 0)
-        group_orphan((struct partition *)(uintptr_t)txn_partition_at(&txn, hash), reap);
-    else
-        reap_destroy(reap); /* the run is gone, or a start will find it */
+    if (self->copied > 0 && txn_lock(&txn, ctx->run, hash, 0) == 0) {
+        group_orphan((struct partition *)(uintptr_t)txn_partition_at(&txn, hash), self->reap);
+        self->reap = NULL;
+    } /* or the run is gone, and it with that */
     txn_deinit(&txn);
 }
 
