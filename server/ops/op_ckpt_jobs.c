@@ -379,7 +379,7 @@ static int jobs_delete(struct ckpt_job *self, struct ckpt_walk *walk,
     uint64_t deleted = 0, freed = 0;
     for (size_t i = 0; i < n; i++) {
         struct ckpt_session s;
-        if (!ckpt_walk_session(walk, records[i], &s))
+        if (ckpt_walk_session(walk, records[i], &s) != 0)
             continue;
         uint64_t bytes = s.bytes, checkpoints = s.checkpoints;
         int err = ckpt_plan_delete(&s, records[i]);
@@ -545,11 +545,12 @@ static int validate_one(struct ckpt_job *self, struct ckpt_walk *walk, const str
     struct ckpt_session s;
     struct ckpt_value value;
     struct bytes ns = BYTES_NONE, id = BYTES_NONE;
-    if (!ckpt_walk_session(walk, record, &s))
+    int err = ckpt_walk_session(walk, record, &s);
+    if (err == ERR_NOT_FOUND)
         return 0;
-    bool valid = ckpt_key_parts(record_key_bytes(record), &ns, &id) &&
+    bool valid = err == 0 && ckpt_key_parts(record_key_bytes(record), &ns, &id) &&
                  ckpt_checksum_holds(record_value(record), ns, id) &&
-                 ckpt_decode(record_value(record), &value) == 0 && ckpt_verify(&s, ns, &value);
+                 ckpt_decode(record_value(record), &value) == 0 && ckpt_verify(&s, ns, id, &value);
     self->valid += valid;
     self->invalid += !valid;
     return valid ? 0 : validate_tell(self, record, ns, id);

@@ -94,13 +94,14 @@ int op_ckpt_session_get(struct op_ctx *ctx, const struct args_ckpt_session_get *
 
 int op_ckpt_session_delete(struct op_ctx *ctx, const struct args_ckpt_session_delete *a)
 {
-    struct ckpt_session s;
+    struct ckpt_session s = {.record = NULL};
     int err = ckpt_open(ctx, &a->session, 0, &s);
-    if (err != 0)
+    if (err != 0 && (err != ERR_DATA_DAMAGED || s.record == NULL))
         return err;
     reply_uint(ctx->reply, s.record == NULL ? 0 : s.checkpoints);
     if (s.record == NULL)
         return 0;
+    s.group.generation = group_generation(record_value(s.record)); /* also of a damaged one */
     struct reap *reap = reap_create(&s.group);
     if (reap == NULL)
         return ERR_OUT_OF_MEMORY;
