@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Damaged records of checkpoints in files whose checksums are right: what memory that lies, or another
-program, may have written. Each record of each kind is spoilt in several ways, each in a session of
-its own. Whatever is asked is answered, with the truth or with DATA_DAMAGED; what checksums cover is
-named by ckpt.validate; the rest of the session, and all other sessions, are as they were; and all of
-it can be deleted."""
+"""Damaged records of checkpoints in files whose checksums are right: what memory that lies, or
+another program, may have written. Each record of each kind is spoilt in several ways, each in a
+session of its own. Whatever is asked is answered, with the truth or with DATA_DAMAGED; what
+checksums cover is named by ckpt.validate; the rest of the session, and all other sessions, are as
+they were; and all of it can be deleted."""
 
 import os
 import random
