@@ -361,7 +361,7 @@ static bool fork_step(struct job *job, struct op_env *env)
     if (err == TXN_RETRY)
         err = fork_gone(self); /* the run was dropped */
     if (err != 0 && self->problem.err == 0)
-        (void)problem_set(&self->problem, err, NULL);
+        op_problem(&self->problem, err);
     if (err != 0)
         fork_give_up(self, &ctx);
     return err != 0 || self->phase == FORK_END;

@@ -89,7 +89,7 @@ static bool jobs_step(struct job *job, struct op_env *env)
     } while (err == 0 && !done && clock_mono_ns() < until);
     buf_deinit(&out);
     if (err < 0 && self->problem.err == 0)
-        (void)problem_set(&self->problem, err, NULL);
+        op_problem(&self->problem, err);
     return err != 0 || done; /* TXN_RETRY: the run is gone, and all that was in it */
 }
 

@@ -56,6 +56,11 @@ void partition_lock(struct partition *partition)
         pthread_mutex_lock(&partition->lock);
 }
 
+bool partition_try_lock(struct partition *partition)
+{
+    return !partition->shared || pthread_mutex_trylock(&partition->lock) == 0;
+}
+
 void partition_unlock(struct partition *partition)
 {
     partition->planned = partition->planned_numbered = partition->planned_summed = 0;

@@ -59,6 +59,8 @@ void partition_deinit(struct partition *partition);
 
 void partition_lock(struct partition *partition);
 void partition_unlock(struct partition *partition);
+/* Lock it if nobody has. */
+MUST_USE bool partition_try_lock(struct partition *partition);
 
 /* The record with this key, expired or not, or NULL. */
 struct record *partition_find(const struct partition *partition, uint64_t hash,

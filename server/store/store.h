@@ -92,7 +92,7 @@ MUST_USE int store_start_feed(struct store *store);
 void store_account(struct store *store, struct partition *partition);
 
 /* Room for `need` more bytes in this locked partition? Evicts if that is the policy. 0 or
- * ERR_OUT_OF_MEMORY. No record pointer of this partition may be held across it. */
+ * ERR_OUT_OF_MEMORY. No record pointer may be held across it. */
 MUST_USE int store_admit(struct store *store, struct partition *partition, uint64_t need);
 
 /* Delete up to `budget` expired records of one partition. True if more may be due now. */
