@@ -28,7 +28,6 @@ enum {
     CKPT_ID_MAX = 255,
     CKPT_TEXT_MAX = 4096, /* bytes of a name or the meta of a session */
     CKPT_TAGS_MAX = 64,
-    CKPT_CHECKSUM = 32, /* SHA-256 */
     CKPT_KEY_MAX = GROUP_PREFIX_MAX + 2 * (1 + CKPT_ID_MAX) + 2 * CKPT_ID_MAX + 16,
 };
 
