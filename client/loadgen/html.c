@@ -459,6 +459,7 @@ static void html_test(FILE *out, unsigned index, const char *name, const json_t 
     fputs("</small></h2>\n", out);
     html_tiles(out, result);
     html_warnings(out, result);
+    html_repeats(out, result);
     fputs("<div class=\"figures\">\n", out);
     figure_percentiles(out, result);
     figure_time(out, result);

@@ -18,6 +18,9 @@ MUST_USE int html_write(FILE *out, const json_t *document);
 void html_versus(FILE *out, const json_t *document);
 void html_knees(FILE *out, const json_t *document);
 
+/* In the section of a test: its runs, if there were several (--run-count). */
+void html_repeats(FILE *out, const json_t *result);
+
 /* The sheet of styles, for html.c. */
 void html_style(FILE *out);
 

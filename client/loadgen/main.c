@@ -60,43 +60,13 @@ static void raise_file_limit(void)
     }
 }
 
-static void session_report(struct session *session)
-{
-    char detail[FILES_DETAIL_SIZE];
-    if (files_result(&session->files, &session->report, &session->result, detail) != 0)
-        session_lost(session, detail);
-    if (session->document != NULL)
-        report_json_test(&session->json, &session->report, false, &session->result);
-    if (session->options.json)
-        return;
-    if (session->options.csv)
-        csv_row(stdout, &session->result,
-                session->options.csv_ext ? &session->sides[0].plan : NULL);
-    else if (session->options.quiet)
-        report_line(stdout, &session->result);
-    else
-        report_summary(stdout, &session->sides[0].plan, &session->result);
-}
-
-/* A test of the only server. */
-static int session_test(struct session *session, const struct workload *workload)
-{
-    struct side *side = &session->sides[0];
-    int err = session_measure(session, side, workload, workload->title);
-    if (err != 0 && err != SESSION_PARTIAL)
-        return err;
-    session_report(session);
-    session_warn(session, side, &session->result, session_brief(session));
-    return err == 0 ? 0 : session_failed(session, &session->result.failure);
-}
-
 static int session_one(struct session *session, const struct workload *workload)
 {
     if (session->n_sides == SESSION_SIDES)
         return session_versus(session, workload);
     if (session->options.knee)
         return session_knee(session, workload);
-    return session_test(session, workload);
+    return session_single(session, workload);
 }
 
 /* Each test once. */
@@ -228,12 +198,20 @@ static void session_run(struct session *session)
 static const char *session_contradiction(const struct options *o)
 {
     bool vs = o->vs[0] != 0, either = vs || o->knee;
+    bool baseline = o->baseline[0] != 0 || o->save_baseline[0] != 0;
     const struct {
         bool holds;
         const char *text;
     } rules[] = {
         {vs && o->knee,
          "give --vs or --knee, not both: look for the knee of each server by itself"},
+        {either && (o->given[OPTIONS_run_count] || o->discard_first),
+         "--run-count is of one server and one load: --vs has --pairs, and --knee runs of its own"},
+        {o->discard_first && o->run_count < 2, "--discard-first belongs to --run-count"},
+        {o->run_count > 1 && o->loop, "--run-count ends by itself: give no -l"},
+        {baseline && o->loop, "a baseline takes results that end: give no -l"},
+        {o->given[OPTIONS_baseline_dir] && !baseline,
+         "--baseline-dir belongs to --baseline and --save-baseline"},
         {either && o->csv, "--vs and --knee print no --csv; --json has every figure"},
         {either && o->loop, "--vs and --knee end by themselves: give no -l"},
         {vs && o->server_pid > 0,
@@ -248,8 +226,9 @@ static const char *session_contradiction(const struct options *o)
         {o->knee && strcmp(o->pipeline_mode, "window") != 0,
          "--knee sends each request when it is due: give no --pipeline-mode batch"},
         {o->knee && o->keepalive == 0, "--knee sends each request when it is due: give no -k 0"},
-        {!vs && (o->given[OPTIONS_pairs] || o->given[OPTIONS_threshold]),
-         "--pairs and --threshold belong to --vs, which names the second server"},
+        {!vs && o->given[OPTIONS_pairs], "--pairs belongs to --vs, which names the second server"},
+        {!vs && o->baseline[0] == 0 && o->given[OPTIONS_threshold],
+         "--threshold belongs to --vs, which names the second server, and --baseline"},
         {!o->knee && (o->given[OPTIONS_slo] || o->given[OPTIONS_knee_window]),
          "--slo and --knee-window belong to --knee"},
     };
@@ -326,6 +305,7 @@ int main(int argc, char **argv)
 {
     static struct session session; /* large: histograms */
     char detail[OPTIONS_DETAIL_SIZE], html_detail[HTML_DETAIL_SIZE];
+    char baseline_detail[BASELINE_DETAIL_SIZE];
     uint64_t cpu;
     clock_init();
     for (size_t i = 0; argc > 1 && i < LENGTH_OF(subcommands); i++)
@@ -355,6 +335,8 @@ int main(int argc, char **argv)
     }
     if (options->html[0] != 0 && html_check_file(options->html, html_detail) != 0)
         return usage_error(html_detail);
+    if (baseline_open(&session.baseline, options, baseline_detail) != 0)
+        return usage_error(baseline_detail);
     if (files_open(&session.files, options, &side->plan, html_detail) != 0)
         return usage_error(html_detail);
     if (options->server_pid > 0 && cpu_time_of(options->server_pid, &cpu) != 0)
@@ -370,6 +352,7 @@ int main(int argc, char **argv)
     session_run(&session);
     mix_deinit(&session.mix);
     keys_deinit(&session.keys);
+    baseline_close(&session.baseline);
     if (run_interrupted()) {
         fputs("loadgen: interrupted\n", stderr);
         session_invalid(&session);

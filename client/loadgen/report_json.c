@@ -599,13 +599,15 @@ static void json_result(struct writer *json, const struct report_run *run,
     json_series(json, &result->series);
 }
 
-void report_json_test(struct writer *json, const struct report_run *run, bool of_b,
-                      const struct result *result)
+void report_json_test(struct writer *json, const struct report_run *run,
+                      const struct result *result, const struct repeat *repeat)
 {
     char name[REPORT_NAME_SIZE];
-    report_json_name(run, of_b, result, name);
+    report_json_name(run, false, result, name);
     writer_open(json, name, '{');
     json_result(json, run, result);
+    if (repeat != NULL)
+        repeat_write(json, repeat);
     writer_close(json, '}');
 }
 

@@ -11,6 +11,7 @@
 #include "client/loadgen/options.h"
 #include "client/loadgen/plan.h"
 #include "client/loadgen/probe.h"
+#include "client/loadgen/repeat.h"
 #include "client/loadgen/result.h"
 #include "client/loadgen/versus.h"
 
@@ -48,13 +49,13 @@ struct report_findings {
 
 void report_findings_deinit(struct report_findings *findings);
 
-/* begin, then test for each, then end. With two servers `of_b` says whose result it is. No name may
- * come twice: of a test that is run several times, write one result. */
+/* begin, then test for each, then end. No name may come twice: of a test that is run several times,
+ * write one result and the runs it is made of; `repeat` may be NULL. */
 void report_json_begin(struct writer *json, const struct report_run *run);
-void report_json_test(struct writer *json, const struct report_run *run, bool of_b,
-                      const struct result *result);
+void report_json_test(struct writer *json, const struct report_run *run,
+                      const struct result *result, const struct repeat *repeat);
 
-/* Instead of a test: all runs of it by one side. */
+/* Instead of a test: all runs of it by one side of two servers. */
 void report_json_side(struct writer *json, const struct report_run *run,
                       const struct versus *versus, bool of_b);
 
