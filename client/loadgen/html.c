@@ -105,6 +105,7 @@ static void html_title(FILE *out, const json_t *document)
 static void html_load(FILE *out, const json_t *document)
 {
     const json_t *config = json_object_get(document, "config");
+    const char *swept = load_text(json_array_get(json_object_get(document, "sweep"), 0), "option");
     const struct {
         const char *key, *one, *many;
     } parts[] = {{"connections", "connection", "connections"},
@@ -115,7 +116,7 @@ static void html_load(FILE *out, const json_t *document)
     char text[HTML_NUMBER_SIZE];
     for (size_t i = 0; i < LENGTH_OF(parts); i++) {
         double value = load_number(config, parts[i].key);
-        if (value <= 0)
+        if (value <= 0 || strcmp(parts[i].key, swept) == 0)
             continue;
         html_number(value, text);
         fprintf(out, "<li>%s %s</li>", text, value == 1 ? parts[i].one : parts[i].many);
@@ -176,15 +177,20 @@ static void html_rate_cell(FILE *out, double rate, double highest)
             highest > 0 ? 100 * rate / highest : 0, text);
 }
 
-/* The title of a test, of which side, and at which rate. */
+/* The title of a test, of which side, and at which rate or step. */
 static void html_result_title(FILE *out, const char *name, const json_t *result)
 {
     char rate[HTML_NUMBER_SIZE];
     double offered = load_number(result, "offered_per_sec");
+    const char *step = load_text(result, "step");
     html_escape(out, load_text(result, "title"));
     if (strncmp(name, "A/", 2) == 0 || strncmp(name, "B/", 2) == 0)
         fprintf(out, ", %c", name[0]);
-    if (offered <= 0)
+    if (step[0] != 0) {
+        fputs(", ", out);
+        html_escape(out, step);
+    }
+    if (offered <= 0 || step[0] != 0)
         return;
     html_number(offered, rate);
     fprintf(out, " at %s/s", rate);
@@ -562,6 +568,7 @@ int html_write(FILE *out, const json_t *document)
     html_summary(out, results);
     html_versus(out, document);
     html_knees(out, document);
+    html_sweeps(out, document);
     json_object_foreach(results, name, result) html_test(out, index++, name, result);
     html_circumstances(out, document);
     fputs("<footer>Made by loadgen ", out);

@@ -251,6 +251,20 @@ static const struct options_row *options_find_alias(const char *word, size_t siz
     return NULL;
 }
 
+bool options_is(enum options_id id, const char *name, size_t size)
+{
+    const struct options_row *row = &options_table[id];
+    bool same = strlen(row->name) == size && memcmp(row->name, name, size) == 0;
+    return same || options_find_alias(name, size) == row;
+}
+
+int options_set(struct options *options, enum options_id id, const char *text,
+                char out_detail[static OPTIONS_DETAIL_SIZE])
+{
+    struct options_reader r = {.detail = out_detail};
+    return options_take(&r, &options_table[id], text, options);
+}
+
 static int options_long(struct options_reader *r, const char *word, struct options *out)
 {
     struct suggest suggest;

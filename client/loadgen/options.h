@@ -96,6 +96,13 @@ extern const struct options_preset options_presets[];
 
 enum { OPTIONS_DETAIL_SIZE = 240 };
 
+/* Is this the name of the option, or another spelling of it? */
+bool options_is(enum options_id id, const char *name, size_t size);
+
+/* Give an option another value, as --name value would. 0, or ERR_BAD_ARGUMENT with a sentence. */
+MUST_USE int options_set(struct options *options, enum options_id id, const char *text,
+                         char out_detail[static OPTIONS_DETAIL_SIZE]);
+
 /* Read the command line. 0, or ERR_BAD_ARGUMENT with a sentence in out_detail that says what is
  * wrong and what to write instead. --help anywhere wins: then only out->help is meant. */
 MUST_USE int options_parse(int argc, char *const *argv, struct options *out,

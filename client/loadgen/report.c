@@ -298,9 +298,9 @@ void report_summary(FILE *out, const struct plan *plan, const struct result *res
     fflush(out);
 }
 
-void report_line(FILE *out, const struct result *result)
+void report_line(FILE *out, const char *title, const struct result *result)
 {
-    fprintf(out, "%s: %.2f requests per second, p50=%.3f msec\n", result->workload->title,
-            result_rate(result), (double)hist_quantile(&result->latency, 0.5) / 1e6);
+    fprintf(out, "%s: %.2f requests per second, p50=%.3f msec\n", title, result_rate(result),
+            (double)hist_quantile(&result->latency, 0.5) / 1e6);
     fflush(out);
 }

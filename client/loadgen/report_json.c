@@ -206,9 +206,11 @@ void report_json_name(const struct report_run *run, bool of_b, const struct resu
     char rate[32] = "";
     if (result->offered > 0)
         (void)snprintf(rate, sizeof rate, "/r%.0f", result->offered);
-    (void)snprintf(out_name, REPORT_NAME_SIZE, "%s%s/d%zu/c%u/P%u%s%s/%s", side,
+    bool step = run->step != NULL && !run->step_in_name;
+    (void)snprintf(out_name, REPORT_NAME_SIZE, "%s%s/d%zu/c%u/P%u%s%s%s%s/%s", side,
                    result->workload->name, run->plan->value_bytes, run->plan->connections,
-                   run->plan->pipeline, run->plan->reconnect ? "/k0" : "", rate,
+                   run->plan->pipeline, run->plan->reconnect ? "/k0" : "", rate, step ? "/" : "",
+                   step ? run->step : "",
                    server->durability[0] != 0 ? server->durability : "unknown");
 }
 
@@ -567,6 +569,7 @@ static void json_result(struct writer *json, const struct report_run *run,
 {
     writer_text(json, "test", result->workload->name);
     writer_text(json, "title", result->workload->title);
+    json_known(json, "step", run->step);
     writer_uint(json, "count", result_requests(result));
     writer_uint(json, "errors", result->counts.errors);
     writer_uint(json, "hits", result->counts.hits);
@@ -640,6 +643,7 @@ void report_json_end(struct writer *json, const struct report_findings *findings
     if (findings != NULL) {
         versus_write(json, findings->versus, findings->n_versus);
         knee_report_write(json, findings->knees, findings->n_knees);
+        sweep_write(json, findings->sweeps, findings->n_sweeps);
         json_keys_check(json, "keys_check", &findings->keys[0]);
         json_keys_check(json, "keys_check_b", &findings->keys[1]);
     }

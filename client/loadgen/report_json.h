@@ -13,6 +13,7 @@
 #include "client/loadgen/probe.h"
 #include "client/loadgen/repeat.h"
 #include "client/loadgen/result.h"
+#include "client/loadgen/sweep.h"
 #include "client/loadgen/versus.h"
 
 #define REPORT_JSON_VERSION "2.0"
@@ -27,7 +28,9 @@ struct report_run {
     const struct plan *plan_b;
     struct probe server_b;
     struct environment environment;
-    int argc; /* the command */
+    const char *step;  /* --sweep: "clients=10", of this result; NULL: none */
+    bool step_in_name; /* the name of the result says it anyway */
+    int argc;          /* the command */
     char *const *argv;
 };
 
@@ -37,14 +40,16 @@ struct report_keys {
     double expected;      /* share, 0..1 */
 };
 
-/* What stands behind them: comparisons (--vs) and knees (--knee), one for each test, and the keys
- * of each server. */
+/* What stands behind them: comparisons (--vs), knees (--knee) and sweeps (--sweep), one for each
+ * test, and the keys of each server. */
 struct report_findings {
     struct report_keys keys[2];
     struct versus versus[WORKLOAD_COUNT + 1];
     size_t n_versus;
     struct knee knees[WORKLOAD_COUNT + 1];
     size_t n_knees;
+    struct sweep_table sweeps[WORKLOAD_COUNT + 1];
+    size_t n_sweeps;
 };
 
 void report_findings_deinit(struct report_findings *findings);

@@ -2,7 +2,8 @@
  *
  * A session: what the command line asks for, the servers with their connections, and what comes of
  * it. main.c makes it; session_single.c measures one server, session_versus.c two in turn,
- * session_knee.c looks for the rate that one can keep.
+ * session_knee.c looks for the rate that one can keep, session_sweep.c goes through the values of
+ * an option.
  */
 #pragma once
 
@@ -38,6 +39,7 @@ struct session {
     struct files files;       /* what is written besides */
     struct baseline baseline; /* what is kept, and what it is compared with */
     struct report_findings findings;
+    struct sweep sweep;      /* of --sweep */
     struct knee_rules rules; /* of --knee */
     double threshold;        /* of --vs: a change up to this does not matter */
     struct result result;    /* of the last phase */
@@ -105,3 +107,7 @@ MUST_USE int session_versus(struct session *session, const struct workload *work
 /* --knee: look for the highest rate of a test that keeps the objective, print it and keep it in the
  * findings. 0, or -1 if the session cannot go on. */
 MUST_USE int session_knee(struct session *session, const struct workload *workload);
+
+/* --sweep: measure a test for each value, print them and keep them in the findings. 0, or -1 if the
+ * session cannot go on. */
+MUST_USE int session_sweep(struct session *session, const struct workload *workload);

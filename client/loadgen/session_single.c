@@ -65,9 +65,10 @@ static void single_report(struct session *session, const struct repeat *repeat)
     if (options->json)
         return;
     if (options->csv) {
-        csv_row(stdout, &session->result, options->csv_ext ? &session->sides[0].plan : NULL);
+        csv_row(stdout, session->result.workload->title, &session->result,
+                options->csv_ext ? &session->sides[0].plan : NULL);
     } else if (options->quiet) {
-        report_line(stdout, &session->result);
+        report_line(stdout, session->result.workload->title, &session->result);
         repeat_print_line(stdout, repeat);
     } else {
         report_summary(stdout, &session->sides[0].plan, &session->result);
