@@ -411,6 +411,32 @@ static void html_efficiency(FILE *out, const json_t *result)
     fputs(".</p>\n", out);
 }
 
+/* What the machine of loadgen did meanwhile. */
+static void html_system(FILE *out, const json_t *result)
+{
+    static const struct {
+        const char *key, *text;
+    } parts[] = {{"user_ns", "programs"},
+                 {"system_ns", "the kernel"},
+                 {"softirq_ns", "interrupts"},
+                 {"steal_ns", "stolen by other machines of the host"},
+                 {"idle_ns", "idle"}};
+    const json_t *system = json_object_get(result, "system");
+    double all = 0, other = load_number(system, "other_ns");
+    for (size_t i = 0; i < LENGTH_OF(parts); i++)
+        all += load_number(system, parts[i].key);
+    if (all <= 0)
+        return;
+    fputs("<p class=\"note\">All CPUs of this machine meanwhile:", out);
+    for (size_t i = 0; i < LENGTH_OF(parts); i++)
+        fprintf(out, "%s %s %.1f&nbsp;%%", i > 0 ? "," : "", parts[i].text,
+                100 * load_number(system, parts[i].key) / all);
+    if (json_object_get(system, "other_ns") != NULL)
+        fprintf(out, "; programs besides loadgen and the server took %.1f&nbsp;%%",
+                100 * other / all);
+    fputs(".</p>\n", out);
+}
+
 /* How well the figures are known, where that is known. */
 static void html_precision(FILE *out, const json_t *result)
 {
@@ -476,6 +502,7 @@ static void html_test(FILE *out, unsigned index, const char *name, const json_t 
     html_checked(out, result);
     html_connections(out, result);
     html_efficiency(out, result);
+    html_system(out, result);
     html_server(out, result);
     html_precision(out, result);
     fputs("</section>\n", out);

@@ -67,6 +67,11 @@ static int plan_check_options(const struct options *options, char *out_detail)
         wrong = "--ack-log needs values that tell what they are: --verify";
     else if (options->given[OPTIONS_overload] && options->rate <= 0)
         wrong = "--overload is about requests that are due: give --rate";
+    else if (options->max_backlog > 0 && options->rate <= 0)
+        wrong = "--max-backlog is about requests that are due: give --rate";
+    else if (options->max_backlog > 0 && options->given[OPTIONS_overload] &&
+             strcmp(options->overload, "queue") == 0)
+        wrong = "--overload queue lets all wait: give no --max-backlog, or drop or abort";
     else if (options->rate > 0 && strcmp(options->pipeline_mode, "window") != 0)
         wrong = "--rate sends each request when it is due: give no --pipeline-mode batch";
     else if (!(options->zipf_exponent > 0))
@@ -217,6 +222,7 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         .keys_check = options->keys_check,
         .rate = options->rate,
         .drain_ns = plan_ns(options->drain),
+        .backlog = (uint64_t)options->max_backlog,
         .reconnect = options->keepalive == 0,
         .digest = options->digest,
         .durability = options->durability,
@@ -238,6 +244,8 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
                           out_detail);
     if (err == 0)
         err = plan_overload(options->overload, &plan.overload, out_detail);
+    if (plan.backlog > 0 && !options->given[OPTIONS_overload])
+        plan.overload = PLAN_OVERLOAD_DROP;
     if (err == 0)
         err = plan_pattern(options->key_pattern, &plan.pattern, out_detail);
     if (err == 0)

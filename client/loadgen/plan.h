@@ -57,6 +57,7 @@ struct plan {
     bool reconnect; /* on a new connection */
     uint64_t drain_ns;
     enum plan_overload overload;
+    uint64_t backlog;        /* which takes only what this many have come due behind; 0: all */
     bool digest;             /* of the requests */
     const char *durability;  /* what the server is said to promise; "" or NULL: nothing */
     const struct acks *acks; /* where acknowledgements are kept; NULL: nowhere */

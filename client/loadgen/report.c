@@ -197,6 +197,44 @@ static void report_cpu(FILE *out, const struct result *result)
     fputc('\n', out);
 }
 
+/* What --overload and --max-backlog came to. */
+static void report_backlog(FILE *out, const struct plan *plan, const struct result *result)
+{
+    char backlog[TEXT_SIZE], dropped[TEXT_SIZE];
+    if (plan->backlog == 0 && result->counts.dropped == 0)
+        return;
+    text_count(plan->backlog, backlog);
+    text_count(result->counts.dropped, dropped);
+    fprintf(out, "  %-12s at most %s requests waited for a connection", "backlog", backlog);
+    if (plan->backlog > 0 && plan->rate > 0)
+        fprintf(out, ", %.3f ms", 1e3 * (double)plan->backlog / plan->rate);
+    fprintf(out, "; %s were not sent\n", dropped);
+}
+
+/* What the machine did meanwhile. */
+static void report_system(FILE *out, const struct result *result)
+{
+    const struct cpu_system *system = &result->system;
+    const struct {
+        const char *what;
+        uint64_t ns;
+    } parts[] = {{"user", system->user_ns},
+                 {"system", system->system_ns},
+                 {"interrupts", system->softirq_ns},
+                 {"stolen", system->steal_ns},
+                 {"idle", system->idle_ns}};
+    double all = (double)cpu_system_all_ns(system), other = result_other_programs(result);
+    if (all <= 0)
+        return;
+    fprintf(out, "  %-12s", "machine");
+    for (size_t i = 0; i < LENGTH_OF(parts); i++)
+        fprintf(out, "%s %s %.1f %%", i > 0 ? "," : "", parts[i].what,
+                100 * (double)parts[i].ns / all);
+    if (other >= 0)
+        fprintf(out, "; other programs %.1f %%", 100 * other);
+    fputc('\n', out);
+}
+
 /* Of bytes before and after: "1.2 MiB to 3.4 MiB". */
 static void report_growth(FILE *out, const char *what, uint64_t before, uint64_t after)
 {
@@ -290,8 +328,10 @@ void report_summary(FILE *out, const struct plan *plan, const struct result *res
     report_hits(out, result);
     report_checked(out, plan, result);
     report_in_flight(out, plan, result);
+    report_backlog(out, plan, result);
     report_fairness(out, &result->fairness);
     report_cpu(out, result);
+    report_system(out, result);
     report_server(out, result);
     report_digest(out, plan, result);
     report_warnings(out, plan, result);

@@ -422,6 +422,23 @@ static void json_cpu(struct writer *json, const struct result *result)
     writer_close(json, '}');
 }
 
+static void json_system(struct writer *json, const struct result *result)
+{
+    const struct cpu_system *system = &result->system;
+    double all = (double)cpu_system_all_ns(system), other = result_other_programs(result);
+    if (all <= 0)
+        return;
+    writer_open(json, "system", '{');
+    writer_uint(json, "user_ns", system->user_ns);
+    writer_uint(json, "system_ns", system->system_ns);
+    writer_uint(json, "softirq_ns", system->softirq_ns);
+    writer_uint(json, "steal_ns", system->steal_ns);
+    writer_uint(json, "idle_ns", system->idle_ns);
+    if (other >= 0)
+        writer_uint(json, "other_ns", (uint64_t)(other * all));
+    writer_close(json, '}');
+}
+
 /* Of the test are calls and mean; quantiles are since the server started, which is the same if it
  * had not been called before. */
 static void json_server_ops(struct writer *json, const struct server_change *server)
@@ -583,6 +600,8 @@ static void json_result(struct writer *json, const struct report_run *run,
     writer_uint(json, "unanswered", result->counts.unanswered);
     writer_uint(json, "unsent", result->counts.unsent);
     writer_uint(json, "dropped", result->counts.dropped);
+    if (run->plan->backlog > 0)
+        writer_uint(json, "max_backlog", run->plan->backlog);
     writer_uint(json, "bytes_in", result->counts.bytes_in);
     writer_uint(json, "bytes_out", result->counts.bytes_out);
     writer_uint(json, "elapsed_ns", result->elapsed_ns);
@@ -597,6 +616,7 @@ static void json_result(struct writer *json, const struct report_run *run,
     json_in_flight(json, run->plan, result);
     json_fairness(json, &result->fairness);
     json_cpu(json, result);
+    json_system(json, result);
     json_server(json, result);
     json_warnings(json, run->plan, result);
     json_series(json, &result->series);

@@ -257,8 +257,11 @@ void run_phase(struct run *run, const struct phase *phase, struct progress *prog
     }
     bool seen = run_server_cpu(run, &server_0);
     struct cpu_time client = cpu_time_self();
+    struct cpu_system system = cpu_system_read();
     run_threads(run, phase, progress, threads, out);
     struct cpu_time client_1 = cpu_time_self();
+    struct cpu_system system_1 = cpu_system_read();
+    out->system = cpu_system_between(&system, &system_1);
     out->client.user_ns = client_1.user_ns - client.user_ns;
     out->client.system_ns = client_1.system_ns - client.system_ns;
     run_fairness(run, out);

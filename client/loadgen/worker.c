@@ -294,23 +294,30 @@ static int worker_overloaded(struct worker *worker, uint64_t now)
                        (double)clock_ticks_to_ns(now - worker->started) / 1e9);
 }
 
+/* May the request that is due go on waiting for a connection, after so many ticks? */
+static bool worker_may_wait(const struct worker *worker, uint64_t ticks)
+{
+    const struct phase *phase = worker->phase;
+    return phase->overload == PLAN_OVERLOAD_QUEUE || clock_ticks_to_ns(ticks) < phase->patience_ns;
+}
+
 /* Build all requests that are due, as far as connections have room. */
 static int worker_build_due(struct worker *worker, uint64_t now)
 {
     while (worker->next_index < worker->end_index && worker_due(worker) <= now) {
         uint64_t due = worker_due(worker);
         struct conn *conn = worker_pick(worker);
+        if (conn == NULL && worker_may_wait(worker, now - due)) {
+            worker->late = true;
+            return 0;
+        }
         if (conn == NULL && worker->phase->overload == PLAN_OVERLOAD_ABORT)
             return worker_overloaded(worker, now);
-        if (conn == NULL && worker->phase->overload == PLAN_OVERLOAD_DROP) {
+        if (conn == NULL) {
             worker_count(&worker->counts.dropped, 1);
             worker->next_index += worker->phase->threads;
             worker_schedule(worker);
             continue;
-        }
-        if (conn == NULL) {
-            worker->late = true;
-            return 0;
         }
         if (!worker->late)
             hist_add(&worker->slip, clock_ticks_to_ns(now - due));
@@ -643,13 +650,18 @@ static void worker_mark(struct worker *worker)
     worker->horizon = horizon;
 }
 
-/* How long to wait for events: until the next request is due, or it is time to check. */
+/* How long to wait for events: until the next request is due, or has waited long enough, or it is
+ * time to check. */
 static uint64_t worker_patience_ns(const struct worker *worker)
 {
     uint64_t tick = WORKER_TICK_MS * UINT64_C(1000000), now = clock_ticks();
-    if (worker->phase->rate <= 0 || worker->next_index >= worker->end_index || worker->late)
+    if (worker->phase->rate <= 0 || worker->next_index >= worker->end_index)
         return tick;
     uint64_t due = worker_due(worker);
+    if (worker->late && worker->phase->overload == PLAN_OVERLOAD_QUEUE)
+        return tick;
+    if (worker->late) /* then it is not sent any more */
+        due += (uint64_t)((double)worker->phase->patience_ns * worker->ticks_per_ns);
     uint64_t left = due > now ? clock_ticks_to_ns(due - now) : 0;
     return left < tick ? left : tick;
 }

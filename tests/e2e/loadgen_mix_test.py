@@ -11,6 +11,7 @@ import os
 import random
 import subprocess
 import tempfile
+import time
 import unittest
 import zlib
 
@@ -374,6 +375,26 @@ class OverloadTest(unittest.TestCase):
         self.assertIn("incomplete", result["names"])
         self.assertLess(result["count"], 400)
         self.assertLess(result["elapsed_ns"], 10e9)
+
+    def test_backlog(self):
+        """While the server stalls, the oldest are given up; what is left is sent in order."""
+        def answer(_, number):
+            if number == 200:
+                time.sleep(1)
+            return b"+OK\r\n"
+        with FakeServer(answer) as server:
+            done = run("-u", f"redis://127.0.0.1:{server.port}", "-t", "set", "--rate", 1000, "-c",
+                       2, "-n", 2000, "--max-backlog", 100, "--json")
+            sent = sum(words[0] == b"SET" for words in server.requests)
+        result = result_of(done)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(result["max_backlog"], 100)
+        self.assertGreater(result["dropped"], 500)
+        self.assertEqual(result["dropped"] + sent, 2000)
+        self.assertIn("dropped", result["names"])
+        # A hundred wait for a connection, two for their reply.
+        slow = sum(n for low, n in result["histogram"] if low > 600e6)
+        self.assertLessEqual(slow, 2)
 
     def test_fairness(self):
         """How much each connection did, and each thread, and how many were in flight."""

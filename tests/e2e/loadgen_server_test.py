@@ -64,6 +64,22 @@ class ServerStatsTest(unittest.TestCase):
             self.assertLess(results["set"]["server"]["mean_ns"], results["set"]["mean_ns"])
         server.stop()
 
+    def test_machine(self):
+        """All CPUs were doing something all the time; what others did takes the server's time."""
+        server, uris = self.cairnd()
+        done = run("-u", uris[0], "-t", "get", "--duration", "1s", "--server-pid",
+                   server.process.pid, "--json")
+        (result,) = results_of(done).values()
+        system = result["system"]
+        parts = sum(system[name] for name in ("user_ns", "system_ns", "softirq_ns", "steal_ns",
+                                              "idle_ns"))
+        self.assertAlmostEqual(parts / (os.cpu_count() * result["elapsed_ns"]), 1, delta=0.25)
+        self.assertLessEqual(system["other_ns"], system["user_ns"] + system["system_ns"])
+        done = run("-u", uris[0], "-t", "get", "-n", 2000, "--json")
+        (result,) = results_of(done).values()
+        self.assertNotIn("other_ns", result["system"])
+        server.stop()
+
     @unittest.skipUnless(shutil.which("redis-server"), "redis-server is not installed")
     def test_redis(self):
         server = RedisServer(tcp=True)
