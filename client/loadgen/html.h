@@ -22,6 +22,9 @@ void html_sweeps(FILE *out, const json_t *document);
 /* In the section of a test: its runs, if there were several (--run-count). */
 void html_repeats(FILE *out, const json_t *result);
 
+/* The same: its kinds of requests over time, if it mixes several. */
+void html_kinds_over_time(FILE *out, const json_t *result);
+
 /* The sheet of styles, for html.c. */
 void html_style(FILE *out);
 

@@ -88,10 +88,12 @@ static const char *const html_sheet[] = {
     "background:var(--soft)}\n",
     ".runs b{position:absolute;top:2px;width:2px;height:14px;margin-left:-1px;"
     "background:var(--a)}\n",
+    ".kinds{display:grid;grid-template-columns:repeat(auto-fit,minmax(280px,1fr));gap:18px 30px;"
+    "margin:8px 0 14px}.kinds .low svg{height:84px}\n",
     ".figures{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:26px 34px;"
     "margin:18px 0}\n",
     "figure{margin:0;min-width:0}\n",
-    "figure:nth-child(2){grid-row:span 2}\n",
+    ".figures figure:nth-child(2){grid-row:span 2}\n",
     ".key{font-size:12px;color:var(--soft);margin-right:14px;white-space:nowrap}\n",
     ".key i{display:inline-block;width:20px;margin-right:5px;vertical-align:middle;"
     "border-top:3px solid var(--a)}\n",

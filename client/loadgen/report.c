@@ -102,6 +102,29 @@ static void report_latency(FILE *out, const struct result *result)
     }
 }
 
+/* How much a kind changed over time: the lowest and highest interval. */
+static void report_kind_range(FILE *out, const struct kinds *kinds, unsigned kind)
+{
+    double low = kinds_rate(kinds, kind, 0), high = low;
+    uint64_t fast = kinds_quantile(&kinds->row[kind][0], 0.99), slow = fast;
+    char texts[4][TEXT_SIZE];
+    for (unsigned i = 1; i < kinds->n; i++) {
+        double rate = kinds_rate(kinds, kind, i);
+        uint64_t p99 = kinds_quantile(&kinds->row[kind][i], 0.99);
+        low = rate < low ? rate : low;
+        high = rate > high ? rate : high;
+        fast = p99 < fast ? p99 : fast;
+        slow = p99 > slow ? p99 : slow;
+    }
+    if (kinds->n < 2)
+        return;
+    text_count((uint64_t)(low + 0.5), texts[0]);
+    text_count((uint64_t)(high + 0.5), texts[1]);
+    text_ms(fast, texts[2]);
+    text_ms(slow, texts[3]);
+    fprintf(out, "; over time %s to %s/s, p99 %s to %s ms", texts[0], texts[1], texts[2], texts[3]);
+}
+
 /* Of a mix: how often each kind came, and what became of it. */
 static void report_kinds(FILE *out, const struct result *result)
 {
@@ -118,6 +141,7 @@ static void report_kinds(FILE *out, const struct result *result)
         if (kind->hits + kind->misses > 0)
             fprintf(out, ", %.2f %% hits",
                     100 * (double)kind->hits / (double)(kind->hits + kind->misses));
+        report_kind_range(out, &result->over_time, i);
         fputc('\n', out);
     }
 }

@@ -287,6 +287,25 @@ static void json_steps(struct writer *json, const struct result *result, unsigne
     writer_close(json, '}');
 }
 
+/* A kind of request over time. */
+static void json_kind_series(struct writer *json, const struct kinds *kinds, unsigned kind)
+{
+    writer_open(json, "series", '[');
+    for (unsigned i = 0; i < kinds->n; i++) {
+        const struct kinds_row *row = &kinds->row[kind][i];
+        writer_open_line(json, NULL, '{');
+        writer_uint(json, "t_ns", kinds->span[i].start_ns);
+        writer_uint(json, "length_ns", kinds->span[i].length_ns);
+        writer_uint(json, "ops", row->requests);
+        writer_real(json, "ops_per_sec", kinds_rate(kinds, kind, i));
+        writer_uint(json, "median_ns", kinds_quantile(row, 0.5));
+        writer_uint(json, "p99_ns", kinds_quantile(row, 0.99));
+        writer_uint(json, "max_ns", row->max_ns);
+        writer_close(json, '}');
+    }
+    writer_close(json, ']');
+}
+
 /* A kind of request of a test that mixes several. */
 static void json_kind(struct writer *json, const struct result *result, unsigned i)
 {
@@ -305,6 +324,7 @@ static void json_kind(struct writer *json, const struct result *result, unsigned
     writer_uint(json, "misses", kind->misses);
     json_latency(json, &result->by_shape[i]);
     json_steps(json, result, i);
+    json_kind_series(json, &result->over_time, i);
     writer_close(json, '}');
 }
 

@@ -108,6 +108,7 @@ void result_merge(struct result *into, const struct result *from)
     if (into->fairness.connections == 0 || from->fairness.jain < into->fairness.jain)
         into->fairness = from->fairness;
     series_append(&into->series, &from->series);
+    kinds_append(&into->over_time, &from->over_time);
     into->elapsed_ns += from->elapsed_ns;
     into->client.user_ns += from->client.user_ns;
     into->client.system_ns += from->client.system_ns;

@@ -6,6 +6,7 @@
 
 #include "client/loadgen/cpu.h"
 #include "client/loadgen/fairness.h"
+#include "client/loadgen/kinds.h"
 #include "client/loadgen/series.h"
 #include "client/loadgen/server_stats.h"
 #include "client/loadgen/steady.h"
@@ -39,6 +40,7 @@ struct result {
     char first_corrupt[WORKER_ERROR_SIZE]; /* of the values that --verify found wrong */
     char first_stale[WORKER_ERROR_SIZE];   /* of those that had been overwritten */
     struct series series;                  /* of `latency`, over time */
+    struct kinds over_time;                /* of each kind, if the workload mixes some */
     uint64_t replies;                      /* to all requests, an update being one of its own */
     struct server_change server;           /* what the server says */
     struct steady length;                  /* what --until-ci came to, and how precise rates are */
