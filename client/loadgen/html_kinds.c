@@ -86,7 +86,7 @@ static void kinds_latency_plot(FILE *out, const json_t *series, const struct kin
     } lines[] = {{"p99", "p99_ns"}, {"median", "median_ns"}};
     struct plot plot = {.out = out, .x = axes->time, .y = axes->latency};
     struct plot_point *room = mem_calloc(json_array_size(series) + 1, sizeof *room);
-    plot_open(&plot, "low", "Latency over time");
+    plot_open(&plot, "tall", "Latency over time");
     plot_grid_y(&plot);
     for (size_t line = 0; line < LENGTH_OF(lines) && room != NULL; line++) {
         size_t i, n = 0;

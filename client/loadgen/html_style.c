@@ -89,7 +89,7 @@ static const char *const html_sheet[] = {
     ".runs b{position:absolute;top:2px;width:2px;height:14px;margin-left:-1px;"
     "background:var(--a)}\n",
     ".kinds{display:grid;grid-template-columns:repeat(auto-fit,minmax(280px,1fr));gap:18px 30px;"
-    "margin:8px 0 14px}.kinds .low svg{height:84px}\n",
+    "margin:8px 0 14px}.kinds .low svg{height:84px}.kinds .tall svg{height:160px}\n",
     ".figures{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:26px 34px;"
     "margin:18px 0}\n",
     "figure{margin:0;min-width:0}\n",

@@ -43,7 +43,8 @@ void kinds_init(struct kinds *kinds, uint64_t now_ns);
 /* Is an interval over? */
 bool kinds_due(const struct kinds *kinds, uint64_t now_ns);
 
-/* It is over, or the phase is at its end (`last`); then of each kind all that succeeded until now. */
+/* It is over, or the phase is at its end (`last`); then, of each kind, all that succeeded until
+ * now. */
 void kinds_next(struct kinds *kinds, uint64_t now_ns, bool last);
 void kinds_fill(struct kinds *kinds, unsigned kind, const struct hist *all);
 

@@ -43,9 +43,10 @@ enum options_type {
     OPTIONS_TYPE_SIZES,
     OPTIONS_TYPE_REAL,
     OPTIONS_TYPE_FLAG,
+    OPTIONS_TYPE_MAYBE,
 };
 
-enum { OPTIONS_AUTO = -1 };
+enum { OPTIONS_AUTO = -1, OPTIONS_NONE = 0 };
 
 /* Fields are named like the rows. Text points into argv or is constant. */
 struct options {
@@ -58,6 +59,7 @@ struct options {
 #define OPTIONS_FIELD_SIZES struct sizes
 #define OPTIONS_FIELD_REAL  double
 #define OPTIONS_FIELD_FLAG  bool
+#define OPTIONS_FIELD_MAYBE int64_t
 #define GROUP(title)
 #define OPTION(id, name, letter, type, arg, fallback, min, max, text) OPTIONS_FIELD_##type id;
 #define ALIAS(name, id)

@@ -129,7 +129,7 @@ int phase_init_preload(struct phase *phase, const struct plan *plan, bool sessio
     int err = phase_init(phase, plan, &workload_table[write]);
     if (err == 0) {
         phase->stream = plan_preload_stream(plan);
-        phase->requests = plan->keys;
+        phase->requests = plan_preload_keys(plan);
         phase->duration_ns = 0;
         phase->rate = 0;
         phase->batch = phase->reconnect = false;

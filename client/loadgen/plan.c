@@ -197,7 +197,8 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
 {
     int64_t connections = options->connections;
     struct plan plan = {
-        .preload = options->preload,
+        .preload = options->preload != OPTIONS_NONE,
+        .preload_keys = options->preload > 0 ? (uint64_t)options->preload : 0,
         .threads = (unsigned)(options->threads < connections ? options->threads : connections),
         .connections = (unsigned)connections,
         .pipeline = (unsigned)options->pipeline,
@@ -309,6 +310,8 @@ int plan_check(const struct plan *plan, char out_detail[static PLAN_DETAIL_SIZE]
         wrong = "--verify knows the values of keys, not the states of sessions: give no --verify";
     else if (plan->list != NULL && plan_has(plan, SHAPE_INSERTS))
         wrong = "inserts need new keys, and --key-file has no more: give no --key-file";
+    else if (plan->preload_keys > plan->keys)
+        wrong = "--preload=N writes the first N keys: -r must be at least that";
     if (wrong == NULL)
         return 0;
     (void)snprintf(out_detail, PLAN_DETAIL_SIZE, "%s", wrong);
@@ -405,6 +408,11 @@ struct stream plan_stream(const struct plan *plan, const struct workload *worklo
     if ((workload->shapes[0]->flags & SHAPE_INSERTS) != 0)
         plan_set_growth(plan, warmup, &stream);
     return stream;
+}
+
+uint64_t plan_preload_keys(const struct plan *plan)
+{
+    return plan->preload_keys > 0 ? plan->preload_keys : plan->keys;
 }
 
 struct stream plan_preload_stream(const struct plan *plan)

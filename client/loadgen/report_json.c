@@ -135,6 +135,12 @@ static void json_option(struct writer *json, const struct options_row *row, cons
     case OPTIONS_TYPE_FLAG:
         writer_bool(json, row->name, *(const bool *)field);
         break;
+    case OPTIONS_TYPE_MAYBE:
+        if (*(const int64_t *)field > 0)
+            writer_uint(json, row->name, (uint64_t) * (const int64_t *)field);
+        else
+            writer_bool(json, row->name, *(const int64_t *)field == OPTIONS_AUTO);
+        break;
     }
 }
 

@@ -86,9 +86,32 @@ static int session_load(struct session *session, struct side *side, bool session
     return session_prelude(session, side, &phase, "preload");
 }
 
+/* Does the server have as many keys as --preload=N has written? */
+static int session_check_preload(struct session *session, const struct side *side)
+{
+    const struct plan *plan = &side->plan;
+    uint64_t there;
+    if (plan->preload_keys == 0 || !plan_uses(plan, false) || run_interrupted())
+        return 0;
+    if (probe_keys(&side->target, &there) != 0) {
+        fputs("loadgen: --preload: the server does not tell how many keys it has\n", stderr);
+        return 0;
+    }
+    if (there >= plan->preload_keys)
+        return 0;
+    fprintf(stderr,
+            "loadgen: --preload: %" PRIu64 " keys were written, but the server has %" PRIu64
+            ": it deletes them to make room, or they expire\n",
+            plan->preload_keys, there);
+    session_invalid(session);
+    return -1;
+}
+
 int session_preload(struct session *session, struct side *side)
 {
     int err = session_load(session, side, false);
+    if (err == 0)
+        err = session_check_preload(session, side);
     return err != 0 ? err : session_load(session, side, true);
 }
 

@@ -385,7 +385,7 @@ class OverTimeTest(unittest.TestCase):
         self.assertRegex(text, r"(?m)^  incr .* errors; over time \d+ to \d+/s, p99 ")
         self.assertIn("Kinds of requests over time", html)
         kinds = html[html.index('<div class="kinds">'):]
-        self.assertEqual(kinds[:kinds.index("</div>\n</div>")].count("<figure>"), 2)
+        self.assertEqual(kinds[:kinds.index("</section>")].count("<figure>"), 2)
 
 
 class OverloadTest(unittest.TestCase):
