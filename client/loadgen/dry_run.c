@@ -86,8 +86,7 @@ static void dry_preload(FILE *out, const struct plan *plan)
 {
     char keys[TEXT_SIZE], size[TEXT_SIZE];
     text_count(plan_preload_keys(plan), keys);
-    dry_size((double)plan_preload_keys(plan) *
-                 (dry_value_mean(plan) + strlen("key:") + FRAME_DIGITS),
+    dry_size((double)plan_preload_keys(plan) * (dry_value_mean(plan) + (double)strlen(plan->key)),
              size);
     if (plan->preload) {
         dry_label(out, "preload");

@@ -83,6 +83,13 @@ static int plan_check_options(const struct options *options, char *out_detail)
         wrong = "the keys are those of --key-file: give no -r";
     else if (options->key_file[0] != 0 && options->given[OPTIONS_key_prefix])
         wrong = "the lines of --key-file are whole keys: give no --key-prefix";
+    else if (options->key_size > 0 && options->key_file[0] != 0)
+        wrong = "the lines of --key-file are whole keys: give no --key-size";
+    else if (options->key_size > 0 && options->ack_log[0] != 0)
+        wrong = "--ack-log knows keys by prefix and number: give no --key-size";
+    else if (options->key_size > 0 &&
+             (size_t)options->key_size < strlen(options->key_prefix) + COMMAND_KEY_SIZE)
+        wrong = "--key-size must be at least the length of --key-prefix and 12 digits";
     else if (options->ack_log[0] != 0 && (options->key_file[0] != 0 || options->compress > 0))
         wrong = "--ack-log knows keys by their numbers, and plain values: give no --key-file and "
                 "no --compress-ratio";
@@ -173,6 +180,16 @@ static void plan_set_keyspace(struct plan *plan, const struct options *options, 
     plan->key_deviation = options->key_stddev > 0 ? options->key_stddev : (double)keys / 6;
 }
 
+/* What stands for __key__: prefix, digits, and what makes it as long as --key-size says. */
+static void plan_set_key(struct plan *plan, const struct options *options)
+{
+    (void)snprintf(plan->key, sizeof plan->key, "%s%s", options->key_prefix, COMMAND_DIGITS);
+    size_t size = strlen(plan->key);
+    while (size < (size_t)options->key_size && size + 1 < sizeof plan->key)
+        plan->key[size++] = 'x';
+    plan->key[size] = 0;
+}
+
 /* Which values are checked, and how large they must be for that. */
 static void plan_set_verify(struct plan *plan, const struct options *options)
 {
@@ -235,7 +252,7 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
     }
     plan_set_keyspace(&plan, options, options->keyspace > 0 ? (uint64_t)options->keyspace : 1);
     plan_set_verify(&plan, options);
-    (void)snprintf(plan.key, sizeof plan.key, "%s%s", options->key_prefix, COMMAND_DIGITS);
+    plan_set_key(&plan, options);
     int err = plan_check_options(options, out_detail);
     if (err == 0)
         err = plan_choice("arrival", options->arrival, "constant", "poisson", &plan.poisson,

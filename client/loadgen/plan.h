@@ -15,7 +15,7 @@ enum plan_overload {
     PLAN_OVERLOAD_ABORT, /* the test ends */
 };
 
-enum { PLAN_KEY_SIZE = 256 };
+enum { PLAN_KEY_SIZE = 1024 };
 
 struct plan {
     const struct driver *driver; /* NULL until plan_use */

@@ -20,7 +20,7 @@
 /* Options that can be swept. */
 static const enum options_id sweep_options[] = {
     OPTIONS_connections, OPTIONS_pipeline, OPTIONS_threads,       OPTIONS_rate,
-    OPTIONS_size,        OPTIONS_keyspace, OPTIONS_zipf_exponent,
+    OPTIONS_size,        OPTIONS_keyspace, OPTIONS_zipf_exponent, OPTIONS_key_size,
 };
 
 __attribute__((format(printf, 2, 3))) static int sweep_wrong(char *out_detail, const char *format,
@@ -43,7 +43,7 @@ static int sweep_find(struct sweep *sweep, const char *name, size_t size, char *
         }
     return sweep_wrong(out_detail,
                        "--sweep %.*s: there are clients, pipeline, threads, rate, data-size, "
-                       "keyspace and key-zipf-exp, as clients=1,10,50",
+                       "keyspace, key-size and key-zipf-exp, as clients=1,10,50",
                        (int)(size < SWEEP_NAME_SIZE ? size : SWEEP_NAME_SIZE), name);
 }
 
@@ -112,7 +112,8 @@ int sweep_plan(const struct sweep *sweep, unsigned value, const struct options *
 
 bool sweep_changes_keys(const struct sweep *sweep)
 {
-    return sweep->n > 0 && (sweep->id == OPTIONS_size || sweep->id == OPTIONS_keyspace);
+    return sweep->n > 0 && (sweep->id == OPTIONS_size || sweep->id == OPTIONS_keyspace ||
+                            sweep->id == OPTIONS_key_size);
 }
 
 void sweep_step_text(const struct sweep *sweep, unsigned value,

@@ -57,6 +57,17 @@ class FakeTest(unittest.TestCase):
         members = set(document) | set(sweep) | set(sweep["points"][0]) | {"step"}
         self.assertFalse(members - named, "not in docs/loadgen-json.md")
 
+    def test_key_size(self):
+        done, requests = self.sweep("-t", "set,mset", "-n", 10, "-r", 1000, "--sweep",
+                                    "key-size=16,40,900", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        keys = [words[1] for words in requests if words[0] == b"SET"]
+        self.assertEqual([len(key) for key in keys], [16] * 10 + [40] * 10 + [900] * 10)
+        for key in keys:
+            self.assertRegex(key, rb"^key:0{9}\d{3}x*$")
+        self.assertTrue(all(len(key) in (16, 40, 900) for words in requests if words[0] == b"MSET"
+                            for key in words[1::2]))
+
     def test_every_option(self):
         """Also those of which the name of a result says nothing have results of their own."""
         for values in ("clients=1,3", "pipeline=1,4", "threads=1,2", "rate=200,400.5",
@@ -128,7 +139,8 @@ class FakeTest(unittest.TestCase):
         for options in (["foo=1"], ["clients"], ["clients="], ["clients=1,,2"], ["clients=1,1"],
                         ["clients=0"], ["clients=1,99999"], ["rate=x"], ["clients=1", "-c", 3],
                         ["clients=1", "--knee"], ["clients=1", "-l"],
-                        ["rate=10,20", "--pipeline-mode", "batch"],
+                        ["rate=10,20", "--pipeline-mode", "batch"], ["key-size=15,20"],
+                        ["key-size=20,30", "--key-file", "/dev/null"],
                         ["clients=" + ",".join(map(str, range(1, 70)))]):
             done, requests = self.sweep("--sweep", *options)
             self.assertEqual(done.returncode, 2, options)

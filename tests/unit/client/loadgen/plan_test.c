@@ -138,6 +138,8 @@ static void mistakes(void **state)
     bad(&backlog, "give --rate");
     struct options queue = OPTIONS("--rate", "5", "--overload", "queue", "--max-backlog", "5");
     bad(&queue, "lets all wait");
+    struct options small = OPTIONS("--key-size", "15");
+    bad(&small, "at least the length");
     struct options form = OPTIONS("-q", "--json");
     bad(&form, "not both");
 }
