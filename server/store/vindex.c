@@ -238,9 +238,11 @@ size_t vindex_row_bytes(const struct vec_config *config)
 static void vindex_report(struct partition *partition, struct vindex *vindex)
 {
     struct hnsw *hnsw = atomic_load(&vindex->hnsw);
+    pthread_mutex_lock(&vindex->lock);
     size_t bytes = sizeof *vindex + rows_bytes(&vindex->rows) +
                    (hnsw == NULL ? 0 : hnsw_bytes(hnsw)) +
                    vindex->retired_capacity * sizeof(struct record *);
+    pthread_mutex_unlock(&vindex->lock);
     partition->vindex_bytes += bytes - vindex->reported_bytes;
     vindex_add(&vindex->store->vectors.bytes, bytes - vindex->reported_bytes);
     vindex->reported_bytes = bytes;
