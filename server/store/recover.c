@@ -19,12 +19,14 @@
 #include "server/store/recover.h"
 
 #include "common/err.h"
+#include "common/mem.h"
 #include "common/thread.h"
 #include "server/store/clear.h"
 #include "server/store/codec.h"
 #include "server/store/group.h"
 #include "server/store/order.h"
 #include "server/store/recover_lanes.h"
+#include "server/store/vindex_file.h"
 #include "server/wal/little.h"
 
 #include <stdio.h>
@@ -238,6 +240,31 @@ static int recover_effects(struct recovery *recovery, struct bytes data)
     return err;
 }
 
+/* Keep it for the end. */
+static int recover_graph(struct recovery *recovery, struct bytes data)
+{
+    uint64_t nodes;
+    if (!vindex_check_part(data, &nodes))
+        return ERR_DATA_DAMAGED;
+    struct vindex_part *part = mem_alloc(sizeof *part + data.size);
+    if (part == NULL)
+        return ERR_OUT_OF_MEMORY;
+    part->next = recovery->graphs;
+    part->size = data.size;
+    memcpy(part->bytes, data.data, data.size);
+    recovery->graphs = part;
+    return 0;
+}
+
+static void recover_forget_graphs(struct recovery *recovery)
+{
+    struct vindex_part *part;
+    while ((part = recovery->graphs) != NULL) {
+        recovery->graphs = part->next;
+        mem_free(part);
+    }
+}
+
 int recover_chunk(void *context, unsigned thread, enum snapshot_section section, struct bytes data)
 {
     (void)thread;
@@ -248,6 +275,8 @@ int recover_chunk(void *context, unsigned thread, enum snapshot_section section,
         return recover_records(context, data);
     case SNAPSHOT_EFFECTS:
         return recover_effects(context, data);
+    case SNAPSHOT_GRAPHS:
+        return recover_graph(context, data);
     }
     return ERR_DATA_DAMAGED;
 }
@@ -310,11 +339,18 @@ static void recover_order(void *context, unsigned thread)
 }
 
 /* What a group lost its owner for, and was not deleted yet, goes on being deleted. */
-static int recover_groups(struct store *store)
+static int recover_groups(struct recovery *recovery)
 {
+    struct store *store = recovery->store;
     int err = 0;
     for (unsigned i = 0; i < store->n_partitions && err == 0; i++)
         err = group_find_ownerless(store, &store->partitions[i]);
+    for (unsigned i = 0; i < store->n_partitions && err == 0; i++) {
+        err = vindex_build(store, &store->partitions[i]);
+        if (err == 0)
+            err = vindex_load(&store->partitions[i], recovery->graphs);
+        store_account(store, &store->partitions[i]);
+    }
     return err;
 }
 
@@ -328,11 +364,12 @@ int recover_finish(struct recovery *recovery)
     }
     if (err == 0)
         err = recover_purge_all(recovery->store);
-    return err != 0 ? err : recover_groups(recovery->store);
+    return err != 0 ? err : recover_groups(recovery);
 }
 
 void recover_end(struct recovery *recovery)
 {
+    recover_forget_graphs(recovery);
     recover_lanes_destroy(recovery->lanes);
     recovery->lanes = NULL;
 }

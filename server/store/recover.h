@@ -14,15 +14,17 @@
 #include "server/wal/snapshot.h"
 
 struct recover_lanes;
+struct vindex_part;
 
 /* Fields are for reading. */
 struct recovery {
     struct store *store;
     struct recover_lanes *lanes;
     unsigned n_threads;
-    uint64_t entries, effects; /* of the log, told */
-    _Atomic uint64_t records;  /* of a snapshot, told */
-    char problem[160];         /* when something is refused */
+    uint64_t entries, effects;  /* of the log, told */
+    _Atomic uint64_t records;   /* of a snapshot, told */
+    struct vindex_part *graphs; /* of a snapshot, to be loaded at the end */
+    char problem[160];          /* when something is refused */
 };
 
 /* What recovery takes, of all that can be decoded: an effect of the log; a record, and what is told

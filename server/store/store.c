@@ -17,6 +17,7 @@
 #include "common/err.h"
 #include "common/mem.h"
 #include "server/store/group.h"
+#include "server/store/vindex.h"
 #include "server/store/journal.h"
 
 enum {
@@ -235,6 +236,7 @@ bool store_sweep(struct store *store, unsigned index, int64_t now_ms, int budget
     partition_lock(partition);
     store_expire_some(store, partition, now_ms, &budget);
     group_reap(store, partition, &budget);
+    vindex_sweep(partition);
     store_account(store, partition);
     partition_unlock(partition);
     return budget <= 0;

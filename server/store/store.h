@@ -53,6 +53,7 @@ struct store {
     _Atomic uint64_t bytes;   /* memory held, up to a small lag per partition */
     _Atomic uint64_t memory_limit;
     atomic_bool evict;
+    struct workers *workers;    /* NULL: there are none. Set before others use the store */
     struct wal *wal;            /* NULL: nothing is logged. Set before others use the store */
     enum durability durability; /* what every reply promises at least */
 };
