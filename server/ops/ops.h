@@ -100,6 +100,7 @@ struct op_ctx {
     struct problem *problem;
     struct op_batch *batch; /* not NULL inside an atomic batch */
     struct job *job;        /* out: set by a handler that goes on as a job, with result 0 */
+    bool no_job;            /* it must not: a call in a batch */
 };
 
 /* Prototypes of all handlers: a row without a handler does not link. */

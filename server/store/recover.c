@@ -80,6 +80,16 @@ static uint64_t recover_number(const struct record_spec *spec)
     return number > generation ? number : generation;
 }
 
+/* What indexes read is read as it stands. */
+static bool recover_takes_value(const struct record_spec *spec)
+{
+    struct vec_collection collection;
+    struct vec_vector vector;
+    if (spec->key.kind == KIND_collection)
+        return vec_read_collection(spec->value, &collection);
+    return spec->key.kind != KIND_vector || vec_check_vector(spec->value, &vector);
+}
+
 bool recover_takes_record(const struct record_spec *spec)
 {
     const struct record_key *key = &spec->key;
@@ -93,7 +103,7 @@ bool recover_takes_record(const struct record_spec *spec)
         return false;
     if (kind->owner != KIND_none && !group_read(key, &group, &rest))
         return false;
-    return recover_number(spec) <= STORE_NUMBER_MAX;
+    return recover_number(spec) <= STORE_NUMBER_MAX && recover_takes_value(spec);
 }
 
 bool recover_takes_effect(const struct effect *effect)
@@ -351,6 +361,9 @@ static int recover_groups(struct recovery *recovery)
             err = vindex_load(&store->partitions[i], recovery->graphs);
         store_account(store, &store->partitions[i]);
     }
+    if (err == ERR_DATA_DAMAGED)
+        (void)snprintf(recovery->problem, sizeof recovery->problem,
+                       "a vector has not as many elements as its collection says");
     return err;
 }
 

@@ -51,7 +51,8 @@ MUST_USE int recover_chunk(void *context, unsigned thread, enum snapshot_section
                            struct bytes data);
 
 /* Everything has been told: wait until it is applied, put it in order, and delete the records of
- * runs that are not there any more. 0 or ERR_OUT_OF_MEMORY. */
+ * runs that are not there any more. 0, ERR_OUT_OF_MEMORY, or ERR_DATA_DAMAGED for records that do
+ * not fit together, with ->problem. */
 MUST_USE int recover_finish(struct recovery *recovery);
 
 /* Finished or given up: end the threads. The store stays. More than once is fine. */

@@ -377,6 +377,10 @@ static int vindex_build_record(struct store *store, struct partition *partition,
                  .value = record_value(record)},
         .record = record,
     };
+    struct vindex *of = effect.spec.key.kind == KIND_vector ? vindex_of(partition, &effect.spec.key)
+                                                            : NULL;
+    if (of != NULL && vec_read_vector(effect.spec.value).dim != of->config.dim)
+        return ERR_DATA_DAMAGED;
     int err = vindex_plan(store, partition, &effect);
     if (err == 0)
         (void)vindex_take(partition, &effect); /* what is to be done waits for a sweep */
