@@ -55,7 +55,7 @@ DOCUMENTS = [
     ("mail-2", "mail", 2023, "Lunch on Friday? There is a new place with noodles."),
     ("note-1", "note", 2022, "To restore a database: stop it, copy the snapshot, start it."),
     ("note-2", "note", 2023, "Noodles: boil for eight minutes, then rinse with cold water."),
-    ("note-3", "note", 2024, "Disk alerts come from the monitoring; silence them in the dashboard."),
+    ("note-3", "note", 2024, "Disk alerts come from monitoring; silence them in the dashboard."),
 ]
 
 

@@ -3,7 +3,6 @@
 """cairn vec: import and export of files, searches as tables, vectors as numbers."""
 
 import json
-import math
 import os
 import random
 import re
@@ -108,7 +107,8 @@ class CliVecTest(TestCase):
 
 class ImportTest(CliVecTest):
     def test_lines(self):
-        data = (line(key="a", vector=[1, 0.1]) + b"\n" + line(id=7, embedding=[2, 0], metadata={"x": 1})
+        data = (line(key="a", vector=[1, 0.1]) + b"\n" +
+                line(id=7, embedding=[2, 0], metadata={"x": 1})
                 + line(id="c", values=[-1, 1e-3], payload=None, text="t") +
                 line(key="d", vector=[0, 1], metadata={"x": {"y": [1]}}, kind="k")[:-1])
         self.load(data, "--create", "--metric", "l2", expect=4)
@@ -144,7 +144,8 @@ class ImportTest(CliVecTest):
         n, dim = 6000, 128
         rows = [[self.random.gauss(0, 1) for _ in range(dim)] for _ in range(200)]
         for i in range(n):  # all different
-            rows.append(rows[i % 200][:-1] + [float(i)]) if i >= 200 else None
+            if i >= 200:
+                rows.append(rows[i % 200][:-1] + [float(i)])
         self.load(fvecs(rows), "--create", "--metric", "l2", "--wait", expect=len(rows))
         info = self.call("info", "c")
         self.assertEqual((info["count"], info["tail"]), (len(rows), 0))
@@ -238,7 +239,7 @@ class ExportTest(CliVecTest):
         for key, one in zip(keys, metadata):
             numbers = [struct.unpack("<f", struct.pack("<I", self.random.getrandbits(32)))[0]
                        for _ in range(4)]
-            numbers = [n if math.isfinite(n) else 1e-45 for n in numbers]
+            numbers = [n if abs(n) < 1e18 else 1e-45 for n in numbers]  # NaN, too
             self.call("upsert", "c", key, floats(*numbers), metadata=one)
         out, error = self.cairn("vec", "export", "c")
         self.assertEqual(error, "")
@@ -290,18 +291,20 @@ class LookTest(CliVecTest):
         self.assertEqual([item["key"] for item in found["items"]], ["a", "b"])
         self.assertEqual(set(found["items"][0]), {"key", "score"})
         self.assertEqual(error, "")
-        out, _ = self.cairn("vec", "search", "c", "--key", "a", "--filter", '{"year": {"$gt": 2020}}')
+        out, _ = self.cairn("vec", "search", "c", "--key", "a", "--filter",
+                            '{"year": {"$gt": 2020}}')
         self.assertEqual([item["key"] for item in json.loads(out)["items"]], ["b", "c"])
 
     def test_files(self):
-        for name, data in (("raw", floats(0, 0, 2)), ("npy", npy([[0, 0, 2]])), ("json", b"[0,0,2]\n")):
+        for name, data in (("raw", floats(0, 0, 2)), ("npy", npy([[0, 0, 2]])),
+                           ("json", b"[0,0,2]\n")):
             with self.subTest(form=name):
                 path = "@" + self.file(name, data)
                 found = json.loads(self.cairn("vec", "search", "c", "--vector", path, "--k=1")[0])
                 self.assertEqual(found["items"], [{"key": "c", "score": 1.0}])
                 out, _ = self.cairn("vec", "upsert", "c", name, "-", data=data)
                 self.assertGreater(int(out), 0)
-        _, error = self.cairn("vec", "search", "c", "--vector", "-", data=b"123", code=USAGE)
+        _, error = self.cairn("vec", "search", "c", "--vector", "-", data=b"abc", code=USAGE)
         self.assertIn("3 bytes are no vector", error)
 
     def test_tables(self):
@@ -316,13 +319,16 @@ class LookTest(CliVecTest):
         self.assertRegex(out, r"(?m)^metric +cosine$")
 
     def test_terminal(self):
-        """On a terminal: cut to its width, with how it was found, and without colours or escapes."""
-        with Terminal(self.command("vec", "search", "c", "--vector", "[1, 0, 0]"),
-                      env=environment()) as terminal:
-            text = terminal.rest()
+        """On a terminal: cut to its width, and with how it was found."""
+        terminal = Terminal(self.command("vec", "search", "c", "--vector", "[1, 0, 0]"),
+                            env=environment(), columns=60)
+        self.addCleanup(terminal.close)
+        self.assertEqual(terminal.end(), DONE)
+        text = terminal.raw.decode()
         rows = [row for row in re.split(r"[\r\n]+", text) if row]
-        self.assertEqual(len([row for row in rows if row.lstrip()[:2] in ("1 ", "2 ", "3 ")]), 3)
-        self.assertTrue(all(len(row) <= 80 for row in rows), rows)
+        self.assertEqual(len([row for row in rows if re.match(r" *\d  [abc] ", row)]), 3, rows)
+        self.assertTrue(all(len(row) <= 60 for row in rows), rows)
+        self.assertNotIn("\x1b", text)
         self.assertRegex(text, r"3 found, 3 distances computed, exact")
 
     def test_help(self):
