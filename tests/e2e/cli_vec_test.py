@@ -12,7 +12,7 @@ import tempfile
 import threading
 import unittest
 
-from lib.server import TestCase, environment
+from lib.server import ROOT, TestCase, environment
 from lib.terminal import Terminal
 
 CAIRN = os.environ.get("CAIRN")
@@ -338,6 +338,36 @@ class LookTest(CliVecTest):
             self.assertIn(f"  cairn vec {verb} ", out)
         out, _ = self.cairn("vec", "--help")
         self.assertRegex(out, r"(?m)^  import +Add the vectors of a file")
+
+
+class DocsTest(CliVecTest):
+    """docs/vectors.md says what is true: its table of calls and replies, and its commands."""
+
+    def setUp(self):
+        super().setUp()
+        with open(os.path.join(ROOT, "docs", "vectors.md"), encoding="utf-8") as file:
+            self.text = file.read()
+
+    def test_calls(self):
+        """Versions are whatever they are; "..." stands for anything."""
+        rows = re.findall(r"^\| `(vec\.\w+) (\[.*?\])` \| (?:`([^`]*)`)?", self.text, re.M)
+        self.assertEqual(len(rows), 15)
+        for method, params, expected in rows:
+            with self.subTest(method=method):
+                reply = self.c.call(method, *json.loads(params))
+                pattern = re.escape(expected.replace("nil", "null")).replace(r"\.\.\.", ".*")
+                pattern = re.sub(r'"version":\\ \d+', r'"version":\\ \\d+', pattern)
+                if re.fullmatch(r"\d+", expected) and "upsert" in method:
+                    pattern = r"\d+"
+                self.assertRegex(json.dumps(reply), f"^{pattern}" + ("$" if expected else ""))
+
+    def test_commands(self):
+        """Those of the beginning, as a shell runs them."""
+        commands = re.findall(r"^    cairn (vec (?:create|upsert|search) .*)$", self.text, re.M)
+        self.assertEqual(len(commands), 4)
+        out, _ = self.cairn(data="\n".join(commands).encode())
+        self.assertIn('"key": "b"', out)
+        self.assertNotIn('"key": "a"', out)
 
 
 if __name__ == "__main__":
