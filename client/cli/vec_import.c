@@ -9,6 +9,9 @@
  * there: what stands before it is still sent, so that what was imported is known by a number. To
  * import it again is no harm, as every key is replaced by the same.
  *
+ * Of a key that is there twice the last holds. The server may finish requests in another order than
+ * they were sent in, so one with a key that another has waits for that.
+ *
  * Invariants: at most IMPORT_WINDOW requests of about BULK_PART_BYTES (or of one row) are held,
  * whatever the size of the file.
  * Threads: one. Failures: told on stderr with the rows they are about, and how many vectors were
@@ -20,6 +23,7 @@
 #include "client/cli/vec_file.h"
 #include "common/err.h"
 #include "client/cli/signals.h"
+#include "common/hash.h"
 #include "common/num.h"
 #include "proto/pack.h"
 
@@ -35,6 +39,7 @@ struct import_part {
     uint32_t msgid;
     uint64_t first, last; /* numbers for people */
     uint64_t count;       /* 0: this place is free */
+    struct buf hashes;    /* of its keys, uint64_t, in order once it is sent */
 };
 
 struct import {
@@ -53,6 +58,7 @@ struct import {
     struct buf rows; /* gathered, packed */
     struct import_part part;
     struct buf params;
+    struct hash_key hash_key;
     struct import_part window[IMPORT_WINDOW];
     unsigned n_sent; /* requests that are not answered */
     uint64_t done;   /* vectors */
@@ -121,20 +127,57 @@ static void import_receive(struct import *im)
     }
     im->done += status == CAIRN_OK ? part->count : 0;
     part->count = 0;
+    part->hashes.size = 0;
     im->n_sent--;
     bulk_progress("vectors imported", im->done, false);
+}
+
+static int import_compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Do two requests have a key in common? (Or, very rarely, keys of the same hash.) */
+static bool import_overlap(const struct import_part *a, const struct import_part *b)
+{
+    const uint64_t *x = (const uint64_t *)(const void *)a->hashes.data;
+    const uint64_t *y = (const uint64_t *)(const void *)b->hashes.data;
+    for (uint64_t i = 0, k = 0; i < a->count && k < b->count;) {
+        if (x[i] == y[k])
+            return true;
+        if (x[i] < y[k])
+            i++;
+        else
+            k++;
+    }
+    return false;
+}
+
+/* Wait until there is a place, and no request under way has a key of this one. */
+static struct import_part *import_place(struct import *im)
+{
+    struct import_part *place = im->window;
+    qsort(im->part.hashes.data, im->part.count, sizeof(uint64_t), import_compare);
+    for (unsigned i = 0; i < IMPORT_WINDOW; i++)
+        while (im->window[i].count > 0 && im->n_sent > 0 &&
+               import_overlap(&im->window[i], &im->part))
+            import_receive(im);
+    while (im->n_sent == IMPORT_WINDOW)
+        import_receive(im);
+    while (im->code == EXIT_DONE && place->count > 0)
+        place++;
+    return place;
 }
 
 /* Send what was gathered. */
 static void import_send(struct import *im)
 {
-    struct import_part *free_place = im->window;
-    while (im->n_sent == IMPORT_WINDOW)
-        import_receive(im);
     if (im->part.count == 0 || im->code != EXIT_DONE)
         return;
-    while (free_place->count > 0)
-        free_place++;
+    struct import_part *place = import_place(im);
+    if (im->code != EXIT_DONE)
+        return;
     int err = import_pack(im);
     if (err != 0)
         im->code = run_internal(err);
@@ -142,11 +185,13 @@ static void import_send(struct import *im)
                           &im->part.msgid) != CAIRN_OK)
         import_tell(im, &im->part);
     else {
-        *free_place = im->part;
+        struct buf room = place->hashes;
+        *place = im->part;
+        im->part.hashes = room;
         im->n_sent++;
     }
     im->part.count = 0;
-    im->rows.size = 0;
+    im->part.hashes.size = im->rows.size = 0;
 }
 
 /* ---- Rows ----------------------------------------------------------------------------------- */
@@ -190,6 +235,18 @@ static bool import_is_zero(struct bytes elements)
     return true;
 }
 
+/* The hash of the key that stands there packed: str and bin are the same. */
+static int import_hash(struct import *im, size_t at)
+{
+    struct mp_reader reader = {im->rows.data + at, im->rows.data + im->rows.size};
+    struct bytes key;
+    bool text;
+    if (mp_read_bytes(&reader, &key, &text) != 0)
+        return ERR_INTERNAL;
+    uint64_t hash = hash_word_bytes(&im->hash_key, 0, key);
+    return buf_append(&im->part.hashes, &hash, sizeof hash);
+}
+
 /* Gather the row. */
 static int import_row(struct import *im)
 {
@@ -199,12 +256,15 @@ static int import_row(struct import *im)
                                 "collection, cosine, cannot compare it");
     bool has_metadata = im->row.metadata.size > 0;
     int err = pack_array(&im->rows, has_metadata ? 3 : 2);
+    size_t key = im->rows.size;
     (void)(err == 0 && (err = import_key(im)) == 0 &&
            (err = pack_bin(&im->rows, im->row.elements)) == 0 && has_metadata &&
            (err = buf_append(&im->rows, im->row.metadata.data, im->row.metadata.size)) == 0);
     if (err == 0 && im->rows.size - before + im->head.size + BULK_ROOM > im->limits.bytes)
         err = import_wrong(im, "larger than the server takes in a request: raise "
                                "limits.frame_bytes");
+    if (err == 0)
+        err = import_hash(im, key);
     if (err != 0) {
         im->rows.size = before;
         return err;
@@ -433,6 +493,7 @@ int vec_import_run(struct session *session, struct args *args, struct bytes para
     struct import im = {.session = session, .args = args, .usage = usage};
     const char *prefix = import_word(&im, "key_prefix");
     (void)params;
+    hash_key_random(&im.hash_key);
     im.has_prefix = prefix != NULL;
     im.prefix = bytes_of(prefix != NULL ? prefix : "");
     FILE *in = import_open(&im, usage);
@@ -447,5 +508,8 @@ int vec_import_run(struct session *session, struct args *args, struct bytes para
     buf_deinit(&im.head);
     buf_deinit(&im.rows);
     buf_deinit(&im.params);
+    buf_deinit(&im.part.hashes);
+    for (unsigned i = 0; i < IMPORT_WINDOW; i++)
+        buf_deinit(&im.window[i].hashes);
     return code;
 }

@@ -6,11 +6,14 @@ import json
 import os
 import random
 import re
+import socket
 import struct
 import subprocess
 import tempfile
 import threading
 import unittest
+
+import msgpack
 
 from lib.server import ROOT, TestCase, environment
 from lib.terminal import Terminal
@@ -227,6 +230,66 @@ class ImportTest(CliVecTest):
             thread.join()
         self.assertEqual(errors, [])
         self.assertEqual(self.call("count", "c"), 3000)
+
+
+class Reversed:
+    """A server that answers vec.upsert_many only when nothing more comes, the last one first."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.rows, self.most, self.shared = {}, 0, 0
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def result(self, method):
+        if method == "vec.info":
+            return {"dim": 1, "metric": "l2", "tail": 0, "state": "flat"}
+        return {"limits": {"items": 3, "frame_bytes": 1 << 20}}
+
+    def serve(self):
+        connection, _ = self.listener.accept()
+        with connection:
+            connection.settimeout(0.3)
+            self.converse(connection)
+
+    def converse(self, connection):
+        unpacker, held = msgpack.Unpacker(), []
+        while True:
+            try:
+                data = connection.recv(1 << 16)
+                if not data:
+                    return
+                unpacker.feed(data)
+            except socket.timeout:
+                for msgid, vectors in reversed(held):
+                    self.rows.update((row[0], row[1]) for row in vectors)
+                    connection.sendall(msgpack.packb([1, msgid, None, 1]))
+                held = []
+            for _, msgid, method, params in unpacker:
+                if method != "vec.upsert_many":
+                    connection.sendall(msgpack.packb([1, msgid, None, self.result(method)]))
+                    continue
+                keys = {row[0] for row in params["vectors"]}
+                self.shared += any(keys & {row[0] for row in other} for _, other in held)
+                held.append((msgid, params["vectors"]))
+                self.most = max(self.most, len(held))
+
+
+class OrderTest(unittest.TestCase):
+    def test_keys_that_are_there_twice(self):
+        """The last holds, though requests are done in another order than they are sent in."""
+        server = Reversed()
+        self.addCleanup(server.listener.close)
+        keys = [i if i % 10 else 0 for i in range(60)]
+        data = b"".join(line(key=f"k{key}", vector=[i]) for i, key in enumerate(keys))
+        done = subprocess.run([CAIRN, "-p", str(server.port), "vec", "import", "c"], input=data,
+                              capture_output=True, timeout=60, check=False, env=environment())
+        self.assertEqual((done.returncode, done.stderr), (DONE, b""))
+        self.assertEqual(json.loads(done.stdout), {"imported": 60})
+        self.assertEqual(server.rows, {f"k{key}": floats(i) for i, key in enumerate(keys)})
+        self.assertEqual(server.shared, 0)
+        self.assertGreater(server.most, 2)
 
 
 class ExportTest(CliVecTest):
