@@ -254,7 +254,7 @@ static int try_upsert(struct collection *c, unsigned key)
 static void without_memory(void **state)
 {
     struct store *store = fixture_open(4, 4);
-    struct vec_config config = {.index = VEC_FLAT};
+    struct vec_config config = {.index = VEC_FLAT, .m = 8, .ef_construction = 50};
     struct vindex_searcher *searcher = vindex_searcher_create();
     struct collection c;
     unsigned failed = 0;

@@ -367,14 +367,14 @@ static void swapped(void **state)
 /* The bytes of a snapshot of one chunk of four bytes, in the last section. */
 static struct buf one_bytes(struct fixture *fixture)
 {
-    static const struct contents one = {{0, 0, 1}, 1, false};
+    static const struct contents one = {{0, 0, 0, 1}, 1, false};
     char name[FILE_NAME_MAX + 1];
     assert_int_equal(snapshot_write(&fixture->fault.dir, &one, LSN), 0);
     snapshot_name(LSN, name);
     return file_get(fixture->dir, name);
 }
 
-enum { ONE_AT_CHUNK = SNAPSHOT_HEADER_BYTES + 3 * SNAPSHOT_SECTION_HEAD_BYTES };
+enum { ONE_AT_CHUNK = SNAPSHOT_HEADER_BYTES + SNAPSHOT_SECTIONS_MAX * SNAPSHOT_SECTION_HEAD_BYTES };
 
 static void assert_refused_as(struct fixture *fixture, const char *expected)
 {
