@@ -63,12 +63,12 @@ static const struct op own_ops[OWN_OPS] = {
      "[[path, value]...], changed: [[path, old, new]...]}",
      "Tell what is added, removed and changed from the state of one checkpoint to that of "
      "another."},
-    {OP_COUNT, "vec.import", 10, OP_WRITE, LENGTH_OF(own_import_args), 1, 2, own_import_args,
-     "{imported}",
+    {OP_COUNT, "vec.import", 10, OP_WRITE | OP_SLOW, LENGTH_OF(own_import_args), 1, 2,
+     own_import_args, "{imported}",
      "Add the vectors of a file to a collection; the vectors and metadata of keys that are there "
      "are replaced."},
-    {OP_COUNT, "vec.export", 10, OP_READ, LENGTH_OF(own_export_args), 1, 1, own_export_args,
-     "lines of {key, vector, metadata}",
+    {OP_COUNT, "vec.export", 10, OP_READ | OP_SLOW, LENGTH_OF(own_export_args), 1, 1,
+     own_export_args, "lines of {key, vector, metadata}",
      "Write the vectors of a collection as lines of JSON, which cairn vec import takes."},
 };
 
