@@ -64,7 +64,8 @@ static int snapshot_write(struct dir *dir, const struct contents *contents, uint
     int err = snapshot_create(&options, &writer);
     if (err != 0)
         return err;
-    for (unsigned section = 1; section <= SNAPSHOT_SECTIONS_MAX && err == 0; section++)
+    unsigned last = contents->chunks[SNAPSHOT_GRAPHS - 1] > 0 ? SNAPSHOT_GRAPHS : SNAPSHOT_EFFECTS;
+    for (unsigned section = 1; section <= last && err == 0; section++)
         err = section_put(writer, contents, section);
     if (err == 0)
         return snapshot_commit(writer, lsn, RECORDS);
