@@ -164,6 +164,14 @@ static void npy_shown(struct bytes text, char out[static NPY_WORD_SHOWN])
     out[n] = 0;
 }
 
+/* Bytes of an element, 0 of a type that is none of ours. */
+static size_t npy_element(struct bytes descr)
+{
+    bool is_float = descr.size == 3 && descr.data[0] == '<' && descr.data[1] == 'f';
+    char digit = is_float ? (char)descr.data[2] : '0';
+    return digit == '2' || digit == '4' || digit == '8' ? (size_t)(digit - '0') : 0;
+}
+
 int npy_read(struct bytes bytes, struct npy *out, struct usage *usage)
 {
     struct npy_dict dict = {.dimensions = 0};
@@ -174,8 +182,8 @@ int npy_read(struct bytes bytes, struct npy *out, struct usage *usage)
     if (!npy_dict(&dict))
         return usage_set(usage, "the header of the .npy file is damaged, or none of an array of "
                                 "numbers: numpy.save(file, array.astype('float32'))");
-    bool is_float = bytes_equal(dict.descr, bytes_of("<f4"));
-    if (!is_float && !bytes_equal(dict.descr, bytes_of("<f8"))) {
+    size_t element = npy_element(dict.descr);
+    if (element == 0) {
         npy_shown(dict.descr, shown);
         return usage_set(usage,
                          "the .npy file has elements of type '%s': save them as float32, "
@@ -193,7 +201,7 @@ int npy_read(struct bytes bytes, struct npy *out, struct usage *usage)
                                 "numpy.save(file, numpy.ascontiguousarray(array))");
     *out = (struct npy){.rows = dict.dimensions == 2 ? dict.shape[0] : 1,
                         .columns = dict.shape[dict.dimensions - 1],
-                        .element = is_float ? 4 : 8,
+                        .element = element,
                         .size = size};
     return 0;
 }

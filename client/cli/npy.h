@@ -16,7 +16,7 @@ enum { NPY_HEAD_MAX = 12 + 65535 };
 /* Rows of numbers, in the order in which they stand in the file. */
 struct npy {
     uint64_t rows, columns; /* an array of one dimension is one row */
-    size_t element;         /* bytes: 4 or 8; little-endian floats */
+    size_t element;         /* bytes: 2, 4 or 8; little-endian floats */
     size_t size;            /* of the header: the rows begin there */
 };
 
@@ -24,6 +24,6 @@ struct npy {
 bool npy_is(struct bytes bytes);
 
 /* Read the header, of which bytes is the beginning: NPY_HEAD_MAX of them, or all there are. 0, or
- * ERR_BAD_ARGUMENT told in *usage: it is damaged, or holds something else than float32 or float64
+ * ERR_BAD_ARGUMENT told in *usage: it is damaged, or holds something else than float16, 32 or 64
  * in C order, in one or two dimensions. */
 MUST_USE int npy_read(struct bytes bytes, struct npy *out, struct usage *usage);

@@ -111,7 +111,7 @@ static const struct own_row own_rows[] = {
     {&own_ops[1], -1, ckpt_diff_run, NULL},
     {&own_ops[2], -1, vec_import_run,
      "The file has lines of JSON, {\"key\": \"a\", \"vector\": [0.5, 1], \"metadata\": {}}, or is "
-     "an .fvecs file, or an .npy file of float32 or float64; the form is known by its beginning. "
+     "an .fvecs file, or an .npy file of floats; the form is known by its beginning. "
      "The key may be called id, the vector embedding or values, the metadata payload; any other "
      "field joins the metadata. If a line is wrong, those before it were imported."},
     {&own_ops[3], -1, vec_export_run,

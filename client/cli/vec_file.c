@@ -110,16 +110,41 @@ static int file_element(struct vec_file *file, double number, struct usage *usag
     return 0;
 }
 
-/* Little-endian floats of 4 or 8 bytes, file->dim of them. */
+/* A float of 16 bits: sign, 5 bits of exponent, 10 of fraction. */
+static double file_half(uint16_t bits)
+{
+    int exponent = bits >> 10 & 0x1f;
+    double fraction = bits & 0x3ff;
+    double size = exponent == 0      ? ldexp(fraction, -24)
+                  : exponent == 0x1f ? (fraction == 0.0 ? (double)INFINITY : (double)NAN)
+                                     : ldexp(fraction + 1024.0, exponent - 25);
+    return (bits & 0x8000) != 0 ? -size : size;
+}
+
+/* A little-endian float of so many bytes. */
+static double file_float(const uint8_t *at, size_t size)
+{
+    uint16_t half;
+    double wide;
+    float narrow;
+    if (size == sizeof half) {
+        memcpy(&half, at, sizeof half);
+        return file_half(half);
+    }
+    if (size == sizeof wide) {
+        memcpy(&wide, at, sizeof wide);
+        return wide;
+    }
+    memcpy(&narrow, at, sizeof narrow);
+    return (double)narrow;
+}
+
+/* Little-endian floats of 2, 4 or 8 bytes, file->dim of them. */
 static int file_floats(struct vec_file *file, const uint8_t *at, size_t size, struct usage *usage)
 {
     int err = 0;
-    for (unsigned i = 0; i < file->dim && err == 0; i++) {
-        double wide;
-        float narrow;
-        memcpy(size == sizeof wide ? (void *)&wide : &narrow, at + i * size, size);
-        err = file_element(file, size == sizeof wide ? wide : (double)narrow, usage);
-    }
+    for (unsigned i = 0; i < file->dim && err == 0; i++)
+        err = file_element(file, file_float(at + i * size, size), usage);
     return err;
 }
 

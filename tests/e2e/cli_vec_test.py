@@ -424,6 +424,38 @@ class DocsTest(CliVecTest):
                     pattern = r"\d+"
                 self.assertRegex(json.dumps(reply), f"^{pattern}" + ("$" if expected else ""))
 
+    def test_what_happens(self):
+        """The table of bad input."""
+        self.assertIsNone(self.call("info", "c"))
+        self.assertFalse(self.call("drop", "c"))
+        self.fails("NOT_FOUND", "vec.search", "c", vector=[1, 0])
+        self.fails("BAD_ARGUMENT", "vec.create", "c", 0)
+        self.fails("LIMIT_EXCEEDED", "vec.create", "c", 8193)
+        self.fails("LIMIT_EXCEEDED", "vec.create", "c" * 256, 2)
+        self.call("create", "c", 2)
+        wrong = [("BAD_ARGUMENT", "a", [1, 2, 3], "3.*2|2.*3"),
+                 ("BAD_ARGUMENT", "a", [0, 0], "zero"),
+                 ("BAD_ARGUMENT", "a", [1, 1e39], "1"), ("BAD_ARGUMENT", "a", [1, 1e30], "8.5e"),
+                 ("BAD_ARGUMENT", "", [1, 1], "key"), ("LIMIT_EXCEEDED", "k" * 1025, [1, 1], "1024")]
+        for code, key, vector, why in wrong:
+            with self.subTest(vector=vector):
+                told = str(self.fails(code, "vec.upsert", "c", key, vector))
+                self.assertRegex(told, why)
+                self.fails(code, "vec.upsert_many", "c", [["ok", [1, 1]], [key, vector]])
+        self.assertEqual(self.call("count", "c"), 0)
+        self.fails("BAD_ARGUMENT", "vec.upsert", "c", "a", [1, 1], metadata=[1])
+        self.call("upsert_many", "c", [["a", [1, 1]], ["a", [2, 1]]])
+        self.assertEqual(self.call("get", "c", "a")["vector"], [2, 1])
+        self.assertEqual(len(self.call("search", "c", vector=[1, 0], k=100)["items"]), 1)
+        self.fails("BAD_ARGUMENT", "vec.search", "c", vector=[1, 0], k=0)
+        self.fails("LIMIT_EXCEEDED", "vec.search", "c", vector=[1, 0], k=10 ** 9)
+        self.fails("NOT_FOUND", "vec.search", "c", key="z")
+        self.fails("BAD_ARGUMENT", "vec.search", "c", vector=[1, 0], filter={"a": {"$no": 1}})
+        for one, n in (({"no.path": 1}, 0), ({"no": {"$exists": False}}, 1),
+                       ({"no": {"$ne": 1}}, 1)):
+            found = self.call("search", "c", vector=[1, 0], filter=one)
+            self.assertEqual(len(found["items"]), n, one)
+
     def test_commands(self):
         """Those of the beginning, as a shell runs them."""
         commands = re.findall(r"^    cairn (vec (?:create|upsert|search) .*)$", self.text, re.M)

@@ -187,6 +187,8 @@ static void npys(void **state)
     npy(DICT("<f4", "False", "(2,)"), BYTES(ONE TWO), " 1 2\n");
     npy(DICT("<f4", "True", "(2,)"), BYTES(ONE TWO), " 1 2\n");
     npy(DICT("<f8", "False", "(1, 1)"), BYTES("\0\0\0\0\0\0\xf8\x3f"), " 1.5\n");
+    npy(DICT("<f2", "False", "(1, 6)"), BYTES("\0\x3c\0\xc1\xff\x7b\1\0\xff\3\0\x80"),
+        " 1 -2.5 65504 5.96046e-08 6.09756e-05 -0\n");
     npy(DICT("<f4", "False", "(0, 3)"), BYTES(""), "");
     npy("{\"shape\":(1,1),\"descr\":\"<f4\",\"fortran_order\":False}", BYTES(ONE), " 1\n");
     check(BYTES("\x93NUMPY\2\0\x36\0\0\0" DICT("<f4", "False", "(1,)") ONE),
@@ -200,7 +202,10 @@ static void npys_refused(void **state)
     npy(DICT("<f4", "False", "(1, 1)"), BYTES(ONE TWO), " 1\nthere is more behind the 1 rows");
     npy(DICT("<f4", "False", "(1, 1)"), BYTES(INFINITE), "row 0: element 0 is infinite");
     npy(DICT("<f8", "False", "(1, 1)"), BYTES("\0\0\0\0\0\0\xf0\x7e"), "row 0: element 0 is inf");
-    npy(DICT("<f2", "False", "(1, 1)"), BYTES(ONE), "the .npy file has elements of type '<f2'");
+    npy(DICT("<f2", "False", "(1, 1)"), BYTES("\0\x7c"), "row 0: element 0 is infinite");
+    npy(DICT("<f2", "False", "(1, 1)"), BYTES("\1\xfc"), "row 0: element 0 is no number");
+    npy(DICT("<i4", "False", "(1, 1)"), BYTES(ONE), "the .npy file has elements of type '<i4'");
+    npy(DICT("<f16", "False", "(1, 1)"), BYTES(ONE), "the .npy file has elements of type '<f16'");
     npy(DICT(">f4", "False", "(1, 1)"), BYTES(ONE), "the .npy file has elements of type '>f4'");
     npy(DICT("\x1b[0m", "False", "(1,)"), BYTES(ONE), "the .npy file has elements of type '?[0m'");
     npy(DICT("<f4", "True", "(1, 1)"), BYTES(ONE), "the .npy file is in Fortran order");
