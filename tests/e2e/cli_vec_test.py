@@ -436,7 +436,8 @@ class DocsTest(CliVecTest):
         wrong = [("BAD_ARGUMENT", "a", [1, 2, 3], "3.*2|2.*3"),
                  ("BAD_ARGUMENT", "a", [0, 0], "zero"),
                  ("BAD_ARGUMENT", "a", [1, 1e39], "1"), ("BAD_ARGUMENT", "a", [1, 1e30], "8.5e"),
-                 ("BAD_ARGUMENT", "", [1, 1], "key"), ("LIMIT_EXCEEDED", "k" * 1025, [1, 1], "1024")]
+                 ("BAD_ARGUMENT", "", [1, 1], "key"),
+                 ("LIMIT_EXCEEDED", "k" * 1025, [1, 1], "1024")]
         for code, key, vector, why in wrong:
             with self.subTest(vector=vector):
                 told = str(self.fails(code, "vec.upsert", "c", key, vector))
