@@ -54,7 +54,8 @@ struct vindex {
     _Atomic uint32_t n_dead_linked; /* of these about so many in the graph */
     _Atomic uint32_t link_next;     /* where linking looks for rows of the tail */
     struct record **retired;        /* lock: replaced by others with the same vector */
-    uint32_t n_retired, retired_capacity;
+    _Atomic uint32_t n_retired;
+    uint32_t retired_capacity;
     size_t reported_bytes;   /* partition: of the partition's sum */
     pthread_mutex_t growing; /* hnsw_reserve */
     unsigned n_tasks;

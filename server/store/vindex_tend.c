@@ -58,7 +58,7 @@ static bool vindex_wants_reclaim(const struct vindex *vindex)
         return false;
     uint32_t dead = atomic_load(&vindex->n_dead), linked = atomic_load(&vindex->n_dead_linked);
     uint32_t n = atomic_load(&vindex->rows.n_slots);
-    return __atomic_load_n(&vindex->n_retired, __ATOMIC_RELAXED) > VINDEX_RETIRED_MAX ||
+    return atomic_load(&vindex->n_retired) > VINDEX_RETIRED_MAX ||
            (dead > linked && dead - linked > n / 16 + 16);
 }
 
