@@ -58,6 +58,8 @@ redis-server        # the peer that figures are compared with
 redis-tools         # redis-benchmark, redis-cli
 linux-perf          # where the time goes
 python3-msgpack     # the client of bench/checkpoints.py and bench/memory.py
+libhnswlib-dev      # the peers of bench/vectors
+libfaiss-dev        # the other
 '
 
 # shellcheck disable=SC2034

@@ -5,7 +5,7 @@
  * TPAMI 2020); neighbours are chosen by its heuristic (algorithm 4).
  *
  *   slot --> links of level 0: count, up to 2M slots        in chunks like those of rows
- *        --> links of levels 1..top: count, up to M each     one block, only if the level is above 0
+ *        --> links of levels 1..top: count, up to M each     one block, if the level is above 0
  *
  * Threads: any number search (hnsw_search) and insert (hnsw_insert) at the same time, and one mends
  * (hnsw_mend_*). Links are atomics; a list that changes under a reader gives it some of the old and
@@ -66,14 +66,14 @@ struct hnsw_search {
     bool gave_up;        /* out */
 };
 
-/* 0 or ERR_OUT_OF_MEMORY. With int8 the walk goes by codes, and the candidates (ef) are ranked again
- * in full precision. */
+/* 0 or ERR_OUT_OF_MEMORY. With int8 the walk goes by codes, and the candidates (ef) are ranked
+ * again in full precision. */
 MUST_USE int hnsw_search(const struct hnsw *hnsw, struct hnsw_scratch *scratch,
                          struct hnsw_search *search);
 
 /* ---- mending ---- */
 
-/* Linked rows, dead ones included; and of these the dead. */
+/* Linked rows, dead ones included. */
 uint32_t hnsw_count(const struct hnsw *hnsw);
 
 /* Begin a round: exactly the rows that are dead and linked now will be unlinked by it. Nobody else
@@ -107,8 +107,8 @@ MUST_USE int hnsw_write(struct hnsw *hnsw, uint32_t slot, unsigned level, const 
                         const uint32_t *links);
 
 /* Behind all of hnsw_write: drop links to rows that are not linked, or not on that level, and
- * choose where walks begin. Calls `lost` for each row that lost more than half of its links on level
- * 0 and is in state ROW_TAIL again, for the caller to insert. */
+ * choose where walks begin. Calls `lost` for each row that lost more than half of its links on
+ * level 0, or has none, and is in state ROW_TAIL again, for the caller to insert. */
 void hnsw_write_end(struct hnsw *hnsw, void (*lost)(void *context, uint32_t slot), void *context);
 
 /* Is the graph sound: levels, counts, slots, the entry? For tests and for what was loaded. */

@@ -8,10 +8,10 @@
  *   hnsw_mend.c    giving other links for those to dead rows
  *   hnsw_load.c    reading and writing of links, checks
  *
- * A list of links is an array of slots, full or ended by ROWS_NONE; behind the first ROWS_NONE there
- * are only more of them. It is changed under the lock of its row, which is a byte; nobody holds two.
- * It is read by anybody: a link is stored with release order when all that a reader needs of the row
- * it points to is there, and loaded with acquire order.
+ * A list of links is an array of slots, full or ended by ROWS_NONE, behind which there are only
+ * more of them. It is changed under the lock of its row, which is a byte; nobody holds two. It is
+ * read by anybody: a link is stored with release order when all that a reader needs of the row it
+ * points to is there, and loaded with acquire order.
  */
 #pragma once
 
@@ -63,6 +63,12 @@ static inline uint32_t entry_slot(uint64_t entry)
     return (uint32_t)entry;
 }
 
+/* How many rows of a walk were at exactly this distance. */
+struct crowd {
+    uint32_t distance, n;
+};
+enum { CROWDS = 128 };
+
 struct hnsw_scratch {
     uint8_t *seen; /* seen[slot] == epoch: this walk has been there */
     uint32_t n_seen;
@@ -70,6 +76,7 @@ struct hnsw_scratch {
     struct heap near;  /* to go on from, the nearest at the root */
     struct heap found; /* complements: the farthest at the root */
     struct heap pool;  /* keys to choose from; no heap */
+    struct crowd crowds[CROWDS];
     uint32_t fresh[2 * HNSW_M_MAX];
     uint32_t list[2 * HNSW_M_MAX];
     uint32_t picked[2 * HNSW_M_MAX];
@@ -169,17 +176,45 @@ void query_of_row(const struct rows *rows, uint32_t slot, struct rows_query *out
 
 /* ---- hnsw_search.c ---- */
 
+/* Who looks for others to link to. Rows that are equal to it are ordered by a mix of both slots:
+ * each of a thousand equal rows meets and chooses others of them. Were it the order of slots, all
+ * would choose the same few. */
+struct base {
+    uint32_t slot;
+    uint32_t same; /* the high half of a key at the distance of equal rows */
+};
+
+static inline struct base base_of(const struct hnsw *hnsw, uint32_t slot)
+{
+    uint64_t key = key_make(rows_distance_between(hnsw->rows, slot, slot), slot);
+    return (struct base){.slot = slot, .same = (uint32_t)(key >> 32)};
+}
+
+static inline uint64_t base_key(struct base base, float distance, uint32_t slot)
+{
+    uint64_t key = key_make(distance, slot);
+    if (key >> 32 == base.same)
+        key = (uint64_t)base.same << 32 | (uint32_t)((slot ^ base.slot) * UINT32_C(0x9e3779b1));
+    return key;
+}
+static inline uint32_t base_slot(struct base base, uint64_t key)
+{
+    if (key >> 32 == base.same) /* the inverse, modulo 2^32 */
+        return (key_slot(key) * UINT32_C(0x0e8b2f51)) ^ base.slot;
+    return key_slot(key);
+}
+
 enum want {
     WANT_FOUND, /* alive for the query, accepted by the caller */
-    WANT_LIVE,  /* to link to: not dead, not `self` */
-    WANT_STAYS, /* to link to: not doomed, not `self` */
+    WANT_LIVE,  /* to link to: not dead, not the base */
+    WANT_STAYS, /* to link to: not doomed, not the base */
 };
 
 struct walk {
     const struct rows_query *query;
     size_t ef;
     enum want want;
-    uint32_t self;
+    struct base base;
     hnsw_accept_fn accept;
     void *context;
     uint64_t visits_max;
@@ -187,28 +222,28 @@ struct walk {
     bool gave_up;
 };
 
-/* From an entry down to `level` by the nearest neighbour alone: the key of where that ends. */
-uint64_t walk_down(const struct hnsw *hnsw, struct walk *walk, uint64_t entry, unsigned level);
+/* From an entry down to `level` by the nearest neighbour alone: the slot where that ends. */
+uint32_t walk_down(const struct hnsw *hnsw, struct walk *walk, uint64_t entry, unsigned level);
 
-/* The nearest rows of a level from there on, into scratch->found. scratch_prepare has been called.
- * 0 or ERR_OUT_OF_MEMORY. */
+/* The nearest rows of a level from there on, into scratch->found; but for WANT_FOUND their keys are
+ * those of `base`. scratch_prepare has been called. 0 or ERR_OUT_OF_MEMORY. */
 MUST_USE int walk_level(const struct hnsw *hnsw, struct hnsw_scratch *scratch, struct walk *walk,
-                        unsigned level, uint64_t from);
+                        unsigned level, uint32_t from);
 
 /* Make of scratch->found keys in ascending order, no heap. */
 void walk_sort(struct hnsw_scratch *scratch);
 
 /* ---- hnsw_insert.c ---- */
 
-/* Find what `self` (the query) could link to on a level, into scratch->found as sorted keys. Dead
- * rows only if there are no others. 0 or ERR_OUT_OF_MEMORY. */
+/* Find what the walk's base (the query) could link to on a level, into scratch->found as sorted
+ * keys. Dead rows only if there are no others. 0 or ERR_OUT_OF_MEMORY. */
 MUST_USE int find_neighbours(const struct hnsw *hnsw, struct hnsw_scratch *scratch,
-                             struct walk *walk, unsigned level, uint64_t from);
+                             struct walk *walk, unsigned level, uint32_t from);
 
-/* Algorithm 4: of these keys (by distance from `base`; they are sorted here), add to the `n_picked`
+/* Algorithm 4: of these keys (of `base`; they are sorted here), add to the `n_picked`
  * slots in `picked` those that are nearer to base than to any picked, up to `max`; and if they are
  * fewer than M, others that are equal to base. Returns how many are picked. */
-unsigned neighbours_pick(const struct hnsw *hnsw, uint32_t base, uint64_t *keys, size_t n_keys,
+unsigned neighbours_pick(const struct hnsw *hnsw, struct base base, uint64_t *keys, size_t n_keys,
                          uint32_t *picked, unsigned n_picked, unsigned max);
 
 /* Link base to slot, which replaces others if the list is full. */

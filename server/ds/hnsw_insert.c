@@ -7,9 +7,7 @@
  * the entry, so that the next one begins at it.
  *
  * Equal vectors: a row links to one of those equal to it as to any other; only what is left of M
- * links goes to more of them. So they are no island, however many. Which of them is by an order that
- * depends on the base: were it the order of slots, all would link to the same few, and nothing to
- * the rest.
+ * links goes to more of them. So they are no island, however many.
  *
  * Threads, failures: see hnsw.h.
  */
@@ -17,75 +15,46 @@
 
 #include "common/err.h"
 
-/* x * TIE_MIX * TIE_UNMIX == x (modulo 2^32) */
-#define TIE_MIX   UINT32_C(0x9e3779b1)
-#define TIE_UNMIX UINT32_C(0x0e8b2f51)
-
-/* The same key, but equal distances are ordered by a mix of slot and base. */
-static uint64_t key_mix(uint64_t key, uint32_t base)
+/* Is it nearer to the base than to any of these? */
+static bool is_apart(const struct rows *rows, uint32_t slot, float distance, const uint32_t *picked,
+                     unsigned n)
 {
-    return (key >> 32 << 32) | (uint32_t)((key_slot(key) ^ base) * TIE_MIX);
-}
-static uint32_t key_unmix(uint64_t key, uint32_t base)
-{
-    return (key_slot(key) * TIE_UNMIX) ^ base;
+    for (unsigned i = 0; i < n; i++)
+        if (rows_distance_between(rows, slot, picked[i]) < distance)
+            return false;
+    return true;
 }
 
-enum verdict { APART, BEHIND, SAME };
-
-/* Is a candidate at this distance from the base apart from those that are picked, or behind one of
- * them (nearer to it than to the base), or the same as one, and as the base? */
-static enum verdict pick_judge(const struct rows *rows, uint32_t slot, float distance,
-                               const uint32_t *picked, const float *distances, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++) {
-        float between = rows_distance_between(rows, slot, picked[i]);
-        if (between < distance)
-            return BEHIND;
-        if (between == distance && distance == distances[i])
-            return SAME;
-    }
-    return APART;
-}
-
-unsigned neighbours_pick(const struct hnsw *hnsw, uint32_t base, uint64_t *keys, size_t n_keys,
+unsigned neighbours_pick(const struct hnsw *hnsw, struct base base, uint64_t *keys, size_t n_keys,
                          uint32_t *picked, unsigned n_picked, unsigned max)
 {
-    float distances[2 * HNSW_M_MAX];
-    for (unsigned i = 0; i < n_picked; i++)
-        distances[i] = rows_distance_between(hnsw->rows, base, picked[i]);
-    for (size_t i = 0; i < n_keys; i++)
-        keys[i] = key_mix(keys[i], base);
     keys_sort(keys, n_keys);
-    size_t n_same = 0;
+    size_t n_same = 0; /* keys of those equal to base, but for the first */
     for (size_t i = 0; i < n_keys && n_picked < max; i++) {
-        uint32_t slot = key_unmix(keys[i], base);
-        float distance = key_distance(keys[i]);
-        enum verdict verdict = pick_judge(hnsw->rows, slot, distance, picked, distances, n_picked);
-        if (verdict == SAME)
+        if (i > 0 && keys[i] >> 32 == base.same)
             keys[n_same++] = keys[i];
-        if (verdict != APART)
-            continue;
-        distances[n_picked] = distance;
-        picked[n_picked++] = slot;
+        else if (is_apart(hnsw->rows, base_slot(base, keys[i]), key_distance(keys[i]), picked,
+                          n_picked))
+            picked[n_picked++] = base_slot(base, keys[i]);
     }
     for (size_t i = 0; i < n_same && n_picked < max && n_picked < hnsw->m; i++)
-        picked[n_picked++] = key_unmix(keys[i], base);
+        picked[n_picked++] = base_slot(base, keys[i]);
     return n_picked;
 }
 
 /* The list of base is full: which of it and the new one to keep. */
-static unsigned link_replace(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t base,
+static unsigned link_replace(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t row,
                              unsigned level, uint32_t slot)
 {
     unsigned max = links_max(hnsw, level), n = max + 1;
     const struct rows *rows = hnsw->rows;
+    struct base base = base_of(hnsw, row);
     uint64_t keys[2 * HNSW_M_MAX + 1];
     for (unsigned i = 0; i < n; i++)
         rows_prefetch(rows, i < max ? scratch->list[i] : slot);
     for (unsigned i = 0; i < n; i++) {
         uint32_t other = i < max ? scratch->list[i] : slot;
-        keys[i] = key_make(rows_distance_between(rows, base, other), other);
+        keys[i] = base_key(base, rows_distance_between(rows, row, other), other);
     }
     return neighbours_pick(hnsw, base, keys, n, scratch->picked, 0, max);
 }
@@ -112,7 +81,7 @@ void link_add(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t base, un
 }
 
 int find_neighbours(const struct hnsw *hnsw, struct hnsw_scratch *scratch, struct walk *walk,
-                    unsigned level, uint64_t from)
+                    unsigned level, uint32_t from)
 {
     walk->want = WANT_LIVE;
     int r = walk_level(hnsw, scratch, walk, level, from);
@@ -131,17 +100,19 @@ static int insert_choose(const struct hnsw *hnsw, struct hnsw_scratch *scratch, 
 {
     struct rows_query query;
     query_of_row(hnsw->rows, slot, &query);
-    struct walk walk = {
-        .query = &query, .ef = hnsw->ef_construction, .self = slot, .visits_max = UINT64_MAX};
-    uint64_t from = walk_down(hnsw, &walk, entry, top);
+    struct walk walk = {.query = &query,
+                        .ef = hnsw->ef_construction,
+                        .base = base_of(hnsw, slot),
+                        .visits_max = UINT64_MAX};
+    uint32_t from = walk_down(hnsw, &walk, entry, top);
     for (unsigned l = top + 1; l-- > 0;) {
         int r = find_neighbours(hnsw, scratch, &walk, l, from);
         if (r != 0)
             return r;
         struct heap *found = &scratch->found;
         if (found->count > 0)
-            from = found->keys[0];
-        scratch->n_chosen[l] = (uint16_t)neighbours_pick(hnsw, slot, found->keys, found->count,
+            from = base_slot(walk.base, found->keys[0]);
+        scratch->n_chosen[l] = (uint16_t)neighbours_pick(hnsw, walk.base, found->keys, found->count,
                                                          scratch->chosen[l], 0, hnsw->m);
     }
     return 0;

@@ -12,8 +12,8 @@
  * Nobody links to a doomed row while the round lasts: inserts do not choose any, and a doomed row
  * that is inserted gets no links. So a row that has been mended stays so.
  *
- * Threads: begin and end are alone. A step reads lists without locks, and changes one under its row's
- * lock, keeping what inserts have added since.
+ * Threads: begin and end are alone. A step reads lists without locks, and changes one under the
+ * lock of its row, keeping what inserts have added since.
  * Failures: memory; the step can be done again.
  */
 #include "server/ds/hnsw_impl.h"
@@ -79,8 +79,8 @@ static bool is_hurt(const struct hnsw *hnsw, uint32_t slot, unsigned level)
     return false;
 }
 
-/* The live neighbours of a doomed row, as keys by their distance from `slot`, into the pool. */
-static int pool_neighbours(const struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t slot,
+/* The live neighbours of a doomed row, as keys of `base`, into the pool. */
+static int pool_neighbours(const struct hnsw *hnsw, struct hnsw_scratch *scratch, struct base base,
                            unsigned level, uint32_t doomed)
 {
     struct heap *pool = &scratch->pool;
@@ -91,25 +91,25 @@ static int pool_neighbours(const struct hnsw *hnsw, struct hnsw_scratch *scratch
         uint32_t other = scratch->fresh[i];
         if (rows_dead(hnsw->rows, other) || !scratch_mark(scratch, other))
             continue;
-        float distance = rows_distance_between(hnsw->rows, slot, other);
-        pool->keys[pool->count++] = key_make(distance, other);
+        float distance = rows_distance_between(hnsw->rows, base.slot, other);
+        pool->keys[pool->count++] = base_key(base, distance, other);
     }
     return 0;
 }
 
 /* What a search for the row finds that stays. */
-static int pool_search(const struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t slot,
+static int pool_search(const struct hnsw *hnsw, struct hnsw_scratch *scratch, struct base base,
                        unsigned level)
 {
     struct rows_query query;
-    query_of_row(hnsw->rows, slot, &query);
+    query_of_row(hnsw->rows, base.slot, &query);
     struct walk walk = {
-        .query = &query, .ef = hnsw->ef_construction, .self = slot, .visits_max = UINT64_MAX};
+        .query = &query, .ef = hnsw->ef_construction, .base = base, .visits_max = UINT64_MAX};
     uint64_t entry = atomic_load_explicit(&hnsw->entry, memory_order_acquire);
     scratch->pool.count = 0;
     if (entry == ENTRY_NONE || entry_level(entry) < level)
         return 0;
-    uint64_t from = walk_down(hnsw, &walk, entry, level);
+    uint32_t from = walk_down(hnsw, &walk, entry, level);
     int r = find_neighbours(hnsw, scratch, &walk, level, from);
     if (r == 0)
         r = heap_reserve(&scratch->pool, scratch->found.count);
@@ -141,19 +141,19 @@ static bool among(const uint32_t *slots, unsigned n, uint32_t slot)
 }
 
 /* Candidates for the place of links to doomed rows, into the pool; `kept` are not among them. */
-static int mend_candidates(const struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t slot,
+static int mend_candidates(const struct hnsw *hnsw, struct hnsw_scratch *scratch, struct base base,
                            unsigned level, const uint32_t *kept, unsigned n_kept)
 {
     uint32_t links[2 * HNSW_M_MAX];
-    unsigned n = links_get(hnsw, slot, level, links);
+    unsigned n = links_get(hnsw, base.slot, level, links);
     scratch->pool.count = 0;
     scratch_forget(scratch);
-    (void)scratch_mark(scratch, slot);
+    (void)scratch_mark(scratch, base.slot);
     for (unsigned i = 0; i < n_kept; i++)
         (void)scratch_mark(scratch, kept[i]);
     for (unsigned i = 0; i < n; i++) {
         int r =
-            row_doomed(hnsw, links[i]) ? pool_neighbours(hnsw, scratch, slot, level, links[i]) : 0;
+            row_doomed(hnsw, links[i]) ? pool_neighbours(hnsw, scratch, base, level, links[i]) : 0;
         if (r != 0)
             return r;
     }
@@ -178,18 +178,19 @@ static void mend_list(struct hnsw *hnsw, uint32_t slot, unsigned level, const ui
 static int mend_row(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t slot, unsigned level)
 {
     uint32_t picked[2 * HNSW_M_MAX];
+    struct base base = base_of(hnsw, slot);
     unsigned hurt, kept = links_that_stay(hnsw, slot, level, picked, &hurt);
-    int r = hurt > kept ? pool_search(hnsw, scratch, slot, level)
-                        : mend_candidates(hnsw, scratch, slot, level, picked, kept);
+    int r = hurt > kept ? pool_search(hnsw, scratch, base, level)
+                        : mend_candidates(hnsw, scratch, base, level, picked, kept);
     if (r != 0)
         return r;
     struct heap *pool = &scratch->pool;
     size_t n_keys = 0;
     for (size_t i = 0; i < pool->count; i++)
-        if (!among(picked, kept, key_slot(pool->keys[i])))
+        if (!among(picked, kept, base_slot(base, pool->keys[i])))
             pool->keys[n_keys++] = pool->keys[i];
     unsigned max = kept + hurt > hnsw->m ? kept + hurt : hnsw->m;
-    unsigned n = neighbours_pick(hnsw, slot, pool->keys, n_keys, picked, kept, max);
+    unsigned n = neighbours_pick(hnsw, base, pool->keys, n_keys, picked, kept, max);
     mend_list(hnsw, slot, level, picked + kept, n - kept);
     for (unsigned i = kept; i < n; i++)
         link_add(hnsw, scratch, picked[i], level, slot);

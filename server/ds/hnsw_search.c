@@ -45,7 +45,7 @@ static inline void prefetch_links(const struct hnsw *hnsw, unsigned level, uint3
         prefetch((const void *)(uintptr_t)(list + i));
 }
 
-uint64_t walk_down(const struct hnsw *hnsw, struct walk *walk, uint64_t entry, unsigned level)
+uint32_t walk_down(const struct hnsw *hnsw, struct walk *walk, uint64_t entry, unsigned level)
 {
     const struct rows *rows = hnsw->rows;
     uint64_t best =
@@ -65,7 +65,18 @@ uint64_t walk_down(const struct hnsw *hnsw, struct walk *walk, uint64_t entry, u
         if (best == from)
             l--;
     }
-    return best;
+    return key_slot(best);
+}
+
+/* Keys of a walk that is to link are those of who links. */
+static inline uint64_t walk_key(const struct walk *walk, enum want want, float distance,
+                                uint32_t slot)
+{
+    return want == WANT_FOUND ? key_make(distance, slot) : base_key(walk->base, distance, slot);
+}
+static inline uint32_t walk_slot(const struct walk *walk, enum want want, uint64_t key)
+{
+    return want == WANT_FOUND ? key_slot(key) : base_slot(walk->base, key);
 }
 
 static inline bool walk_wants(const struct hnsw *hnsw, const struct walk *walk, enum want want,
@@ -76,20 +87,32 @@ static inline bool walk_wants(const struct hnsw *hnsw, const struct walk *walk, 
         return rows_alive(hnsw->rows, slot, walk->query->clock) &&
                (walk->accept == NULL || walk->accept(walk->context, rows_item(hnsw->rows, slot)));
     case WANT_LIVE:
-        return slot != walk->self && !rows_dead(hnsw->rows, slot);
+        return slot != walk->base.slot && !rows_dead(hnsw->rows, slot);
     case WANT_STAYS:
-        return slot != walk->self && !row_doomed(hnsw, slot);
+        return slot != walk->base.slot && !row_doomed(hnsw, slot);
     default:
         return false;
     }
 }
 
+/* Does a walk that is to link know enough rows at exactly this distance? They are equal, most
+ * likely, and a thousand of them must not hide all others. */
+static inline bool walk_crowded(struct hnsw_scratch *scratch, const struct walk *walk, uint64_t key)
+{
+    uint32_t distance = (uint32_t)(key >> 32);
+    struct crowd *crowd =
+        &scratch->crowds[distance * UINT32_C(0x9e3779b1) / (UINT32_MAX / CROWDS + 1)];
+    if (crowd->distance != distance)
+        *crowd = (struct crowd){.distance = distance};
+    return crowd->n++ >= walk->ef / 2;
+}
+
 /* A row that is near enough: to go on from, and among the found if it is wanted. */
 static inline void walk_take(const struct hnsw *hnsw, struct hnsw_scratch *scratch,
-                             const struct walk *walk, enum want want, uint64_t key)
+                             const struct walk *walk, enum want want, uint64_t key, uint32_t slot)
 {
     heap_push(&scratch->near, key);
-    if (!walk_wants(hnsw, walk, want, key_slot(key)))
+    if (!walk_wants(hnsw, walk, want, slot))
         return;
     if (scratch->found.count < walk->ef)
         heap_push(&scratch->found, ~key);
@@ -129,9 +152,12 @@ static inline __attribute__((always_inline)) void walk_measure(const struct hnsw
         if (i + AHEAD < n)
             prefetch_vector(rows, scratch->fresh[i + AHEAD]);
         uint32_t slot = scratch->fresh[i];
-        uint64_t key = key_make(rows_distance_fast(rows, walk->query, slot), slot);
-        if (found->count < walk->ef || key < ~found->keys[0])
-            walk_take(hnsw, scratch, walk, want, key);
+        float distance = rows_distance_fast(rows, walk->query, slot);
+        uint64_t key = walk_key(walk, want, distance, slot);
+        if (found->count == walk->ef && key >= ~found->keys[0])
+            continue;
+        if (want == WANT_FOUND || !walk_crowded(scratch, walk, key))
+            walk_take(hnsw, scratch, walk, want, key, slot);
     }
 }
 
@@ -143,8 +169,11 @@ static inline __attribute__((always_inline)) int walk_level_for(const struct hns
     struct heap *near = &scratch->near, *found = &scratch->found;
     near->count = found->count = 0;
     scratch_forget(scratch);
-    (void)scratch_mark(scratch, key_slot(from));
-    walk_take(hnsw, scratch, walk, want, from);
+    if (want != WANT_FOUND)
+        memset(scratch->crowds, 0, sizeof scratch->crowds);
+    (void)scratch_mark(scratch, from);
+    scratch->fresh[0] = from;
+    walk_measure(hnsw, scratch, walk, want, 1);
     while (near->count > 0) {
         uint64_t key = heap_pop(near);
         if (found->count == walk->ef && key > ~found->keys[0])
@@ -154,21 +183,21 @@ static inline __attribute__((always_inline)) int walk_level_for(const struct hns
             break;
         }
         if (near->count > 0)
-            prefetch_links(hnsw, level, key_slot(near->keys[0]));
-        unsigned n = walk_fresh(hnsw, scratch, level, key_slot(key));
+            prefetch_links(hnsw, level, walk_slot(walk, want, near->keys[0]));
+        unsigned n = walk_fresh(hnsw, scratch, level, walk_slot(walk, want, key));
         if (heap_reserve(near, near->count + n) != 0)
             return ERR_OUT_OF_MEMORY;
         walk->scanned += n;
         uint64_t next = near->count > 0 ? near->keys[0] : 0;
         walk_measure(hnsw, scratch, walk, want, n);
         if (near->count > 0 && near->keys[0] != next)
-            prefetch_links(hnsw, level, key_slot(near->keys[0]));
+            prefetch_links(hnsw, level, walk_slot(walk, want, near->keys[0]));
     }
     return 0;
 }
 
 int walk_level(const struct hnsw *hnsw, struct hnsw_scratch *scratch, struct walk *walk,
-               unsigned level, uint64_t from)
+               unsigned level, uint32_t from)
 {
     switch (walk->want) {
     case WANT_LIVE:
@@ -233,7 +262,7 @@ int hnsw_search(const struct hnsw *hnsw, struct hnsw_scratch *scratch, struct hn
     int r = scratch_prepare(scratch, hnsw, walk.ef);
     if (r != 0)
         return r;
-    uint64_t from = walk_down(hnsw, &walk, entry, 0);
+    uint32_t from = walk_down(hnsw, &walk, entry, 0);
     r = walk_level(hnsw, scratch, &walk, 0, from);
     if (r == 0)
         search_offer(hnsw, scratch, search);

@@ -450,6 +450,7 @@ int loop_start(const struct loop_options *options, struct loop **out_loop)
                                 .host = options->host,
                                 .slowlog = options->slowlog,
                                 .loop = options->index,
+                                .connections = &loop->n_conns,
                                 .login_required = options->login_required};
     push_init(loop);
     jobs_init(loop);

@@ -20,7 +20,8 @@
 #include "server/store/workers.h"
 
 enum {
-    SEARCH_INLINE_NS = 50000, /* longer ones are for the workers */
+    SEARCH_INLINE_NS = 50000, /* longer ones are for the workers; */
+    SEARCH_ALONE_NS = 200000, /* or these, if the loop has no other connection to hold up */
     SEARCH_K = 10,
     SEARCH_MANY_MAX = 1000,
     SEARCH_HITS_MAX = 1000000, /* of all searches of one request */
@@ -224,19 +225,21 @@ static void search_finish(struct job *job, struct reply *reply)
         reply_value(reply, buf_bytes(&self->out));
 }
 
-static bool search_is_cheap(const struct search *self)
+static bool search_is_cheap(const struct search *self, const struct op_env *env)
 {
-    uint64_t ns = 0;
-    for (uint32_t i = 0; i < self->n && ns <= SEARCH_INLINE_NS; i++)
+    bool others = env->connections == NULL ||
+                  atomic_load_explicit(env->connections, memory_order_relaxed) > 1;
+    uint64_t ns = 0, limit = others ? SEARCH_INLINE_NS : SEARCH_ALONE_NS;
+    for (uint32_t i = 0; i < self->n && ns <= limit; i++)
         ns += vindex_cost_ns(self->vindex, &self->queries[i]);
-    return ns <= SEARCH_INLINE_NS;
+    return ns <= limit;
 }
 
 /* Search, here or elsewhere; takes *self. */
 static int search_start(struct op_ctx *ctx, struct search *self)
 {
     bool alone = ctx->store->workers == NULL;
-    bool here = alone || search_is_cheap(self);
+    bool here = alone || search_is_cheap(self, ctx->env);
     if (alone)
         vindex_enter(self->vindex);
     else

@@ -55,7 +55,8 @@ struct op_env {
     struct stats *stats;
     const struct op_host *host;
     struct slowlog *slowlog;
-    unsigned loop; /* which one */
+    unsigned loop;                       /* which one */
+    const _Atomic unsigned *connections; /* of this loop; NULL: others may be there */
     bool login_required;
     /* What the replies since these were last cleared rest on, for who sends them: LSNs that must be
      * written to the log before, and those that must be synced as well. */
