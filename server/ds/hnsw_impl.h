@@ -43,7 +43,8 @@ struct hnsw {
     uint32_t doom;   /* rows that died until then are doomed */
     uint32_t at, to; /* slots that are still to be looked at */
     uint32_t *gone;  /* doomed rows found */
-    size_t n_gone, gone_room;
+    size_t n_gone;
+    _Atomic size_t gone_room; /* hnsw_bytes looks at it */
 
     struct hnsw_chunk chunks[ROWS_CHUNKS];
 };

@@ -55,7 +55,7 @@ int hnsw_mend_begin(struct hnsw *hnsw)
 static int mend_note(struct hnsw *hnsw, uint32_t slot)
 {
     if (hnsw->n_gone == hnsw->gone_room) {
-        size_t room = hnsw->gone_room > 0 ? 2 * hnsw->gone_room : 64;
+        size_t room = hnsw->n_gone > 0 ? 2 * hnsw->n_gone : 64;
         uint32_t *gone = mem_realloc(hnsw->gone, room * sizeof *gone);
         if (gone == NULL)
             return ERR_OUT_OF_MEMORY;
@@ -250,5 +250,6 @@ void hnsw_mend_end(struct hnsw *hnsw, void (*gone)(void *context, uint32_t slot)
     }
     mem_free(hnsw->gone);
     hnsw->gone = NULL;
-    hnsw->n_gone = hnsw->gone_room = 0;
+    hnsw->n_gone = 0;
+    hnsw->gone_room = 0;
 }

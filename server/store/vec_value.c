@@ -121,7 +121,7 @@ bool vec_read_collection(struct bytes value, struct vec_collection *out_collecti
 
 /* ---- vectors ---- */
 
-enum { AT_SLOT = 0, AT_DIM = 4, AT_FORM = 6, AT_ZERO = 7 };
+enum { AT_DIM = 4, AT_FORM = 6, AT_ZERO = 7 }; /* the slot is record_count */
 
 int vec_write_vector(struct buf *out, uint32_t dim, enum vec_form form, const void *elements,
                      struct bytes metadata)
@@ -141,12 +141,9 @@ int vec_write_vector(struct buf *out, uint32_t dim, enum vec_form form, const vo
 
 struct vec_vector vec_read_vector(struct bytes value)
 {
-    uint32_t slot;
-    memcpy(&slot, value.data + AT_SLOT, sizeof slot);
     uint32_t dim = get_u16(value.data + AT_DIM);
     size_t head = VEC_HEAD_BYTES + dim * sizeof(float);
-    return (struct vec_vector){.slot = le32toh(slot),
-                               .dim = dim,
+    return (struct vec_vector){.dim = dim,
                                .form = (enum vec_form)value.data[AT_FORM],
                                .elements = (const void *)(value.data + VEC_HEAD_BYTES),
                                .metadata = {value.data + head, value.size - head}};

@@ -8,8 +8,9 @@
  *               --> | slot u32 | dim u16 | form u8 | 0 | dim floats | metadata |
  *
  * Little-endian. The slot is where the row stands in the index of this process; on disk it means
- * nothing. form: whether the vector came as bin or as an array, and goes back so. metadata: a
- * MessagePack map, or nothing. docs/formats.md has them drawn.
+ * nothing. It is written while others search, so only the index reads it (record_count). form:
+ * whether the vector came as bin or as an array, and goes back so. metadata: a MessagePack map, or
+ * nothing. docs/formats.md has them drawn.
  */
 #pragma once
 
@@ -57,7 +58,7 @@ size_t vec_write_collection(const struct vec_collection *collection,
 bool vec_read_collection(struct bytes value, struct vec_collection *out_collection);
 
 struct vec_vector {
-    uint32_t slot, dim;
+    uint32_t dim;
     enum vec_form form;
     const float *elements; /* of any alignment: to be read by kernels and memcpy only */
     struct bytes metadata; /* encoded map, or none */

@@ -238,7 +238,7 @@ size_t vindex_row_bytes(const struct vec_config *config)
 static void vindex_report(struct partition *partition, struct vindex *vindex)
 {
     struct hnsw *hnsw = atomic_load(&vindex->hnsw);
-    pthread_mutex_lock(&vindex->lock);
+    pthread_mutex_lock(&vindex->lock); /* workers free rows */
     size_t bytes = sizeof *vindex + rows_bytes(&vindex->rows) +
                    (hnsw == NULL ? 0 : hnsw_bytes(hnsw)) +
                    vindex->retired_capacity * sizeof(struct record *);
@@ -284,8 +284,9 @@ static void vindex_put_row(struct vindex *vindex, struct record *record, struct 
     if (old != NULL) {
         then = vec_read_vector(record_value(old));
         if (memcmp(now.elements, then.elements, now.dim * sizeof(float)) == 0) {
-            record_set_count(record, then.slot);
-            rows_move(&vindex->rows, then.slot, now.elements, back);
+            uint32_t same = record_count(old);
+            record_set_count(record, same);
+            rows_move(&vindex->rows, same, now.elements, back);
             vindex_retire(vindex, old);
             return;
         }
@@ -297,7 +298,7 @@ static void vindex_put_row(struct vindex *vindex, struct record *record, struct 
     pthread_mutex_unlock(&vindex->lock);
     record_set_count(record, slot);
     if (old != NULL)
-        vindex_kill(vindex, then.slot);
+        vindex_kill(vindex, record_count(old));
 }
 
 static void vindex_drop(struct partition *partition, struct vindex *vindex)
@@ -339,7 +340,7 @@ bool vindex_on_free(struct partition *partition, const struct record *record, bo
     if (key.kind == KIND_vector) {
         vindex = vindex_of(partition, &key);
         if (vindex != NULL && !replaced) {
-            vindex_kill(vindex, vec_read_vector(record_value(record)).slot);
+            vindex_kill(vindex, record_count(record));
             vindex_schedule(vindex);
         }
         return vindex != NULL;

@@ -5,11 +5,16 @@ selectivity, ties, changes in between and at the same time."""
 
 import os
 import random
+import struct
+import sys
 import threading
 import unittest
 
-from lib import RpcError, until
+from lib import ROOT, RpcError, encode, until
 from lib.vec import VecTest, pack, random_vector, rounded, score
+
+sys.path.append(os.path.join(ROOT, "tests", "model"))
+import filter_model
 
 SEED = int(os.environ.get("CAIRN_SEED", random.randrange(2 ** 32)))
 DIM = 8
@@ -210,6 +215,55 @@ class FilterTest(SearchCase):
             found = self.call("search", "c", [1, 1], filter=filter_)["items"]
             self.assertEqual(len(found), wanted, filter_)
             self.assertEqual(self.call("count", "c", filter=filter_), wanted, filter_)
+
+
+class RandomFilterTest(SearchCase):
+    """Random filters over random metadata, as tests/model/filter_model.py makes and judges them."""
+
+    ROWS, FILTERS = 150, 400
+
+    def raw(self, method, *params):
+        """A call whose params are encoded already."""
+        self.c.last_id += 1
+        self.c.waiting[self.c.last_id] = method
+        self.c.send(b"\x94\x00" + encode(self.c.last_id) + encode(method) +
+                    bytes([0x90 + len(params)]) + b"".join(params))
+        return self.c.wait(self.c.last_id)
+
+    def fill_random(self, chance, index):
+        self.call("create", index, DIM, index=index)
+        pieces = [chance.map(3, filter_model.KEYS) for _ in range(self.ROWS)]
+        rows = [b"\x93" + encode(f"k{i:03}") + encode(pack(self.vector())) + chance.pack(piece)
+                for i, piece in enumerate(pieces)]
+        self.raw("vec.upsert_many", encode(index), b"\xdc" + struct.pack(">H", len(rows)) +
+                 b"".join(rows))
+        return pieces
+
+    def test_filters(self):
+        for index in ("flat", "hnsw"):
+            chance = filter_model.Chance(self.random.randrange(2 ** 32))
+            pieces = self.fill_random(chance, index)
+            met = set()
+            for _ in range(self.FILTERS):
+                wanted = chance.filter(3)
+                if wanted is None:
+                    continue  # nil is none
+                expected = filter_model.expected(wanted, pieces)
+                options = b"\x82" + encode("k") + encode(1000) + encode("filter") + \
+                    chance.pack(wanted)
+                try:
+                    found = self.raw("vec.search", encode(index), encode(self.vector()), options)
+                except RpcError as error:
+                    if error.code != "LIMIT_EXCEEDED":
+                        self.assertIsNone(expected, (wanted, error))
+                    continue
+                self.assertIsNotNone(expected, wanted)
+                keys = [f"k{i:03}" for i, matches in enumerate(expected) if matches]
+                self.assertEqual(sorted(item["key"] for item in found["items"]), keys, wanted)
+                options = b"\x81" + encode("filter") + chance.pack(wanted)
+                self.assertEqual(self.raw("vec.count", encode(index), options), len(keys), wanted)
+                met.add(len(keys))
+            self.assertGreater(len(met), 10)
 
 
 class ChangeTest(SearchCase):
