@@ -17,6 +17,7 @@ MUST_USE int html_write(FILE *out, const json_t *document);
  * latency grows with the rate (--knee). */
 void html_versus(FILE *out, const json_t *document);
 void html_knees(FILE *out, const json_t *document);
+void html_recall(FILE *out, const json_t *document);
 
 /* The sheet of styles, for html.c. */
 void html_style(FILE *out);

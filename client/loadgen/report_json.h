@@ -12,6 +12,7 @@
 #include "client/loadgen/plan.h"
 #include "client/loadgen/probe.h"
 #include "client/loadgen/result.h"
+#include "client/loadgen/vector_session.h"
 #include "client/loadgen/versus.h"
 
 #define REPORT_JSON_VERSION "2.0"
@@ -44,6 +45,7 @@ struct report_findings {
     size_t n_versus;
     struct knee knees[WORKLOAD_COUNT + 1];
     size_t n_knees;
+    struct vector_build builds[2]; /* collections of vectors */
 };
 
 void report_findings_deinit(struct report_findings *findings);

@@ -107,6 +107,7 @@ void result_merge(struct result *into, const struct result *from)
         hist_merge(&into->by_shape[i], &from->by_shape[i]);
     if (into->fairness.connections == 0 || from->fairness.jain < into->fairness.jain)
         into->fairness = from->fairness;
+    vector_recall_merge(&into->recall, &from->recall);
     series_append(&into->series, &from->series);
     into->elapsed_ns += from->elapsed_ns;
     into->client.user_ns += from->client.user_ns;

@@ -10,6 +10,7 @@
 #include "client/loadgen/mix.h"
 #include "client/loadgen/report_json.h"
 #include "client/loadgen/run.h"
+#include "client/loadgen/vector_session.h"
 
 enum { EXIT_WORSE = 1, EXIT_USAGE = 2, EXIT_INVALID = 3 };
 
@@ -36,6 +37,7 @@ struct session {
     struct report_run report; /* what the report says besides results */
     struct files files;       /* what is written besides */
     struct report_findings findings;
+    struct vector_session vectors;
     struct knee_rules rules; /* of --knee */
     double threshold;        /* of --vs: a change up to this does not matter */
     struct result result;    /* of the last phase */

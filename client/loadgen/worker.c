@@ -77,6 +77,7 @@ void worker_deinit(struct worker *worker)
     mem_free(worker->queue);
     mem_free(worker->input);
     buf_deinit(&worker->acks);
+    vector_kept_deinit(&worker->kept);
     if (worker->epoll_fd >= 0)
         close(worker->epoll_fd);
 }
@@ -140,7 +141,9 @@ int worker_prepare(struct worker *worker, const struct phase *phase, const atomi
                       worker->index, phase->threads);
     worker->first_error[0] = worker->first_corrupt[0] = worker->first_stale[0] = 0;
     worker->failure.kind = FAILURE_NONE;
-    return worker_reserve(worker, phase);
+    int err = vector_kept_prepare(&worker->kept, phase->scores ? phase->vectors : NULL,
+                                  workload_has(phase->workload, SHAPE_MANY));
+    return err != 0 ? err : worker_reserve(worker, phase);
 }
 
 static int worker_broken(struct worker *worker, int error)
@@ -449,6 +452,16 @@ static int worker_log(struct worker *worker, struct conn *conn, const struct con
     return 0;
 }
 
+/* What a search has found is looked at later. */
+static void worker_keep_found(struct worker *worker, const struct conn_request *request,
+                              const struct driver_reply *reply)
+{
+    unsigned flags = worker_shape(worker, request)->flags;
+    if ((flags & SHAPE_SEARCHES) != 0)
+        vector_kept_add(&worker->kept, worker->phase->vectors, request->index,
+                        (flags & SHAPE_MANY) != 0, reply->whole);
+}
+
 /* Record one reply. */
 static int worker_record(struct worker *worker, struct conn *conn, enum driver_status status,
                          const struct driver_reply *reply, uint64_t now)
@@ -471,6 +484,8 @@ static int worker_record(struct worker *worker, struct conn *conn, enum driver_s
     if ((worker_shape(worker, request)->flags & SHAPE_FINDS) != 0)
         worker_check_read(worker, conn, request, status == DRIVER_NIL ? BYTES_NONE : reply->value,
                           status == DRIVER_NIL, now);
+    if (worker->phase->scores)
+        worker_keep_found(worker, request, reply);
     if (n_steps > 0)
         worker_time_step(worker, request, now);
     int err = worker_log(worker, conn, request, now);
