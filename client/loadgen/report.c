@@ -303,7 +303,10 @@ void report_summary(FILE *out, const struct plan *plan, const struct result *res
 
 void report_line(FILE *out, const struct result *result)
 {
-    fprintf(out, "%s: %.2f requests per second, p50=%.3f msec\n", result->workload->title,
+    fprintf(out, "%s: %.2f requests per second, p50=%.3f msec", result->workload->title,
             result_rate(result), (double)hist_quantile(&result->latency, 0.5) / 1e6);
+    if (result->recall.scored > 0)
+        fprintf(out, ", recall=%.4f", result->recall.mean);
+    fputc('\n', out);
     fflush(out);
 }

@@ -22,10 +22,14 @@
 
 static const struct recall_tick {
     double value;
-    const char *text;
+    const char *text; /* "": a line without a label */
+    bool minor;
 } recall_ticks[] = {
-    {0.5, "0.5"},   {0.7, "0.7"},   {0.8, "0.8"},     {0.9, "0.9"},     {0.95, "0.95"},
-    {0.98, "0.98"}, {0.99, "0.99"}, {0.995, "0.995"}, {0.999, "0.999"}, {0.9999, "0.9999"},
+    {0.5, "0.5", false},    {0.7, "", false},
+    {0.8, "0.8", true},     {0.9, "0.9", false},
+    {0.95, "0.95", true},   {0.98, "", false},
+    {0.99, "0.99", false},  {0.995, "", false},
+    {0.999, "0.999", true}, {0.9999, "from 0.9999", false},
 };
 
 static const double recall_least = 0.3, recall_most = 0.9999;
@@ -91,7 +95,8 @@ static void recall_labels(const struct plot *plot)
 {
     for (size_t i = 0; i < LENGTH_OF(recall_ticks); i++)
         if (recall_within(plot, recall_odds(recall_ticks[i].value)))
-            plot_label(plot, recall_odds(recall_ticks[i].value), i % 2 == 0, recall_ticks[i].text);
+            plot_label(plot, recall_odds(recall_ticks[i].value), recall_ticks[i].minor,
+                       recall_ticks[i].text);
 }
 
 static void recall_figure(FILE *out, const json_t *results, const char *test, const char *title,

@@ -116,20 +116,23 @@ static uint64_t oracle_matching(const struct vector_set *set)
     return n;
 }
 
-int vector_oracle_make(struct vector_oracle *oracle, const struct vector_set *set, uint64_t k,
-                       uint64_t sample, unsigned threads)
+int vector_oracle_make(struct vector_oracle *oracle, const struct vector_set *set,
+                       const struct vector_question *question, unsigned threads)
 {
-    uint64_t queries = set->spec.queries, matching = oracle_matching(set);
-    if (sample == 0 || sample > queries)
-        sample = queries;
-    *oracle = (struct vector_oracle){.every = queries / sample,
+    uint64_t reach = set->spec.queries, matching = oracle_matching(set), sample = question->sample;
+    uint64_t expected = question->k < matching ? question->k : matching;
+    if (question->reach < reach)
+        reach = question->reach;
+    if (sample == 0 || sample > reach)
+        sample = reach;
+    *oracle = (struct vector_oracle){.every = sample > 0 ? reach / sample : 1,
                                      .n = sample,
-                                     .expected = k < matching ? k : matching,
+                                     .expected = expected,
                                      .farthest = mem_calloc(sample, sizeof(double))};
-    struct oracle_maker maker = {oracle, set, (size_t)(k < matching ? k : matching), false};
+    struct oracle_maker maker = {oracle, set, (size_t)expected, false};
     if (oracle->farthest == NULL)
         return ERR_OUT_OF_MEMORY;
-    if (maker.k > 0)
+    if (expected > 0)
         vector_parallel((size_t)((sample + ORACLE_QUERIES - 1) / ORACLE_QUERIES), threads,
                         "looking for the nearest vectors, to know the recall", oracle_task, &maker);
     return atomic_load(&maker.failed) ? ERR_OUT_OF_MEMORY : 0;

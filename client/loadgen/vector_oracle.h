@@ -17,9 +17,16 @@ struct vector_oracle {
     double *farthest;  /* vector_distance of the last of them, of query i * every */
 };
 
-/* For the k nearest of `sample` of the queries, or all. 0 or ERR_OUT_OF_MEMORY. */
+/* What is asked of it. */
+struct vector_question {
+    uint64_t k;      /* how many a search should find */
+    uint64_t reach;  /* only the first so many queries will be used; more than there are: all */
+    uint64_t sample; /* of these so many are looked at; 0: all */
+};
+
+/* 0 or ERR_OUT_OF_MEMORY; vector_oracle_deinit is due either way. */
 MUST_USE int vector_oracle_make(struct vector_oracle *oracle, const struct vector_set *set,
-                                uint64_t k, uint64_t sample, unsigned threads);
+                                const struct vector_question *question, unsigned threads);
 void vector_oracle_deinit(struct vector_oracle *oracle);
 
 /* Is this query one of those that are known? */

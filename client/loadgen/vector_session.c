@@ -48,8 +48,15 @@ static int session_ask_oracle(struct session *session, const struct plan *plan)
     const struct vector_plan *vectors = &plan->vectors;
     if (!vectors->recall || !plan_has(plan, SHAPE_SEARCHES))
         return 0;
-    return vector_oracle_make(&session->vectors.oracle, &session->vectors.set, vectors->k,
-                              vectors->sample, plan->cpus);
+    bool many = plan_has(plan, SHAPE_MANY);
+    uint64_t queries = session->vectors.set.spec.queries, requests = plan->requests;
+    const struct vector_question question = {
+        .k = vectors->k,
+        .reach = many || requests > queries ? queries : requests,
+        .sample = vectors->sample,
+    };
+    return vector_oracle_make(&session->vectors.oracle, &session->vectors.set, &question,
+                              plan->cpus);
 }
 
 int vector_session_make(struct session *session)
