@@ -61,6 +61,8 @@ struct frame {
 };
 
 /* What fills the holes. */
+struct vector_plan; /* client/loadgen/vector_plan.h */
+
 struct frame_fill {
     uint32_t id;
     uint64_t keys[FRAME_KEYS_MAX];
