@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 struct kernels {
-    const char *name; /* "avx512", "avx2", "neon", "scalar" */
+    const char *name; /* of the instructions: "avx512-vnni", "avx2", "neon", "scalar" */
     /* Sum of a[i] * b[i]; sum of (a[i] - b[i])^2. n may be 0. */
     float (*dot)(const float *a, const float *b, size_t n);
     float (*l2)(const float *a, const float *b, size_t n);

@@ -9,8 +9,8 @@
 #include "server/ds/rows.h"
 #include "server/ds/topk.h"
 
-/* Is this item wanted? Asked only of rows whose distance would be taken, or of all if `costly` is
- * false. */
+/* Is this item wanted? Asked only of rows whose distance would be taken, or of all if
+ * filter_first. */
 typedef bool (*flat_accept_fn)(void *context, const void *item);
 
 struct flat_search {

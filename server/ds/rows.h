@@ -2,17 +2,19 @@
  *
  * Rows: the vectors of a collection by slot number, what flat and hnsw search over.
  *
- *   slot --> vector   const float *, of somebody else's block of memory (an item), never copied
- *            back     bytes from the beginning of that item to the vector
- *            factor   cosine: 1 / length of the vector; else 1
+ *   slot --> place    of the vector in somebody else's block of memory (an item), never copied: its
+ *                     address, and the bytes from the beginning of the item to it
  *            died     0: alive; else the time of rows_kill
- *            state    free, tail (not in the graph), linked
+ *            factor   cosine: 1 / length of the vector
+ *            state    free, tail (not in the graph), linking (being put in), linked
  *            code     int8 only: dim bytes, with what scales them
  *
  * Slots stand in chunks, each twice the one before, that never move.
  *
- * Distances: smaller is nearer. cosine: minus the cosine; l2: the square of the distance; dot:
- * minus the product. rows_score makes the score users see of it, where larger is better.
+ * Distances: smaller is nearer, none is a NaN or infinite. cosine: minus the cosine (0 for a vector
+ * of zeros); l2: the square of the distance; dot: minus the product. rows_score makes the score
+ * users see of it, where larger is better. What single precision cannot hold on the way (elements
+ * of 1e30, or of 1e-30) is computed in double.
  *
  * Threads: one writer at a time reserves, adds, kills and moves, while any number of readers
  * search. A reader that has begun when a row is killed may still use it, so rows_free (and freeing
@@ -30,7 +32,8 @@
 
 enum metric { METRIC_COSINE, METRIC_L2, METRIC_DOT, METRIC_COUNT };
 
-enum row_state { ROW_FREE, ROW_TAIL, ROW_LINKED };
+/* The lowest bit says that a row is not in the graph yet. linking: somebody is at it. */
+enum row_state { ROW_FREE, ROW_TAIL, ROW_LINKED, ROW_LINKING };
 
 enum {
     ROWS_DIM_MAX = 8192,
@@ -41,22 +44,27 @@ enum {
 #define ROWS_MAX  (((uint32_t)1 << (ROWS_FIRST_BITS + ROWS_CHUNKS)) - (1u << ROWS_FIRST_BITS))
 #define ROWS_NONE UINT32_MAX
 
+/* What a search needs of a row besides its elements, in one line of the cache. */
+struct row {
+    _Atomic uint64_t place; /* address << 16 | back, in one so that rows_move changes both */
+    _Atomic uint32_t died;
+    float factor; /* NaN: the length is such that products are computed in double */
+};
+
 struct rows_chunk {
-    _Atomic(const float *) *vectors;
-    float *factors;
-    _Atomic uint32_t *died;
-    uint16_t *backs;
+    void *memory; /* of all these; NULL: not yet there */
+    struct row *rows;
     _Atomic uint8_t *states;
     int8_t *codes;  /* int8: code_bytes each, aligned to ROWS_CODE_ALIGN */
-    float *steps;   /* int8: an element is code * step */
-    float *squares; /* int8 and l2: sum of the squares of the elements */
+    float *steps;   /* int8: an element is code * step; cosine: of the vector of length 1 */
+    float *squares; /* int8 and l2: sum of the squares of the elements as the codes say */
 };
 
 struct rows {
     unsigned dim;
     enum metric metric;
     bool int8;
-    size_t code_bytes; /* of a row: dim, rounded up */
+    size_t code_bytes; /* of a row: dim, rounded up; 0 without int8 */
     const struct kernels *kernels;
     _Atomic uint32_t n_slots; /* slots below this are or were in use */
     uint32_t n_alive;         /* writer's */
@@ -109,7 +117,7 @@ void rows_kill(struct rows *rows, uint32_t slot);
 /* The slot may be used again; see Threads. */
 void rows_free(struct rows *rows, uint32_t slot);
 
-/* Memory held, untouched parts of the last chunk left out. */
+/* Memory of the rows, untouched parts of the last chunk left out. */
 size_t rows_bytes(const struct rows *rows);
 
 /* ---- readers ---- */
@@ -120,11 +128,24 @@ size_t rows_query_bytes(const struct rows *rows);
 void rows_query(const struct rows *rows, const float *vector, void *storage,
                 struct rows_query *out_query);
 
-static inline const float *rows_vector(const struct rows *rows, uint32_t slot)
+static inline struct row *rows_row(const struct rows *rows, uint32_t slot)
 {
     uint32_t i;
     unsigned c = rows_chunk_of(slot, &i);
-    return atomic_load_explicit(&rows->chunks[c].vectors[i], memory_order_acquire);
+    return &rows->chunks[c].rows[i];
+}
+
+static inline const float *rows_vector(const struct rows *rows, uint32_t slot)
+{
+    uint64_t place = atomic_load_explicit(&rows_row(rows, slot)->place, memory_order_acquire);
+    return (const float *)(uintptr_t)(place >> 16);
+}
+
+/* The item that holds the vector. */
+static inline void *rows_item(const struct rows *rows, uint32_t slot)
+{
+    uint64_t place = atomic_load_explicit(&rows_row(rows, slot)->place, memory_order_acquire);
+    return (void *)(uintptr_t)((place >> 16) - (place & UINT16_MAX));
 }
 
 static inline enum row_state rows_state(const struct rows *rows, uint32_t slot)
@@ -136,23 +157,24 @@ static inline enum row_state rows_state(const struct rows *rows, uint32_t slot)
 
 void rows_set_state(struct rows *rows, uint32_t slot, enum row_state state);
 
+/* Make a row of the tail a linking one. False: it is no row of the tail (any more). */
+bool rows_claim(struct rows *rows, uint32_t slot);
+
+/* The first slot from..to-1 that is in state tail or linking; `to` if there is none. */
+uint32_t rows_next_tail(const struct rows *rows, uint32_t from, uint32_t to);
+
 /* Is the row to be found by a query that began at this clock? */
 static inline bool rows_alive(const struct rows *rows, uint32_t slot, uint32_t clock)
 {
-    uint32_t i;
-    unsigned c = rows_chunk_of(slot, &i);
-    uint32_t died = atomic_load_explicit(&rows->chunks[c].died[i], memory_order_acquire);
+    uint32_t died = atomic_load_explicit(&rows_row(rows, slot)->died, memory_order_acquire);
     return died == 0 || (int32_t)(died - clock) > 0;
 }
+
+/* Was it killed, or freed? */
 static inline bool rows_dead(const struct rows *rows, uint32_t slot)
 {
-    uint32_t i;
-    unsigned c = rows_chunk_of(slot, &i);
-    return atomic_load_explicit(&rows->chunks[c].died[i], memory_order_acquire) != 0;
+    return atomic_load_explicit(&rows_row(rows, slot)->died, memory_order_acquire) != 0;
 }
-
-/* The item that holds the vector. */
-void *rows_item(const struct rows *rows, uint32_t slot);
 
 /* In full precision; and by the codes, about, if rows->int8 (else the same). */
 float rows_distance(const struct rows *rows, const struct rows_query *query, uint32_t slot);

@@ -29,6 +29,9 @@ enum {
     VEC_KEY_MAX = 1024,            /* bytes of a key in it */
     VEC_AUTO_FROM = 10000,         /* auto: a graph from so many vectors on */
     VEC_COLLECTION_BYTES_MAX = 64, /* of the value of a collection */
+    VEC_EF_CONSTRUCTION_MIN = 8,
+    VEC_EF_CONSTRUCTION_MAX = 2000,
+    VEC_TEXT_BYTES = 96, /* room for what vec_check_elements says */
 };
 
 struct vec_config {
@@ -67,7 +70,8 @@ bool vec_check_vector(struct bytes value, struct vec_vector *out_vector);
 /* The same of a value that was checked when it was made a record. */
 struct vec_vector vec_read_vector(struct bytes value);
 
-/* What is wrong with elements for this metric; NULL: nothing. A constant text such as "element 3 is
- * not finite" written into out_text. */
+/* Can these elements (of any alignment) be searched by this metric? False: out_text says why not,
+ * such as "element 3 is not a finite 32-bit float". What is fine can be multiplied and subtracted in
+ * 32 bits without overflow. */
 bool vec_check_elements(enum metric metric, const void *elements, uint32_t dim,
-                        char out_text[static 96]);
+                        char out_text[static VEC_TEXT_BYTES]);

@@ -42,8 +42,31 @@ void vindex_unref(struct vindex *vindex);
 
 /* Has the tail grown so long that writers should wait? Then vindex_wait. */
 bool vindex_is_behind(const struct vindex *vindex);
-/* Do one slice of tending, on a worker; for a writer that waits. */
-void vindex_help(struct vindex *vindex);
+/* Link some rows of the tail, as this worker; for a writer that waits. */
+void vindex_help(struct vindex *vindex, unsigned worker);
+
+/* ---- for the store, with the partition locked ---- */
+
+void vindex_table_init(struct partition *partition);
+void vindex_table_deinit(struct partition *partition);
+
+/* A put of a RECORD_INDEXED kind is planned: take the memory that applying it needs. 0,
+ * ERR_OUT_OF_MEMORY or ERR_LIMIT_EXCEEDED. Undone by vindex_effect_deinit, if not applied. */
+MUST_USE int vindex_plan(struct store *store, struct partition *partition, struct effect *effect);
+void vindex_effect_deinit(struct effect *effect);
+
+/* It has been applied; the record that stood there went to vindex_on_free before, as replaced. */
+void vindex_on_put(struct partition *partition, const struct effect *effect);
+
+/* A record of a RECORD_INDEXED kind goes. True: the index frees it when nobody can see it. */
+bool vindex_on_free(struct partition *partition, const struct record *record, bool replaced);
+
+/* What is due now and then. */
+void vindex_sweep(struct partition *partition);
+
+/* After recovery: make the indexes of all collections. 0, ERR_OUT_OF_MEMORY, or ERR_DATA_DAMAGED for
+ * a vector that is not like its collection. */
+MUST_USE int vindex_build(struct store *store, struct partition *partition);
 
 /* Memory that a new row takes in the index, for admission. */
 size_t vindex_row_bytes(const struct vec_config *config);

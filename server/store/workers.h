@@ -7,6 +7,7 @@
 
 #include "common/check.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct workers;
@@ -33,4 +34,7 @@ void workers_submit(struct workers *workers, struct task *task, enum work work);
 unsigned workers_count(const struct workers *workers);
 
 /* Tasks that wait (any thread; a figure). */
-uint64_t workers_waiting(const struct workers *workers);
+uint64_t workers_waiting(struct workers *workers);
+
+/* Is workers_stop under way? Upkeep ends then. */
+bool workers_stopping(struct workers *workers);
