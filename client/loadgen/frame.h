@@ -60,9 +60,9 @@ struct frame {
     struct bytes field; /* of a map, which replies are taken from; size 0: none */
 };
 
-/* What fills the holes. */
 struct vector_plan; /* client/loadgen/vector_plan.h */
 
+/* What fills the holes. */
 struct frame_fill {
     uint32_t id;
     uint64_t keys[FRAME_KEYS_MAX];

@@ -89,6 +89,7 @@ static void report_write_recall(struct writer *json, const struct vector_recall 
 void vector_report_write(struct writer *json, const struct vector_plan *plan,
                          const struct result *result)
 {
+    report_write_recall(json, &result->recall);
     if (!plan->used || plan->set == NULL || !workload_has(result->workload, SHAPE_VECTORS))
         return;
     const struct vector_spec *spec = &plan->set->spec;
@@ -107,7 +108,6 @@ void vector_report_write(struct writer *json, const struct vector_plan *plan,
         writer_real(json, "filter_selectivity", spec->selectivity);
     }
     writer_close(json, '}');
-    report_write_recall(json, &result->recall);
 }
 
 void vector_report_write_build(struct writer *json, const char *key,
