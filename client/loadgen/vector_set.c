@@ -3,7 +3,7 @@
  * Makes vectors.
  *
  * How: a vector is centre + basis * z + noise. The centre is of one of the clusters, the basis is
- * that of the cluster's family, of which there are 8; z has 24 elements whose deviation falls
+ * that of the cluster's family, of which there are 8; z has 40 elements whose deviation falls
  * geometrically. Gaussian numbers are sums of four uniform ones: the same on every machine, and
  * made fast.
  *
@@ -29,14 +29,14 @@
 enum {
     MIXTURE_CLUSTERS = 256,
     MIXTURE_FAMILIES = 8,
-    MIXTURE_RANK = 24,
+    MIXTURE_RANK = 40,
     VECTOR_CHUNK = 64,              /* vectors made in one go */
     VECTOR_PATIENCE_NS = 2000000000 /* progress is told after so long */
 };
 
-static const double mixture_center = 0.55; /* deviation of centres in each of the directions */
-static const double mixture_decay = 0.93;  /* of the deviation, from one direction to the next */
-static const double mixture_noise = 0.08;  /* of each element, of the deviation of all */
+static const double mixture_center = 0.4; /* deviation of centres in each of the directions */
+static const double mixture_decay = 0.97;  /* of the deviation, from one direction to the next */
+static const double mixture_noise = 0.2;  /* of each element, of the deviation of all */
 
 #define VECTOR_QUERY_BIT (UINT64_C(1) << 62) /* numbers of queries */
 

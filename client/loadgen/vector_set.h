@@ -4,7 +4,7 @@
  *
  * Synthetic ones are a function of (seed, number), so that two runs, and their oracles, have the
  * same. They are a mixture of Gaussians that is as hard for an index as text embeddings are: 256
- * clusters that overlap, of which vectors leave the centre in 24 directions only, less in each than
+ * clusters that overlap, of which vectors leave the centre in 40 directions, less in each than
  * in the one before, with a little noise in all. So the intrinsic dimension is low, whatever --dim
  * is, and neighbours are neighbours in clusters that an index must find its way between. (Points
  * that are independent in each element have hardly any neighbours; single tight clusters are too

@@ -179,7 +179,7 @@ class VectorTest(unittest.TestCase):
                 with open(gates, "w", encoding="utf-8") as file:
                     json.dump({"gates": [{"name": "recall", "result": "vec_search/*",
                                           "metric": "recall.mean", "target": target}]}, file)
-                done = run("compare", "--gates", gates, results, results)
+                done = run("compare", "--gates", gates, results)
                 self.assertEqual("missed" in done.stdout, missed, done.stdout + done.stderr)
                 self.assertEqual(done.returncode, int(missed))
 

@@ -68,8 +68,7 @@ static void same_for_any_threads(void **state)
     vector_set_deinit(&b);
 }
 
-/* Variance lies in few directions: of the difference of two vectors of a cluster most is in the 24
- * of its family, so that of 256 elements, 64 of noise would have a quarter of all. */
+/* Variance lies in few directions: as if there were that many independent elements, of 256. */
 static void low_intrinsic_dimension(void **state)
 {
     (void)state;
