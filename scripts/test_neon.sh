@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Run the unit test of the kernels as aarch64, with and without the dot product instructions.
-# By hand, on any machine: needs the packages gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and
-# qemu-user-static. Usage: scripts/test_neon.sh
+# By hand, on any machine, in ten seconds: scripts/packages.sh neon && scripts/test_neon.sh
 set -eu
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)

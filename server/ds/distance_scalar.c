@@ -17,10 +17,19 @@ static inline float scalar_at(const float *elements, size_t i)
     return element;
 }
 
+static inline float scalar_square(float x)
+{
+    return x * x;
+}
+
 static float scalar_dot(const float *a, const float *b, size_t n)
 {
     float sum[SCALAR_LANES] = {0};
-    for (size_t i = 0; i < n; i++)
+    size_t i = 0;
+    for (; n - i >= SCALAR_LANES; i += SCALAR_LANES)
+        for (size_t lane = 0; lane < SCALAR_LANES; lane++)
+            sum[lane] += scalar_at(a, i + lane) * scalar_at(b, i + lane);
+    for (; i < n; i++)
         sum[i % SCALAR_LANES] += scalar_at(a, i) * scalar_at(b, i);
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
@@ -28,10 +37,12 @@ static float scalar_dot(const float *a, const float *b, size_t n)
 static float scalar_l2(const float *a, const float *b, size_t n)
 {
     float sum[SCALAR_LANES] = {0};
-    for (size_t i = 0; i < n; i++) {
-        float difference = scalar_at(a, i) - scalar_at(b, i);
-        sum[i % SCALAR_LANES] += difference * difference;
-    }
+    size_t i = 0;
+    for (; n - i >= SCALAR_LANES; i += SCALAR_LANES)
+        for (size_t lane = 0; lane < SCALAR_LANES; lane++)
+            sum[lane] += scalar_square(scalar_at(a, i + lane) - scalar_at(b, i + lane));
+    for (; i < n; i++)
+        sum[i % SCALAR_LANES] += scalar_square(scalar_at(a, i) - scalar_at(b, i));
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 

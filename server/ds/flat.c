@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Rows are taken in the order of their slots. Their vectors stand anywhere in memory, so they are
- * asked for some rows ahead, about as many bytes as are on their way at a time.
+ * asked for ahead, in two steps: into the second cache, from which many lines can be on their way,
+ * and when they are nearer into the first. One step alone, of either kind, scans at two thirds of
+ * the speed (Zen 4; bench/flat_scan.c).
  *
  * Several searches take turns over blocks of rows that stay in the cache meanwhile.
  */
@@ -11,7 +13,9 @@
 
 enum {
     FLAT_LINE = 64,
-    FLAT_AHEAD_BYTES = 4096,
+    FLAT_NEAR_BYTES = 4096,
+    FLAT_FAR_BYTES = 16384,
+    FLAT_AHEAD_ROWS = 64, /* at most; near: a quarter */
     FLAT_BLOCK_BYTES = 128 * 1024,
 };
 
@@ -22,11 +26,25 @@ static uint32_t flat_rows_of(const struct rows *rows, size_t bytes, uint32_t mos
     return n < most ? (uint32_t)n : most;
 }
 
-static inline void flat_prefetch(const struct rows *rows, uint32_t slot)
+static inline void flat_prefetch_far(const struct rows *rows, uint32_t slot)
+{
+    const char *vector = (const char *)rows_vector(rows, slot);
+    for (size_t at = 0; at < rows->dim * sizeof(float); at += FLAT_LINE)
+        prefetch_early(vector + at);
+}
+
+static inline void flat_prefetch_near(const struct rows *rows, uint32_t slot)
 {
     const char *vector = (const char *)rows_vector(rows, slot);
     for (size_t at = 0; at < rows->dim * sizeof(float); at += FLAT_LINE)
         prefetch(vector + at);
+}
+
+/* What a filter reads stands around the vector. */
+static inline void flat_prefetch_item(const struct rows *rows, uint32_t slot)
+{
+    prefetch(rows_item(rows, slot));
+    prefetch(rows_vector(rows, slot) + rows->dim);
 }
 
 static bool flat_accepts(const struct rows *rows, struct flat_search *search, uint32_t slot)
@@ -63,13 +81,42 @@ static inline void flat_visit(const struct rows *rows, struct flat_search *searc
         topk_offer(search->topk, hit);
 }
 
+/* How many rows ahead to ask for vectors. */
+struct flat_ahead {
+    uint32_t near, far;
+};
+
+static struct flat_ahead flat_ahead(const struct rows *rows)
+{
+    return (struct flat_ahead){
+        .near = flat_rows_of(rows, FLAT_NEAR_BYTES, FLAT_AHEAD_ROWS / 4),
+        .far = flat_rows_of(rows, FLAT_FAR_BYTES, FLAT_AHEAD_ROWS),
+    };
+}
+
+/* Most rows are only asked about. */
+static void flat_scan_filtered(const struct rows *rows, struct flat_search *search, uint32_t from,
+                               uint32_t to)
+{
+    for (uint32_t slot = from; slot < to; slot++) {
+        if (to - slot > FLAT_AHEAD_ROWS / 4)
+            flat_prefetch_item(rows, slot + FLAT_AHEAD_ROWS / 4);
+        flat_visit(rows, search, slot, false);
+    }
+}
+
 void flat_scan(const struct rows *rows, struct flat_search *search, uint32_t from, uint32_t to)
 {
-    uint32_t ahead = flat_rows_of(rows, FLAT_AHEAD_BYTES, 64);
-    bool prefetching = !search->filter_first;
+    struct flat_ahead ahead = flat_ahead(rows);
+    if (search->filter_first) {
+        flat_scan_filtered(rows, search, from, to);
+        return;
+    }
     for (uint32_t slot = from; slot < to; slot++) {
-        if (prefetching && to - slot > ahead)
-            flat_prefetch(rows, slot + ahead);
+        if (to - slot > ahead.far)
+            flat_prefetch_far(rows, slot + ahead.far);
+        if (to - slot > ahead.near)
+            flat_prefetch_near(rows, slot + ahead.near);
         flat_visit(rows, search, slot, false);
     }
 }
@@ -77,10 +124,12 @@ void flat_scan(const struct rows *rows, struct flat_search *search, uint32_t fro
 void flat_scan_slots(const struct rows *rows, struct flat_search *search, const uint32_t *slots,
                      size_t n)
 {
-    size_t ahead = flat_rows_of(rows, FLAT_AHEAD_BYTES, 64);
+    struct flat_ahead ahead = flat_ahead(rows);
     for (size_t i = 0; i < n; i++) {
-        if (n - i > ahead)
-            flat_prefetch(rows, slots[i + ahead]);
+        if (n - i > ahead.far)
+            flat_prefetch_far(rows, slots[i + ahead.far]);
+        if (n - i > ahead.near)
+            flat_prefetch_near(rows, slots[i + ahead.near]);
         flat_visit(rows, search, slots[i], true);
     }
 }

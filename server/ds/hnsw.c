@@ -23,7 +23,6 @@ struct hnsw *hnsw_create(struct rows *rows, unsigned m, unsigned ef_construction
     hnsw->m = m;
     hnsw->ef_construction = ef_construction > m ? ef_construction : m;
     atomic_init(&hnsw->entry, ENTRY_NONE);
-    pthread_mutex_init(&hnsw->entry_lock, NULL);
     return hnsw;
 }
 
@@ -60,7 +59,6 @@ void hnsw_destroy(struct hnsw *hnsw)
     for (unsigned c = 0; c < hnsw->n_chunks; c++)
         chunk_free(&hnsw->chunks[c], chunk_used(hnsw, c));
     mem_free(hnsw->gone);
-    pthread_mutex_destroy(&hnsw->entry_lock);
     mem_free(hnsw);
 }
 
@@ -136,21 +134,23 @@ void links_set(struct hnsw *hnsw, uint32_t slot, unsigned level, const uint32_t 
         link_set(&list[i], ROWS_NONE);
 }
 
-void row_lock(struct hnsw *hnsw, uint32_t slot)
+void lock_take(_Atomic uint8_t *lock)
 {
-    uint32_t i;
-    unsigned c = rows_chunk_of(slot, &i);
-    _Atomic uint8_t *lock = &hnsw->chunks[c].locks[i];
     for (unsigned spins = 0; atomic_exchange_explicit(lock, 1, memory_order_acquire) != 0; spins++)
         if (spins >= SPINS)
             sched_yield();
 }
 
-void row_unlock(struct hnsw *hnsw, uint32_t slot)
+void lock_drop(_Atomic uint8_t *lock)
+{
+    atomic_store_explicit(lock, 0, memory_order_release);
+}
+
+_Atomic uint8_t *lock_of(const struct hnsw *hnsw, uint32_t slot)
 {
     uint32_t i;
     unsigned c = rows_chunk_of(slot, &i);
-    atomic_store_explicit(&hnsw->chunks[c].locks[i], 0, memory_order_release);
+    return &hnsw->chunks[c].locks[i];
 }
 
 int row_open(struct hnsw *hnsw, uint32_t slot, unsigned level)

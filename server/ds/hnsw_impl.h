@@ -18,8 +18,6 @@
 #include "server/ds/hnsw.h"
 #include "server/ds/hnsw_heap.h"
 
-#include <pthread.h>
-
 typedef _Atomic uint32_t link_t;
 
 /* Beside the chunk of rows with the same number. */
@@ -38,7 +36,7 @@ struct hnsw {
     _Atomic uint32_t count;
     _Atomic size_t upper_bytes;
     _Atomic uint64_t entry; /* where walks begin: entry_make, or ENTRY_NONE */
-    pthread_mutex_t entry_lock;
+    _Atomic uint8_t entry_lock;
 
     /* The round of mending, if there is one. */
     bool mending;
@@ -131,8 +129,11 @@ unsigned links_get(const struct hnsw *hnsw, uint32_t slot, unsigned level, uint3
 /* Replace it. The row's lock is held, or nobody else knows the row. */
 void links_set(struct hnsw *hnsw, uint32_t slot, unsigned level, const uint32_t *links, unsigned n);
 
-void row_lock(struct hnsw *hnsw, uint32_t slot);
-void row_unlock(struct hnsw *hnsw, uint32_t slot);
+/* Locks are bytes, held for microseconds; only that of the entry for as long as an insert takes,
+ * when one makes a new level or the first row, which is rare. */
+void lock_take(_Atomic uint8_t *lock);
+void lock_drop(_Atomic uint8_t *lock);
+_Atomic uint8_t *lock_of(const struct hnsw *hnsw, uint32_t slot);
 
 /* Give a row that nobody knows empty lists for levels 0..level. 0 or ERR_OUT_OF_MEMORY. */
 MUST_USE int row_open(struct hnsw *hnsw, uint32_t slot, unsigned level);

@@ -78,13 +78,13 @@ static unsigned link_replace(struct hnsw *hnsw, struct hnsw_scratch *scratch, ui
 void link_add(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t base, unsigned level,
               uint32_t slot)
 {
-    row_lock(hnsw, base);
+    lock_take(lock_of(hnsw, base));
     unsigned n = links_get(hnsw, base, level, scratch->list);
     bool has = false;
     for (unsigned i = 0; i < n; i++)
         has |= scratch->list[i] == slot;
     if (has) {
-        row_unlock(hnsw, base);
+        lock_drop(lock_of(hnsw, base));
         return;
     }
     if (n < links_max(hnsw, level)) {
@@ -93,7 +93,7 @@ void link_add(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t base, un
         n = link_replace(hnsw, scratch, base, level, slot);
         links_set(hnsw, base, level, scratch->picked, n);
     }
-    row_unlock(hnsw, base);
+    lock_drop(lock_of(hnsw, base));
 }
 
 int find_neighbours(const struct hnsw *hnsw, struct hnsw_scratch *scratch, struct walk *walk,
@@ -157,12 +157,12 @@ static int insert_from(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t
 static int insert_on_top(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t slot,
                          unsigned level)
 {
-    pthread_mutex_lock(&hnsw->entry_lock);
+    lock_take(&hnsw->entry_lock);
     uint64_t entry = atomic_load_explicit(&hnsw->entry, memory_order_acquire);
     int r = entry == ENTRY_NONE ? 0 : insert_from(hnsw, scratch, slot, level, entry);
     if (r == 0 && (entry == ENTRY_NONE || level > entry_level(entry)))
         atomic_store_explicit(&hnsw->entry, entry_make(slot, level), memory_order_release);
-    pthread_mutex_unlock(&hnsw->entry_lock);
+    lock_drop(&hnsw->entry_lock);
     return r;
 }
 

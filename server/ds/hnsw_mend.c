@@ -166,13 +166,13 @@ static void mend_list(struct hnsw *hnsw, uint32_t slot, unsigned level, const ui
 {
     uint32_t links[2 * HNSW_M_MAX];
     unsigned hurt;
-    row_lock(hnsw, slot);
+    lock_take(lock_of(hnsw, slot));
     unsigned n = links_that_stay(hnsw, slot, level, links, &hurt);
     for (unsigned i = 0; i < n_picked && n < links_max(hnsw, level); i++)
         if (!among(links, n, picked[i]))
             links[n++] = picked[i];
     links_set(hnsw, slot, level, links, n);
-    row_unlock(hnsw, slot);
+    lock_drop(lock_of(hnsw, slot));
 }
 
 static int mend_row(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t slot, unsigned level)

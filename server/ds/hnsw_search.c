@@ -15,7 +15,35 @@
 #include "common/err.h"
 #include "common/prefetch.h"
 
-#include <math.h>
+enum { LINE = 64, AHEAD = 3, PREFETCH_LINES = 9 };
+
+static inline void prefetch_row(const struct rows *rows, uint32_t slot)
+{
+    prefetch(rows_row(rows, slot));
+}
+
+static inline void prefetch_vector(const struct rows *rows, uint32_t slot)
+{
+    if (rows->int8) {
+        rows_prefetch(rows, slot);
+        return;
+    }
+    const char *at = (const char *)rows_vector(rows, slot);
+    size_t bytes = rows->dim * sizeof(float);
+    if (bytes > PREFETCH_LINES * LINE)
+        bytes = PREFETCH_LINES * LINE;
+    for (size_t i = 0; i < bytes; i += LINE)
+        prefetch(at + i);
+}
+
+static inline void prefetch_links(const struct hnsw *hnsw, unsigned level, uint32_t slot)
+{
+    if (level > 0)
+        return;
+    const char *list = (const char *)links_of(hnsw, slot, 0);
+    for (unsigned i = 0; i < links_max(hnsw, 0) * sizeof(link_t); i += LINE)
+        prefetch(list + i);
+}
 
 uint64_t walk_down(const struct hnsw *hnsw, struct walk *walk, uint64_t entry, unsigned level)
 {
@@ -81,16 +109,34 @@ static inline unsigned walk_fresh(const struct hnsw *hnsw, struct hnsw_scratch *
             break;
         if (!scratch_mark(scratch, next))
             continue;
-        rows_prefetch(hnsw->rows, next);
+        prefetch_row(hnsw->rows, next);
         scratch->fresh[n++] = next;
     }
     return n;
 }
 
-static inline __attribute__((always_inline)) int walk_level_for(const struct hnsw *hnsw,
-                                                                struct hnsw_scratch *scratch,
-                                                                struct walk *walk, unsigned level,
-                                                                uint64_t from, enum want want)
+/* Distances of the fresh ones; near ones are taken. */
+static inline __attribute__((always_inline)) void
+walk_measure(const struct hnsw *hnsw, struct hnsw_scratch *scratch, const struct walk *walk,
+             enum want want, unsigned n)
+{
+    const struct rows *rows = hnsw->rows;
+    const struct heap *found = &scratch->found;
+    for (unsigned i = 0; i < n && i < AHEAD; i++)
+        prefetch_vector(rows, scratch->fresh[i]);
+    for (unsigned i = 0; i < n; i++) {
+        if (i + AHEAD < n)
+            prefetch_vector(rows, scratch->fresh[i + AHEAD]);
+        uint32_t slot = scratch->fresh[i];
+        uint64_t key = key_make(rows_distance_fast(rows, walk->query, slot), slot);
+        if (found->count < walk->ef || key < ~found->keys[0])
+            walk_take(hnsw, scratch, walk, want, key);
+    }
+}
+
+static inline __attribute__((always_inline)) int
+walk_level_for(const struct hnsw *hnsw, struct hnsw_scratch *scratch, struct walk *walk,
+               unsigned level, uint64_t from, enum want want)
 {
     struct heap *near = &scratch->near, *found = &scratch->found;
     near->count = found->count = 0;
@@ -99,23 +145,22 @@ static inline __attribute__((always_inline)) int walk_level_for(const struct hns
     walk_take(hnsw, scratch, walk, want, from);
     while (near->count > 0) {
         uint64_t key = heap_pop(near);
-        bool full = found->count == walk->ef;
-        if (full && key > ~found->keys[0])
+        if (found->count == walk->ef && key > ~found->keys[0])
             break;
         if (walk->scanned >= walk->visits_max) {
             walk->gave_up = true;
             break;
         }
+        if (near->count > 0)
+            prefetch_links(hnsw, level, key_slot(near->keys[0]));
         unsigned n = walk_fresh(hnsw, scratch, level, key_slot(key));
         if (heap_reserve(near, near->count + n) != 0)
             return ERR_OUT_OF_MEMORY;
         walk->scanned += n;
-        for (unsigned i = 0; i < n; i++) {
-            uint32_t slot = scratch->fresh[i];
-            uint64_t next = key_make(rows_distance_fast(hnsw->rows, walk->query, slot), slot);
-            if (found->count < walk->ef || next < ~found->keys[0])
-                walk_take(hnsw, scratch, walk, want, next);
-        }
+        uint64_t next = near->count > 0 ? near->keys[0] : 0;
+        walk_measure(hnsw, scratch, walk, want, n);
+        if (near->count > 0 && near->keys[0] != next)
+            prefetch_links(hnsw, level, key_slot(near->keys[0]));
     }
     return 0;
 }

@@ -5,13 +5,13 @@
  *   free --rows_add--> tail <--rows_set_state--> linked
  *     ^---rows_free---- dead (rows_kill), of any state
  *
- * A chunk is one block of memory, its arrays one behind the other, those that need the
- * most alignment first. It is not cleared, so that what has not been used yet takes no memory; rows_add
+ * A chunk is one block of memory, its arrays one behind the other, those that need the most
+ * alignment first. It is not cleared, so that what has not been used yet takes no memory; rows_add
  * writes all of a row.
  *
- * Invariants: `died` of a free slot is not 0, which is how readers pass by it; it becomes 0 (release
- * order) when all else of the row is written. Chunks and capacity grow together, the array of free
- * slots before them, so that every slot fits in there.
+ * Invariants: `died` of a free slot is not 0, which is how readers pass by it; it becomes 0, in
+ * release order, when all else of the row is written. Chunks and capacity grow together, the array
+ * of free slots before them, so that every slot fits in there.
  * Threads: see rows.h. A reader looks at chunks below n_slots only, which was stored behind them.
  */
 #include "server/ds/rows.h"

@@ -28,10 +28,17 @@ static void topk_rise(struct hit *hits, size_t i, struct hit hit)
 
 void topk_offer(struct topk *topk, struct hit hit)
 {
-    if (topk->count < topk->k)
+    if (topk->count < topk->k) {
         topk_rise(topk->hits, topk->count++, hit);
-    else if (hit_before(hit, topk->hits[0]))
+        return;
+    }
+    struct hit out = hit;
+    if (hit_before(hit, topk->hits[0])) {
+        out = topk->hits[0];
         topk_sink(topk->hits, topk->count, 0, hit);
+        topk->tied = topk->tied && out.distance == topk->hits[0].distance;
+    }
+    topk->tied = topk->tied || out.distance == topk->hits[0].distance;
 }
 
 void topk_sort(struct topk *topk)

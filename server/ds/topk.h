@@ -18,6 +18,7 @@ struct hit {
 struct topk {
     struct hit *hits; /* room for k */
     size_t count, k;
+    bool tied; /* something was left out that is as near as the farthest of the hits */
 };
 
 static inline bool hit_before(struct hit a, struct hit b)

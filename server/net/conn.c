@@ -21,7 +21,6 @@
  */
 #include "server/net/conn.h"
 
-
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"

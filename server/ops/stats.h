@@ -27,7 +27,7 @@ struct op_stats {
 };
 
 struct stats {
-    unsigned until_sample;          /* KEYED calls until the next that is sampled */
+    unsigned until_sample;           /* KEYED calls until the next that is sampled */
     uint64_t counter[STATS_METRICS]; /* gauges are not kept here */
     struct op_stats op[OP_COUNT];
 };

@@ -90,7 +90,8 @@ static bool recover_takes_value(const struct record_spec *spec)
     return spec->key.kind != KIND_vector || vec_check_vector(spec->value, &vector);
 }
 
-bool recover_takes_record(const struct record_spec *spec)
+/* A number may be in the key alone: that of an effect that deletes has no value. */
+static bool recover_takes_key(const struct record_spec *spec)
 {
     const struct record_key *key = &spec->key;
     const struct record_kind_row *kind = &record_kinds[key->kind];
@@ -103,13 +104,23 @@ bool recover_takes_record(const struct record_spec *spec)
         return false;
     if (kind->owner != KIND_none && !group_read(key, &group, &rest))
         return false;
-    return recover_number(spec) <= STORE_NUMBER_MAX && recover_takes_value(spec);
+    if (key->kind == KIND_vector && (rest.size == 0 || rest.size > VEC_KEY_MAX))
+        return false;
+    return recover_number(spec) <= STORE_NUMBER_MAX;
+}
+
+bool recover_takes_record(const struct record_spec *spec)
+{
+    return recover_takes_key(spec) && recover_takes_value(spec);
 }
 
 bool recover_takes_effect(const struct effect *effect)
 {
     const struct record_key *key = &effect->spec.key;
-    return recover_is_run(key) ? key->bytes.size > 0 : recover_takes_record(&effect->spec);
+    if (recover_is_run(key))
+        return key->bytes.size > 0;
+    return recover_takes_key(&effect->spec) &&
+           (effect->type == EFFECT_DEL || recover_takes_value(&effect->spec));
 }
 
 static bool recover_is_counter(const struct record_spec *spec)

@@ -3,7 +3,7 @@
  * The values of the records of collections of vectors.
  *
  *   collection  | array of 4 | number u64 | generation u64 | bin: configuration | created ms |
- *   configuration  | dim u16 | m u16 | ef_construction u16 | metric u8 | index u8 | quantization u8 |
+ *   configuration  | dim u16 | m u16 | ef_construction u16 | metric u8 | index u8 | quant. u8 |
  *   vector      | slot u32 | dim u16 | form u8 | 0 | dim floats | metadata |
  *
  * Number and generation stand in their long forms (group_generation), all else in the shortest.
@@ -160,7 +160,7 @@ static bool vector_metadata_sound(struct bytes metadata)
                                   mp_skip(&reader, MP_DEPTH_MAX) == 0 && mp_at_end(&reader));
 }
 
-/* The sum of the squares: not finite if an element is not. A float's square is no double's limit. */
+/* The sum of the squares, which is finite exactly if all elements are. */
 static double vector_square(const void *elements, uint32_t dim)
 {
     enum { LANES = 4 }; /* sums that do not wait for each other */

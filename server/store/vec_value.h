@@ -2,8 +2,10 @@
  *
  * The values of the records of collections of vectors.
  *
- *   collection  key | name |               value  [number, generation, bin: configuration, created ms]
- *   vector      key | group prefix | key | value  | slot u32 | dim u16 | form u8 | 0 | dim floats | metadata |
+ *   collection  name
+ *               --> [number, generation, bin: configuration, created ms]
+ *   vector      | group prefix | key |
+ *               --> | slot u32 | dim u16 | form u8 | 0 | dim floats | metadata |
  *
  * Little-endian. The slot is where the row stands in the index of this process; on disk it means
  * nothing. form: whether the vector came as bin or as an array, and goes back so. metadata: a
@@ -71,7 +73,7 @@ bool vec_check_vector(struct bytes value, struct vec_vector *out_vector);
 struct vec_vector vec_read_vector(struct bytes value);
 
 /* Can these elements (of any alignment) be searched by this metric? False: out_text says why not,
- * such as "element 3 is not a finite 32-bit float". What is fine can be multiplied and subtracted in
- * 32 bits without overflow. */
+ * such as "element 3 is not a finite 32-bit float". What is fine can be multiplied and subtracted
+ * in 32 bits without overflow. */
 bool vec_check_elements(enum metric metric, const void *elements, uint32_t dim,
                         char out_text[static VEC_TEXT_BYTES]);

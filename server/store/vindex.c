@@ -13,7 +13,8 @@
  * Invariants
  *   1. Every vector record in the partition has a living row, and the other way round; the slot is
  *      in the record (record_count).
- *   2. References are taken with the partition locked, or by who has one. So with one reference left
+ *   2. References are taken with the partition locked, or by who has one. So with one reference
+ * left
  *      and the partition locked nobody else is in here.
  *
  * Failures: memory, while planning.
@@ -377,8 +378,8 @@ static int vindex_build_record(struct store *store, struct partition *partition,
                  .value = record_value(record)},
         .record = record,
     };
-    struct vindex *of = effect.spec.key.kind == KIND_vector ? vindex_of(partition, &effect.spec.key)
-                                                            : NULL;
+    struct vindex *of =
+        effect.spec.key.kind == KIND_vector ? vindex_of(partition, &effect.spec.key) : NULL;
     if (of != NULL && vec_read_vector(effect.spec.value).dim != of->config.dim)
         return ERR_DATA_DAMAGED;
     int err = vindex_plan(store, partition, &effect);

@@ -64,8 +64,8 @@ bool vindex_on_free(struct partition *partition, const struct record *record, bo
 /* What is due now and then. */
 void vindex_sweep(struct partition *partition);
 
-/* After recovery: make the indexes of all collections. 0, ERR_OUT_OF_MEMORY, or ERR_DATA_DAMAGED for
- * a vector that is not like its collection. */
+/* After recovery: make the indexes of all collections. 0, ERR_OUT_OF_MEMORY, or ERR_DATA_DAMAGED
+ * for a vector that is not like its collection. */
 MUST_USE int vindex_build(struct store *store, struct partition *partition);
 
 /* Memory that a new row takes in the index, for admission. */

@@ -6,11 +6,11 @@
  *   node   | hash u64 | slot u32 | level u8 | links of level 0 | ... | links of `level` |
  *   links  | count u16 | slot u32 ... |
  *
- * All little-endian. The hash is that of a row's key and vector. Slots are those of the process that
- * saved: what a link means is the row whose node has that slot. A graph is only ever a hint: when
- * it is loaded, a node finds its row by the hash, whatever became of the row since; nodes without a
- * row and links to them are dropped, rows without a node are linked anew; and a part that cannot be
- * is dropped with the whole graph, which is then built from the records.
+ * All little-endian. The hash is that of a row's key and vector. Slots are those of the process
+ * that saved: what a link means is the row whose node has that slot. A graph is only ever a
+ * hint: when it is loaded, a node finds its row by the hash, whatever became of the row since;
+ * nodes without a row and links to them are dropped, rows without a node are linked anew; and a
+ * part that cannot be is dropped with the whole graph, which is then built from the records.
  */
 #pragma once
 

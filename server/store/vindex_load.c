@@ -7,9 +7,9 @@
  *   3. its links, in the slots of now, are written
  *   4. hnsw_write_end drops what leads nowhere; rows that lost much are linked anew
  *
- * What the parts say is checked to be whole and in bounds (vindex_check_part, hnsw_write), and believed
- * no further: distances are computed from the vectors, so a graph that lies finds less, but nothing
- * wrong.
+ * What the parts say is checked to be whole and in bounds (vindex_check_part, hnsw_write), and
+ * believed no further: distances are computed from the vectors, so a graph that lies finds less,
+ * but nothing wrong.
  *
  * Threads: recovery's. Failures: memory; a graph that cannot be is left out with a word in the log.
  */

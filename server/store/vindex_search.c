@@ -11,9 +11,9 @@
  *
  * With a filter there is a plan. A sample of the rows says how many match. A walk that keeps only
  * what matches takes about 1/share as long as one that keeps all, and finds little if the share is
- * small; looking at all rows costs the filter for each. The cheaper is done; a walk that takes longer
- * than the other would have, or finds fewer than k, is followed by the other. So a filter never costs
- * matches.
+ * small; looking at all rows costs the filter for each. The cheaper is done; a walk that takes
+ * longer than the other would have, or finds fewer than k, is followed by the other. So a filter
+ * never costs matches.
  *
  * Threads: any, between vindex_enter and vindex_leave. Failures: memory, before anything is told.
  */
@@ -139,8 +139,76 @@ static int search_begin(struct search *search)
     return search_room(&search->searcher->hits, search->k, &search->topk);
 }
 
+/* ---- ties ---- */
+
+static struct bytes search_key(const struct search *search, uint32_t slot)
+{
+    return record_key_bytes(vindex_record(search->vindex, slot));
+}
+
+/* Where among slots[0..n-1], which are in the order of their keys, this one belongs. */
+static size_t search_place(const struct search *search, const uint32_t *slots, size_t n,
+                           uint32_t slot)
+{
+    size_t low = 0;
+    while (low < n) {
+        size_t middle = low + (n - low) / 2;
+        if (bytes_compare(search_key(search, slots[middle]), search_key(search, slot)) < 0)
+            low = middle + 1;
+        else
+            n = middle;
+    }
+    return low;
+}
+
+/* Of the rows that are exactly this far, those with the first `room` keys. Returns how many. */
+static size_t search_first_keys(const struct search *search, float distance, uint32_t *slots,
+                                size_t room)
+{
+    const struct rows *rows = &search->vindex->rows;
+    uint32_t n_slots = atomic_load_explicit(&rows->n_slots, memory_order_acquire);
+    size_t n = 0;
+    for (uint32_t slot = 0; slot < n_slots; slot++) {
+        if (!rows_alive(rows, slot, search->rows_query.clock) ||
+            rows_distance(rows, &search->rows_query, slot) != distance ||
+            (search->query->filter != NULL &&
+             !search_accepts(search_context(search), rows_item(rows, slot))))
+            continue;
+        size_t at = search_place(search, slots, n, slot);
+        if (at == room)
+            continue;
+        n += n < room;
+        memmove(slots + at + 1, slots + at, (n - 1 - at) * sizeof *slots);
+        slots[at] = slot;
+    }
+    return n;
+}
+
+/* More rows are as far as the last of the hits than there is room for: the first keys get it. */
+static int search_settle_ties(struct search *search)
+{
+    struct topk *topk = &search->topk;
+    struct buf *slots = &search->searcher->tail;
+    float distance = topk->hits[0].distance; /* the farthest */
+    size_t nearer = 0;
+    for (size_t i = 0; i < topk->count; i++)
+        if (topk->hits[i].distance != distance)
+            topk->hits[nearer++] = topk->hits[i];
+    slots->size = 0;
+    if (buf_reserve(slots, (topk->count - nearer) * sizeof(uint32_t)) != 0)
+        return ERR_OUT_OF_MEMORY;
+    uint32_t *first = (uint32_t *)(void *)slots->data;
+    size_t n = search_first_keys(search, distance, first, topk->count - nearer);
+    for (size_t i = 0; i < n; i++)
+        topk->hits[nearer + i] = (struct hit){distance, first[i]};
+    topk->count = nearer + n;
+    return 0;
+}
+
+/* ---- one after the other, and the tail ---- */
+
 /* Look at all. */
-static void search_all(struct search *search, bool filter_first)
+static int search_all(struct search *search, bool filter_first)
 {
     struct rows *rows = &search->vindex->rows;
     struct flat_search flat = {.query = &search->rows_query,
@@ -150,9 +218,11 @@ static void search_all(struct search *search, bool filter_first)
                                .filter_first = filter_first,
                                .topk = &search->topk};
     search->topk.count = 0;
+    search->topk.tied = false;
     flat_scan(rows, &flat, 0, atomic_load_explicit(&rows->n_slots, memory_order_acquire));
     search->scanned += flat.scanned;
     search->exact = true;
+    return search->topk.tied ? search_settle_ties(search) : 0;
 }
 
 /* Look at the rows that are not in the graph. */
@@ -286,7 +356,7 @@ static int search_filtered(struct search *search)
     if (search->hnsw != NULL && search_plan(search, share, &visits_max))
         err = search_walk(search, search_ef(search->query), visits_max, &gave_up);
     if (err == 0 && (gave_up || search->topk.count < search->k))
-        search_all(search, share < 0.5);
+        err = search_all(search, share < 0.5);
     return err;
 }
 
@@ -303,15 +373,13 @@ static void search_measure(struct vindex *vindex, uint64_t ns, size_t ef)
 static int search_unfiltered(struct search *search)
 {
     bool gave_up;
-    if (search->hnsw == NULL) {
-        search_all(search, false);
-        return 0;
-    }
+    if (search->hnsw == NULL)
+        return search_all(search, false);
     uint64_t from = clock_mono_ns();
     int err = search_walk(search, search_ef(search->query), UINT64_MAX, &gave_up);
     search_measure(search->vindex, clock_mono_ns() - from, search_ef(search->query));
     if (err == 0 && search->topk.count < search->k && search->within == INFINITY)
-        search_all(search, false);
+        err = search_all(search, false);
     return err;
 }
 

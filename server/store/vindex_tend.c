@@ -11,8 +11,8 @@
  * itself again, behind what else waits, so that no collection keeps the workers for itself.
  *
  * Threads: workers; vindex_schedule: any that has a reference or the partition.
- * Failures: without memory for a graph or a link rows stay in the tail, where they are found as well;
- * it is tried again with the next change or sweep.
+ * Failures: without memory for a graph or a link rows stay in the tail, where they are found as
+ * well; it is tried again with the next change or sweep.
  */
 #include "server/store/vindex_impl.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Exact search: every way to scan against sorting all rows, filters, clocks and thresholds included;
- * then threads that search while one adds, kills, moves and frees.
+ * Exact search: every way to scan against sorting all rows, filters, clocks and thresholds
+ * included; then threads that search while one adds, kills, moves and frees.
  *
  * CAIRN_SEED sets the seed.
  */
@@ -82,7 +82,7 @@ static bool accept(void *context, const void *item)
 static void fixture_search(struct fixture *fixture, struct rng *rng, uint32_t q)
 {
     const struct rows_query *query = &fixture->queries[q];
-    fixture->topk[q] = (struct topk){fixture->hits[q], 0, 1 + rng_below(rng, 20)};
+    fixture->topk[q] = (struct topk){.hits = fixture->hits[q], .k = 1 + rng_below(rng, 20)};
     fixture->searches[q] = (struct flat_search){
         .query = query,
         .within = INFINITY,
@@ -202,7 +202,7 @@ static void test_scan_many_blocks(void **state)
     }
     struct rows_query queries[2];
     struct hit hits[2][3];
-    struct topk topk[2] = {{hits[0], 0, 3}, {hits[1], 0, 3}};
+    struct topk topk[2] = {{.hits = hits[0], .k = 3}, {.hits = hits[1], .k = 3}};
     struct flat_search searches[2];
     void *storage[2];
     for (uint32_t q = 0; q < 2; q++) {
@@ -284,7 +284,7 @@ static void race_search(struct race *race, uint32_t which, void *storage)
     uint32_t killed = atomic_load(&race->killed);
     struct rows_query query;
     struct hit hits[TAKEN];
-    struct topk topk = {hits, 0, TAKEN};
+    struct topk topk = {.hits = hits, .k = TAKEN};
     rows_query(&race->rows, race->forever[which], storage, &query);
     struct flat_search search = {.query = &query, .within = INFINITY, .topk = &topk};
     flat_scan(&race->rows, &search, 0, atomic_load(&race->rows.n_slots));

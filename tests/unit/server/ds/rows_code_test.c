@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Codes: no element is off by more than half a step, whatever its size, and the largest is 127 steps.
+ * Codes: no element is off by more than half a step, and the largest is 127 steps.
  *
  * CAIRN_SEED sets the seed.
  */

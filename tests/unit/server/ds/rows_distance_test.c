@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Distances of rows against distances in double, for vectors of ordinary and of absurd size; how far
- * codes may be off; scores and the distances they stand for.
+ * Distances of rows against distances in double, for vectors of ordinary and of absurd size; how
+ * far codes may be off; scores and the distances they stand for.
  *
  * CAIRN_SEED sets the seed.
  */

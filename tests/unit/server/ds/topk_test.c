@@ -30,7 +30,7 @@ static void check_equal(const struct hit *is, const struct hit *expected, size_t
 static void check_offers(struct rng *rng, size_t k, size_t n, uint64_t values)
 {
     struct hit all[OFFERS_MAX], hits[OFFERS_MAX];
-    struct topk topk = {hits, 0, k};
+    struct topk topk = {.hits = hits, .k = k};
     for (size_t i = 0; i < n; i++)
         all[i] = (struct hit){(float)rng_below(rng, values), (uint32_t)i};
     for (size_t i = n; i > 1; i--) { /* in any order */
@@ -67,7 +67,7 @@ static void test_lower_slot_stays(void **state)
 {
     (void)state;
     struct hit hits[1];
-    struct topk topk = {hits, 0, 1};
+    struct topk topk = {.hits = hits, .k = 1};
     topk_offer(&topk, (struct hit){1, 5});
     topk_offer(&topk, (struct hit){1, 7});
     assert_int_equal(hits[0].slot, 5);
@@ -77,11 +77,30 @@ static void test_lower_slot_stays(void **state)
     assert_false(topk_wants(&topk, 1.5f));
 }
 
+static void test_tied(void **state)
+{
+    (void)state;
+    struct hit hits[2];
+    struct topk topk = {.hits = hits, .k = 2};
+    topk_offer(&topk, (struct hit){1, 5});
+    topk_offer(&topk, (struct hit){3, 7});
+    assert_false(topk.tied);
+    topk_offer(&topk, (struct hit){3, 9}); /* refused, as near as the farthest */
+    assert_true(topk.tied);
+    topk_offer(&topk, (struct hit){2, 2}); /* the farthest is nearer now */
+    assert_false(topk.tied);
+    topk_offer(&topk, (struct hit){2, 1}); /* puts out one that is as near */
+    assert_true(topk.tied);
+    topk_offer(&topk, (struct hit){9, 1});
+    assert_true(topk.tied);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_sorting),
         cmocka_unit_test(test_lower_slot_stays),
+        cmocka_unit_test(test_tied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,11 +7,11 @@
 
 #include "tests/unit/server/store/saved.h"
 
+#include "common/clock.h"
 #include "common/rng.h"
 #include "server/store/vindex_impl.h"
 
 #include <math.h>
-#include <time.h>
 
 enum { COLLECTION_KEYS = 600, COLLECTION_DIM = 12, COLLECTION_K = 10 };
 
@@ -28,7 +28,7 @@ struct collection {
 static inline uint64_t collection_seed(void)
 {
     const char *text = getenv("CAIRN_SEED");
-    uint64_t seed = text != NULL ? strtoull(text, NULL, 10) : (uint64_t)time(NULL);
+    uint64_t seed = text != NULL ? strtoull(text, NULL, 10) : (uint64_t)clock_wall_ms();
     print_message("CAIRN_SEED=%llu\n", (unsigned long long)seed);
     return seed;
 }

@@ -97,7 +97,7 @@ static void collection_there_and_back(void **state)
             }
 }
 
-/* Cut anywhere, or with a byte more, it is none; with any byte changed it is none or a valid one. */
+/* Cut anywhere, or with a byte more, it is none; with any byte changed none, or a valid one. */
 static void collection_damaged(void **state)
 {
     (void)state;
@@ -209,7 +209,7 @@ static void vector_damaged(void **state)
     vector_refused(&out, 20, 0x91); /* no map */
     vector_refused(&out, 20, 0x82); /* not all of it */
     vector_refused(&out, 20, 0x80); /* more than it */
-    out.data[15] = 0x7f; /* finite still */
+    out.data[15] = 0x7f;            /* finite still */
     assert_true(vec_check_vector(buf_bytes(&out), &back));
     out.data[14] = 0x80;
     vector_refused(&out, 15, 0x7f); /* infinite */
