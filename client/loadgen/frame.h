@@ -78,7 +78,8 @@ struct frame_fill {
 /* Nothing yet; the caller frees frame->bytes. */
 void frame_init(struct frame *frame);
 
-/* The most bytes a request can have, without replies and vectors. key_max: of the longest key of --key-file. */
+/* The most bytes a request can have, without replies and vectors. key_max: of the longest key of
+ * --key-file. */
 size_t frame_size_max(const struct frame *frame, size_t value_max, size_t key_max);
 
 /* Write `key` (below FRAME_KEYS) as 12 decimal digits. */

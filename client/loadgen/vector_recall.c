@@ -4,9 +4,9 @@
  *
  *   kept: | query, 8 bytes | size, 4 bytes | result as it came | ...
  *
- * How: the result of vec.search is a map with items, each a map with a key, which is the number of a
- * vector; that of vec.search_many an array of such. How far it is from the query is worked out from
- * the vectors themselves: what the server says about scores is not looked at.
+ * How: the result of vec.search is a map with items, each a map with a key, which is the number of
+ * a vector; that of vec.search_many an array of such. How far a vector is from the query is worked
+ * out from the vectors themselves: what the server says about scores is not looked at.
  *
  * Invariants: replies are data from outside: what cannot be read has found nothing.
  * Threads: kept by the thread they belong to, looked at when threads have ended. Failures: what

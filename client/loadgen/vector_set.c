@@ -35,7 +35,7 @@ enum {
 };
 
 static const double mixture_center = 0.4; /* deviation of centres in each of the directions */
-static const double mixture_decay = 0.97;  /* of the deviation, from one direction to the next */
+static const double mixture_decay = 0.97; /* of the deviation, from one direction to the next */
 static const double mixture_noise = 0.2;  /* of each element, of the deviation of all */
 
 #define VECTOR_QUERY_BIT (UINT64_C(1) << 62) /* numbers of queries */
