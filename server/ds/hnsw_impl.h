@@ -207,9 +207,9 @@ MUST_USE int find_neighbours(const struct hnsw *hnsw, struct hnsw_scratch *scrat
 
 /* Algorithm 4: of these keys (by distance from `base`; they are sorted here), add to the `n_picked`
  * slots in `picked` those that are nearer to base than to any picked, up to `max`; and if they are
- * fewer than `fill`, the nearest others. Returns how many are picked. */
+ * fewer than M, others that are equal to base. Returns how many are picked. */
 unsigned neighbours_pick(const struct hnsw *hnsw, uint32_t base, uint64_t *keys, size_t n_keys,
-                         uint32_t *picked, unsigned n_picked, unsigned max, unsigned fill);
+                         uint32_t *picked, unsigned n_picked, unsigned max);
 
 /* Link base to slot, which replaces others if the list is full. */
 void link_add(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t base, unsigned level,

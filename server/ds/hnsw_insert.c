@@ -6,9 +6,10 @@
  * can go on from it on every level. An insert at a new top level has the entry's lock until it is
  * the entry, so that the next one begins at it.
  *
- * Equal vectors: of rows that are as far from each other as from the base one is chosen for its
- * place; others only fill up what is left, in an order that depends on the base. Were it the order
- * of slots, all would link to the same few, and nothing to the rest.
+ * Equal vectors: a row links to one of those equal to it as to any other; only what is left of M
+ * links goes to more of them. So they are no island, however many. Which of them is by an order that
+ * depends on the base: were it the order of slots, all would link to the same few, and nothing to
+ * the rest.
  *
  * Threads, failures: see hnsw.h.
  */
@@ -30,31 +31,45 @@ static uint32_t key_unmix(uint64_t key, uint32_t base)
     return (key_slot(key) * TIE_UNMIX) ^ base;
 }
 
-/* Is it nearer to the base than to any of these? */
-static bool is_apart(const struct rows *rows, uint32_t slot, float distance, const uint32_t *picked,
-                     unsigned n)
+enum verdict { APART, BEHIND, SAME };
+
+/* Is a candidate at this distance from the base apart from those that are picked, or behind one of
+ * them (nearer to it than to the base), or the same as one, and as the base? */
+static enum verdict pick_judge(const struct rows *rows, uint32_t slot, float distance,
+                               const uint32_t *picked, const float *distances, unsigned n)
 {
-    for (unsigned i = 0; i < n; i++)
-        if (rows_distance_between(rows, slot, picked[i]) <= distance)
-            return false;
-    return true;
+    for (unsigned i = 0; i < n; i++) {
+        float between = rows_distance_between(rows, slot, picked[i]);
+        if (between < distance)
+            return BEHIND;
+        if (between == distance && distance == distances[i])
+            return SAME;
+    }
+    return APART;
 }
 
 unsigned neighbours_pick(const struct hnsw *hnsw, uint32_t base, uint64_t *keys, size_t n_keys,
-                         uint32_t *picked, unsigned n_picked, unsigned max, unsigned fill)
+                         uint32_t *picked, unsigned n_picked, unsigned max)
 {
+    float distances[2 * HNSW_M_MAX];
+    for (unsigned i = 0; i < n_picked; i++)
+        distances[i] = rows_distance_between(hnsw->rows, base, picked[i]);
     for (size_t i = 0; i < n_keys; i++)
         keys[i] = key_mix(keys[i], base);
     keys_sort(keys, n_keys);
-    size_t n_left = 0;
+    size_t n_same = 0;
     for (size_t i = 0; i < n_keys && n_picked < max; i++) {
         uint32_t slot = key_unmix(keys[i], base);
-        if (is_apart(hnsw->rows, slot, key_distance(keys[i]), picked, n_picked))
-            picked[n_picked++] = slot;
-        else
-            keys[n_left++] = keys[i];
+        float distance = key_distance(keys[i]);
+        enum verdict verdict = pick_judge(hnsw->rows, slot, distance, picked, distances, n_picked);
+        if (verdict == SAME)
+            keys[n_same++] = keys[i];
+        if (verdict != APART)
+            continue;
+        distances[n_picked] = distance;
+        picked[n_picked++] = slot;
     }
-    for (size_t i = 0; i < n_left && n_picked < fill; i++)
+    for (size_t i = 0; i < n_same && n_picked < max && n_picked < hnsw->m; i++)
         picked[n_picked++] = key_unmix(keys[i], base);
     return n_picked;
 }
@@ -72,7 +87,7 @@ static unsigned link_replace(struct hnsw *hnsw, struct hnsw_scratch *scratch, ui
         uint32_t other = i < max ? scratch->list[i] : slot;
         keys[i] = key_make(rows_distance_between(rows, base, other), other);
     }
-    return neighbours_pick(hnsw, base, keys, n, scratch->picked, 0, max, hnsw->m);
+    return neighbours_pick(hnsw, base, keys, n, scratch->picked, 0, max);
 }
 
 void link_add(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t base, unsigned level,
@@ -127,7 +142,7 @@ static int insert_choose(const struct hnsw *hnsw, struct hnsw_scratch *scratch, 
         if (found->count > 0)
             from = found->keys[0];
         scratch->n_chosen[l] = (uint16_t)neighbours_pick(hnsw, slot, found->keys, found->count,
-                                                         scratch->chosen[l], 0, hnsw->m, hnsw->m);
+                                                         scratch->chosen[l], 0, hnsw->m);
     }
     return 0;
 }

@@ -189,7 +189,7 @@ static int mend_row(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t sl
         if (!among(picked, kept, key_slot(pool->keys[i])))
             pool->keys[n_keys++] = pool->keys[i];
     unsigned max = kept + hurt > hnsw->m ? kept + hurt : hnsw->m;
-    unsigned n = neighbours_pick(hnsw, slot, pool->keys, n_keys, picked, kept, max, hnsw->m);
+    unsigned n = neighbours_pick(hnsw, slot, pool->keys, n_keys, picked, kept, max);
     mend_list(hnsw, slot, level, picked + kept, n - kept);
     for (unsigned i = kept; i < n; i++)
         link_add(hnsw, scratch, picked[i], level, slot);

@@ -40,9 +40,9 @@ static inline void prefetch_links(const struct hnsw *hnsw, unsigned level, uint3
 {
     if (level > 0)
         return;
-    const char *list = (const char *)links_of(hnsw, slot, 0);
-    for (unsigned i = 0; i < links_max(hnsw, 0) * sizeof(link_t); i += LINE)
-        prefetch(list + i);
+    const link_t *list = links_of(hnsw, slot, 0);
+    for (unsigned i = 0; i < links_max(hnsw, 0); i += LINE / sizeof *list)
+        prefetch((const void *)(uintptr_t)(list + i));
 }
 
 uint64_t walk_down(const struct hnsw *hnsw, struct walk *walk, uint64_t entry, unsigned level)
@@ -116,9 +116,10 @@ static inline unsigned walk_fresh(const struct hnsw *hnsw, struct hnsw_scratch *
 }
 
 /* Distances of the fresh ones; near ones are taken. */
-static inline __attribute__((always_inline)) void
-walk_measure(const struct hnsw *hnsw, struct hnsw_scratch *scratch, const struct walk *walk,
-             enum want want, unsigned n)
+static inline __attribute__((always_inline)) void walk_measure(const struct hnsw *hnsw,
+                                                               struct hnsw_scratch *scratch,
+                                                               const struct walk *walk,
+                                                               enum want want, unsigned n)
 {
     const struct rows *rows = hnsw->rows;
     const struct heap *found = &scratch->found;
@@ -134,9 +135,10 @@ walk_measure(const struct hnsw *hnsw, struct hnsw_scratch *scratch, const struct
     }
 }
 
-static inline __attribute__((always_inline)) int
-walk_level_for(const struct hnsw *hnsw, struct hnsw_scratch *scratch, struct walk *walk,
-               unsigned level, uint64_t from, enum want want)
+static inline __attribute__((always_inline)) int walk_level_for(const struct hnsw *hnsw,
+                                                                struct hnsw_scratch *scratch,
+                                                                struct walk *walk, unsigned level,
+                                                                uint64_t from, enum want want)
 {
     struct heap *near = &scratch->near, *found = &scratch->found;
     near->count = found->count = 0;

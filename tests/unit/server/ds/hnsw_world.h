@@ -40,7 +40,7 @@ struct world {
     float *centres;
 };
 
-static struct rng world_rng(void)
+static inline struct rng world_rng(void)
 {
     static uint64_t seed;
     const char *text = getenv("CAIRN_SEED");
