@@ -92,6 +92,23 @@ static int rpc_value(struct rpc_decoder *d, const char *name, struct bytes *out)
                : 0;
 }
 
+/* Elements of floats in a vector, or an array of whatever: the handler looks at each. */
+static int rpc_vector(struct rpc_decoder *d, const struct arg_desc *desc, struct arg *arg)
+{
+    enum { ELEMENT = 4, ELEMENTS_MAX = 8192 };
+    struct mp_reader reader = d->reader;
+    struct mp mp;
+    int err = mp_read(&reader, &mp);
+    if (err == MP_MORE)
+        return err;
+    if (err != 0 || (mp.kind != MP_ARRAY && mp.kind != MP_BIN))
+        return rpc_wrong(d, desc);
+    size_t n = mp.kind == MP_ARRAY ? mp.count : mp.bytes.size / ELEMENT;
+    if (n == 0 || n > ELEMENTS_MAX || (mp.kind == MP_BIN && mp.bytes.size % ELEMENT != 0))
+        return rpc_wrong(d, desc);
+    return rpc_value(d, desc->name, &arg->bytes);
+}
+
 /* A whole array or map. */
 static int rpc_container(struct rpc_decoder *d, const struct arg_desc *desc, struct arg *arg)
 {
@@ -254,6 +271,9 @@ static int rpc_arg(struct rpc_decoder *d, const struct arg_desc *desc, struct ar
     case ARG_ARRAY:
     case ARG_MAP:
         err = rpc_container(d, desc, arg);
+        break;
+    case ARG_VECTOR:
+        err = rpc_vector(d, desc, arg);
         break;
     case ARG_INT:
     case ARG_UINT:
@@ -527,6 +547,7 @@ static int rpc_encode_arg(struct buf *out, enum arg_type type, const struct arg 
     case ARG_VALUE:
     case ARG_ARRAY:
     case ARG_MAP:
+    case ARG_VECTOR:
         return buf_append(out, arg->bytes.data, arg->bytes.size);
     case ARG_TYPE_COUNT:
         break;

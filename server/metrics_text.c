@@ -211,11 +211,11 @@ static void text_metrics(struct text *text, const struct stats *stats)
 {
     const struct {
         const char *name, *type, *help;
-    } rows[METRIC_COUNT] = {
+    } rows[STATS_METRICS] = {
 #define METRIC(name, type, unit, help) {"cairn_" #name, type, help},
 #include "server/ops/metrics.def"
     };
-    for (unsigned i = 0; i < METRIC_COUNT; i++) {
+    for (unsigned i = 0; i < STATS_METRICS; i++) {
         char name[128];
         (void)snprintf(name, sizeof name, "%s%s", rows[i].name,
                        rows[i].type == COUNTER ? "_total" : "");

@@ -20,7 +20,7 @@ struct report_metric {
     const char *name;
 };
 
-static const struct report_metric report_metrics[METRIC_COUNT] = {
+static const struct report_metric report_metrics[STATS_METRICS] = {
 #define METRIC(name, type, unit, text) {#name},
 #include "server/ops/metrics.def"
 };
@@ -197,8 +197,8 @@ static void report_stats(void *self, struct bytes op, struct reply *reply)
     reply_key(reply, "operations");
     report_ops(reply, &stats, op);
     reply_key(reply, "counters");
-    reply_map(reply, METRIC_COUNT);
-    for (unsigned i = 0; i < METRIC_COUNT; i++)
+    reply_map(reply, STATS_METRICS);
+    for (unsigned i = 0; i < STATS_METRICS; i++)
         report_uint(reply, report_metrics[i].name, stats.counter[i]);
     stats_deinit(&stats);
 }

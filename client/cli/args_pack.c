@@ -211,6 +211,7 @@ static int args_pack_one(const struct args_item *item, const struct args_word *w
         return args_pack_pairs(item, word->text);
     case ARG_ARRAY:
     case ARG_MAP:
+    case ARG_VECTOR:
     case ARG_CALLS:
     case ARG_ITEMS:
     case ARG_CONDITIONS:

@@ -180,7 +180,7 @@ static void help_types(FILE *out, const struct op *op)
         enum arg_type type = op->args[i].type;
         value = value || type == ARG_VALUE || type == ARG_PAIRS;
         input = input || type == ARG_DATA || type == ARG_CALLS || type == ARG_CONDITIONS ||
-                type == ARG_ITEMS || type == ARG_ARRAY || type == ARG_MAP;
+                type == ARG_ITEMS || type == ARG_ARRAY || type == ARG_MAP || type == ARG_VECTOR;
         duration = duration || args_is_duration(&op->args[i]);
         instant = instant || args_is_instant(&op->args[i]);
     }

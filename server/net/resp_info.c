@@ -46,7 +46,7 @@ static void info_add(struct info *info, const char *format, ...)
         info->err = buf_append(&info->text, "\r\n", 2);
 }
 
-static void info_counter(struct info *info, const char *name, enum metric metric)
+static void info_counter(struct info *info, const char *name, enum stats_metric metric)
 {
     info_add(info, "%s:%" PRIu64, name, info->stats->counter[metric]);
 }

@@ -71,12 +71,16 @@ struct op_env {
  * Made by the handler; the loop steps it (dispatch_step), answers (dispatch_finish) and ends it
  * (dispatch_end_job). */
 struct job {
-    /* Do one slice (some 100 us). True when done. */
+    /* Do one slice (some 100 us). True when done. False with `waits` set: not to be called again
+     * before somebody calls `resume`, which any thread may, once, also before step has returned. */
     bool (*step)(struct job *job, struct op_env *env);
     /* Describe the result. Not called if the connection is gone. */
     void (*finish)(struct job *job, struct reply *reply);
     void (*destroy)(struct job *job);
-    enum durability level;    /* filled in by dispatch: what was asked for */
+    bool waits;
+    void (*resume)(struct job *job); /* filled in by the loop */
+    void *owner;                     /* the loop's */
+    enum durability level;           /* filled in by dispatch: what was asked for */
     struct slow_request slow; /* filled in by dispatch; slow.ns: the sum of its slices so far */
 };
 
@@ -96,6 +100,7 @@ struct op_ctx {
     struct problem *problem;
     struct op_batch *batch; /* not NULL inside an atomic batch */
     struct job *job;        /* out: set by a handler that goes on as a job, with result 0 */
+    bool no_job;            /* it must not: a call in a batch */
 };
 
 /* Prototypes of all handlers: a row without a handler does not link. */

@@ -20,6 +20,7 @@
 #include "common/err.h"
 #include "common/prefetch.h"
 #include "server/store/group.h"
+#include "server/store/vindex.h"
 
 int partition_init(struct partition *partition, const struct hmap_type *hash_type, bool shared,
                    int64_t now_ms)
@@ -31,6 +32,7 @@ int partition_init(struct partition *partition, const struct hmap_type *hash_typ
     hmap_init(&partition->table, hash_type);
     omap_init(&partition->order, record_compare);
     index_init(partition->indexes);
+    vindex_table_init(partition);
     wheel_init(&partition->expiry, now_ms);
     return 0;
 }
@@ -41,6 +43,7 @@ void partition_deinit(struct partition *partition)
     struct record *record;
     while ((record = hmap_walk(&partition->table, &position, &slots)) != NULL)
         record_destroy(record);
+    vindex_table_deinit(partition);
     group_forget(partition);
     index_deinit(partition->indexes);
     omap_deinit(&partition->order);
@@ -56,7 +59,7 @@ void partition_lock(struct partition *partition)
 
 void partition_unlock(struct partition *partition)
 {
-    partition->planned = partition->planned_numbered = 0;
+    partition->planned = partition->planned_numbered = partition->planned_rows = 0;
     if (partition->shared)
         pthread_mutex_unlock(&partition->lock);
 }
@@ -111,13 +114,20 @@ static void partition_link_expiry(struct partition *partition, struct record *re
     wheel_add(&partition->expiry, node, expires_at_ms);
 }
 
-static void partition_free(struct partition *partition, struct record *record)
+/* Do indexes read records of this kind without our lock? */
+static bool partition_indexed(const struct partition *partition, const struct record *record)
+{
+    return record_kinds[record_kind_of(record)].flags & RECORD_INDEXED && !partition->unordered;
+}
+
+static void partition_free(struct partition *partition, struct record *record, bool replaced)
 {
     if (partition_indexes(partition, record))
         index_remove(partition->indexes, record);
     partition_unlink_expiry(partition, record);
     partition->record_bytes -= record_memory(record);
-    record_destroy(record);
+    if (!partition_indexed(partition, record) || !vindex_on_free(partition, record, replaced))
+        record_destroy(record);
 }
 
 /* A prepared record takes the place of another, or an empty one. */
@@ -134,7 +144,7 @@ static void partition_place(struct partition *partition, struct effect *effect)
     hmap_replace(&partition->table, effect->hash, effect->old, record);
     if (!partition->unordered)
         omap_replace(&partition->order, &effect->spec.key, record);
-    partition_free(partition, effect->old);
+    partition_free(partition, effect->old, true);
 }
 
 /* What stands at its place now: in its other orders as well. */
@@ -153,7 +163,7 @@ void partition_apply(struct partition *partition, struct effect *effect)
         hmap_remove(&partition->table, effect->hash, effect->old);
         if (!partition->unordered)
             REQUIRE(omap_remove(&partition->order, &effect->spec.key) == effect->old);
-        partition_free(partition, effect->old);
+        partition_free(partition, effect->old, false);
         if (effect->version > partition->gone)
             partition->gone = effect->version;
         return;
@@ -167,12 +177,14 @@ void partition_apply(struct partition *partition, struct effect *effect)
     }
     record_set_version(record, effect->version);
     partition_link_expiry(partition, record, effect->spec.expires_at_ms);
+    if (partition_indexed(partition, record))
+        vindex_on_put(partition, effect);
 }
 
 uint64_t partition_bytes(const struct partition *partition)
 {
     return partition->record_bytes + hmap_bytes(&partition->table) + partition->order.bytes +
-           index_bytes(partition->indexes);
+           index_bytes(partition->indexes) + partition->vindex_bytes;
 }
 
 void partition_show(struct partition *partition, uint64_t bytes)

@@ -33,6 +33,9 @@ struct partition {
     uint64_t gone;           /* version of the newest delete: what an absent record may rest on */
     size_t planned;          /* inserts planned by the transaction that holds the lock */
     size_t planned_numbered; /* of those, and of changes: records with a sequence number */
+    size_t planned_rows;     /* of those, and of changes: records of a RECORD_INDEXED kind */
+    struct hmap vindexes;    /* of its collections of vectors (vindex.h) */
+    uint64_t vindex_bytes;   /* memory of these */
     struct reap *orphans;    /* what nobody owns any more (group.h) */
     size_t hand;             /* where the clock of eviction stands in the table */
     uint64_t record_bytes;

@@ -24,7 +24,7 @@ enum record_kind {
 };
 
 /* Flags of a kind. */
-enum { RECORD_EVICTS = 1, RECORD_NUMBERED = 2, RECORD_LOGGED_ONLY = 4 };
+enum { RECORD_EVICTS = 1, RECORD_NUMBERED = 2, RECORD_LOGGED_ONLY = 4, RECORD_INDEXED = 8 };
 
 /* What kinds.def says of a kind; all 0 for numbers it does not have. */
 struct record_kind_row {

@@ -18,6 +18,8 @@
 #include "common/mem.h"
 #include "server/store/group.h"
 #include "server/store/journal.h"
+#include "server/store/searchers.h"
+#include "server/store/vindex.h"
 
 enum {
     ACCOUNT_STEP = 64 * 1024,
@@ -76,7 +78,11 @@ struct store *store_create(const struct store_options *options)
     store->history = random.k0 >> 11; /* below 2^53 */
     store->feed = feed_create(options->feed_bytes, options->n_threads);
     store->runs = run_table_create(options->runs_max, store);
-    if (store->feed == NULL || store->runs == NULL || store_init_partitions(block, options) != 0 ||
+    store->searchers = mem_alloc(sizeof *store->searchers);
+    if (store->searchers != NULL)
+        searchers_init(store->searchers);
+    if (store->feed == NULL || store->runs == NULL || store->searchers == NULL ||
+        store_init_partitions(block, options) != 0 ||
         run_open(store->runs, bytes_of("default"), &store->default_run) != 0) {
         store_destroy(store);
         return NULL;
@@ -95,6 +101,9 @@ void store_destroy(struct store *store)
         run_unref(store->default_run);
     run_table_destroy(store->runs);
     feed_destroy(store->feed);
+    if (store->searchers != NULL)
+        searchers_deinit(store->searchers);
+    mem_free(store->searchers);
     mem_free(store); /* the first member of its block */
 }
 
@@ -235,6 +244,7 @@ bool store_sweep(struct store *store, unsigned index, int64_t now_ms, int budget
     partition_lock(partition);
     store_expire_some(store, partition, now_ms, &budget);
     group_reap(store, partition, &budget);
+    vindex_sweep(partition);
     store_account(store, partition);
     partition_unlock(partition);
     return budget <= 0;

@@ -20,6 +20,7 @@ enum { STORE_PARTITIONS_MAX = 256 };
 #define STORE_NUMBER     "number"
 #define STORE_NUMBER_MAX ((uint64_t)INT64_MAX)
 
+struct searchers;
 struct wal;
 
 /* What a reply promises; each includes those before it. */
@@ -53,8 +54,10 @@ struct store {
     _Atomic uint64_t bytes;   /* memory held, up to a small lag per partition */
     _Atomic uint64_t memory_limit;
     atomic_bool evict;
-    struct wal *wal;            /* NULL: nothing is logged. Set before others use the store */
-    enum durability durability; /* what every reply promises at least */
+    struct workers *workers;     /* NULL: there are none. Set before others use the store */
+    struct searchers *searchers; /* to search vectors with */
+    struct wal *wal;             /* NULL: nothing is logged. Set before others use the store */
+    enum durability durability;  /* what every reply promises at least */
 };
 
 /* Figures for statistics; a snapshot that is a little behind. */

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Write the seeds and dictionaries of the fuzz targets ckpt, ckpt_file, mp, filter, rpc_decode,
-dispatch, resp, snapshot and waldump.
+dispatch, resp, snapshot, vector_file and waldump.
 
 Usage: make_corpus.py [FOLDER]   (corpus/ beside this file)
 
@@ -328,6 +328,18 @@ def ckpt_file_seeds():
             "foreign": file(line, [session, 5])}
 
 
+def vector_file_seeds():
+    """Three vectors in both forms; .npy that is of other elements, and cut."""
+    def npy(kind, data):
+        head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': (3, 2), }}\n".encode()
+        return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + data
+
+    data = struct.pack("<6f", 1, 2.5, -3, 0, 1e-30, 6)
+    rows = b"".join(struct.pack("<i", 2) + data[at:at + 8] for at in (0, 8, 16))
+    return {"npy": npy("<f4", data), "doubles": npy("<f8", data * 2), "cut": npy("<f4", data)[:-3],
+            "fvecs": rows, "other": rows + rows[:5]}
+
+
 def main():
     """Run as a program."""
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "corpus")
@@ -335,6 +347,7 @@ def main():
              "mp": mp_seeds(), "filter": filter_seeds(),
              "rpc_decode": rpc_seeds(),
              "dispatch": dispatch_seeds(), "resp": resp_seeds(), "snapshot": snapshot_seeds(),
+             "vector_file": vector_file_seeds(),
              "waldump": waldump_seeds()}
     for target, files in seeds.items():
         os.makedirs(os.path.join(folder, target), exist_ok=True)

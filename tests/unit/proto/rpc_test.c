@@ -37,6 +37,7 @@ static void check_sample(const struct arg *arg, enum arg_type type)
     case ARG_VALUE:
     case ARG_ARRAY:
     case ARG_MAP:
+    case ARG_VECTOR:
         check_body(arg, sample, 0);
         break;
     case ARG_INT:
