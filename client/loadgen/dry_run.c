@@ -196,6 +196,23 @@ static void dry_values(FILE *out, const struct plan *plan)
     fputc('\n', out);
 }
 
+static void dry_vectors(FILE *out, const struct vector_plan *plan)
+{
+    char vectors[TEXT_SIZE], size[TEXT_SIZE];
+    const struct vector_spec *spec = &plan->spec;
+    if (!plan->used)
+        return;
+    dry_label(out, "vectors");
+    if (spec->dataset[0] != 0) {
+        fprintf(out, "those of %s\n", spec->dataset);
+        return;
+    }
+    text_count(spec->n, vectors);
+    dry_size((double)(spec->n + spec->queries) * (double)spec->dim * sizeof(float), size);
+    fprintf(out, "%s of %zu elements and %" PRIu64 " queries, %s: %s here\n", vectors, spec->dim,
+            spec->queries, vector_metric_names[spec->metric], size);
+}
+
 /* What loadgen itself will take, about. */
 static void dry_memory(FILE *out, const struct plan *plan)
 {
@@ -224,6 +241,7 @@ void dry_run_print(FILE *out, const struct address *address, const struct plan *
     dry_load(out, plan);
     dry_keys(out, plan);
     dry_values(out, plan);
+    dry_vectors(out, &plan->vectors);
     dry_memory(out, plan);
     if (plan->threads > plan->cpus)
         fprintf(out, "  warning: %u threads, but %u CPU%s: they will wait for each other\n",

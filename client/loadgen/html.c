@@ -597,6 +597,7 @@ int html_write(FILE *out, const json_t *document)
     html_versus(out, document);
     html_knees(out, document);
     html_sweeps(out, document);
+    html_recall(out, document);
     json_object_foreach(results, name, result) html_test(out, index++, name, result);
     html_circumstances(out, document);
     fputs("<footer>Made by loadgen ", out);

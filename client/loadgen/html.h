@@ -18,6 +18,7 @@ MUST_USE int html_write(FILE *out, const json_t *document);
 void html_versus(FILE *out, const json_t *document);
 void html_knees(FILE *out, const json_t *document);
 void html_sweeps(FILE *out, const json_t *document);
+void html_recall(FILE *out, const json_t *document);
 
 /* In the section of a test: its runs, if there were several (--run-count). */
 void html_repeats(FILE *out, const json_t *result);

@@ -117,6 +117,7 @@ static const char *const html_sheet[] = {
     ".line.ttfb,.line.max{stroke:var(--c);stroke-width:2;stroke-dasharray:1 4.5}\n",
     ".line.offered{stroke:var(--ink);stroke-width:1.5;stroke-dasharray:5 4}\n",
     ".line.median{stroke:var(--ink);stroke-width:2}.key .median{border-color:var(--ink)}\n",
+    ".line.dots{stroke-width:8;stroke-dasharray:none}\n",
     "path.area{fill:var(--area);fill-opacity:.38;stroke:var(--area);stroke-width:1.2}\n",
     ".few{fill:var(--few);fill-opacity:.13}\n",
     ".heat{fill:var(--area)}.h0{fill-opacity:.07}.h1{fill-opacity:.15}.h2{fill-opacity:.26}"

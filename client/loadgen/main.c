@@ -60,7 +60,7 @@ static void raise_file_limit(void)
     }
 }
 
-static int session_one(struct session *session, const struct workload *workload)
+static int session_point(struct session *session, const struct workload *workload)
 {
     if (session->n_sides == SESSION_SIDES)
         return session_versus(session, workload);
@@ -69,6 +69,16 @@ static int session_one(struct session *session, const struct workload *workload)
     if (session->sweep.n > 0)
         return session_sweep(session, workload);
     return session_single(session, workload);
+}
+
+/* A test, at each operating point if it has some. */
+static int session_one(struct session *session, const struct workload *workload)
+{
+    int err = 0;
+    for (size_t i = 0; i < vector_session_points(session, workload) && err == 0; i++)
+        if (!run_interrupted())
+            err = session_point(session, vector_session_point(session, workload, i));
+    return err;
 }
 
 /* Each test once. */
@@ -184,6 +194,8 @@ static void session_run(struct session *session)
         err = side_init(session, &session->sides[i]);
     if (err == 0)
         err = session_agree(session);
+    if (err == 0)
+        err = vector_session_make(session);
     if (err != 0)
         return;
     session->report.target = a->target.name;
@@ -345,8 +357,8 @@ int main(int argc, char **argv)
         return 0;
     struct side *side = &session.sides[0];
     if (plan_make(options, cpu_count(), &side->plan, detail) != 0 ||
-        session_inputs(&session, detail) != 0 || plan_check(&side->plan, detail) != 0 ||
-        session_check_sweep(&session, detail) != 0 ||
+        session_inputs(&session, detail) != 0 || vector_session_check(&session, detail) != 0 ||
+        plan_check(&side->plan, detail) != 0 || session_check_sweep(&session, detail) != 0 ||
         address_of_options(options, &side->address, detail) != 0)
         return usage_error(detail);
     int wrong = session_ways(&session);
@@ -375,6 +387,7 @@ int main(int argc, char **argv)
     session.progress.ndjson = &session.files.ndjson;
     raise_file_limit();
     session_run(&session);
+    vector_session_deinit(&session);
     mix_deinit(&session.mix);
     keys_deinit(&session.keys);
     baseline_close(&session.baseline);

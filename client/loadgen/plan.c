@@ -269,6 +269,8 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
     if (err == 0)
         err = workload_select(options->tests, plan.tests, out_detail);
     if (err == 0)
+        err = vector_plan_make(options, &plan.vectors, out_detail);
+    if (err == 0)
         *out = plan;
     return err;
 }
@@ -286,8 +288,7 @@ void plan_set_keys(struct plan *plan, const struct options *options, const struc
     plan_set_keyspace(plan, options, list->n);
 }
 
-/* Has any of the tests this flag? */
-static bool plan_has(const struct plan *plan, enum shape_flag flag)
+bool plan_has(const struct plan *plan, enum shape_flag flag)
 {
     for (unsigned i = 0; i < WORKLOAD_COUNT; i++)
         if (plan->tests[i] && workload_has(&workload_table[i], flag))
@@ -295,20 +296,20 @@ static bool plan_has(const struct plan *plan, enum shape_flag flag)
     return plan->own != NULL && workload_has(plan->own, flag);
 }
 
-static bool plan_workload_uses(const struct workload *workload, bool sessions)
-{
-    for (unsigned i = 0; i < workload->n_shapes; i++)
-        if (shape_has(workload->shapes[i], SHAPE_SESSIONS) == sessions)
-            return true;
-    return false;
-}
-
-bool plan_uses(const struct plan *plan, bool sessions)
+bool plan_needs(const struct plan *plan, enum preload what)
 {
     for (unsigned i = 0; i < WORKLOAD_COUNT; i++)
-        if (plan->tests[i] && plan_workload_uses(&workload_table[i], sessions))
+        if (plan->tests[i] && workload_needs(&workload_table[i], what))
             return true;
-    return plan->own != NULL && plan_workload_uses(plan->own, sessions);
+    return plan->own != NULL && workload_needs(plan->own, what);
+}
+
+void plan_set_vectors(struct plan *plan, const struct vector_set *set,
+                      const struct vector_oracle *oracle)
+{
+    plan->vectors.set = set;
+    plan->vectors.oracle = oracle;
+    plan->keys = set->spec.n;
 }
 
 int plan_check(const struct plan *plan, char out_detail[static PLAN_DETAIL_SIZE])
@@ -325,6 +326,10 @@ int plan_check(const struct plan *plan, char out_detail[static PLAN_DETAIL_SIZE]
         wrong = "a value that is copied (__reply__) belongs to another key: give no --verify";
     else if (plan->verify && plan_has(plan, SHAPE_SESSIONS))
         wrong = "--verify knows the values of keys, not the states of sessions: give no --verify";
+    else if (plan->verify && plan_has(plan, SHAPE_VECTORS))
+        wrong = "--verify knows the values of keys, not vectors: give no --verify";
+    else if (plan->list != NULL && plan_has(plan, SHAPE_VECTORS))
+        wrong = "keys of vectors are numbers: give no --key-file";
     else if (plan->list != NULL && plan_has(plan, SHAPE_INSERTS))
         wrong = "inserts need new keys, and --key-file has no more: give no --key-file";
     else if (plan->preload_keys > plan->keys)

@@ -7,6 +7,7 @@
 #include "client/loadgen/driver.h"
 #include "client/loadgen/options.h"
 #include "client/loadgen/stream.h"
+#include "client/loadgen/vector_plan.h"
 
 /* Open loop: what becomes of a request that finds no connection when it is due. */
 enum plan_overload {
@@ -58,9 +59,10 @@ struct plan {
     bool reconnect; /* on a new connection */
     uint64_t drain_ns;
     enum plan_overload overload;
-    uint64_t backlog;        /* which takes only what this many have come due behind; 0: all */
-    bool digest;             /* of the requests */
-    const char *durability;  /* what the server is said to promise; "" or NULL: nothing */
+    uint64_t backlog;       /* which takes only what this many have come due behind; 0: all */
+    bool digest;            /* of the requests */
+    const char *durability; /* what the server is said to promise; "" or NULL: nothing */
+    struct vector_plan vectors;
     const struct acks *acks; /* where acknowledgements are kept; NULL: nowhere */
 };
 
@@ -76,6 +78,10 @@ void plan_set_own(struct plan *plan, const struct workload *own);
 /* Use these keys, which must live as long, instead of numbers. */
 void plan_set_keys(struct plan *plan, const struct options *options, const struct keys *list);
 
+/* Use these vectors, and what should be found among them (NULL: nobody asks). */
+void plan_set_vectors(struct plan *plan, const struct vector_set *set,
+                      const struct vector_oracle *oracle);
+
 /* What depends on what was set. 0, or ERR_BAD_ARGUMENT with a sentence. */
 MUST_USE int plan_check(const struct plan *plan, char out_detail[static PLAN_DETAIL_SIZE]);
 
@@ -87,8 +93,11 @@ MUST_USE int plan_use(struct plan *plan, const struct driver *driver,
 /* How many keys --preload writes. */
 uint64_t plan_preload_keys(const struct plan *plan);
 
-/* Has any of the tests requests whose keys are sessions of checkpoints, or others? */
-bool plan_uses(const struct plan *plan, bool sessions);
+/* Has any of the tests requests that need these to be there? */
+bool plan_needs(const struct plan *plan, enum preload what);
+
+/* Has any of the tests this flag? */
+bool plan_has(const struct plan *plan, enum shape_flag flag);
 
 /* The name of a pattern of keys. */
 const char *plan_pattern_name(enum stream_pattern pattern);

@@ -10,6 +10,7 @@
 #include "client/loadgen/report.h"
 
 #include "client/loadgen/text.h"
+#include "client/loadgen/vector_report.h"
 #include "client/loadgen/warning.h"
 #include "common/num.h"
 
@@ -41,6 +42,7 @@ void report_head(FILE *out, const struct plan *plan, const char *target)
             target, plan->driver->name, plan->connections, report_plural(plan->connections),
             plan->threads, report_plural(plan->threads), plan->pipeline, size,
             plan->value_bytes % 1024 == 0 ? "" : " bytes", keys, report_plural(plan->keys));
+    vector_report_head(out, &plan->vectors);
     if (plan->rate <= 0) {
         fputs("closed loop: latency depends on connections and pipeline\n", out);
         return;
@@ -350,6 +352,7 @@ void report_summary(FILE *out, const struct plan *plan, const struct result *res
     report_latency(out, result);
     report_kinds(out, result);
     report_hits(out, result);
+    vector_report_recall(out, &result->recall);
     report_checked(out, plan, result);
     report_in_flight(out, plan, result);
     report_backlog(out, plan, result);
@@ -364,7 +367,10 @@ void report_summary(FILE *out, const struct plan *plan, const struct result *res
 
 void report_line(FILE *out, const char *title, const struct result *result)
 {
-    fprintf(out, "%s: %.2f requests per second, p50=%.3f msec\n", title, result_rate(result),
+    fprintf(out, "%s: %.2f requests per second, p50=%.3f msec", title, result_rate(result),
             (double)hist_quantile(&result->latency, 0.5) / 1e6);
+    if (result->recall.scored > 0)
+        fprintf(out, ", recall=%.4f", result->recall.mean);
+    fputc('\n', out);
     fflush(out);
 }

@@ -13,6 +13,7 @@
 
 #include "build_version.h"
 #include "client/loadgen/knee_report.h"
+#include "client/loadgen/vector_report.h"
 #include "client/loadgen/warning.h"
 #include "common/clock.h"
 
@@ -209,14 +210,16 @@ void report_json_name(const struct report_run *run, bool of_b, const struct resu
 {
     const struct probe *server = of_b ? &run->server_b : &run->server;
     const char *side = run->target_b == NULL ? "" : of_b ? "B/" : "A/";
-    char rate[32] = "";
+    char rate[32] = "", what[80];
+    vector_report_name(&run->plan->vectors, result, what, sizeof what);
+    if (what[0] == 0)
+        (void)snprintf(what, sizeof what, "/d%zu", run->plan->value_bytes);
     if (result->offered > 0)
         (void)snprintf(rate, sizeof rate, "/r%.0f", result->offered);
     bool step = run->step != NULL && !run->step_in_name;
-    (void)snprintf(out_name, REPORT_NAME_SIZE, "%s%s/d%zu/c%u/P%u%s%s%s%s/%s", side,
-                   result->workload->name, run->plan->value_bytes, run->plan->connections,
-                   run->plan->pipeline, run->plan->reconnect ? "/k0" : "", rate, step ? "/" : "",
-                   step ? run->step : "",
+    (void)snprintf(out_name, REPORT_NAME_SIZE, "%s%s%s/c%u/P%u%s%s%s%s/%s", side,
+                   result->workload->name, what, run->plan->connections, run->plan->pipeline,
+                   run->plan->reconnect ? "/k0" : "", rate, step ? "/" : "", step ? run->step : "",
                    server->durability[0] != 0 ? server->durability : "unknown");
 }
 
@@ -639,6 +642,7 @@ static void json_result(struct writer *json, const struct report_run *run,
     if (run->plan->digest)
         json_digest(json, result->digest);
     json_latencies(json, result);
+    vector_report_write(json, &run->plan->vectors, result);
     json_in_flight(json, run->plan, result);
     json_fairness(json, &result->fairness);
     json_cpu(json, result);
@@ -692,6 +696,8 @@ void report_json_end(struct writer *json, const struct report_findings *findings
         sweep_write(json, findings->sweeps, findings->n_sweeps);
         json_keys_check(json, "keys_check", &findings->keys[0]);
         json_keys_check(json, "keys_check_b", &findings->keys[1]);
+        vector_report_write_build(json, "collection", &findings->builds[0]);
+        vector_report_write_build(json, "collection_b", &findings->builds[1]);
     }
     writer_close(json, '}');
 }

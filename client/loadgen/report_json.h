@@ -14,6 +14,7 @@
 #include "client/loadgen/repeat.h"
 #include "client/loadgen/result.h"
 #include "client/loadgen/sweep.h"
+#include "client/loadgen/vector_session.h"
 #include "client/loadgen/versus.h"
 
 #define REPORT_JSON_VERSION "2.0"
@@ -50,6 +51,7 @@ struct report_findings {
     size_t n_knees;
     struct sweep_table sweeps[WORKLOAD_COUNT + 1];
     size_t n_sweeps;
+    struct vector_build builds[2]; /* collections of vectors */
 };
 
 void report_findings_deinit(struct report_findings *findings);

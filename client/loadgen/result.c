@@ -107,6 +107,7 @@ void result_merge(struct result *into, const struct result *from)
         hist_merge(&into->by_shape[i], &from->by_shape[i]);
     if (into->fairness.connections == 0 || from->fairness.jain < into->fairness.jain)
         into->fairness = from->fairness;
+    vector_recall_merge(&into->recall, &from->recall);
     series_append(&into->series, &from->series);
     kinds_append(&into->over_time, &from->over_time);
     into->elapsed_ns += from->elapsed_ns;

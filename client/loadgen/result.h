@@ -45,6 +45,7 @@ struct result {
     struct server_change server;           /* what the server says */
     struct steady length;                  /* what --until-ci came to, and how precise rates are */
     struct steady warmup;                  /* what --warmup auto came to */
+    struct vector_recall recall;           /* of searches for vectors */
 };
 
 /* Start from nothing. */

@@ -262,6 +262,18 @@ static void run_fairness(const struct run *run, struct result *out)
     mem_free(done);
 }
 
+/* What searches have found. */
+static void run_recall(const struct run *run, const struct phase *phase, struct result *out)
+{
+    const struct vector_kept **kept = mem_calloc(run->n_workers, sizeof *kept);
+    for (unsigned i = 0; i < run->n_workers && kept != NULL; i++)
+        kept[i] = &run->workers[i]->kept;
+    if (kept != NULL)
+        vector_recall_score(phase->scores ? phase->vectors : NULL, kept, run->n_workers,
+                            &out->recall);
+    mem_free(kept);
+}
+
 void run_phase(struct run *run, const struct phase *phase, struct progress *progress,
                struct result *out)
 {
@@ -290,5 +302,6 @@ void run_phase(struct run *run, const struct phase *phase, struct progress *prog
     for (unsigned i = 0; i < run->n_workers; i++)
         result_add(out, run->workers[i]);
     result_judge(out, &phase->end);
+    run_recall(run, phase, out);
     mem_free(threads);
 }

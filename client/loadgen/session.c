@@ -11,6 +11,7 @@
 #include "client/loadgen/session.h"
 
 #include "client/loadgen/html.h"
+#include "client/loadgen/vector_session.h"
 #include "client/loadgen/warning.h"
 #include "common/err.h"
 
@@ -75,12 +76,12 @@ int session_cannot(struct session *session, int err)
     return -1;
 }
 
-static int session_load(struct session *session, struct side *side, bool sessions)
+static int session_load(struct session *session, struct side *side, enum preload what)
 {
     struct phase phase;
-    if (!side->plan.preload || !plan_uses(&side->plan, sessions) || run_interrupted())
+    if (!side->plan.preload || !plan_needs(&side->plan, what) || run_interrupted())
         return 0;
-    int err = phase_init_preload(&phase, &side->plan, sessions);
+    int err = phase_init_preload(&phase, &side->plan, what);
     if (err != 0)
         return session_cannot(session, err);
     return session_prelude(session, side, &phase, "preload");
@@ -91,7 +92,7 @@ static int session_check_preload(struct session *session, const struct side *sid
 {
     const struct plan *plan = &side->plan;
     uint64_t there;
-    if (plan->preload_keys == 0 || !plan_uses(plan, false) || run_interrupted())
+    if (plan->preload_keys == 0 || !plan_needs(plan, PRELOAD_KEYS) || run_interrupted())
         return 0;
     if (probe_keys(&side->target, &there) != 0) {
         fputs("loadgen: --preload: the server does not tell how many keys it has\n", stderr);
@@ -109,10 +110,12 @@ static int session_check_preload(struct session *session, const struct side *sid
 
 int session_preload(struct session *session, struct side *side)
 {
-    int err = session_load(session, side, false);
+    int err = session_load(session, side, PRELOAD_KEYS);
     if (err == 0)
         err = session_check_preload(session, side);
-    return err != 0 ? err : session_load(session, side, true);
+    if (err == 0)
+        err = session_load(session, side, PRELOAD_SESSIONS);
+    return err != 0 ? err : vector_session_load(session, side);
 }
 
 int session_check_keys(struct session *session, struct side *side)

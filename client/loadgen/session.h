@@ -12,6 +12,7 @@
 #include "client/loadgen/mix.h"
 #include "client/loadgen/report_json.h"
 #include "client/loadgen/run.h"
+#include "client/loadgen/vector_session.h"
 
 enum { EXIT_WORSE = 1, EXIT_USAGE = 2, EXIT_INVALID = 3 };
 
@@ -39,7 +40,8 @@ struct session {
     struct files files;       /* what is written besides */
     struct baseline baseline; /* what is kept, and what it is compared with */
     struct report_findings findings;
-    struct sweep sweep;      /* of --sweep */
+    struct sweep sweep; /* of --sweep */
+    struct vector_session vectors;
     struct knee_rules rules; /* of --knee */
     double threshold;        /* of --vs: a change up to this does not matter */
     struct result result;    /* of the last phase */

@@ -100,6 +100,7 @@ int sweep_plan(const struct sweep *sweep, unsigned value, const struct options *
         err = plan_make(&changed, like->cpus, out, out_detail);
     if (err != 0)
         return err;
+    out->vectors = like->vectors;
     if (like->own != NULL)
         plan_set_own(out, like->own);
     if (like->list != NULL)

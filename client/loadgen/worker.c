@@ -66,6 +66,7 @@ void worker_deinit(struct worker *worker)
     mem_free(worker->queue);
     mem_free(worker->input);
     buf_deinit(&worker->acks);
+    vector_kept_deinit(&worker->kept);
     if (worker->epoll_fd >= 0)
         close(worker->epoll_fd);
 }
@@ -122,7 +123,9 @@ int worker_prepare(struct worker *worker, const struct phase *phase, const atomi
                       worker->index, phase->threads);
     worker->first_error[0] = worker->first_corrupt[0] = worker->first_stale[0] = 0;
     worker->failure.kind = FAILURE_NONE;
-    return worker_reserve(worker, phase);
+    int err = vector_kept_prepare(&worker->kept, phase->scores ? phase->vectors : NULL,
+                                  workload_has(phase->workload, SHAPE_MANY));
+    return err != 0 ? err : worker_reserve(worker, phase);
 }
 
 static int worker_handle(struct worker *worker, const struct epoll_event *event)

@@ -13,6 +13,7 @@
 #include "client/loadgen/phase.h"
 #include "client/loadgen/schedule.h"
 #include "client/loadgen/target.h"
+#include "client/loadgen/vector_recall.h"
 #include "common/hist.h"
 
 #include <stdatomic.h>
@@ -54,6 +55,7 @@ struct worker {
     uint64_t in_flight;
     struct schedule schedule; /* open loop only */
     struct buf acks;          /* acknowledgements not written yet */
+    struct vector_kept kept;  /* replies to searches, to be looked at when all is over */
     uint64_t due_ns;          /* of request next_index, since `started` */
     double ticks_per_ns;
     bool late;           /* the request that is due next has waited for a free connection */

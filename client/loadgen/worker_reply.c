@@ -109,6 +109,16 @@ int worker_log(struct worker *worker, struct conn *conn, const struct conn_reque
     return 0;
 }
 
+/* What a search has found is looked at later. */
+static void worker_keep_found(struct worker *worker, const struct conn_request *request,
+                              const struct driver_reply *reply)
+{
+    unsigned flags = worker_shape(worker, request)->flags;
+    if ((flags & SHAPE_SEARCHES) != 0)
+        vector_kept_add(&worker->kept, worker->phase->vectors, request->index,
+                        (flags & SHAPE_MANY) != 0, reply->whole);
+}
+
 /* Record one reply. */
 static int worker_record(struct worker *worker, struct conn *conn, enum driver_status status,
                          const struct driver_reply *reply, uint64_t now)
@@ -131,6 +141,8 @@ static int worker_record(struct worker *worker, struct conn *conn, enum driver_s
     if ((worker_shape(worker, request)->flags & SHAPE_FINDS) != 0)
         worker_check_read(worker, conn, request, status == DRIVER_NIL ? BYTES_NONE : reply->value,
                           status == DRIVER_NIL, now);
+    if (worker->phase->scores)
+        worker_keep_found(worker, request, reply);
     if (n_steps > 0)
         worker_time_step(worker, request, now);
     int err = worker_log(worker, conn, request, now);

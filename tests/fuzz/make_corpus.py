@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Write the seeds and dictionaries of the fuzz targets ckpt, ckpt_file, mp, filter, rpc_decode,
-dispatch, resp, snapshot, vec_file and waldump.
+dispatch, resp, snapshot, vec_file, vector_file and waldump.
 
 Usage: make_corpus.py [FOLDER]   (corpus/ beside this file)
 
@@ -351,6 +351,18 @@ def vec_file_seeds():
             "npy_half": npy("<f2", (2, 6), rows), "npy_huge": npy("<f4", (2 ** 63, 8192), rows)}
 
 
+def vector_file_seeds():
+    """Three vectors in both forms; .npy that is of other elements, and cut."""
+    def npy(kind, data):
+        head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': (3, 2), }}\n".encode()
+        return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + data
+
+    data = struct.pack("<6f", 1, 2.5, -3, 0, 1e-30, 6)
+    rows = b"".join(struct.pack("<i", 2) + data[at:at + 8] for at in (0, 8, 16))
+    return {"npy": npy("<f4", data), "doubles": npy("<f8", data * 2), "cut": npy("<f4", data)[:-3],
+            "fvecs": rows, "other": rows + rows[:5]}
+
+
 def main():
     """Run as a program."""
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "corpus")
@@ -358,7 +370,8 @@ def main():
              "mp": mp_seeds(), "filter": filter_seeds(),
              "rpc_decode": rpc_seeds(),
              "dispatch": dispatch_seeds(), "resp": resp_seeds(), "snapshot": snapshot_seeds(),
-             "vec_file": vec_file_seeds(), "waldump": waldump_seeds()}
+             "vec_file": vec_file_seeds(), "vector_file": vector_file_seeds(),
+             "waldump": waldump_seeds()}
     for target, files in seeds.items():
         os.makedirs(os.path.join(folder, target), exist_ok=True)
         for name, data in files.items():

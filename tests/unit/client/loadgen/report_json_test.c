@@ -138,6 +138,7 @@ static void metrics_find_their_keys(void **state)
     measure();
     result.has_server_cpu = true;
     result.server_cpu_ns = 5000000;
+    result.recall = (struct vector_recall){.scored = 5, .mean = 0.9};
     json_t *document = REPORT("loadgen");
     json_t *get = the_result(document, "get/d3/c50/P1/strict");
     metric_values(&result, values);
