@@ -160,6 +160,23 @@ static uint64_t report_client_bytes(const struct server *server)
     return n;
 }
 
+static uint64_t report_figure(const _Atomic uint64_t *figure)
+{
+    return atomic_load_explicit(figure, memory_order_relaxed);
+}
+
+static void report_vectors(const struct store *store, uint64_t *counter)
+{
+    const struct store_vectors *vectors = &store->vectors;
+    counter[METRIC_collections] = report_figure(&vectors->collections);
+    counter[METRIC_vectors] = report_figure(&vectors->vectors);
+    counter[METRIC_vector_index_bytes] = report_figure(&vectors->bytes);
+    counter[METRIC_vectors_linked] = report_figure(&vectors->linked);
+    counter[METRIC_vector_searches] = report_figure(&vectors->searches);
+    counter[METRIC_vector_distances] = report_figure(&vectors->distances);
+    counter[METRIC_workers_waiting] = store->workers == NULL ? 0 : workers_waiting(store->workers);
+}
+
 void server_collect_stats(const struct server *server, struct stats *out_stats)
 {
     struct store_figures figures;
@@ -177,6 +194,7 @@ void server_collect_stats(const struct server *server, struct stats *out_stats)
     counter[METRIC_records_expiring] = figures.expiring;
     counter[METRIC_expired] = figures.expired;
     counter[METRIC_evicted] = figures.evicted;
+    report_vectors(server->store, counter);
     counter[METRIC_memory_used_bytes] = figures.bytes;
     counter[METRIC_memory_limit_bytes] = atomic_load(&server->store->memory_limit);
     counter[METRIC_memory_clients_bytes] = report_client_bytes(server);

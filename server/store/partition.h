@@ -36,6 +36,7 @@ struct partition {
     size_t planned_rows;     /* of those, and of changes: records of a RECORD_INDEXED kind */
     struct hmap vindexes;    /* of its collections of vectors (vindex.h) */
     uint64_t vindex_bytes;   /* memory of these */
+    size_t vindex_hand;      /* where sweeps stand among them */
     struct reap *orphans;    /* what nobody owns any more (group.h) */
     size_t hand;             /* where the clock of eviction stands in the table */
     uint64_t record_bytes;

@@ -41,6 +41,12 @@ struct store_options {
     struct hash_key hash_key;
 };
 
+/* Of all indexes of vectors together; relaxed. */
+struct store_vectors {
+    _Atomic uint64_t collections, vectors, bytes; /* now */
+    _Atomic uint64_t linked, searches, distances; /* since the start */
+};
+
 struct store {
     struct partition *partitions;
     unsigned n_partitions;
@@ -52,6 +58,7 @@ struct store {
     _Atomic uint64_t version; /* of the newest transaction */
     _Atomic uint64_t number;  /* the last sequence number given away, for all kinds together */
     _Atomic uint64_t bytes;   /* memory held, up to a small lag per partition */
+    struct store_vectors vectors;
     _Atomic uint64_t memory_limit;
     atomic_bool evict;
     struct workers *workers;     /* NULL: there are none. Set before others use the store */

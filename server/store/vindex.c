@@ -161,6 +161,9 @@ static void vindex_forget(struct partition *partition, struct vindex *vindex)
 {
     hmap_remove(&partition->vindexes, rng_mix(vindex->generation), vindex);
     partition->vindex_bytes -= vindex->reported_bytes;
+    vindex_add(&vindex->store->vectors.bytes, 0 - (uint64_t)vindex->reported_bytes);
+    vindex_add(&vindex->store->vectors.vectors, 0 - (uint64_t)vindex->rows.n_alive);
+    vindex_add(&vindex->store->vectors.collections, UINT64_MAX);
     vindex_destroy(vindex);
 }
 
@@ -239,6 +242,7 @@ static void vindex_report(struct partition *partition, struct vindex *vindex)
                    (hnsw == NULL ? 0 : hnsw_bytes(hnsw)) +
                    vindex->retired_capacity * sizeof(struct record *);
     partition->vindex_bytes += bytes - vindex->reported_bytes;
+    vindex_add(&vindex->store->vectors.bytes, bytes - vindex->reported_bytes);
     vindex->reported_bytes = bytes;
 }
 
@@ -247,6 +251,7 @@ static void vindex_kill(struct vindex *vindex, uint32_t slot)
 {
     pthread_mutex_lock(&vindex->lock);
     rows_kill(&vindex->rows, slot);
+    vindex_add(&vindex->store->vectors.vectors, UINT64_MAX);
     if (vindex_alone(vindex) && rows_state(&vindex->rows, slot) == ROW_TAIL && !vindex->pinned) {
         record_destroy(vindex_record(vindex, slot));
         rows_free(&vindex->rows, slot);
@@ -286,6 +291,7 @@ static void vindex_put_row(struct vindex *vindex, struct record *record, struct 
     pthread_mutex_lock(&vindex->lock);
     uint32_t slot = rows_add(&vindex->rows, now.elements, back);
     atomic_fetch_add(&vindex->n_tail, 1);
+    vindex_add(&vindex->store->vectors.vectors, 1);
     pthread_mutex_unlock(&vindex->lock);
     record_set_count(record, slot);
     if (old != NULL)
@@ -309,6 +315,7 @@ static struct vindex *vindex_take(struct partition *partition, const struct effe
             vindex_put_row(vindex, effect->record, effect->old);
     } else if (vindex != NULL) {
         hmap_insert(&partition->vindexes, rng_mix(vindex->generation), vindex);
+        vindex_add(&vindex->store->vectors.collections, 1);
     }
     if (vindex != NULL)
         vindex_report(partition, vindex);
@@ -353,14 +360,15 @@ void vindex_effect_deinit(struct effect *effect)
 
 void vindex_sweep(struct partition *partition)
 {
-    size_t position = 0, slots = SIZE_MAX;
+    enum { SWEEP_SLOTS = 256 }; /* of the table; the next sweep goes on there */
+    size_t slots = SWEEP_SLOTS;
     struct vindex *vindex;
     if (hmap_count(&partition->vindexes) == 0)
         return;
-    while ((vindex = hmap_walk(&partition->vindexes, &position, &slots)) != NULL) {
+    while ((vindex = hmap_walk(&partition->vindexes, &partition->vindex_hand, &slots)) != NULL) {
         if (vindex->dropped && vindex_alone(vindex)) {
             vindex_forget(partition, vindex);
-            return; /* the walk may go on with the next sweep */
+            return;
         }
         vindex_report(partition, vindex);
         vindex_schedule(vindex);

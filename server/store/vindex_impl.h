@@ -72,6 +72,12 @@ void vindex_schedule(struct vindex *vindex);
 /* Free what no one can see; nobody is in here (refs say so, or `use` is held to write). */
 void vindex_reclaim(struct vindex *vindex);
 
+/* Change a figure; wraps down, too. */
+static inline void vindex_add(_Atomic uint64_t *figure, uint64_t more)
+{
+    atomic_fetch_add_explicit(figure, more, memory_order_relaxed);
+}
+
 /* The record of a row. */
 struct record *vindex_record(const struct vindex *vindex, uint32_t slot);
 

@@ -483,6 +483,8 @@ int vindex_search(struct vindex *vindex, struct vindex_searcher *searcher,
         out_results[i].hits = hits;
     atomic_fetch_add_explicit(&vindex->searches, n, memory_order_relaxed);
     atomic_fetch_add_explicit(&vindex->scanned, scanned, memory_order_relaxed);
+    vindex_add(&vindex->store->vectors.searches, n);
+    vindex_add(&vindex->store->vectors.distances, scanned);
     return err;
 }
 

@@ -104,6 +104,7 @@ static bool vindex_link(struct vindex *vindex, struct hnsw *hnsw, struct hnsw_sc
         return false;
     }
     atomic_fetch_sub(&vindex->n_tail, 1);
+    vindex_add(&vindex->store->vectors.linked, 1);
     if (rows_dead(&vindex->rows, slot))
         atomic_fetch_add(&vindex->n_dead_linked, 1);
     return true;
