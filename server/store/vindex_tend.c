@@ -175,8 +175,8 @@ static void vindex_free_row(struct vindex *vindex, uint32_t slot)
     atomic_fetch_sub(&vindex->n_tail, 1);
 }
 
-/* Those that nobody sees any more, a few at a time, so that the loop that puts the next row does not
- * wait for long. */
+/* Those that nobody sees any more, a few at a time, so that the loop that puts the next row does
+ * not wait for long. */
 static void vindex_free_rows(struct vindex *vindex, const uint32_t *slots, size_t n)
 {
     bool pinned = false;
@@ -198,7 +198,8 @@ static void vindex_wait_others(struct vindex *vindex)
     (void)pthread_rwlock_unlock(&vindex->use);
 }
 
-/* Take the retired records, if there is memory; the room for them stays, which has been planned for.
+/* Take the retired records, if there is memory; the room for them stays, which has been planned
+ * for.
  */
 static void vindex_gather_retired(struct vindex *vindex, struct buf *out)
 {
