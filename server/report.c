@@ -80,6 +80,19 @@ static void report_memory(struct server *server, const struct store_figures *fig
     report_text(reply, "policy", atomic_load(&server->store->evict) ? "evict" : "refuse");
 }
 
+/* Records of each kind that is stored. */
+static void report_kinds(const struct store_figures *figures, struct reply *reply)
+{
+    unsigned n = 0;
+    for (unsigned kind = 0; kind <= KIND_MAX; kind++)
+        n += record_kind_stored(kind);
+    reply_key(reply, "kinds");
+    reply_map(reply, n);
+    for (unsigned kind = 0; kind <= KIND_MAX; kind++)
+        if (record_kind_stored(kind))
+            report_uint(reply, record_kind_name(kind), figures->kinds[kind].records);
+}
+
 static void report_info(void *self, enum op_info_section section, struct reply *reply)
 {
     struct server *server = self;
@@ -99,8 +112,9 @@ static void report_info(void *self, enum op_info_section section, struct reply *
         report_uint(reply, "rejected", server->group.rejected);
         break;
     case INFO_KEYSPACE:
-        reply_map(reply, 4);
+        reply_map(reply, 5);
         report_uint(reply, "records", figures.records);
+        report_kinds(&figures, reply);
         report_uint(reply, "version", figures.version);
         report_uint(reply, "expired", figures.expired);
         report_uint(reply, "evicted", figures.evicted);

@@ -70,11 +70,11 @@ static void csv_more(FILE *out, const struct result *result, const struct plan *
     csv_warnings(out, plan, result);
 }
 
-void csv_row(FILE *out, const struct result *result, const struct plan *extended)
+void csv_row(FILE *out, const char *title, const struct result *result, const struct plan *extended)
 {
     const struct hist *latency = &result->latency;
     fputc('"', out);
-    for (const char *c = result->workload->title; *c != 0; c++)
+    for (const char *c = title; *c != 0; c++)
         fputs(*c == '"' ? "\"\"" : (const char[]){*c, 0}, out);
     fprintf(out, "\",\"%.2f\"", result_rate(result));
     csv_ms(out, hist_mean(latency));

@@ -85,8 +85,9 @@ static void dry_load(FILE *out, const struct plan *plan)
 static void dry_preload(FILE *out, const struct plan *plan)
 {
     char keys[TEXT_SIZE], size[TEXT_SIZE];
-    text_count(plan->keys, keys);
-    dry_size((double)plan->keys * (dry_value_mean(plan) + strlen("key:") + FRAME_DIGITS), size);
+    text_count(plan_preload_keys(plan), keys);
+    dry_size((double)plan_preload_keys(plan) * (dry_value_mean(plan) + (double)strlen(plan->key)),
+             size);
     if (plan->preload) {
         dry_label(out, "preload");
         fprintf(out, "%s keys with their values: %s\n", keys, size);
@@ -169,9 +170,10 @@ static void dry_keys(FILE *out, const struct plan *plan)
                 plan->hotspot.write, plan->hotspot.read);
     fputc('\n', out);
     dry_label(out, "");
-    fputs(plan->preload ? "reads find all of them\n"
-                        : "reads find those that are there already, or are written before; all "
-                          "with --preload\n",
+    fputs(plan->preload && plan->preload_keys == 0
+              ? "reads find all of them\n"
+              : "reads find those that are there already, or are written before; all "
+                "with --preload\n",
           out);
 }
 

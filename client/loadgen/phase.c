@@ -84,6 +84,7 @@ static int phase_init(struct phase *phase, const struct plan *plan, const struct
         .reconnect = plan->reconnect,
         .drain_ns = plan->drain_ns,
         .overload = plan->overload,
+        .patience_ns = plan->rate > 0 ? (uint64_t)((double)plan->backlog / plan->rate * 1e9) : 0,
         .check_below = (uint64_t)((1 - plan->verify_skip) * 0x1p32),
         .removes = workload_has(workload, SHAPE_REMOVES),
         .arrival_seed = rng_mix(plan->seed),
@@ -128,7 +129,7 @@ int phase_init_preload(struct phase *phase, const struct plan *plan, bool sessio
     int err = phase_init(phase, plan, &workload_table[write]);
     if (err == 0) {
         phase->stream = plan_preload_stream(plan);
-        phase->requests = plan->keys;
+        phase->requests = plan_preload_keys(plan);
         phase->duration_ns = 0;
         phase->rate = 0;
         phase->batch = phase->reconnect = false;

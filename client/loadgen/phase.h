@@ -34,8 +34,9 @@ struct phase {
     double rate; /* requests a second, open loop; 0: closed loop */
     bool poisson;
     enum plan_overload overload;
-    bool batch;     /* send only when nothing is in flight on the connection */
-    bool reconnect; /* and open a new one before that */
+    uint64_t patience_ns; /* which takes only what has waited for so long */
+    bool batch;           /* send only when nothing is in flight on the connection */
+    bool reconnect;       /* and open a new one before that */
     uint64_t drain_ns;
     const char *key;         /* the word that stands for __key__ */
     const struct keys *list; /* of --key-file; NULL: keys are digits */

@@ -15,14 +15,15 @@ enum plan_overload {
     PLAN_OVERLOAD_ABORT, /* the test ends */
 };
 
-enum { PLAN_KEY_SIZE = 256 };
+enum { PLAN_KEY_SIZE = 1024 };
 
 struct plan {
     const struct driver *driver; /* NULL until plan_use */
     bool tests[WORKLOAD_COUNT];  /* which tests to run, in the order of the table */
     const struct workload *own;  /* the only test, made on the command line; NULL: those above */
     bool preload;
-    unsigned threads; /* at most one for each connection */
+    uint64_t preload_keys; /* the first of them; 0: all */
+    unsigned threads;      /* at most one for each connection */
     unsigned connections;
     unsigned pipeline;
     unsigned cpus;        /* this process may run on */
@@ -57,6 +58,7 @@ struct plan {
     bool reconnect; /* on a new connection */
     uint64_t drain_ns;
     enum plan_overload overload;
+    uint64_t backlog;        /* which takes only what this many have come due behind; 0: all */
     bool digest;             /* of the requests */
     const char *durability;  /* what the server is said to promise; "" or NULL: nothing */
     const struct acks *acks; /* where acknowledgements are kept; NULL: nowhere */
@@ -81,6 +83,9 @@ MUST_USE int plan_check(const struct plan *plan, char out_detail[static PLAN_DET
  * sentence: none is left. */
 MUST_USE int plan_use(struct plan *plan, const struct driver *driver,
                       char out_detail[static PLAN_DETAIL_SIZE]);
+
+/* How many keys --preload writes. */
+uint64_t plan_preload_keys(const struct plan *plan);
 
 /* Has any of the tests requests whose keys are sessions of checkpoints, or others? */
 bool plan_uses(const struct plan *plan, bool sessions);

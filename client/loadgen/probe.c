@@ -277,3 +277,51 @@ int probe_cpu_time(const struct target *target, uint64_t *out_ns)
     *out_ns = probe.cpu_ns;
     return 0;
 }
+
+/* What was asked about keys. */
+struct probe_keys {
+    char line[32]; /* of the database: "db0" */
+    bool known;
+    uint64_t n;
+};
+
+static void probe_take_count(void *into, const char *question, struct bytes content)
+{
+    struct probe_keys *keys = into;
+    struct mp_reader reader = mp_reader_of(content);
+    struct mp value;
+    (void)question;
+    keys->known = mp_read(&reader, &value) == 0 && value.kind == MP_UINT;
+    keys->n = keys->known ? value.uint : 0;
+}
+
+/* "db0:keys=100,expires=0"; without keys there is no line. */
+static void probe_take_keyspace(void *into, const char *question, struct bytes content)
+{
+    struct probe_keys *keys = into;
+    char text[PROBE_TEXT_SIZE];
+    int64_t n;
+    (void)question;
+    keys->known = strstr((const char *)content.data, "# Keyspace") != NULL;
+    if (!probe_line((const char *)content.data, keys->line, text))
+        return;
+    text[strcspn(text, ",")] = 0;
+    keys->known = strncmp(text, "keys=", 5) == 0 && num_parse_int(text + 5, &n) == 0 && n >= 0;
+    keys->n = keys->known ? (uint64_t)n : 0;
+}
+
+int probe_keys(const struct target *target, uint64_t *out_keys)
+{
+    static const char *const rpc[] = {"kv.count", NULL}, *const resp[] = {"keyspace", NULL};
+    bool is_resp = probe_is_resp(target);
+    struct probe_keys keys = {.known = false};
+    const char *database = target->login.space;
+    (void)snprintf(keys.line, sizeof keys.line, "db%.20s",
+                   database != NULL && database[0] != 0 ? database : "0");
+    if (!probe_ask(target, is_resp ? resp : rpc, is_resp ? probe_take_keyspace : probe_take_count,
+                   &keys) ||
+        !keys.known)
+        return ERR_NOT_FOUND;
+    *out_keys = keys.n;
+    return 0;
+}

@@ -38,6 +38,10 @@ MUST_USE bool probe_ask(const struct target *target, const char *const *question
  * tell. */
 MUST_USE int probe_cpu_time(const struct target *target, uint64_t *out_ns);
 
-/* The same from an answer: the result of server.info (MessagePack), or the text of INFO. */
+/* How many keys the server has, of the run or database that the target names. 0; ERR_NOT_FOUND: it
+ * does not tell. */
+MUST_USE int probe_keys(const struct target *target, uint64_t *out_keys);
+
+/* As probe_read, from an answer: the result of server.info (MessagePack), or the text of INFO. */
 void probe_from_info(struct bytes info, struct probe *out);
 void probe_from_resp(const char *info, struct probe *out);

@@ -36,7 +36,7 @@ struct worker_kind {
     uint64_t errors, hits, misses;
 };
 
-enum { WORKER_ERROR_SIZE = 200 };
+enum { WORKER_ERROR_SIZE = 200, WORKER_INPUT_BYTES = 256 * 1024 };
 
 struct worker {
     unsigned index; /* among the threads of the run */
@@ -45,7 +45,7 @@ struct worker {
     unsigned n_conns, conns_capacity;
     struct conn **queue; /* connections with requests to be sent this turn */
     unsigned n_queue, next_conn;
-    uint8_t *input;              /* what one recv takes */
+    uint8_t *input;              /* what one recv takes: WORKER_INPUT_BYTES */
     const struct target *target; /* for phases that reconnect */
 
     const struct phase *phase;

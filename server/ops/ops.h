@@ -123,5 +123,8 @@ void op_reply_version(struct op_ctx *ctx, uint64_t version);
 size_t op_reply_version_later(struct op_ctx *ctx);
 void op_reply_version_now(struct op_ctx *ctx, size_t place, uint64_t version);
 
+/* Word an error that nobody has worded. */
+void op_problem(struct problem *problem, int err);
+
 /* A page size: the default if not given; ERR with ctx->problem if 0 or above limits.page_items. */
 MUST_USE int op_page_limit(struct op_ctx *ctx, const struct arg *limit, uint64_t *out_limit);

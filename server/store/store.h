@@ -70,6 +70,7 @@ struct store {
 /* Figures for statistics; a snapshot that is a little behind. */
 struct store_figures {
     uint64_t records, bytes, expiring, expired, evicted, version;
+    struct partition_kind kinds[KIND_MAX + 1];
 };
 
 /* NULL without memory. */
@@ -101,7 +102,7 @@ MUST_USE int store_start_feed(struct store *store);
 void store_account(struct store *store, struct partition *partition);
 
 /* Room for `need` more bytes in this locked partition? Evicts if that is the policy. 0 or
- * ERR_OUT_OF_MEMORY. No record pointer of this partition may be held across it. */
+ * ERR_OUT_OF_MEMORY. No record pointer may be held across it. */
 MUST_USE int store_admit(struct store *store, struct partition *partition, uint64_t need);
 
 /* Delete up to `budget` expired records of one partition. True if more may be due now. */

@@ -313,7 +313,7 @@ int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash)
     if (effect.old == NULL && (planned == NULL || planned->type == EFFECT_DEL))
         err = partition_plan_insert(partition);
     if (err == 0 && record_kinds[spec->key.kind].flags & RECORD_NUMBERED)
-        err = partition_plan_numbered(partition);
+        err = partition_plan_numbered(partition, spec->key.kind);
     if (err == 0 && record_kinds[spec->key.kind].flags & RECORD_INDEXED)
         err = vindex_plan(txn->store, partition, &effect);
     if (err == 0 && planned == NULL)

@@ -5,7 +5,8 @@
  * Locks, in this order; each is for the index of one collection:
  *
  *   partition  (the caller's) apply: nobody else adds, kills or moves rows; refs grow only here
- *   use        read: searches, linking, mending. write: rows are freed, the graph is swapped
+ *   use        read: searches, linking, mending. write: a round begins or ends; who has taken it
+ *              once knows that all who were in here before have left
  *   lock       short: the rows' free list, what has been retired, counters
  *
  * Threads: as vindex.h says; a field names its lock.
@@ -23,8 +24,8 @@ enum {
     VINDEX_MEND_SLICE = 64,   /* rows mended by one task */
     VINDEX_HELP_FROM = 64,    /* so many rows in the tail are linked by all workers */
     VINDEX_DEAD_MIN = 256,    /* dead rows in the graph are left until there are so many, */
-    VINDEX_DEAD_SHARE = 5,    /* and a fifth of the living; */
-    VINDEX_IDLE_SHARE = 50,   /* or a fiftieth, if there is nothing else to do */
+    VINDEX_DEAD_SHARE = 5,    /* and a fifth of all */
+    VINDEX_FREE_SLICE = 128,  /* rows freed under the lock */
     VINDEX_RETIRED_MAX = 256, /* records that wait to be freed */
 };
 
@@ -69,9 +70,6 @@ struct vindex {
 /* Tend it, if there is anything to do and somebody who can. The partition is locked, or the caller
  * has a reference. */
 void vindex_schedule(struct vindex *vindex);
-
-/* Free what no one can see; nobody is in here (refs say so, or `use` is held to write). */
-void vindex_reclaim(struct vindex *vindex);
 
 /* Change a figure; wraps down, too. */
 static inline void vindex_add(_Atomic uint64_t *figure, uint64_t more)

@@ -341,7 +341,6 @@ static bool search_plan(const struct search *search, double share, uint64_t *out
     double all_ns = rows * (SEARCH_FILTER_NS + share * (double)search_row_ns(vindex));
     double walk_ns = (double)search_ef(search->query) *
                      ((double)search_walk_ns(vindex) / share + SEARCH_FILTER_NS);
-    *out_visits_max = (uint64_t)(rows * share) + 1;
     double visit_ns = (double)search_walk_ns(vindex) / SEARCH_EF_VISITS + 1;
     *out_visits_max = (uint64_t)(all_ns / visit_ns) + 1;
     return walk_ns < all_ns;

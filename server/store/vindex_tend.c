@@ -51,21 +51,21 @@ static bool vindex_wants_mend(const struct vindex *vindex)
     return dead > VINDEX_DEAD_MIN && dead > all / VINDEX_DEAD_SHARE;
 }
 
-/* Rows that died while they were not linked, and records that were replaced. */
-static bool vindex_wants_reclaim(const struct vindex *vindex)
+/* Rows that died and are not linked, and records that were replaced. idle: few will do. */
+static bool vindex_wants_reclaim(const struct vindex *vindex, bool idle)
 {
     if (atomic_load(&vindex->pinned))
         return false;
     uint32_t dead = atomic_load(&vindex->n_dead), linked = atomic_load(&vindex->n_dead_linked);
     uint32_t n = atomic_load(&vindex->rows.n_slots);
     return atomic_load(&vindex->n_retired) > VINDEX_RETIRED_MAX ||
-           (dead > linked && dead - linked > n / 16 + 16);
+           (dead > linked && dead - linked > (idle ? 0 : n / 16 + 16));
 }
 
 static bool vindex_has_work(const struct vindex *vindex)
 {
-    return !vindex_is_dropped(vindex) &&
-           (vindex_wants_link(vindex) || vindex_wants_mend(vindex) || vindex_wants_reclaim(vindex));
+    return !vindex_is_dropped(vindex) && (vindex_wants_link(vindex) || vindex_wants_mend(vindex) ||
+                                          vindex_wants_reclaim(vindex, false));
 }
 
 /* ---- linking ---- */
@@ -117,7 +117,7 @@ static uint32_t vindex_claim(struct vindex *vindex, uint32_t n_slots)
     for (int round = 0; round < 2; round++) {
         uint32_t slot = from < n_slots ? from : 0;
         while ((slot = rows_next_tail(&vindex->rows, slot, n_slots)) < n_slots) {
-            if (rows_claim(&vindex->rows, slot)) {
+            if (!rows_dead(&vindex->rows, slot) && rows_claim(&vindex->rows, slot)) {
                 atomic_store_explicit(&vindex->link_next, slot + 1, memory_order_relaxed);
                 return slot;
             }
@@ -152,50 +152,86 @@ static bool vindex_link_slice(struct vindex *vindex, unsigned worker)
 
 /* ---- freeing ---- */
 
-static void vindex_free_row(struct vindex *vindex, uint32_t slot)
-{
-    record_destroy(vindex_record(vindex, slot));
-    rows_free(&vindex->rows, slot);
-    atomic_fetch_sub(&vindex->n_dead, 1);
-}
-
-static void vindex_reclaim_tail(struct vindex *vindex)
+/* Rows that died and are not linked, as long as there is memory to remember them. */
+static void vindex_gather_dead(const struct vindex *vindex, struct buf *out)
 {
     uint32_t n_slots = atomic_load(&vindex->rows.n_slots), slot = 0;
-    while ((slot = rows_next_tail(&vindex->rows, slot, n_slots)) < n_slots) {
-        if (rows_dead(&vindex->rows, slot)) {
-            vindex_free_row(vindex, slot);
-            atomic_fetch_sub(&vindex->n_tail, 1);
-        }
+    int err = 0;
+    while (err == 0 && (slot = rows_next_tail(&vindex->rows, slot, n_slots)) < n_slots) {
+        if (rows_dead(&vindex->rows, slot))
+            err = buf_append(out, &slot, sizeof slot);
         slot++;
     }
 }
 
-void vindex_reclaim(struct vindex *vindex)
+/* The lock is held. One that is being linked at this moment is left to the graph. */
+static void vindex_free_row(struct vindex *vindex, uint32_t slot)
+{
+    if (!rows_claim(&vindex->rows, slot))
+        return;
+    record_destroy(vindex_record(vindex, slot));
+    rows_free(&vindex->rows, slot);
+    atomic_fetch_sub(&vindex->n_dead, 1);
+    atomic_fetch_sub(&vindex->n_tail, 1);
+}
+
+/* Those that nobody sees any more, a few at a time, so that the loop that puts the next row does not
+ * wait for long. */
+static void vindex_free_rows(struct vindex *vindex, const uint32_t *slots, size_t n)
+{
+    bool pinned = false;
+    for (size_t i = 0; i < n && !pinned;) {
+        vindex_enter(vindex); /* else it might be pinned meanwhile */
+        pthread_mutex_lock(&vindex->lock);
+        pinned = atomic_load(&vindex->pinned);
+        for (size_t end = i + VINDEX_FREE_SLICE; i < n && i < end && !pinned; i++)
+            vindex_free_row(vindex, slots[i]);
+        pthread_mutex_unlock(&vindex->lock);
+        vindex_leave(vindex);
+    }
+}
+
+/* Wait until all who are in here now have left. */
+static void vindex_wait_others(struct vindex *vindex)
+{
+    (void)pthread_rwlock_wrlock(&vindex->use);
+    (void)pthread_rwlock_unlock(&vindex->use);
+}
+
+/* Take the retired records, if there is memory; the room for them stays, which has been planned for.
+ */
+static void vindex_gather_retired(struct vindex *vindex, struct buf *out)
 {
     pthread_mutex_lock(&vindex->lock);
-    for (uint32_t i = 0; i < vindex->n_retired; i++)
-        record_destroy(vindex->retired[i]);
-    vindex->n_retired = 0;
-    vindex_reclaim_tail(vindex);
+    if (buf_append(out, vindex->retired, vindex->n_retired * sizeof(struct record *)) == 0)
+        vindex->n_retired = 0;
     pthread_mutex_unlock(&vindex->lock);
 }
 
-static void vindex_reclaim_slice(struct vindex *vindex)
+/* What died before now: wait until no search is left that began before, and free it. */
+static void vindex_reclaim(struct vindex *vindex)
 {
-    (void)pthread_rwlock_wrlock(&vindex->use);
-    if (!atomic_load(&vindex->pinned))
-        vindex_reclaim(vindex);
-    (void)pthread_rwlock_unlock(&vindex->use);
+    struct buf dead = {0}, retired = {0};
+    vindex_gather_retired(vindex, &retired);
+    vindex_gather_dead(vindex, &dead);
+    vindex_wait_others(vindex);
+    struct record **records = (struct record **)(void *)retired.data;
+    for (size_t i = 0; i < retired.size / sizeof *records; i++)
+        record_destroy(records[i]);
+    buf_deinit(&retired);
+    vindex_free_rows(vindex, (const uint32_t *)(const void *)dead.data,
+                     dead.size / sizeof(uint32_t));
+    buf_deinit(&dead);
 }
 
 /* ---- mending ---- */
 
-/* Nothing links to this row any more. */
+/* Nothing links to this row any more: it is one of the tail that died. */
 static void vindex_on_gone(void *context, uint32_t slot)
 {
     struct vindex *vindex = context;
-    vindex_free_row(vindex, slot);
+    (void)slot;
+    atomic_fetch_add(&vindex->n_tail, 1);
     if (atomic_load(&vindex->n_dead_linked) > 0)
         atomic_fetch_sub(&vindex->n_dead_linked, 1);
 }
@@ -212,12 +248,10 @@ static bool vindex_mend_begin(struct vindex *vindex, struct hnsw *hnsw)
 static void vindex_mend_end(struct vindex *vindex, struct hnsw *hnsw)
 {
     (void)pthread_rwlock_wrlock(&vindex->use);
-    pthread_mutex_lock(&vindex->lock);
     if (!atomic_load(&vindex->pinned)) { /* else it ends with the next slice */
         hnsw_mend_end(hnsw, vindex_on_gone, vindex);
         atomic_store(&vindex->mending, false);
     }
-    pthread_mutex_unlock(&vindex->lock);
     (void)pthread_rwlock_unlock(&vindex->use);
 }
 
@@ -255,6 +289,7 @@ static void vindex_call_others(struct vindex *vindex)
 /* One slice of whatever is to be done; false: nothing came of it. */
 static bool vindex_tend(struct vindex *vindex, bool leads, unsigned worker)
 {
+    bool idle = false;
     if (vindex_is_dropped(vindex) || workers_stopping(vindex->store->workers))
         return false;
     if (vindex_wants_link(vindex)) {
@@ -262,11 +297,12 @@ static bool vindex_tend(struct vindex *vindex, bool leads, unsigned worker)
             vindex_call_others(vindex);
         if (vindex_link_slice(vindex, worker))
             return true;
+        idle = true; /* all of the tail is dead, or another's, or there is no memory */
     }
     if (!leads)
         return false;
-    if (vindex_wants_reclaim(vindex)) {
-        vindex_reclaim_slice(vindex);
+    if (vindex_wants_reclaim(vindex, idle)) {
+        vindex_reclaim(vindex);
         return true;
     }
     return vindex_wants_mend(vindex) && vindex_mend_slice(vindex, worker);

@@ -42,7 +42,7 @@ static json_t *report(int argc, const char *const *words)
     struct writer json;
     writer_init(&json, out);
     report_json_begin(&json, &run);
-    report_json_test(&json, &run, false, &result);
+    report_json_test(&json, &run, &result, NULL);
     report_json_end(&json, NULL);
     fclose(out);
     json_t *document = json_loads(text, JSON_REJECT_DUPLICATES, &error);
