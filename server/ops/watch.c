@@ -392,6 +392,8 @@ static void watch_fall_behind(struct watch_page *page, uint64_t after)
     if (page->version != 0 && page->n > page->before_n) {
         page->out->size = page->before_size;
         page->n = page->before_n;
+        page->begun = page->n > 0; /* else the head of the notification has gone, too */
+        page->first = page->n > 0 ? page->first : 0;
         watch->credit = page->before_credit;
     }
     page->version = 0;
