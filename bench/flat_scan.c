@@ -89,7 +89,7 @@ static double scan(const struct bench *bench, const struct rows *rows, void *con
     struct flat_search searches[AT_ONCE];
     for (uint32_t q = 0; q < n_queries; q++) {
         rows_query(rows, vector_of(bench, q), storage[q], &queries[q]);
-        topk[q] = (struct topk){hits[q], 0, TAKEN};
+        topk[q] = (struct topk){.hits = hits[q], .k = TAKEN};
         searches[q] =
             (struct flat_search){.query = &queries[q], .within = INFINITY, .topk = &topk[q]};
     }

@@ -443,7 +443,7 @@ static bool line_is_blank(struct bytes text)
 static int file_next_line(struct vec_file *file, struct usage *usage)
 {
     for (;;) {
-        size_t size;
+        size_t size = 0;
         file->number++;
         int err = line_find(file, &size, usage);
         if (err != 0 || size == 0)

@@ -32,8 +32,9 @@ int vector_session_check(struct session *session, char out_detail[static VECTOR_
         return 0;
     if (options->given[OPTIONS_keyspace])
         wrong = "the keys of vectors are those of --vectors: give no -r";
-    else if ((options->vs[0] != 0 || options->knee) && session->vectors.efs.n > 1)
-        wrong = "--vs and --knee measure one operating point: give one --ef";
+    else if ((options->vs[0] != 0 || options->knee || options->sweep[0] != 0) &&
+             session->vectors.efs.n > 1)
+        wrong = "--vs, --knee and --sweep measure one operating point: give one --ef";
     else if (plan->vectors.spec.n > 0)
         plan->keys = plan->vectors.spec.n;
     if (wrong == NULL)
