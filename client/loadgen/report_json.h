@@ -69,7 +69,7 @@ void report_json_side(struct writer *json, const struct report_run *run,
 /* `findings` may be NULL: there are none. */
 void report_json_end(struct writer *json, const struct report_findings *findings);
 
-enum { REPORT_NAME_SIZE = 160 };
+enum { REPORT_NAME_SIZE = 224 };
 
 /* The name of a result, which says what a figure depends on: "get/d64/c50/P1/memory"; of two
  * servers "A/get/..." and "B/get/...". */
