@@ -495,6 +495,7 @@ int rpc_decode_call(struct mp_reader *reader, const struct limits *limits, struc
                     struct problem *problem)
 {
     struct rpc_decoder d = {*reader, limits, out, problem, 0};
+    const uint8_t *start = reader->at;
     struct bytes method = BYTES_NONE;
     bool text;
     int err = rpc_call(&d);
@@ -502,6 +503,7 @@ int rpc_decode_call(struct mp_reader *reader, const struct limits *limits, struc
     /* Move behind the call, whatever became of it; it is complete, so both steps succeed. */
     REQUIRE(mp_read_bytes(reader, &method, &text) == 0);
     REQUIRE(mp_skip(reader, MP_DEPTH_MAX) == 0);
+    out->size = (size_t)(reader->at - start);
     return err;
 }
 
@@ -513,6 +515,7 @@ int rpc_decode_named(struct mp_reader *reader, const struct limits *limits, cons
     out->op = op;
     rpc_clear_args(out);
     REQUIRE(mp_skip(reader, MP_DEPTH_MAX) == 0);
+    out->size = (size_t)(reader->at - d.reader.at);
     REQUIRE(mp_read(&d.reader, &mp) == 0);
     if (mp.kind != MP_MAP)
         return problem_set(problem, ERR_BAD_ARGUMENT, "%s: an entry must be a map", op->name);

@@ -5,9 +5,6 @@
  *   workers_submit --> [ now: task task ] --.
  *                      [ later: task    ] ---'--> a worker: the first of `now`, else of `later`
  *
- * Workers have a lower priority than loops (nice WORKERS_NICE), so that a loop that has something
- * to do gets its CPU at once; the kernel sees to that better than any queue of ours.
- *
  * Threads: as the header says. Failures: only starting.
  */
 #include "server/store/workers.h"
@@ -17,10 +14,6 @@
 #include "common/thread.h"
 
 #include <stdio.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-enum { WORKERS_NICE = 5 };
 
 struct queue {
     struct task *first, **last;
@@ -88,7 +81,6 @@ static void *worker_run(void *context)
     (void)snprintf(name, sizeof name, "cairn-work-%u", self->index % 1000);
     (void)pthread_setname_np(pthread_self(), name);
     thread_leave_signals();
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), WORKERS_NICE);
     pthread_mutex_lock(&workers->lock);
     while ((task = workers_wait(workers)) != NULL) {
         workers->busy++;
