@@ -279,25 +279,29 @@ def beside(bench, figure, prepare, requests, check):
 
 
 def compactions(bench):
-    """From 1,000 to 10 checkpoints, timed by the caller; and what others notice."""
-    count, each, took = bench.sizes.compact, 10, []
+    """From 100, 500 and 1,000 to 10 checkpoints, timed by the caller; and what others notice of
+    the largest."""
+    most, each = bench.sizes.compact, 10
 
-    def check(result):
+    def check(result, count=most):
         if result["kept"] != KEPT or result["deleted"] != count - KEPT:
             raise SystemExit(f"ckpt.compact: {result}")
 
     def prepare(client):
         for number in range(each):
-            fill(client, f"s{number}", count, BLOB)
+            fill(client, f"s{number}", most, BLOB)
     with bench.cairnd() as server, rpc.Client(server) as client:
-        for number in range(each * bench.sizes.rounds):
-            fill(client, f"t{number}", count, BLOB)
-            begun = time.monotonic()
-            check(client.call("ckpt.compact", f"t{number}", keep_recent=KEPT))
-            took.append(1e3 * (time.monotonic() - begun))
-    bench.add(f"compaction of {count:,} of 1 KiB to {KEPT}: ms", f"{statistics.median(took):.2f}",
-              "", statistics.median(took), 5, False, spread(took))
-    beside(bench, f"{each} compactions of {count:,} to {KEPT}", prepare,
+        for count in (most // 10, most // 2, most):
+            took = []
+            for number in range(each * bench.sizes.rounds):
+                fill(client, f"t{count}-{number}", count, BLOB)
+                begun = time.monotonic()
+                check(client.call("ckpt.compact", f"t{count}-{number}", keep_recent=KEPT), count)
+                took.append(1e3 * (time.monotonic() - begun))
+            bench.add(f"compaction of {count:,} of 1 KiB to {KEPT}: ms",
+                      f"{statistics.median(took):.2f}", "", statistics.median(took),
+                      5 if count == most else None, False, spread(took))
+    beside(bench, f"{each} compactions of {most:,} to {KEPT}", prepare,
            [("ckpt.compact", [f"s{number}", {"keep_recent": KEPT}]) for number in range(each)],
            check)
 
@@ -382,12 +386,11 @@ def small(bench):
 
 # ---- whole stores ----
 
-def export_all(client, session):
-    """Take all pages of an export; the number of items."""
+def export_all(client, **session):
+    """Take all pages of an export, of one session or all; the number of items."""
     cursor, count = None, 0
     while True:
-        client.send([("ckpt.export", [{"session": session, "limit": EXPORT_PAGE,
-                                       "cursor": cursor}])])
+        client.send([("ckpt.export", [{**session, "limit": EXPORT_PAGE, "cursor": cursor}])])
         found, cursor = client.page()
         count += found
         if cursor is None:
@@ -403,7 +406,7 @@ def export(bench):
         for _ in range(bench.sizes.rounds):
             begun = time.monotonic()
             try:
-                found = export_all(client, "s")
+                found = export_all(client, session="s")
             except rpc.Refused as why:
                 if why.code != "UNKNOWN_METHOD":
                     raise
@@ -416,6 +419,25 @@ def export(bench):
     busy = row["mean_us"] * row["count"] / bench.sizes.rounds / count
     bench.add(figure, f"{statistics.median(rates):,.0f}", f"{busy:.2f} us each in the server",
               statistics.median(rates), 100000, True, spread(rates, ",.0f"))
+
+
+def export_sessions(bench):
+    """The same of a whole store of few checkpoints in each of many sessions."""
+    each, done = 20, 0
+    with bench.cairnd() as server, rpc.Client(server) as client:
+        for sessions in (10, 100, 500):
+            for number in range(done, sessions):
+                fill(client, f"s{number:03}", each, BLOB)
+            done, took = sessions, []
+            for _ in range(bench.sizes.rounds):
+                begun = time.monotonic()
+                found = export_all(client)
+                took.append(1e3 * (time.monotonic() - begun))
+                if found != sessions * (1 + each):
+                    raise SystemExit(f"ckpt.export: {found} items")
+            bench.add(f"export of {sessions} sessions of {each} of 1 KiB: ms",
+                      f"{statistics.median(took):.1f}", "", statistics.median(took), None, False,
+                      spread(took, ".1f"))
 
 
 def starts(bench):
@@ -446,7 +468,8 @@ def starts(bench):
 
 PARTS = {"saves": saves, "writers": writers, "gets": gets, "put_writes": put_writes,
          "lists": lists, "compactions": compactions, "deletion": deletion, "shared": shared,
-         "small": small, "export": export, "starts": starts}
+         "small": small, "export": export, "export_sessions": export_sessions,
+         "starts": starts}
 
 
 def verdict(line):

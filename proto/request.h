@@ -11,7 +11,7 @@ struct request {
     const struct op *op;
     uint32_t msgid;
     bool notification; /* no reply is wanted */
-    size_t size;       /* bytes of the message; not set for a call inside a batch */
+    size_t size;       /* bytes of the message; of a call inside a batch, its own */
     uint64_t hash;     /* KEYED operations: hash of the key in this run, once `hashed` */
     uint32_t hashed_run;
     bool hashed;

@@ -92,6 +92,23 @@ static int rpc_value(struct rpc_decoder *d, const char *name, struct bytes *out)
                : 0;
 }
 
+/* Elements of floats in a vector, or an array of whatever: the handler looks at each. */
+static int rpc_vector(struct rpc_decoder *d, const struct arg_desc *desc, struct arg *arg)
+{
+    enum { ELEMENT = 4, ELEMENTS_MAX = 8192 };
+    struct mp_reader reader = d->reader;
+    struct mp mp;
+    int err = mp_read(&reader, &mp);
+    if (err == MP_MORE)
+        return err;
+    if (err != 0 || (mp.kind != MP_ARRAY && mp.kind != MP_BIN))
+        return rpc_wrong(d, desc);
+    size_t n = mp.kind == MP_ARRAY ? mp.count : mp.bytes.size / ELEMENT;
+    if (n == 0 || n > ELEMENTS_MAX || (mp.kind == MP_BIN && mp.bytes.size % ELEMENT != 0))
+        return rpc_wrong(d, desc);
+    return rpc_value(d, desc->name, &arg->bytes);
+}
+
 /* A whole array or map. */
 static int rpc_container(struct rpc_decoder *d, const struct arg_desc *desc, struct arg *arg)
 {
@@ -254,6 +271,9 @@ static int rpc_arg(struct rpc_decoder *d, const struct arg_desc *desc, struct ar
     case ARG_ARRAY:
     case ARG_MAP:
         err = rpc_container(d, desc, arg);
+        break;
+    case ARG_VECTOR:
+        err = rpc_vector(d, desc, arg);
         break;
     case ARG_INT:
     case ARG_UINT:
@@ -475,6 +495,7 @@ int rpc_decode_call(struct mp_reader *reader, const struct limits *limits, struc
                     struct problem *problem)
 {
     struct rpc_decoder d = {*reader, limits, out, problem, 0};
+    const uint8_t *start = reader->at;
     struct bytes method = BYTES_NONE;
     bool text;
     int err = rpc_call(&d);
@@ -482,6 +503,7 @@ int rpc_decode_call(struct mp_reader *reader, const struct limits *limits, struc
     /* Move behind the call, whatever became of it; it is complete, so both steps succeed. */
     REQUIRE(mp_read_bytes(reader, &method, &text) == 0);
     REQUIRE(mp_skip(reader, MP_DEPTH_MAX) == 0);
+    out->size = (size_t)(reader->at - start);
     return err;
 }
 
@@ -493,6 +515,7 @@ int rpc_decode_named(struct mp_reader *reader, const struct limits *limits, cons
     out->op = op;
     rpc_clear_args(out);
     REQUIRE(mp_skip(reader, MP_DEPTH_MAX) == 0);
+    out->size = (size_t)(reader->at - d.reader.at);
     REQUIRE(mp_read(&d.reader, &mp) == 0);
     if (mp.kind != MP_MAP)
         return problem_set(problem, ERR_BAD_ARGUMENT, "%s: an entry must be a map", op->name);
@@ -527,6 +550,7 @@ static int rpc_encode_arg(struct buf *out, enum arg_type type, const struct arg 
     case ARG_VALUE:
     case ARG_ARRAY:
     case ARG_MAP:
+    case ARG_VECTOR:
         return buf_append(out, arg->bytes.data, arg->bytes.size);
     case ARG_TYPE_COUNT:
         break;

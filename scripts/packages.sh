@@ -8,6 +8,7 @@
 #   scripts/packages.sh build test     # and the test suite
 #   scripts/packages.sh bench          # what comparisons with other servers need
 #   scripts/packages.sh build package  # what Debian packages are built and checked with
+#   scripts/packages.sh neon           # what scripts/test_neon.sh needs
 
 # shellcheck disable=SC2034 # read by name, as are the two below
 packages_build='
@@ -57,6 +58,8 @@ redis-server        # the peer that figures are compared with
 redis-tools         # redis-benchmark, redis-cli
 linux-perf          # where the time goes
 python3-msgpack     # the client of bench/checkpoints.py and bench/memory.py
+libhnswlib-dev      # the peers of bench/vectors
+libfaiss-dev        # the other
 '
 
 # shellcheck disable=SC2034
@@ -69,13 +72,20 @@ mmdebstrap          # a Debian to throw away, to install the packages in
 iproute2            # a loopback of its own for the server there
 '
 
+# shellcheck disable=SC2034
+packages_neon='
+gcc-aarch64-linux-gnu  # the kernels of vectors for another processor: scripts/test_neon.sh
+libc6-dev-arm64-cross  # its C library
+qemu-user-static       # and the processor
+'
+
 # packages_missing GROUP...: names of the packages of these groups that are not installed.
 packages_missing() {
     local group list name
     for group in "$@"; do
         list=packages_$group
         if [ -z "${!list:-}" ]; then
-            echo "packages.sh: no group '$group'; there are build, test, bench and package" >&2
+            echo "packages.sh: no group '$group'; there are build, test, bench, package, neon" >&2
             return 2
         fi
         while read -r name _; do
@@ -109,7 +119,7 @@ packages_install() {
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     set -eu
     if [ $# -eq 0 ]; then
-        echo "usage: scripts/packages.sh build|test|bench|package ..." >&2
+        echo "usage: scripts/packages.sh build|test|bench|package|neon ..." >&2
         exit 2
     fi
     packages_install "$@"

@@ -61,9 +61,11 @@ static unsigned http_text(struct buf *out, unsigned status, const char *text)
 static unsigned http_metrics(const struct server *server, struct buf *out)
 {
     struct stats stats;
+    struct store_figures figures;
     uint64_t ages_ns[LOOPS_MAX];
     struct metrics_source source = {.version = CAIRN_VERSION,
                                     .stats = &stats,
+                                    .kinds = figures.kinds,
                                     .started_ms = server->started_ms,
                                     .loop_ages_ns = ages_ns,
                                     .n_loops = server->n_loops};
@@ -71,6 +73,7 @@ static unsigned http_metrics(const struct server *server, struct buf *out)
         ages_ns[i] = loop_age_ns(server->loops[i]);
     process_figures(&source.process);
     server_collect_stats(server, &stats);
+    store_figures(server->store, &figures);
     int err = metrics_text(&source, out);
     stats_deinit(&stats);
     return err == 0 ? MHD_HTTP_OK : 0;

@@ -116,6 +116,15 @@ static void family_start_time(struct text *text, const char *name,
     text_seconds(text, name, (uint64_t)source->started_ms * 1000000);
 }
 
+static void family_kind_records(struct text *text, const char *name,
+                                const struct metrics_source *source)
+{
+    for (unsigned kind = 0; kind <= KIND_MAX; kind++)
+        if (record_kind_stored(kind))
+            text_add(text, "%s{kind=\"%s\"} %" PRIu64 "\n", name, record_kind_name(kind),
+                     source->kinds[kind].records);
+}
+
 static void family_commands(struct text *text, const char *name,
                             const struct metrics_source *source)
 {
@@ -211,11 +220,11 @@ static void text_metrics(struct text *text, const struct stats *stats)
 {
     const struct {
         const char *name, *type, *help;
-    } rows[METRIC_COUNT] = {
+    } rows[STATS_METRICS] = {
 #define METRIC(name, type, unit, help) {"cairn_" #name, type, help},
 #include "server/ops/metrics.def"
     };
-    for (unsigned i = 0; i < METRIC_COUNT; i++) {
+    for (unsigned i = 0; i < STATS_METRICS; i++) {
         char name[128];
         (void)snprintf(name, sizeof name, "%s%s", rows[i].name,
                        rows[i].type == COUNTER ? "_total" : "");

@@ -44,6 +44,8 @@ static const char resp_intro[] =
     "* `WAIT` answers 0 at once: there are no replicas to wait for. `MONITOR` is refused.\n"
     "* `KEYS` and `FLUSHALL` go on in slices while others are served. `FLUSHALL` and `FLUSHDB`\n"
     "  delete the keys of the run `default`, and of no other.\n"
+    "* `INFO keyspace` counts in `keys` what `DBSIZE` does; `expires` are the keys of all runs\n"
+    "  that expire, but never more than `keys`.\n"
     "* `INFO commandstats`, `CLIENT LIST` and `SLOWLOG` name operations (`kv.get`), as the "
     "metrics\n"
     "  do, and the slow log keeps no arguments. Counters only grow: no `CONFIG RESETSTAT`.\n"

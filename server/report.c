@@ -20,7 +20,7 @@ struct report_metric {
     const char *name;
 };
 
-static const struct report_metric report_metrics[METRIC_COUNT] = {
+static const struct report_metric report_metrics[STATS_METRICS] = {
 #define METRIC(name, type, unit, text) {#name},
 #include "server/ops/metrics.def"
 };
@@ -80,6 +80,19 @@ static void report_memory(struct server *server, const struct store_figures *fig
     report_text(reply, "policy", atomic_load(&server->store->evict) ? "evict" : "refuse");
 }
 
+/* Records of each kind that is stored. */
+static void report_kinds(const struct store_figures *figures, struct reply *reply)
+{
+    unsigned n = 0;
+    for (unsigned kind = 0; kind <= KIND_MAX; kind++)
+        n += record_kind_stored(kind);
+    reply_key(reply, "kinds");
+    reply_map(reply, n);
+    for (unsigned kind = 0; kind <= KIND_MAX; kind++)
+        if (record_kind_stored(kind))
+            report_uint(reply, record_kind_name(kind), figures->kinds[kind].records);
+}
+
 static void report_info(void *self, enum op_info_section section, struct reply *reply)
 {
     struct server *server = self;
@@ -99,8 +112,9 @@ static void report_info(void *self, enum op_info_section section, struct reply *
         report_uint(reply, "rejected", server->group.rejected);
         break;
     case INFO_KEYSPACE:
-        reply_map(reply, 4);
+        reply_map(reply, 5);
         report_uint(reply, "records", figures.records);
+        report_kinds(&figures, reply);
         report_uint(reply, "version", figures.version);
         report_uint(reply, "expired", figures.expired);
         report_uint(reply, "evicted", figures.evicted);
@@ -160,6 +174,23 @@ static uint64_t report_client_bytes(const struct server *server)
     return n;
 }
 
+static uint64_t report_figure(const _Atomic uint64_t *figure)
+{
+    return atomic_load_explicit(figure, memory_order_relaxed);
+}
+
+static void report_vectors(const struct store *store, uint64_t *counter)
+{
+    const struct store_vectors *vectors = &store->vectors;
+    counter[METRIC_collections] = report_figure(&vectors->collections);
+    counter[METRIC_vectors] = report_figure(&vectors->vectors);
+    counter[METRIC_vector_index_bytes] = report_figure(&vectors->bytes);
+    counter[METRIC_vectors_linked] = report_figure(&vectors->linked);
+    counter[METRIC_vector_searches] = report_figure(&vectors->searches);
+    counter[METRIC_vector_distances] = report_figure(&vectors->distances);
+    counter[METRIC_workers_waiting] = store->workers == NULL ? 0 : workers_waiting(store->workers);
+}
+
 void server_collect_stats(const struct server *server, struct stats *out_stats)
 {
     struct store_figures figures;
@@ -177,6 +208,7 @@ void server_collect_stats(const struct server *server, struct stats *out_stats)
     counter[METRIC_records_expiring] = figures.expiring;
     counter[METRIC_expired] = figures.expired;
     counter[METRIC_evicted] = figures.evicted;
+    report_vectors(server->store, counter);
     counter[METRIC_memory_used_bytes] = figures.bytes;
     counter[METRIC_memory_limit_bytes] = atomic_load(&server->store->memory_limit);
     counter[METRIC_memory_clients_bytes] = report_client_bytes(server);
@@ -197,8 +229,8 @@ static void report_stats(void *self, struct bytes op, struct reply *reply)
     reply_key(reply, "operations");
     report_ops(reply, &stats, op);
     reply_key(reply, "counters");
-    reply_map(reply, METRIC_COUNT);
-    for (unsigned i = 0; i < METRIC_COUNT; i++)
+    reply_map(reply, STATS_METRICS);
+    for (unsigned i = 0; i < STATS_METRICS; i++)
         report_uint(reply, report_metrics[i].name, stats.counter[i]);
     stats_deinit(&stats);
 }

@@ -38,6 +38,14 @@ static unsigned server_count_loops(const struct config *config)
     return wanted > 0 ? (unsigned)wanted : cpus > 0 ? (unsigned)cpus : 1;
 }
 
+static unsigned server_count_workers(const struct config *config)
+{
+    int64_t wanted = config_int(config, OPTION_server_workers);
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    long n = wanted > 0 ? wanted : cpus > 0 ? cpus : 1;
+    return n < WORKERS_MAX ? (unsigned)n : WORKERS_MAX;
+}
+
 /* About four partitions a loop, so that loops seldom meet; a power of two. */
 static unsigned server_count_partitions(unsigned n_loops)
 {
@@ -208,7 +216,10 @@ int server_make_store(struct server *server)
     };
     store_destroy(server->store);
     server->store = store_create(&options);
-    return server->store == NULL ? ERR_OUT_OF_MEMORY : 0;
+    if (server->store == NULL)
+        return ERR_OUT_OF_MEMORY;
+    server->store->workers = server->workers;
+    return 0;
 }
 
 static int server_start_loops(struct server *server)
@@ -249,6 +260,10 @@ static int server_start(struct server *server)
     if (status != 0)
         return status;
     server->n_loops = server_count_loops(server->config);
+    if (workers_start(server_count_workers(server->config), &server->workers) != 0) {
+        log_error("server", "the workers could not be started");
+        return EX_OSERR;
+    }
     if (server_make_store(server) != 0 ||
         slowlog_init(&server->slowlog,
                      (size_t)config_int(server->config, OPTION_slowlog_entries)) != 0) {
@@ -287,6 +302,9 @@ static int server_deinit(struct server *server)
         http_stop(server->https[i]); /* it reads the loops and the store */
     for (unsigned i = 0; i < server->n_loops && server->loops != NULL; i++)
         loop_wait(server->loops[i]);
+    workers_stop(server->workers);
+    if (server->store != NULL)
+        server->store->workers = NULL;
     snapshots_stop(server->snapshots);
     int status = storage_close(server); /* the loops are told of its progress */
     for (unsigned i = 0; i < server->n_loops && server->loops != NULL; i++)

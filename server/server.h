@@ -15,6 +15,7 @@
 #include "server/notify.h"
 #include "server/snapshots.h"
 #include "server/storage.h"
+#include "server/store/workers.h"
 
 /* Written by the main thread, read by others. */
 enum server_phase { SERVER_STARTING, SERVER_READY, SERVER_STOPPING };
@@ -30,6 +31,7 @@ struct server {
     const char *config_path; /* NULL: none */
     struct auth *auth;       /* NULL: no login needed */
     bool accept_loss;        /* start with what can be proved of damaged data */
+    struct workers *workers;
     struct store *store;
     struct storage storage;      /* what the store stands on */
     struct snapshots *snapshots; /* NULL: there are none */

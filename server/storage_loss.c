@@ -96,6 +96,8 @@ static int loss_load(struct storage_progress *progress, struct survey *survey)
     }
     if (err == 0)
         err = recover_finish(&progress->recovery);
+    if (err == ERR_DATA_DAMAGED && progress->problem[0] == 0)
+        (void)loss_refuse(progress, err, "%s", progress->recovery.problem);
     report->effects = progress->recovery.effects - effects;
     report->replay.entries = progress->recovery.entries - entries;
     report->replay.bytes = report->log_bytes = progress->log_bytes;

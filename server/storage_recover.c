@@ -197,8 +197,11 @@ static int storage_replay(struct storage_progress *progress, uint64_t newest_lsn
                        recovery->problem[0] != 0 ? recovery->problem : report->replay.problem);
     if (err == 0)
         err = storage_check_end(progress, newest_lsn);
-    if (err == 0)
+    if (err == 0) {
         err = recover_finish(recovery);
+        if (err == ERR_DATA_DAMAGED)
+            (void)snprintf(progress->problem, sizeof progress->problem, "%s", recovery->problem);
+    }
     if (err == 0)
         ckpt_recount(recovery->store);
     report->effects = recovery->effects - effects;

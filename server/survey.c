@@ -17,6 +17,7 @@
 #include "common/mem.h"
 #include "server/store/codec.h"
 #include "server/store/recover.h"
+#include "server/store/vindex_file.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -112,10 +113,12 @@ static int survey_on_chunk(void *context, unsigned thread, enum snapshot_section
                            struct bytes data)
 {
     struct survey_snapshot *snapshot = ((struct survey_reading *)context)->snapshot;
-    uint64_t runs = 0;
+    uint64_t runs = 0, nodes = 0;
     (void)thread;
     if (section == SNAPSHOT_EFFECTS)
         return survey_check_effects(data, &snapshot->entries);
+    if (section == SNAPSHOT_GRAPHS)
+        return vindex_check_part(data, &nodes) ? 0 : ERR_DATA_DAMAGED;
     if (section == SNAPSHOT_RUNS)
         return survey_check_records(data, recover_takes_told, &runs);
     return survey_check_records(data, recover_takes_record, &snapshot->records);

@@ -212,6 +212,18 @@ int args_parse(const struct op *op, int argc, char **argv, struct args *args, st
     return err;
 }
 
+struct args args_for(const struct args *args, const struct op *op)
+{
+    struct args other = *args;
+    other.op = op;
+    memset(other.word, 0, sizeof other.word);
+    for (unsigned i = 0; args_desc(args->op, i) != NULL; i++)
+        for (unsigned k = 0; args_desc(op, k) != NULL; k++)
+            if (strcmp(args_desc(args->op, i)->name, args_desc(op, k)->name) == 0)
+                other.word[k] = args->word[i];
+    return other;
+}
+
 void args_deinit(struct args *args)
 {
     mem_free(args->words);

@@ -37,6 +37,10 @@ MUST_USE int args_parse(const struct op *op, int argc, char **argv, struct args 
 /* Release what args_parse took. */
 void args_deinit(struct args *args);
 
+/* The words of this command as those of another operation, by the names of the arguments; what the
+ * other has not is left out. Holds as long as `args`; args_deinit is for `args` alone. */
+struct args args_for(const struct args *args, const struct op *op);
+
 /* Pack the params: one map of all arguments by name. `cursor`, if its data is not NULL, is packed
  * and replaces that argument. Reads files and stdin. 0, or a negative enum err told in *usage. */
 MUST_USE int args_pack(const struct args *args, struct bytes cursor, struct buf *out,

@@ -8,6 +8,7 @@
  *   DATA             the same; "-" and "@FILE" are the bytes of stdin or a file
  *   VALUE            JSON if it parses, else str; "-" and "@FILE" are bytes
  *   CALLS CONDITIONS JSON; "-" and "@FILE" hold JSON
+ *   VECTOR           JSON; "-" and "@FILE" hold JSON, a row of .npy, or raw floats
  *   UINT             a number; a duration (ttl_ms) or an instant (expires_at_ms)
  *
  * Invariants: what is not UTF-8 is sent as bin, never as str.
@@ -16,6 +17,7 @@
 #include "client/cli/args.h"
 #include "client/cli/input.h"
 #include "client/cli/json.h"
+#include "client/cli/vec_file.h"
 #include "common/err.h"
 #include "common/num.h"
 #include "proto/mp.h"
@@ -102,6 +104,19 @@ static int args_pack_json(const struct args_item *item, const char *text)
     if (input_is_named(text))
         return args_pack_input(item, text, true);
     return json_in(bytes_of(text), item->out, item->usage);
+}
+
+static int args_pack_vector(const struct args_item *item, const char *text)
+{
+    struct buf bytes;
+    if (!input_is_named(text))
+        return json_in(bytes_of(text), item->out, item->usage);
+    buf_init(&bytes);
+    int err = input_read(text, item->args->has_lines, &bytes, item->usage);
+    if (err == 0)
+        err = vec_file_vector(buf_bytes(&bytes), item->out, item->usage);
+    buf_deinit(&bytes);
+    return err;
 }
 
 static int args_pack_int(const struct args_item *item, const char *text)
@@ -215,6 +230,8 @@ static int args_pack_one(const struct args_item *item, const struct args_word *w
     case ARG_ITEMS:
     case ARG_CONDITIONS:
         return args_pack_json(item, word->text);
+    case ARG_VECTOR:
+        return args_pack_vector(item, word->text);
     case ARG_TYPE_COUNT:
         break;
     }

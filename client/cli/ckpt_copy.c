@@ -12,6 +12,7 @@
  */
 #include "client/cli/ckpt_copy.h"
 
+#include "client/cli/bulk.h"
 #include "client/cli/ckpt_file.h"
 #include "client/cli/input.h"
 #include "client/cli/run.h"
@@ -21,13 +22,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-enum { COPY_PART_BYTES = 256 * 1024, COPY_ROOM = 4096, COPY_TOTALS = 3 };
-
-static void copy_progress(const char *what, uint64_t count, bool last)
-{
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r%" PRIu64 " items %s%s", count, what, last ? "\n" : "");
-}
+enum { COPY_TOTALS = 3 };
 
 /* ---- export ---- */
 
@@ -77,7 +72,7 @@ int ckpt_export_run(struct session *session, struct args *args, struct bytes par
         if (err == 0)
             err = export_page(session, args, &writer, &cursor, usage);
         if (!terminal)
-            copy_progress("exported", writer.count, err != 0 || cursor.size == 0);
+            bulk_progress("items exported", writer.count, err != 0 || cursor.size == 0);
     } while (err == 0 && cursor.size > 0 && ferror(printer->out) == 0);
     if (err == 0 && cursor.size == 0)
         err = ckpt_writer_end(&writer);
@@ -93,49 +88,24 @@ struct import {
     struct ckpt_file file;
     struct bytes options; /* pairs of names and values behind the header of the map, packed */
     uint32_t n_options;
-    uint64_t max_items, max_bytes; /* of one call */
+    struct bulk_limits limits;
     uint64_t sent;
     uint64_t totals[COPY_TOTALS];
 };
 
 static const char *const import_totals[COPY_TOTALS] = {"imported", "skipped", "overwritten"};
 
-/* The number under this key of a map, where it has one. */
-static void import_number(struct bytes map, const char *wanted, uint64_t *out)
-{
-    struct mp_reader reader = mp_reader_of(map);
-    struct bytes key, value;
-    struct mp head, mp;
-    bool text;
-    if (mp_read(&reader, &head) != 0 || head.kind != MP_MAP)
-        return;
-    for (uint32_t i = 0; i < head.count; i++) {
-        if (mp_read_bytes(&reader, &key, &text) != 0 || !print_skip(&reader, &value))
-            return;
-        struct mp_reader inner = mp_reader_of(value);
-        if (bytes_equal(key, bytes_of(wanted)) && mp_read(&inner, &mp) == 0 && mp.kind == MP_UINT)
-            *out = mp.uint;
-        else if (value.size > 0 && bytes_equal(key, bytes_of("limits")))
-            import_number(value, wanted, out);
-    }
-}
-
 /* What one call may have. */
 static int import_limits(struct import *im)
 {
-    static const char params[] = "\x81\xa7section\xa6limits";
-    struct bytes result;
-    if (session_call(im->session, "server.info", bytes_of(params), &result) != CAIRN_OK)
-        return session_tell(&im->session->error);
-    im->max_items = 1000;
-    im->max_bytes = COPY_PART_BYTES;
-    import_number(result, "items", &im->max_items);
-    import_number(result, "frame_bytes", &im->max_bytes);
-    if (im->file.largest + im->options.size + COPY_ROOM > im->max_bytes) {
+    int code = bulk_ask_limits(im->session, &im->limits);
+    if (code != EXIT_DONE)
+        return code;
+    if (im->file.largest + im->options.size + BULK_ROOM > im->limits.bytes) {
         fprintf(stderr,
                 "cairn: nothing was imported: item %" PRIu64 " has %zu bytes, and the server takes "
                 "%" PRIu64 " in a request: raise limits.frame_bytes\n",
-                im->file.which, im->file.largest, im->max_bytes);
+                im->file.which, im->file.largest, im->limits.bytes);
         return EXIT_USAGE;
     }
     return EXIT_DONE;
@@ -211,11 +181,11 @@ static int import_send(struct import *im, struct bytes items, uint64_t n, struct
     }
     for (unsigned i = 0; i < COPY_TOTALS; i++) {
         uint64_t number = 0;
-        import_number(result, import_totals[i], &number);
+        (void)bulk_number(result, import_totals[i], &number);
         im->totals[i] += number;
     }
     im->sent += n;
-    copy_progress("imported", im->sent, im->sent == im->file.count);
+    bulk_progress("items imported", im->sent, im->sent == im->file.count);
     return EXIT_DONE;
 }
 
@@ -230,8 +200,8 @@ static int import_send_all(struct import *im)
         uint64_t n = 0, left = im->file.count - im->sent;
         struct mp_reader next = reader;
         struct bytes item;
-        while (n < left && n < im->max_items && print_skip(&next, &item) &&
-               (n == 0 || (size_t)(next.at - start) <= COPY_PART_BYTES)) {
+        while (n < left && n < im->limits.items && print_skip(&next, &item) &&
+               (n == 0 || (size_t)(next.at - start) <= BULK_PART_BYTES)) {
             reader = next;
             n++;
         }

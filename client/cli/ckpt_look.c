@@ -48,15 +48,10 @@ int ckpt_show_run(struct session *session, struct args *args, struct bytes param
 static int look_params(const struct args *args, const char *which, struct buf *out,
                        struct usage *usage)
 {
-    struct args get = *args;
-    get.op = &op_table[OP_ckpt_get];
-    memset(get.word, 0, sizeof get.word);
-    for (unsigned i = 0; args_desc(args->op, i) != NULL; i++) {
-        const char *name = args_desc(args->op, i)->name;
-        int to = op_arg_find(get.op, bytes_of(strcmp(name, which) == 0 ? "id" : name));
-        if (to >= 0)
-            get.word[to] = args->word[i];
-    }
+    struct args get = args_for(args, &op_table[OP_ckpt_get]);
+    int from = op_arg_find(args->op, bytes_of(which)), to = op_arg_find(get.op, bytes_of("id"));
+    if (from >= 0 && to >= 0)
+        get.word[to] = args->word[from];
     return args_pack(&get, BYTES_NONE, out, usage);
 }
 

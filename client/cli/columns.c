@@ -12,6 +12,7 @@
 #include "common/err.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 static const struct columns columns_rows[] = {
     {OP_ckpt_list,
@@ -29,6 +30,19 @@ static const struct columns columns_rows[] = {
       {"last_at", "last change", COLUMN_AGE},
       {"checkpoints", "checkpoints", COLUMN_PLAIN},
       {"bytes", "bytes", COLUMN_PLAIN}}},
+    {OP_vec_list,
+     {{"collection", "collection", COLUMN_PLAIN},
+      {"count", "count", COLUMN_PLAIN},
+      {"dim", "dim", COLUMN_PLAIN},
+      {"metric", "metric", COLUMN_PLAIN},
+      {"index", "index", COLUMN_PLAIN},
+      {"state", "state", COLUMN_PLAIN},
+      {"bytes", "bytes", COLUMN_PLAIN}}},
+    {OP_vec_search,
+     {{"rank", "rank", COLUMN_PLAIN},
+      {"key", "key", COLUMN_PLAIN},
+      {"score", "score", COLUMN_SCORE},
+      {"metadata", "metadata", COLUMN_PLAIN}}},
 };
 
 const struct columns *columns_of(const struct op *op)
@@ -77,6 +91,17 @@ static int columns_words(struct bytes packed, struct buf *out)
     return err;
 }
 
+static int columns_score(struct bytes packed, struct buf *out)
+{
+    struct mp_reader reader = mp_reader_of(packed);
+    char text[32];
+    struct mp mp;
+    if (mp_read(&reader, &mp) != 0 || mp.kind != MP_FLOAT)
+        return json_out(packed, 0, out);
+    snprintf(text, sizeof text, fabs(mp.real) < 1e9 ? "%.6f" : "%.9g", mp.real);
+    return buf_append(out, text, strlen(text));
+}
+
 int columns_text(const struct column *column, struct bytes packed, struct buf *out)
 {
     struct mp_reader reader = mp_reader_of(packed);
@@ -84,6 +109,8 @@ int columns_text(const struct column *column, struct bytes packed, struct buf *o
     struct mp mp;
     if (column->form == COLUMN_WORDS)
         return columns_words(packed, out);
+    if (column->form == COLUMN_SCORE)
+        return columns_score(packed, out);
     if (mp_read(&reader, &mp) != 0 || mp.kind != MP_UINT || mp.uint > INT64_MAX)
         return json_out(packed, 0, out);
     columns_age(clock_wall_ms() - (int64_t)mp.uint, age);

@@ -11,6 +11,7 @@ enum column_form {
     COLUMN_PLAIN,
     COLUMN_AGE,   /* milliseconds since 1970, as the time that has passed: 5s, 3m, 7h, 12d */
     COLUMN_WORDS, /* an array, its elements behind each other */
+    COLUMN_SCORE, /* a number with six digits behind the point */
 };
 
 struct column {

@@ -17,7 +17,7 @@
 enum { HELP_COLUMNS = 80, HELP_TEXT_COLUMN = 26 };
 
 struct help_example {
-    enum op_id id;
+    enum op_id id; /* OP_COUNT: one that only cairn has, named by the line */
     const char *line;
 };
 
@@ -44,6 +44,14 @@ static const struct help_example help_examples[] = {
     {OP_ckpt_import, "cairn ckpt import @backup --mode overwrite"},
     {OP_ckpt_list, "cairn ckpt list --session thread-7 --table"},
     {OP_ckpt_restore, "cairn ckpt restore thread-7 step-9 > state.json"},
+    {OP_vec_create, "cairn vec create docs 768 --metric cosine"},
+    {OP_vec_upsert, "cairn vec upsert notes a '[0.5, 1, 0]' --metadata '{\"year\": 2020}'"},
+    {OP_vec_upsert, "cairn vec upsert notes b @vector.npy"},
+    {OP_vec_search, "cairn vec search notes --vector '[1, 0, 0]' --k 5"},
+    {OP_vec_search, "cairn vec search notes --key a --filter '{\"year\": {\"$gte\": 2019}}'"},
+    {OP_COUNT, "cairn vec import notes notes.jsonl --create --metric l2"},
+    {OP_COUNT, "cairn vec import docs embeddings.npy --create --key-prefix doc: --wait"},
+    {OP_COUNT, "cairn vec export notes > notes.jsonl"},
     {OP_batch, "cairn batch '[[\"kv.put\", [\"a\", 1]], [\"kv.incr\", [\"b\"]]]' --atomic"},
     {OP_watch_open, "cairn watch open user: --values"},
     {OP_watch_open, "cairn watch open --from-version 1200 --json | tee events"},
@@ -180,7 +188,7 @@ static void help_types(FILE *out, const struct op *op)
         enum arg_type type = op->args[i].type;
         value = value || type == ARG_VALUE || type == ARG_PAIRS;
         input = input || type == ARG_DATA || type == ARG_CALLS || type == ARG_CONDITIONS ||
-                type == ARG_ITEMS || type == ARG_ARRAY || type == ARG_MAP;
+                type == ARG_ITEMS || type == ARG_ARRAY || type == ARG_MAP || type == ARG_VECTOR;
         duration = duration || args_is_duration(&op->args[i]);
         instant = instant || args_is_instant(&op->args[i]);
     }
@@ -201,9 +209,12 @@ static void help_types(FILE *out, const struct op *op)
 
 static void help_examples_of(FILE *out, const struct op *op)
 {
+    char words[OP_NAME_MAX + 1];
     bool any = false;
+    help_words(op, words);
     for (size_t i = 0; i < LENGTH_OF(help_examples); i++) {
-        if (help_examples[i].id != op->id)
+        if (help_examples[i].id != op->id ||
+            (op->id == OP_COUNT && strstr(help_examples[i].line, words) == NULL))
             continue;
         fputs(any ? "" : "\nExamples:\n", out);
         fprintf(out, "  %s\n", help_examples[i].line);

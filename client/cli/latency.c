@@ -69,7 +69,7 @@ static int latency_ping(struct latency *latency)
         return code;
     uint64_t begun = clock_mono_ns();
     if (session_call(session, "server.ping", BYTES_NONE, &result) != CAIRN_OK)
-        return session_tell(&session->error);
+        return session->interrupted ? EXIT_DONE : session_tell(&session->error);
     uint64_t ns = clock_mono_ns() - begun;
     hist_add(&latency->interval, ns);
     hist_add(&latency->all, ns);

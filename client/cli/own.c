@@ -8,6 +8,8 @@
 
 #include "client/cli/ckpt_copy.h"
 #include "client/cli/ckpt_look.h"
+#include "client/cli/vec_copy.h"
+#include "client/cli/vec_look.h"
 #include "client/cli/watch.h"
 
 struct own_row {
@@ -33,6 +35,26 @@ static const struct arg_desc own_diff_args[] = {
     {"ns", ARG_BYTES, ARG_NAMED, "Namespace; empty if not given"},
 };
 
+static const struct arg_desc own_import_args[] = {
+    {"collection", ARG_NAME, ARG_REQUIRED, "The collection"},
+    {"file", ARG_NAME, ARG_POSITIONAL, "The file; - or none: standard input"},
+    {"key_prefix", ARG_BYTES, ARG_NAMED,
+     "What keys begin with that are the number of the vector, from 0"},
+    {"wait", ARG_BOOL, ARG_NAMED, "Until all vectors are in the graph"},
+    {"create", ARG_BOOL, ARG_NAMED, "Make the collection, with the dimension of the vectors"},
+    {"metric", ARG_NAME, ARG_NAMED, "With --create: cosine (default), l2 or dot"},
+    {"index", ARG_NAME, ARG_NAMED, "With --create: auto (default), flat or hnsw"},
+    {"m", ARG_UINT, ARG_NAMED, "With --create: links of a vector"},
+    {"ef_construction", ARG_UINT, ARG_NAMED, "With --create: candidates when linking"},
+    {"quantization", ARG_NAME, ARG_NAMED, "With --create: none (default) or int8"},
+};
+
+static const struct arg_desc own_export_args[] = {
+    {"collection", ARG_NAME, ARG_REQUIRED, "The collection"},
+    {"prefix", ARG_BYTES, ARG_NAMED, "Only keys that begin with this"},
+    {"filter", ARG_MAP, ARG_NAMED, "Only those whose metadata match this filter"},
+};
+
 static const struct op own_ops[OWN_OPS] = {
     {OP_COUNT, "ckpt.show", 9, OP_READ, LENGTH_OF(own_show_args), 1, 2, own_show_args,
      "a checkpoint as ckpt.get gives it", "Show a checkpoint with everything that belongs to it."},
@@ -41,6 +63,13 @@ static const struct op own_ops[OWN_OPS] = {
      "[[path, value]...], changed: [[path, old, new]...]}",
      "Tell what is added, removed and changed from the state of one checkpoint to that of "
      "another."},
+    {OP_COUNT, "vec.import", 10, OP_WRITE | OP_SLOW, LENGTH_OF(own_import_args), 1, 2,
+     own_import_args, "{imported}",
+     "Add the vectors of a file to a collection; the vectors and metadata of keys that are there "
+     "are replaced."},
+    {OP_COUNT, "vec.export", 10, OP_READ | OP_SLOW, LENGTH_OF(own_export_args), 1, 1,
+     own_export_args, "lines of {key, vector, metadata}",
+     "Write the vectors of a collection as lines of JSON, which cairn vec import takes."},
 };
 
 const struct op *own_op(unsigned i)
@@ -80,6 +109,15 @@ static const struct own_row own_rows[] = {
      "it is verified before any of it is sent."},
     {&own_ops[0], -1, ckpt_show_run, NULL},
     {&own_ops[1], -1, ckpt_diff_run, NULL},
+    {&own_ops[2], -1, vec_import_run,
+     "The file has lines of JSON, {\"key\": \"a\", \"vector\": [0.5, 1], \"metadata\": {}}, or is "
+     "an .fvecs file, or an .npy file of floats; the form is known by its beginning. "
+     "The key may be called id, the vector embedding or values, the metadata payload; any other "
+     "field joins the metadata. If a line is wrong, those before it were imported."},
+    {&own_ops[3], -1, vec_export_run,
+     "Numbers have as many digits as it takes to read back the same 32-bit floats."},
+    {&op_table[OP_vec_search], -1, vec_search_run,
+     "On a terminal, or with --table, the metadata are shown, too."},
 };
 
 static const struct own_row *own_find(const struct op *op)

@@ -8,7 +8,7 @@
 #include "client/cli/print.h"
 #include "client/cli/session.h"
 
-enum { OWN_OPS = 2, OWN_OPS_MAX = OP_COUNT + OWN_OPS };
+enum { OWN_OPS = 4, OWN_OPS_MAX = OP_COUNT + OWN_OPS };
 
 /* Every command: the rows of ops.def, then those that only cairn has, in the same form (their id is
  * OP_COUNT). NULL behind the last. */

@@ -13,6 +13,7 @@
 #include "client/cli/base64.h"
 #include "client/cli/json.h"
 #include "client/cli/shape.h"
+#include "client/cli/vec_text.h"
 #include "common/err.h"
 
 #include <unistd.h>
@@ -128,13 +129,29 @@ static int run_print(struct printer *printer, const struct op *op, struct bytes 
     return err != 0 ? run_internal(err) : code;
 }
 
+/* The result as it is shown: vectors as numbers. *out is it, or in *room. */
+static int run_shown(const struct op *op, struct bytes result, struct buf *room, struct bytes *out)
+{
+    *out = result;
+    if (!vec_text_has(op))
+        return 0;
+    int err = vec_text_reply(result, room);
+    *out = buf_bytes(room);
+    return err;
+}
+
 int run_call(struct session *session, const char *method, const struct op *op, struct bytes params,
              struct printer *printer)
 {
-    struct bytes result;
+    struct bytes result, shown;
+    struct buf room;
     if (session_call(session, method, params, &result) != CAIRN_OK)
         return session_tell(&session->error);
-    return run_print(printer, op, result);
+    buf_init(&room);
+    int err = run_shown(op, result, &room, &shown);
+    int code = err != 0 ? run_internal(err) : run_print(printer, op, shown);
+    buf_deinit(&room);
+    return code;
 }
 
 static void run_progress(const struct printer *printer, bool last)
@@ -149,21 +166,22 @@ static int run_page(struct session *session, const struct args *args, struct pri
 {
     struct bytes result;
     struct print_page page;
-    struct buf params;
+    struct buf params, room;
     buf_init(&params);
+    buf_init(&room);
     int err = args_pack(args, buf_bytes(cursor), &params, usage);
     if (err == 0 && session_call(session, args->op->name, buf_bytes(&params), &result) != CAIRN_OK)
         err = session_tell(&session->error);
-    else if (err == 0 && !print_find_page(result, &page))
-        err = run_internal(ERR_BAD_REQUEST);
-    else if (err == 0)
-        err = print_list_page(printer, args->op, &page);
+    else if (err == 0 && (err = run_shown(args->op, result, &room, &result)) == 0)
+        err = print_find_page(result, &page) ? print_list_page(printer, args->op, &page)
+                                             : run_internal(ERR_BAD_REQUEST);
     if (err == 0) {
         *out_more = page.cursor.data != NULL;
         cursor->size = 0;
         err = buf_append(cursor, page.cursor.data, page.cursor.size);
     }
     buf_deinit(&params);
+    buf_deinit(&room);
     return err;
 }
 

@@ -160,44 +160,63 @@ static struct cairn_bytes session_view(struct bytes bytes)
     return cairn_view(bytes.data, bytes.size);
 }
 
-/* Wait for the one reply in slices of time, until SIGINT. */
-static int session_await(struct session *s, struct bytes *out_result)
+/* Wait for a reply in slices of time, until SIGINT. */
+static int session_await(struct session *s, struct cairn_reply *out_reply)
 {
     uint64_t waited_ms = 0;
-    struct cairn_reply reply = {.status = CAIRN_OK};
     int status = CAIRN_TIMEOUT;
     s->interrupted = false;
     cairn_set_timeout(s->c, SESSION_SLICE_MS);
     while (status == CAIRN_TIMEOUT && !s->interrupted && waited_ms < s->timeout_ms) {
-        status = cairn_receive(s->c, &reply);
+        status = cairn_receive(s->c, out_reply);
         s->interrupted = status == CAIRN_TIMEOUT && signals_take(SIGINT);
         waited_ms += SESSION_SLICE_MS;
     }
-    s->owes = status == CAIRN_TIMEOUT;
-    s->error = *cairn_error(s->c);
-    if (s->interrupted)
-        snprintf(s->error.message, sizeof s->error.message,
+    return status;
+}
+
+int session_send(struct session *session, const char *method, struct bytes params,
+                 uint32_t *out_msgid)
+{
+    int status = cairn_send(session->c, method, session_view(params), out_msgid);
+    if (status == CAIRN_OK)
+        status = cairn_flush(session->c);
+    session->error = *cairn_error(session->c);
+    session->owes = status == CAIRN_TIMEOUT || cairn_outstanding(session->c) > 0;
+    return status;
+}
+
+int session_receive(struct session *session, struct bytes *out_result, uint32_t *out_msgid)
+{
+    struct cairn_reply reply = {.status = CAIRN_OK};
+    int status = session->catches_interrupt ? session_await(session, &reply)
+                                            : cairn_receive(session->c, &reply);
+    session->error = *cairn_error(session->c);
+    session->owes = status == CAIRN_TIMEOUT || cairn_outstanding(session->c) > 0;
+    if (session->interrupted)
+        snprintf(session->error.message, sizeof session->error.message,
                  "interrupted; the server may still do it");
-    if (status != CAIRN_OK)
-        return status;
     *out_result = (struct bytes){reply.result.data, reply.result.size};
-    return reply.status;
+    *out_msgid = reply.msgid;
+    return status != CAIRN_OK ? status : reply.status;
 }
 
 static int session_do(struct session *s, const char *method, struct bytes params,
                       struct bytes *out_result)
 {
     struct cairn_bytes result;
-    int status = s->catches_interrupt ? cairn_send(s->c, method, session_view(params), NULL)
-                                      : cairn_call(s->c, method, session_view(params), &result);
+    uint32_t msgid;
+    s->interrupted = false;
+    if (s->catches_interrupt) {
+        int status = session_send(s, method, params, &msgid);
+        return status != CAIRN_OK ? status : session_receive(s, out_result, &msgid);
+    }
+    int status = cairn_call(s->c, method, session_view(params), &result);
     s->error = *cairn_error(s->c);
     s->owes = status == CAIRN_TIMEOUT;
-    if (status != CAIRN_OK)
-        return status;
-    if (s->catches_interrupt)
-        return session_await(s, out_result);
-    *out_result = (struct bytes){result.data, result.size};
-    return CAIRN_OK;
+    if (status == CAIRN_OK)
+        *out_result = (struct bytes){result.data, result.size};
+    return status;
 }
 
 /* Keep a text of a request; what does not fit or has a NUL inside is not kept. */

@@ -45,5 +45,12 @@ int session_ready(struct session *session, const struct options_ms *timeout, boo
 int session_call(struct session *session, const char *method, struct bytes params,
                  struct bytes *out_result);
 
+/* Several calls at once: send as many as are wanted, then receive a reply for each, in any order.
+ * Results as those of session_call; a reply that is an error has *out_msgid, too, what ends the
+ * connection has not (it is 0). */
+int session_send(struct session *session, const char *method, struct bytes params,
+                 uint32_t *out_msgid);
+int session_receive(struct session *session, struct bytes *out_result, uint32_t *out_msgid);
+
 /* Tell an error on stderr; the exit code for it. */
 int session_tell(const struct cairn_error *error);

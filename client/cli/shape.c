@@ -214,7 +214,7 @@ static bool shape_is_blank(struct bytes packed)
 static int shape_chosen_cell(struct table *table, const struct column *column, struct bytes value)
 {
     struct buf text;
-    bool number = false;
+    bool number = column->form == COLUMN_SCORE;
     buf_init(&text);
     int err = shape_is_blank(value)          ? 0
               : column->form != COLUMN_PLAIN ? columns_text(column, value, &text)

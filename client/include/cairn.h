@@ -113,6 +113,7 @@ enum cairn_status {
     CAIRN_DISK_FULL = -17,
     CAIRN_DATA_DAMAGED = -18,
     CAIRN_DATA_FORMAT = -19,
+    CAIRN_ALREADY_EXISTS = -20,
     CAIRN_OTHER = -99, /* a code that this version does not know: see `code` */
 
     /* Of the library alone. After DISCONNECTED and PROTOCOL the connection is closed: every further

@@ -12,13 +12,15 @@
  * __number__    a word of its own: a whole number from 0 to 999999 at random, or of others:
  *               __number:1-100__.
  * __reply__     a word of its own, in a sequence: what the request before was answered; if that was
- *               a map, __reply:id__ is what it has under this key.
+ *               a map, __reply:id__ is what it has under this key; __reply:items.0.key__: in it,
+ *               in the first element of an array.
  * ""            a word of its own: the empty word.
  *
  * MessagePack-RPC only, words of their own:
  *
  * [ ]   { }     an array; a map of keys and values in turn, as options of an operation are. Whole
  *               numbers are sent as such, and in a map true and false.
+ * __vector__    and others: client/loadgen/vector_words.h.
  * __repeat:10__ as if the next word, or what its brackets enclose, stood there ten times.
  */
 #pragma once

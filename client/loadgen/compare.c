@@ -16,6 +16,7 @@
  */
 #include "client/loadgen/compare.h"
 
+#include "client/loadgen/baseline.h"
 #include "client/loadgen/comparison.h"
 #include "client/loadgen/gate.h"
 #include "client/loadgen/load.h"
@@ -28,6 +29,7 @@
 
 static const char compare_usage[] =
     "Usage: loadgen compare [--threshold PERCENT] [--gates FILE] OLD.json NEW.json\n"
+    "       loadgen compare --baseline NAME NEW.json\n"
     "       loadgen compare --gates FILE NEW.json\n"
     "\n"
     "Compares what loadgen --json wrote: figures with the 95 % confidence interval of their "
@@ -36,6 +38,8 @@ static const char compare_usage[] =
     "threshold.\n"
     "\n"
     "  --threshold PERCENT    Changes up to this do not matter. Default: 5.\n"
+    "  --baseline NAME        OLD.json is what --save-baseline NAME has kept.\n"
+    "  --baseline-dir DIR     Where it is, if not where loadgen keeps baselines.\n"
     "  --gates FILE           Bounds that the results of NEW have to keep (bench/gates.json).\n"
     "\n"
     "Exit status: 0 nothing is worse; 1 a regression, or a gate was missed; 2 wrong usage; 3 too "
@@ -43,8 +47,9 @@ static const char compare_usage[] =
     "runs to judge anything.\n";
 
 struct compare {
+    FILE *out;
     double threshold;
-    const char *gates;
+    const char *gates, *baseline, *baseline_dir;
     unsigned judged, regressions, improvements, gates_missed;
     bool intervals; /* samples were intervals of one run */
 };
@@ -140,38 +145,38 @@ static int compare_figure(struct compare *compare, const json_t *a, const json_t
 /* ---- results ---- */
 
 /* What makes a result worth less: named below its table. */
-static void compare_print_warnings(const char *side, const json_t *result)
+static void compare_print_warnings(FILE *out, const char *side, const json_t *result)
 {
     size_t i;
     const json_t *warning;
     json_array_foreach(json_object_get(result, "warnings"), i, warning)
-        printf("  warning: %s: %s\n", side, load_text(warning, "name"));
+        fprintf(out, "  warning: %s: %s\n", side, load_text(warning, "name"));
 }
 
 static void compare_result(struct compare *compare, const char *name, const json_t *a,
                            const json_t *b)
 {
-    printf("\n%s\n", name);
-    comparison_print_head(stdout, "old", "new");
+    fprintf(compare->out, "\n%s\n", name);
+    comparison_print_head(compare->out, "old", "new");
     for (enum metric_id id = 0; id < METRIC_COUNT; id++) {
         struct comparison comparison;
         if (compare_figure(compare, a, b, id, &comparison) != 0)
             continue;
-        comparison_print(stdout, &comparison);
+        comparison_print(compare->out, &comparison);
         compare->judged += comparison_is_judged(&comparison);
         compare->regressions += comparison_is_regression(&comparison);
         compare->improvements += comparison.verdict == STATS_BETTER;
     }
-    compare_print_warnings("old", a);
-    compare_print_warnings("new", b);
+    compare_print_warnings(compare->out, "old", a);
+    compare_print_warnings(compare->out, "new", b);
 }
 
-static void compare_only(json_t *results, const json_t *others, const char *side)
+static void compare_only(FILE *out, json_t *results, const json_t *others, const char *side)
 {
     const char *name;
     json_t *result;
     json_object_foreach(results, name, result) if (json_object_get(others, name) == NULL)
-        printf("\n%s: only in %s\n", name, side);
+        fprintf(out, "\n%s: only in %s\n", name, side);
 }
 
 static void compare_results(struct compare *compare, const json_t *a, const json_t *b)
@@ -185,25 +190,36 @@ static void compare_results(struct compare *compare, const json_t *a, const json
         if (before != NULL)
             compare_result(compare, name, before, result);
     }
-    compare_only(old, new, "old");
-    compare_only(new, old, "new");
+    compare_only(compare->out, old, new, "old");
+    compare_only(compare->out, new, old, "new");
     if (compare->intervals)
-        puts("\nThe 95 % intervals are from the time within one run each: what differs from run to "
-             "run is not in\nthem. Several runs in turn (--vs) are better evidence.");
+        fputs(
+            "\nThe 95 % intervals are from the time within one run each: what differs from run to "
+            "run is not in\nthem. Several runs (--run-count), best in turn (--vs), are better "
+            "evidence.\n",
+            compare->out);
 }
 
 static int compare_summary(const struct compare *compare, bool two)
 {
     if (two)
-        printf("\n%u worse, %u better, of %u figures compared\n", compare->regressions,
-               compare->improvements, compare->judged);
+        fprintf(compare->out, "\n%u worse, %u better, of %u figures compared\n",
+                compare->regressions, compare->improvements, compare->judged);
     if (compare->regressions > 0 || compare->gates_missed > 0)
         return COMPARE_REGRESSION;
     if (two && compare->judged == 0) {
-        puts("Nothing could be judged: measure for longer (--duration 10), or the same tests.");
+        fputs("Nothing could be judged: measure for longer (--duration 10), or the same tests.\n",
+              compare->out);
         return COMPARE_INVALID;
     }
     return COMPARE_OK;
+}
+
+int compare_documents(FILE *out, const json_t *old, const json_t *new, double threshold)
+{
+    struct compare compare = {.out = out, .threshold = threshold};
+    compare_results(&compare, old, new);
+    return compare_summary(&compare, true);
 }
 
 /* ---- command line ---- */
@@ -246,6 +262,16 @@ static int compare_files(struct compare *compare, char **files, int n)
     return err;
 }
 
+/* The first of the two files is known by its name. */
+static int compare_baseline(struct compare *compare, char *file)
+{
+    char path[BASELINE_PATH_SIZE], detail[BASELINE_DETAIL_SIZE];
+    char *files[] = {path, file};
+    if (baseline_find(compare->baseline_dir, compare->baseline, path, detail) != 0)
+        return compare_wrong(detail, "");
+    return compare_files(compare, files, 2);
+}
+
 /* "5", "2.5" or "5%" of change; false if it is none. */
 static bool compare_percent(const char *text, double *out_share)
 {
@@ -264,9 +290,11 @@ int compare_main(int argc, char **argv)
 {
     static const struct option options[] = {{"threshold", required_argument, NULL, 't'},
                                             {"gates", required_argument, NULL, 'g'},
+                                            {"baseline", required_argument, NULL, 'b'},
+                                            {"baseline-dir", required_argument, NULL, 'd'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
-    struct compare compare = {.threshold = COMPARISON_THRESHOLD};
+    struct compare compare = {.out = stdout, .threshold = COMPARISON_THRESHOLD, .baseline_dir = ""};
     int option;
     optind = 0; /* start over, also the second time */
     opterr = 0;
@@ -277,6 +305,10 @@ int compare_main(int argc, char **argv)
         }
         if (option == 'g')
             compare.gates = optarg;
+        else if (option == 'b')
+            compare.baseline = optarg;
+        else if (option == 'd')
+            compare.baseline_dir = optarg;
         else if (option != 't')
             return compare_wrong(option == ':' ? "a value is missing after " : "unknown option ",
                                  argv[optind - 1]);
@@ -284,7 +316,9 @@ int compare_main(int argc, char **argv)
             return compare_wrong("--threshold takes a percentage, not ", optarg);
     }
     int n = argc - optind;
-    if (n != 2 && !(n == 1 && compare.gates != NULL))
-        return compare_wrong("give two files, or one with --gates", "");
+    if (compare.baseline != NULL && n == 1)
+        return compare_baseline(&compare, argv[optind]);
+    if (compare.baseline != NULL || (n != 2 && !(n == 1 && compare.gates != NULL)))
+        return compare_wrong("give two files, or one with --baseline or --gates", "");
     return compare_files(&compare, argv + optind, n);
 }

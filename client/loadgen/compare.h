@@ -5,6 +5,9 @@
  */
 #pragma once
 
+#include <jansson.h>
+#include <stdio.h>
+
 enum compare_exit {
     COMPARE_OK,
     COMPARE_REGRESSION, /* or a gate was missed */
@@ -15,3 +18,6 @@ enum compare_exit {
 /* argv[0] is "compare". Prints to standard output, errors to standard error. Returns the exit code
  * of the process. */
 int compare_main(int argc, char **argv);
+
+/* The same of two documents of results and a threshold (0.05 is 5 %); prints to `out`. */
+int compare_documents(FILE *out, const json_t *old, const json_t *new, double threshold);

@@ -9,8 +9,6 @@
  */
 #include "client/loadgen/comparison.h"
 
-#include "client/loadgen/text.h"
-
 #include <string.h>
 
 struct comparison comparison_make(enum metric_id metric, const struct stats_ratio *ratio,
@@ -32,16 +30,6 @@ bool comparison_is_judged(const struct comparison *comparison)
 bool comparison_is_regression(const struct comparison *comparison)
 {
     return comparison->verdict == STATS_WORSE && metric_table[comparison->metric].judged;
-}
-
-/* In the unit of the figure, with about four digits. */
-static void comparison_value(const struct metric *metric, double value, char out[static TEXT_SIZE])
-{
-    double scaled = value / metric->scale;
-    if (scaled >= 10000)
-        text_count((uint64_t)(scaled + 0.5), out);
-    else
-        (void)snprintf(out, TEXT_SIZE, "%.3f", scaled);
 }
 
 void comparison_text(const struct comparison *comparison,
@@ -72,8 +60,8 @@ void comparison_print(FILE *out, const struct comparison *comparison)
     const struct stats_ratio *ratio = &comparison->ratio;
     char name[64], a[TEXT_SIZE], b[TEXT_SIZE], interval[48], verdict[COMPARISON_TEXT_SIZE];
     (void)snprintf(name, sizeof name, "%s, %s", metric->title, metric->unit);
-    comparison_value(metric, ratio->a, a);
-    comparison_value(metric, ratio->b, b);
+    metric_format(metric, ratio->a, a);
+    metric_format(metric, ratio->b, b);
     (void)snprintf(interval, sizeof interval, "%.3f to %.3f", ratio->low, ratio->high);
     comparison_text(comparison, verdict);
     fprintf(out, "  %-22s %14s %14s  %6.3f  %-17s %s\n", name, a, b, ratio->ratio,

@@ -134,13 +134,57 @@ struct cpu_thread cpu_thread_between(const struct cpu_thread *begin, const struc
     };
 }
 
-uint64_t cpu_stolen_ns(void)
+struct cpu_system cpu_system_read(void)
 {
     char text[256];
-    uint64_t ticks;
-    bool known = cpu_read("/proc/stat", text, sizeof text) &&
-                 sscanf(text, "cpu %*u %*u %*u %*u %*u %*u %*u %" SCNu64, &ticks) == 1;
-    return known ? ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK)) : 0;
+    uint64_t user, nice, system, idle, waiting, irq, softirq, steal;
+    uint64_t tick_ns = 1000000000u / (uint64_t)sysconf(_SC_CLK_TCK);
+    if (!cpu_read("/proc/stat", text, sizeof text) ||
+        sscanf(text,
+               "cpu %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
+               " %" SCNu64 " %" SCNu64,
+               &user, &nice, &system, &idle, &waiting, &irq, &softirq, &steal) != 8)
+        return (struct cpu_system){.user_ns = 0};
+    return (struct cpu_system){.user_ns = (user + nice) * tick_ns,
+                               .system_ns = system * tick_ns,
+                               .softirq_ns = (irq + softirq) * tick_ns,
+                               .steal_ns = steal * tick_ns,
+                               .idle_ns = (idle + waiting) * tick_ns};
+}
+
+/* Idle time has been seen to go back. */
+static uint64_t cpu_more(uint64_t begin, uint64_t end)
+{
+    return end > begin ? end - begin : 0;
+}
+
+struct cpu_system cpu_system_between(const struct cpu_system *begin, const struct cpu_system *end)
+{
+    return (struct cpu_system){.user_ns = cpu_more(begin->user_ns, end->user_ns),
+                               .system_ns = cpu_more(begin->system_ns, end->system_ns),
+                               .softirq_ns = cpu_more(begin->softirq_ns, end->softirq_ns),
+                               .steal_ns = cpu_more(begin->steal_ns, end->steal_ns),
+                               .idle_ns = cpu_more(begin->idle_ns, end->idle_ns)};
+}
+
+void cpu_system_add(struct cpu_system *into, const struct cpu_system *from)
+{
+    into->user_ns += from->user_ns;
+    into->system_ns += from->system_ns;
+    into->softirq_ns += from->softirq_ns;
+    into->steal_ns += from->steal_ns;
+    into->idle_ns += from->idle_ns;
+}
+
+uint64_t cpu_system_all_ns(const struct cpu_system *system)
+{
+    return system->user_ns + system->system_ns + system->softirq_ns + system->steal_ns +
+           system->idle_ns;
+}
+
+uint64_t cpu_stolen_ns(void)
+{
+    return cpu_system_read().steal_ns;
 }
 
 unsigned cpu_count(void)

@@ -34,6 +34,20 @@ MUST_USE int cpu_time_of(int64_t pid, uint64_t *out_ns);
 /* How long this thread has been ready to run while others ran; 0 where the kernel does not tell. */
 uint64_t cpu_thread_waiting_ns(void);
 
+/* What all processors of this machine did, since it started. Counted in ticks of 10 ms. */
+struct cpu_system {
+    uint64_t user_ns, system_ns;
+    uint64_t softirq_ns; /* interrupts, among them what the network does */
+    uint64_t steal_ns;   /* the host ran others while processors of this machine were ready */
+    uint64_t idle_ns;
+};
+
+/* All 0 where the kernel does not tell; what came between two such figures; added; together. */
+struct cpu_system cpu_system_read(void);
+struct cpu_system cpu_system_between(const struct cpu_system *begin, const struct cpu_system *end);
+void cpu_system_add(struct cpu_system *into, const struct cpu_system *from);
+uint64_t cpu_system_all_ns(const struct cpu_system *system);
+
 /* How long the host ran others while processors of this (virtual) machine were ready, all together;
  * 0 where it does not tell. */
 uint64_t cpu_stolen_ns(void);

@@ -21,7 +21,8 @@ void csv_head(FILE *out, bool extended)
     if (extended)
         fputs(
             ",\"p90_latency_ms\",\"p99.9_latency_ms\",\"p99.99_latency_ms\",\"offered_rps\","
-            "\"errors\",\"hits\",\"misses\",\"client_us_per_op\",\"server_us_per_op\",\"warnings\"",
+            "\"errors\",\"hits\",\"misses\",\"client_us_per_op\",\"server_us_per_op\",\"warnings\","
+            "\"recall\"",
             out);
     fputc('\n', out);
 }
@@ -68,13 +69,17 @@ static void csv_more(FILE *out, const struct result *result, const struct plan *
     else
         fputs(",\"\"", out); /* not known */
     csv_warnings(out, plan, result);
+    if (result->recall.scored > 0)
+        fprintf(out, ",\"%.5f\"", result->recall.mean);
+    else
+        fputs(",\"\"", out);
 }
 
-void csv_row(FILE *out, const struct result *result, const struct plan *extended)
+void csv_row(FILE *out, const char *title, const struct result *result, const struct plan *extended)
 {
     const struct hist *latency = &result->latency;
     fputc('"', out);
-    for (const char *c = result->workload->title; *c != 0; c++)
+    for (const char *c = title; *c != 0; c++)
         fputs(*c == '"' ? "\"\"" : (const char[]){*c, 0}, out);
     fprintf(out, "\",\"%.2f\"", result_rate(result));
     csv_ms(out, hist_mean(latency));

@@ -13,4 +13,5 @@
 void csv_head(FILE *out, bool extended);
 
 /* `extended`: the plan, of which warnings depend; NULL: only the columns of redis-benchmark. */
-void csv_row(FILE *out, const struct result *result, const struct plan *extended);
+void csv_row(FILE *out, const char *title, const struct result *result,
+             const struct plan *extended);

@@ -8,6 +8,7 @@
  */
 #include "client/loadgen/driver.h"
 
+#include "client/loadgen/vector_words.h"
 #include "common/err.h"
 
 #include <string.h>
@@ -64,6 +65,16 @@ int driver_add_hole(struct frame *frame, struct bytes word, bool *out_is)
         frame->key_at[frame->keys] = frame->bytes.size;
     hole.kind = FRAME_KEY;
     return driver_note(frame, hole, &frame->keys, FRAME_KEYS_MAX);
+}
+
+int driver_add_vector(struct frame *frame, struct bytes word, bool *out_is)
+{
+    enum vector_word which;
+    *out_is = vector_word_find(word, &which);
+    if (!*out_is)
+        return 0;
+    return driver_note(frame, (struct frame_hole){.kind = FRAME_VECTOR, .low = which},
+                       &frame->vectors, FRAME_VECTORS_MAX);
 }
 
 int driver_add_word(struct frame *frame, struct bytes word)

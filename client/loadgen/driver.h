@@ -55,8 +55,8 @@ struct driver {
      * anything. Never allocates. Any thread. */
     enum driver_status (*parse_reply)(struct bytes data, struct driver_reply *out);
 
-    /* What a whole reply, if it is a map, has under this key, if that is a string of bytes; else
-     * BYTES_NONE. NULL: this protocol has no maps. */
+    /* What a whole reply has under this key, if that is a string of bytes; else BYTES_NONE. In
+     * "items.0.key" a dot leads into a map or array. NULL: this protocol has no maps. */
     struct bytes (*find_field)(struct bytes whole, struct bytes field);
 };
 
@@ -73,6 +73,9 @@ MUST_USE int driver_add_value(struct frame *frame);
 /* The same for a word that is a key of --key-file, a number or a reply; *out_is tells whether it
  * is. */
 MUST_USE int driver_add_hole(struct frame *frame, struct bytes word, bool *out_is);
+
+/* The same for a word that stands for a vector (client/loadgen/vector_words.h). */
+MUST_USE int driver_add_vector(struct frame *frame, struct bytes word, bool *out_is);
 
 /* Append a word; its placeholders of keys become holes. 0, ERR_OUT_OF_MEMORY, ERR_BAD_ARGUMENT. */
 MUST_USE int driver_add_word(struct frame *frame, struct bytes word);

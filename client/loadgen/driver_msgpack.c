@@ -176,7 +176,9 @@ static int msgpack_add_argument(struct frame *out, const struct command *command
     if (msgpack_closes(command, i))
         return 0;
     bool done;
-    int err = driver_add_hole(out, word, &done);
+    int err = driver_add_vector(out, word, &done);
+    if (err == 0 && !done)
+        err = driver_add_hole(out, word, &done);
     if (err != 0 || done)
         return err;
     if (!command_is_data(word))
@@ -314,24 +316,45 @@ static enum driver_status msgpack_parse_reply(struct bytes data, struct driver_r
     return msgpack_is_nil(response.result) ? DRIVER_NIL : DRIVER_VALUE;
 }
 
+/* Move to what a map has under a key, or an array at a place. False: it has no such. */
+static bool msgpack_enter(struct mp_reader *reader, struct bytes name)
+{
+    struct mp head;
+    struct bytes key;
+    int64_t place = -1;
+    bool text;
+    if (mp_read(reader, &head) != 0)
+        return false;
+    if (head.kind == MP_ARRAY && (!num_read_int(name, &place) || place < 0))
+        return false;
+    for (uint32_t i = 0; (head.kind == MP_MAP || head.kind == MP_ARRAY) && i < head.count; i++) {
+        if (head.kind == MP_MAP && mp_read_bytes(reader, &key, &text) != 0)
+            return false;
+        if (head.kind == MP_MAP ? bytes_equal(key, name) : i == (uint64_t)place)
+            return true;
+        if (mp_skip(reader, MP_DEPTH_MAX) != 0)
+            return false;
+    }
+    return false;
+}
+
+/* "items.0.key": a name or place for each level. */
 static struct bytes msgpack_find_field(struct bytes whole, struct bytes field)
 {
     struct mp_reader reader = mp_reader_of(whole);
-    struct mp head;
-    struct bytes key;
-    bool text;
-    if (mp_read(&reader, &head) != 0 || head.kind != MP_MAP)
-        return BYTES_NONE;
-    for (uint32_t i = 0; i < head.count; i++) {
-        if (mp_read_bytes(&reader, &key, &text) != 0)
+    for (;;) {
+        const uint8_t *dot = field.size == 0 ? NULL : memchr(field.data, '.', field.size);
+        size_t size = dot == NULL ? field.size : (size_t)(dot - field.data);
+        if (!msgpack_enter(&reader, (struct bytes){field.data, size}))
             return BYTES_NONE;
-        const uint8_t *begin = reader.at;
-        if (mp_skip(&reader, MP_DEPTH_MAX) != 0)
-            return BYTES_NONE;
-        if (bytes_equal(key, field))
-            return msgpack_value((struct bytes){begin, (size_t)(reader.at - begin)});
+        if (dot == NULL)
+            break;
+        field = (struct bytes){dot + 1, field.size - size - 1};
     }
-    return BYTES_NONE;
+    const uint8_t *begin = reader.at;
+    if (mp_skip(&reader, MP_DEPTH_MAX) != 0)
+        return BYTES_NONE;
+    return msgpack_value((struct bytes){begin, (size_t)(reader.at - begin)});
 }
 
 const struct driver driver_msgpack = {

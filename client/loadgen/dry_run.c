@@ -85,8 +85,9 @@ static void dry_load(FILE *out, const struct plan *plan)
 static void dry_preload(FILE *out, const struct plan *plan)
 {
     char keys[TEXT_SIZE], size[TEXT_SIZE];
-    text_count(plan->keys, keys);
-    dry_size((double)plan->keys * (dry_value_mean(plan) + strlen("key:") + FRAME_DIGITS), size);
+    text_count(plan_preload_keys(plan), keys);
+    dry_size((double)plan_preload_keys(plan) * (dry_value_mean(plan) + (double)strlen(plan->key)),
+             size);
     if (plan->preload) {
         dry_label(out, "preload");
         fprintf(out, "%s keys with their values: %s\n", keys, size);
@@ -169,9 +170,10 @@ static void dry_keys(FILE *out, const struct plan *plan)
                 plan->hotspot.write, plan->hotspot.read);
     fputc('\n', out);
     dry_label(out, "");
-    fputs(plan->preload ? "reads find all of them\n"
-                        : "reads find those that are there already, or are written before; all "
-                          "with --preload\n",
+    fputs(plan->preload && plan->preload_keys == 0
+              ? "reads find all of them\n"
+              : "reads find those that are there already, or are written before; all "
+                "with --preload\n",
           out);
 }
 
@@ -192,6 +194,23 @@ static void dry_values(FILE *out, const struct plan *plan)
     if (plan->verify)
         fprintf(out, ", %.6g %% of those that are read are checked", 100 * (1 - plan->verify_skip));
     fputc('\n', out);
+}
+
+static void dry_vectors(FILE *out, const struct vector_plan *plan)
+{
+    char vectors[TEXT_SIZE], size[TEXT_SIZE];
+    const struct vector_spec *spec = &plan->spec;
+    if (!plan->used)
+        return;
+    dry_label(out, "vectors");
+    if (spec->dataset[0] != 0) {
+        fprintf(out, "those of %s\n", spec->dataset);
+        return;
+    }
+    text_count(spec->n, vectors);
+    dry_size((double)(spec->n + spec->queries) * (double)spec->dim * sizeof(float), size);
+    fprintf(out, "%s of %zu elements and %" PRIu64 " queries, %s: %s here\n", vectors, spec->dim,
+            spec->queries, vector_metric_names[spec->metric], size);
 }
 
 /* What loadgen itself will take, about. */
@@ -222,6 +241,7 @@ void dry_run_print(FILE *out, const struct address *address, const struct plan *
     dry_load(out, plan);
     dry_keys(out, plan);
     dry_values(out, plan);
+    dry_vectors(out, &plan->vectors);
     dry_memory(out, plan);
     if (plan->threads > plan->cpus)
         fprintf(out, "  warning: %u threads, but %u CPU%s: they will wait for each other\n",

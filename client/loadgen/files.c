@@ -51,7 +51,13 @@ int files_result(struct files *files, const struct report_run *run, const struct
                  char out_detail[static FILES_DETAIL_SIZE])
 {
     ndjson_result(&files->ndjson, run, result);
-    return files->hdr[0] == 0 ? 0 : hdr_write_files(files->hdr, result, out_detail);
+    return files_hdr(files, run->step != NULL ? run->step : "", result, out_detail);
+}
+
+int files_hdr(const struct files *files, const char *step, const struct result *result,
+              char out_detail[static FILES_DETAIL_SIZE])
+{
+    return files->hdr[0] == 0 ? 0 : hdr_write_files(files->hdr, step, result, out_detail);
 }
 
 int files_close(struct files *files, char out_detail[static FILES_DETAIL_SIZE])

@@ -26,5 +26,9 @@ void files_begin(struct files *files, const struct report_run *run);
 MUST_USE int files_result(struct files *files, const struct report_run *run,
                           const struct result *result, char out_detail[static FILES_DETAIL_SIZE]);
 
+/* --hdr alone, of a result that is a step of a search ("": none). 0, or ERR_IO with a sentence. */
+MUST_USE int files_hdr(const struct files *files, const char *step, const struct result *result,
+                       char out_detail[static FILES_DETAIL_SIZE]);
+
 /* 0, or ERR_IO with a sentence: not everything could be written. */
 MUST_USE int files_close(struct files *files, char out_detail[static FILES_DETAIL_SIZE]);

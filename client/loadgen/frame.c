@@ -10,6 +10,8 @@
  */
 #include "client/loadgen/frame.h"
 
+#include "client/loadgen/vector_words.h"
+
 void frame_init(struct frame *frame)
 {
     *frame = (struct frame){.id_at = FRAME_NONE};
@@ -69,9 +71,10 @@ static void frame_emit_reply(const struct frame *frame, struct bytes reply, stru
 }
 
 static void frame_emit_hole(const struct frame *frame, const struct frame_fill *fill,
-                            enum frame_hole_kind kind, struct frame_progress *p, struct buf *out)
+                            const struct frame_hole *hole, struct frame_progress *p,
+                            struct buf *out)
 {
-    switch (kind) {
+    switch (hole->kind) {
     case FRAME_VALUE:
         frame_emit_value(frame, fill, p, out);
         p->value++;
@@ -85,6 +88,10 @@ static void frame_emit_hole(const struct frame *frame, const struct frame_fill *
     case FRAME_NUMBER:
         out->size += frame->style->put_number(out->data + out->size, fill->numbers[p->number++]);
         break;
+    case FRAME_VECTOR:
+        vector_word_put(fill->vectors, (enum vector_word)hole->low,
+                        p->key > 0 ? fill->keys[p->key - 1] : 0, fill->write, out);
+        break;
     }
 }
 
@@ -94,7 +101,7 @@ void frame_emit_holes(const struct frame *frame, const struct frame_fill *fill, 
     size_t begin = out->size;
     for (unsigned i = 0; i < frame->n_holes; i++) {
         frame_emit_part(frame, fill, frame->holes[i].at, &progress, out);
-        frame_emit_hole(frame, fill, frame->holes[i].kind, &progress, out);
+        frame_emit_hole(frame, fill, &frame->holes[i], &progress, out);
     }
     frame_emit_part(frame, fill, frame->bytes.size, &progress, out);
     if (frame->id_at != FRAME_NONE) {

@@ -25,19 +25,21 @@ enum {
     FRAME_VALUE_HEAD_MAX = 16, /* bytes that tell the length of a value or key */
     FRAME_NUMBER_MAX = 32,     /* bytes of a number, with what tells its length */
     FRAME_REPLIES_MAX = 4,     /* times that a request takes up the reply before */
-    FRAME_HOLES_MAX = FRAME_KEYS_MAX + FRAME_VALUES_MAX + FRAME_NUMBERS_MAX + FRAME_REPLIES_MAX,
+    FRAME_VECTORS_MAX = 8,     /* words for vectors and what belongs to them */
+    FRAME_HOLES_MAX = FRAME_KEYS_MAX + FRAME_VALUES_MAX + FRAME_NUMBERS_MAX + FRAME_REPLIES_MAX +
+                      FRAME_VECTORS_MAX,
 };
 
 #define FRAME_NONE SIZE_MAX
 #define FRAME_KEYS UINT64_C(1000000000000) /* keys that so many digits tell apart */
 
-enum frame_hole_kind { FRAME_VALUE, FRAME_KEY, FRAME_NUMBER, FRAME_REPLY };
+enum frame_hole_kind { FRAME_VALUE, FRAME_KEY, FRAME_NUMBER, FRAME_REPLY, FRAME_VECTOR };
 
 /* A place without room. */
 struct frame_hole {
     enum frame_hole_kind kind;
     size_t at;
-    uint64_t low, high; /* of a number */
+    uint64_t low, high; /* of a number; low of a vector: which word (enum vector_word) */
 };
 
 /* How a protocol writes what fills holes: each returns its size. */
@@ -52,11 +54,13 @@ struct frame {
     size_t id_at; /* where the id goes, big-endian; FRAME_NONE: the protocol has none */
     size_t key_at[FRAME_KEYS_MAX]; /* of a key that is a hole: that of the hole */
     struct frame_hole holes[FRAME_HOLES_MAX];
-    unsigned keys, values, numbers, replies; /* of the last three: holes */
+    unsigned keys, values, numbers, replies, vectors; /* but for keys: holes */
     unsigned n_holes;
     const struct frame_style *style;
     struct bytes field; /* of a map, which replies are taken from; size 0: none */
 };
+
+struct vector_plan; /* client/loadgen/vector_plan.h */
 
 /* What fills the holes. */
 struct frame_fill {
@@ -68,12 +72,14 @@ struct frame_fill {
     uint64_t numbers[FRAME_NUMBERS_MAX];
     const struct keys *list; /* of --key-file; NULL: keys are digits */
     struct bytes reply;
+    const struct vector_plan *vectors;
 };
 
 /* Nothing yet; the caller frees frame->bytes. */
 void frame_init(struct frame *frame);
 
-/* The most bytes a request can have, without replies. key_max: of the longest key of --key-file. */
+/* The most bytes a request can have, without replies and vectors. key_max: of the longest key of
+ * --key-file. */
 size_t frame_size_max(const struct frame *frame, size_t value_max, size_t key_max);
 
 /* Write `key` (below FRAME_KEYS) as 12 decimal digits. */

@@ -17,6 +17,8 @@
 #include <inttypes.h>
 #include <math.h>
 
+enum { HDR_NAME_SIZE = 160 }; /* of a test and a step */
+
 enum { HDR_STEPS = 5 }; /* for each half of the distance to percentile 1 */
 
 /* The next percentile to print, 0..1. */
@@ -83,7 +85,7 @@ static void hdr_plain(const char *name, char *out, size_t size)
 static int hdr_write_file(const char *prefix, const char *test, const char *what,
                           const struct hist *hist, char *out_detail)
 {
-    char path[4096], name[64], part[64];
+    char path[4096], name[HDR_NAME_SIZE], part[64];
     hdr_plain(test, name, sizeof name);
     hdr_plain(what, part, sizeof part);
     (void)snprintf(path, sizeof path, "%s_%s%s%s.hgrm", prefix, name, part[0] != 0 ? "_" : "",
@@ -102,15 +104,17 @@ static int hdr_write_file(const char *prefix, const char *test, const char *what
     return ERR_IO;
 }
 
-int hdr_write_files(const char *prefix, const struct result *result,
+int hdr_write_files(const char *prefix, const char *step, const struct result *result,
                     char out_detail[static HDR_DETAIL_SIZE])
 {
     const struct workload *workload = result->workload;
-    int err = hdr_write_file(prefix, workload->name, "", &result->latency, out_detail);
+    char name[HDR_NAME_SIZE];
+    (void)snprintf(name, sizeof name, "%s%s%s", workload->name, step[0] != 0 ? "_" : "", step);
+    int err = hdr_write_file(prefix, name, "", &result->latency, out_detail);
     if (err == 0 && result->offered > 0)
-        err = hdr_write_file(prefix, workload->name, "service", &result->service, out_detail);
+        err = hdr_write_file(prefix, name, "service", &result->service, out_detail);
     for (unsigned i = 0; i < workload->n_shapes && err == 0 && workload_mixes(workload); i++)
-        err = hdr_write_file(prefix, workload->name, workload->shapes[i]->name,
-                             &result->by_shape[i], out_detail);
+        err = hdr_write_file(prefix, name, workload->shapes[i]->name, &result->by_shape[i],
+                             out_detail);
     return err;
 }

@@ -119,8 +119,11 @@ static void help_option(FILE *out, const struct options_row *row)
     char left[64], text[400], letter[8] = "    ";
     if (row->letter != 0)
         (void)snprintf(letter, sizeof letter, "-%c, ", row->letter);
-    (void)snprintf(left, sizeof left, "  %s--%s%s%s", letter, row->name, row->arg[0] ? " " : "",
-                   row->arg);
+    (void)snprintf(left, sizeof left, "  %s--%s%s%s%s", letter, row->name,
+                   row->arg[0] == 0                  ? ""
+                   : row->type == OPTIONS_TYPE_MAYBE ? "[="
+                                                     : " ",
+                   row->arg, row->type == OPTIONS_TYPE_MAYBE ? "]" : "");
     bool shown = row->fallback[0] != 0 && strcmp(row->fallback, "0") != 0;
     (void)snprintf(text, sizeof text, "%s%s%s%s", row->text, shown ? " Default: " : "",
                    shown ? row->fallback : "", shown ? "." : "");

@@ -105,6 +105,7 @@ static void html_title(FILE *out, const json_t *document)
 static void html_load(FILE *out, const json_t *document)
 {
     const json_t *config = json_object_get(document, "config");
+    const char *swept = load_text(json_array_get(json_object_get(document, "sweep"), 0), "option");
     const struct {
         const char *key, *one, *many;
     } parts[] = {{"connections", "connection", "connections"},
@@ -115,7 +116,7 @@ static void html_load(FILE *out, const json_t *document)
     char text[HTML_NUMBER_SIZE];
     for (size_t i = 0; i < LENGTH_OF(parts); i++) {
         double value = load_number(config, parts[i].key);
-        if (value <= 0)
+        if (value <= 0 || strcmp(parts[i].key, swept) == 0)
             continue;
         html_number(value, text);
         fprintf(out, "<li>%s %s</li>", text, value == 1 ? parts[i].one : parts[i].many);
@@ -176,15 +177,20 @@ static void html_rate_cell(FILE *out, double rate, double highest)
             highest > 0 ? 100 * rate / highest : 0, text);
 }
 
-/* The title of a test, of which side, and at which rate. */
+/* The title of a test, of which side, and at which rate or step. */
 static void html_result_title(FILE *out, const char *name, const json_t *result)
 {
     char rate[HTML_NUMBER_SIZE];
     double offered = load_number(result, "offered_per_sec");
+    const char *step = load_text(result, "step");
     html_escape(out, load_text(result, "title"));
     if (strncmp(name, "A/", 2) == 0 || strncmp(name, "B/", 2) == 0)
         fprintf(out, ", %c", name[0]);
-    if (offered <= 0)
+    if (step[0] != 0) {
+        fputs(", ", out);
+        html_escape(out, step);
+    }
+    if (offered <= 0 || step[0] != 0)
         return;
     html_number(offered, rate);
     fprintf(out, " at %s/s", rate);
@@ -405,6 +411,32 @@ static void html_efficiency(FILE *out, const json_t *result)
     fputs(".</p>\n", out);
 }
 
+/* What the machine of loadgen did meanwhile. */
+static void html_system(FILE *out, const json_t *result)
+{
+    static const struct {
+        const char *key, *text;
+    } parts[] = {{"user_ns", "programs"},
+                 {"system_ns", "the kernel"},
+                 {"softirq_ns", "interrupts"},
+                 {"steal_ns", "stolen by other machines of the host"},
+                 {"idle_ns", "idle"}};
+    const json_t *system = json_object_get(result, "system");
+    double all = 0, other = load_number(system, "other_ns");
+    for (size_t i = 0; i < LENGTH_OF(parts); i++)
+        all += load_number(system, parts[i].key);
+    if (all <= 0)
+        return;
+    fputs("<p class=\"note\">All CPUs of this machine meanwhile:", out);
+    for (size_t i = 0; i < LENGTH_OF(parts); i++)
+        fprintf(out, "%s %s %.1f&nbsp;%%", i > 0 ? "," : "", parts[i].text,
+                100 * load_number(system, parts[i].key) / all);
+    if (json_object_get(system, "other_ns") != NULL)
+        fprintf(out, "; programs besides loadgen and the server took %.1f&nbsp;%%",
+                100 * other / all);
+    fputs(".</p>\n", out);
+}
+
 /* How well the figures are known, where that is known. */
 static void html_precision(FILE *out, const json_t *result)
 {
@@ -459,6 +491,7 @@ static void html_test(FILE *out, unsigned index, const char *name, const json_t 
     fputs("</small></h2>\n", out);
     html_tiles(out, result);
     html_warnings(out, result);
+    html_repeats(out, result);
     fputs("<div class=\"figures\">\n", out);
     figure_percentiles(out, result);
     figure_time(out, result);
@@ -466,9 +499,11 @@ static void html_test(FILE *out, unsigned index, const char *name, const json_t 
     fputs("</div>\n", out);
     html_latency_table(out, result);
     html_kinds(out, result);
+    html_kinds_over_time(out, result);
     html_checked(out, result);
     html_connections(out, result);
     html_efficiency(out, result);
+    html_system(out, result);
     html_server(out, result);
     html_precision(out, result);
     fputs("</section>\n", out);
@@ -561,6 +596,8 @@ int html_write(FILE *out, const json_t *document)
     html_summary(out, results);
     html_versus(out, document);
     html_knees(out, document);
+    html_sweeps(out, document);
+    html_recall(out, document);
     json_object_foreach(results, name, result) html_test(out, index++, name, result);
     html_circumstances(out, document);
     fputs("<footer>Made by loadgen ", out);

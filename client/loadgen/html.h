@@ -13,10 +13,18 @@
 /* `document` is one that load_check accepts. 0, or ERR_OUT_OF_MEMORY (the page is not complete). */
 MUST_USE int html_write(FILE *out, const json_t *document);
 
-/* Sections for html.c, if the document has something for them: two servers compared (--vs), and how
- * latency grows with the rate (--knee). */
+/* Sections for html.c, if the document has something for them: two servers compared (--vs), how
+ * latency grows with the rate (--knee), and what an option changes (--sweep). */
 void html_versus(FILE *out, const json_t *document);
 void html_knees(FILE *out, const json_t *document);
+void html_sweeps(FILE *out, const json_t *document);
+void html_recall(FILE *out, const json_t *document);
+
+/* In the section of a test: its runs, if there were several (--run-count). */
+void html_repeats(FILE *out, const json_t *result);
+
+/* The same: its kinds of requests over time, if it mixes several. */
+void html_kinds_over_time(FILE *out, const json_t *result);
 
 /* The sheet of styles, for html.c. */
 void html_style(FILE *out);

@@ -204,6 +204,17 @@ void plot_line(const struct plot *plot, const char *kind, const struct plot_poin
     fputs(n == 1 ? "h.1\"/>\n" : "\"/>\n", plot->out);
 }
 
+void plot_dots(const struct plot *plot, const char *kind, const struct plot_point *points, size_t n)
+{
+    if (n == 0)
+        return;
+    fprintf(plot->out, "<path class=\"line %s dots\" d=\"", kind);
+    for (size_t i = 0; i < n; i++)
+        fprintf(plot->out, "M%.1f %.1fh.1", plot_at_x(plot, points[i].x),
+                plot_at_y(plot, points[i].y));
+    fputs("\"/>\n", plot->out);
+}
+
 void plot_steps(const struct plot *plot, const char *kind, const struct plot_point *points,
                 size_t n)
 {

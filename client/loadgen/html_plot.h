@@ -56,5 +56,8 @@ struct plot_point {
 };
 void plot_line(const struct plot *plot, const char *kind, const struct plot_point *points,
                size_t n);
+/* A dot for each point, in the colour of lines of this class. */
+void plot_dots(const struct plot *plot, const char *kind, const struct plot_point *points,
+               size_t n);
 void plot_steps(const struct plot *plot, const char *kind, const struct plot_point *points,
                 size_t n);

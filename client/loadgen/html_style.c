@@ -79,10 +79,21 @@ static const char *const html_sheet[] = {
     "border-radius:2px}\n",
     ".forest b{position:absolute;top:4px;width:10px;height:10px;margin-left:-5px;"
     "background:var(--a);border-radius:50%}\n",
+    ".runs{min-width:170px;text-align:center}.runs "
+    "div{position:relative;height:18px;background:"
+    "linear-gradient(var(--edge),var(--edge)) 0 50%/100% 1px no-repeat}\n",
+    ".runs i{position:absolute;top:7px;height:4px;min-width:2px;background:var(--area);opacity:.45;"
+    "border-radius:2px}\n",
+    ".runs u{position:absolute;top:6px;width:6px;height:6px;margin-left:-3px;border-radius:50%;"
+    "background:var(--soft)}\n",
+    ".runs b{position:absolute;top:2px;width:2px;height:14px;margin-left:-1px;"
+    "background:var(--a)}\n",
+    ".kinds{display:grid;grid-template-columns:repeat(auto-fit,minmax(280px,1fr));gap:18px 30px;"
+    "margin:8px 0 14px}.kinds .low svg{height:84px}.kinds .tall svg{height:160px}\n",
     ".figures{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:26px 34px;"
     "margin:18px 0}\n",
     "figure{margin:0;min-width:0}\n",
-    "figure:nth-child(2){grid-row:span 2}\n",
+    ".figures figure:nth-child(2){grid-row:span 2}\n",
     ".key{font-size:12px;color:var(--soft);margin-right:14px;white-space:nowrap}\n",
     ".key i{display:inline-block;width:20px;margin-right:5px;vertical-align:middle;"
     "border-top:3px solid var(--a)}\n",
@@ -106,6 +117,7 @@ static const char *const html_sheet[] = {
     ".line.ttfb,.line.max{stroke:var(--c);stroke-width:2;stroke-dasharray:1 4.5}\n",
     ".line.offered{stroke:var(--ink);stroke-width:1.5;stroke-dasharray:5 4}\n",
     ".line.median{stroke:var(--ink);stroke-width:2}.key .median{border-color:var(--ink)}\n",
+    ".line.dots{stroke-width:8;stroke-dasharray:none}\n",
     "path.area{fill:var(--area);fill-opacity:.38;stroke:var(--area);stroke-width:1.2}\n",
     ".few{fill:var(--few);fill-opacity:.13}\n",
     ".heat{fill:var(--area)}.h0{fill-opacity:.07}.h1{fill-opacity:.15}.h2{fill-opacity:.26}"

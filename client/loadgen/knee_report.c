@@ -18,6 +18,11 @@ static const char *const knee_phases[] = {
     [KNEE_CONFIRM] = "confirm", [KNEE_DONE] = "",
 };
 
+const char *knee_phase_text(enum knee_phase phase)
+{
+    return knee_phases[phase];
+}
+
 static void knee_ms(double ns, char out[static TEXT_SIZE])
 {
     text_ms((uint64_t)ns, out);

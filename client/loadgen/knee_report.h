@@ -7,6 +7,9 @@
 #include "client/loadgen/knee.h"
 #include "client/loadgen/writer.h"
 
+/* The word for a phase: "grid". */
+const char *knee_phase_text(enum knee_phase phase);
+
 /* The objective, and the head of the table. */
 void knee_report_head(FILE *out, const struct knee *knee);
 

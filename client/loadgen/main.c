@@ -60,43 +60,25 @@ static void raise_file_limit(void)
     }
 }
 
-static void session_report(struct session *session)
-{
-    char detail[FILES_DETAIL_SIZE];
-    if (files_result(&session->files, &session->report, &session->result, detail) != 0)
-        session_lost(session, detail);
-    if (session->document != NULL)
-        report_json_test(&session->json, &session->report, false, &session->result);
-    if (session->options.json)
-        return;
-    if (session->options.csv)
-        csv_row(stdout, &session->result,
-                session->options.csv_ext ? &session->sides[0].plan : NULL);
-    else if (session->options.quiet)
-        report_line(stdout, &session->result);
-    else
-        report_summary(stdout, &session->sides[0].plan, &session->result);
-}
-
-/* A test of the only server. */
-static int session_test(struct session *session, const struct workload *workload)
-{
-    struct side *side = &session->sides[0];
-    int err = session_measure(session, side, workload, workload->title);
-    if (err != 0 && err != SESSION_PARTIAL)
-        return err;
-    session_report(session);
-    session_warn(session, side, &session->result, session_brief(session));
-    return err == 0 ? 0 : session_failed(session, &session->result.failure);
-}
-
-static int session_one(struct session *session, const struct workload *workload)
+static int session_point(struct session *session, const struct workload *workload)
 {
     if (session->n_sides == SESSION_SIDES)
         return session_versus(session, workload);
     if (session->options.knee)
         return session_knee(session, workload);
-    return session_test(session, workload);
+    if (session->sweep.n > 0)
+        return session_sweep(session, workload);
+    return session_single(session, workload);
+}
+
+/* A test, at each operating point if it has some. */
+static int session_one(struct session *session, const struct workload *workload)
+{
+    int err = 0;
+    for (size_t i = 0; i < vector_session_points(session, workload) && err == 0; i++)
+        if (!run_interrupted())
+            err = session_point(session, vector_session_point(session, workload, i));
+    return err;
 }
 
 /* Each test once. */
@@ -125,18 +107,21 @@ static void session_head(const struct session *session)
             printf("%s: ", side->name);
         report_head(stdout, &side->plan, side->target.name);
     }
+    if (session->sweep.n > 0)
+        printf("each test for %s; above is the first\n", options->sweep);
 }
 
 static void session_tests(struct session *session)
 {
     char detail[FILES_DETAIL_SIZE];
+    bool ahead = !sweep_changes_keys(&session->sweep); /* else for each value */
     int err = 0;
     session_begin_document(session);
     session_head(session);
     for (unsigned i = 0; i < session->n_sides && err == 0; i++)
-        err = session_preload(session, &session->sides[i]);
+        err = ahead ? session_preload(session, &session->sides[i]) : 0;
     for (unsigned i = 0; i < session->n_sides && err == 0; i++)
-        err = session_check_keys(session, &session->sides[i]);
+        err = ahead ? session_check_keys(session, &session->sides[i]) : 0;
     do
         err = err != 0 ? err : session_all(session);
     while (session->options.loop && err == 0 && !run_interrupted());
@@ -209,6 +194,8 @@ static void session_run(struct session *session)
         err = side_init(session, &session->sides[i]);
     if (err == 0)
         err = session_agree(session);
+    if (err == 0)
+        err = vector_session_make(session);
     if (err != 0)
         return;
     session->report.target = a->target.name;
@@ -227,19 +214,30 @@ static void session_run(struct session *session)
 /* What --vs and --knee do not go with; NULL: all is well. */
 static const char *session_contradiction(const struct options *o)
 {
-    bool vs = o->vs[0] != 0, either = vs || o->knee;
+    bool vs = o->vs[0] != 0, either = vs || o->knee, sweep = o->sweep[0] != 0;
+    bool baseline = o->baseline[0] != 0 || o->save_baseline[0] != 0;
     const struct {
         bool holds;
         const char *text;
     } rules[] = {
         {vs && o->knee,
          "give --vs or --knee, not both: look for the knee of each server by itself"},
+        {either && (o->given[OPTIONS_run_count] || o->discard_first),
+         "--run-count is of one server and one load: --vs has --pairs, and --knee runs of its own"},
+        {sweep && either, "--sweep is of one server and one load: give no --vs and no --knee"},
+        {sweep && (o->loop || o->ack_log[0] != 0), "--sweep goes with no -l and no --ack-log"},
+        {o->discard_first && o->run_count < 2, "--discard-first belongs to --run-count"},
+        {o->run_count > 1 && o->loop, "--run-count ends by itself: give no -l"},
+        {baseline && o->loop, "a baseline takes results that end: give no -l"},
+        {o->given[OPTIONS_baseline_dir] && !baseline,
+         "--baseline-dir belongs to --baseline and --save-baseline"},
         {either && o->csv, "--vs and --knee print no --csv; --json has every figure"},
         {either && o->loop, "--vs and --knee end by themselves: give no -l"},
         {vs && o->server_pid > 0,
          "--vs asks both servers for their CPU time: give no --server-pid"},
-        {either && (o->ndjson[0] != 0 || o->hdr[0] != 0 || o->ack_log[0] != 0),
-         "--vs and --knee write no --ndjson, --hdr and --ack-log; --json has every figure"},
+        {either && (o->ndjson[0] != 0 || o->ack_log[0] != 0),
+         "--vs and --knee write no --ndjson and --ack-log; --json has every figure"},
+        {vs && o->hdr[0] != 0, "--vs writes no --hdr; --json has every figure"},
         {o->knee && o->rate > 0, "--knee looks for the rate itself: give no --rate"},
         {o->knee && (o->given[OPTIONS_requests] || o->duration > 0),
          "--knee measures each rate for --knee-window: give no -n and no --duration"},
@@ -248,8 +246,9 @@ static const char *session_contradiction(const struct options *o)
         {o->knee && strcmp(o->pipeline_mode, "window") != 0,
          "--knee sends each request when it is due: give no --pipeline-mode batch"},
         {o->knee && o->keepalive == 0, "--knee sends each request when it is due: give no -k 0"},
-        {!vs && (o->given[OPTIONS_pairs] || o->given[OPTIONS_threshold]),
-         "--pairs and --threshold belong to --vs, which names the second server"},
+        {!vs && o->given[OPTIONS_pairs], "--pairs belongs to --vs, which names the second server"},
+        {!vs && o->baseline[0] == 0 && o->given[OPTIONS_threshold],
+         "--threshold belongs to --vs, which names the second server, and --baseline"},
         {!o->knee && (o->given[OPTIONS_slo] || o->given[OPTIONS_knee_window]),
          "--slo and --knee-window belong to --knee"},
     };
@@ -281,6 +280,18 @@ static int session_inputs(struct session *session, char out_detail[static OPTION
         err = keys_read(&session->keys, options->key_file, out_detail);
         plan_set_keys(plan, options, &session->keys);
     }
+    return err;
+}
+
+/* Can every value of --sweep be measured? 0 or an error with a sentence. */
+static int session_check_sweep(const struct session *session,
+                               char out_detail[static OPTIONS_DETAIL_SIZE])
+{
+    struct plan plan;
+    int err = 0;
+    for (unsigned i = 0; i < session->sweep.n && err == 0; i++)
+        err = sweep_plan(&session->sweep, i, &session->options, &session->sides[0].plan, &plan,
+                         out_detail);
     return err;
 }
 
@@ -326,6 +337,7 @@ int main(int argc, char **argv)
 {
     static struct session session; /* large: histograms */
     char detail[OPTIONS_DETAIL_SIZE], html_detail[HTML_DETAIL_SIZE];
+    char baseline_detail[BASELINE_DETAIL_SIZE];
     uint64_t cpu;
     clock_init();
     for (size_t i = 0; argc > 1 && i < LENGTH_OF(subcommands); i++)
@@ -335,6 +347,8 @@ int main(int argc, char **argv)
     if (options_parse(argc, argv, options, detail) != 0)
         return usage_error(detail);
     options->csv = options->csv || options->csv_ext;
+    if (!options->help && sweep_parse(&session.sweep, options, detail) != 0)
+        return usage_error(detail);
     if (options->help)
         help_print(stdout);
     else if (options->version)
@@ -343,7 +357,8 @@ int main(int argc, char **argv)
         return 0;
     struct side *side = &session.sides[0];
     if (plan_make(options, cpu_count(), &side->plan, detail) != 0 ||
-        session_inputs(&session, detail) != 0 || plan_check(&side->plan, detail) != 0 ||
+        session_inputs(&session, detail) != 0 || vector_session_check(&session, detail) != 0 ||
+        plan_check(&side->plan, detail) != 0 || session_check_sweep(&session, detail) != 0 ||
         address_of_options(options, &side->address, detail) != 0)
         return usage_error(detail);
     int wrong = session_ways(&session);
@@ -351,10 +366,14 @@ int main(int argc, char **argv)
         return wrong;
     if (options->dry_run) {
         dry_run_print(stdout, &side->address, &side->plan);
+        if (session.sweep.n > 0)
+            printf("  for each test and %s; above is the first\n", options->sweep);
         return 0;
     }
     if (options->html[0] != 0 && html_check_file(options->html, html_detail) != 0)
         return usage_error(html_detail);
+    if (baseline_open(&session.baseline, options, baseline_detail) != 0)
+        return usage_error(baseline_detail);
     if (files_open(&session.files, options, &side->plan, html_detail) != 0)
         return usage_error(html_detail);
     if (options->server_pid > 0 && cpu_time_of(options->server_pid, &cpu) != 0)
@@ -368,8 +387,10 @@ int main(int argc, char **argv)
     session.progress.ndjson = &session.files.ndjson;
     raise_file_limit();
     session_run(&session);
+    vector_session_deinit(&session);
     mix_deinit(&session.mix);
     keys_deinit(&session.keys);
+    baseline_close(&session.baseline);
     if (run_interrupted()) {
         fputs("loadgen: interrupted\n", stderr);
         session_invalid(&session);

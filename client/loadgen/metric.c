@@ -22,6 +22,15 @@ const struct metric metric_table[METRIC_COUNT] = {
 #undef METRIC
 };
 
+void metric_format(const struct metric *metric, double value, char out_text[static TEXT_SIZE])
+{
+    double scaled = value / metric->scale;
+    if (scaled >= 10000)
+        text_count((uint64_t)(scaled + 0.5), out_text);
+    else
+        (void)snprintf(out_text, TEXT_SIZE, "%.3f", scaled);
+}
+
 static double metric_quantile(const struct result *result, double q)
 {
     return (double)hist_quantile(&result->latency, q);

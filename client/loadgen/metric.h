@@ -5,6 +5,7 @@
 #pragma once
 
 #include "client/loadgen/result.h"
+#include "client/loadgen/text.h"
 #include "client/loadgen/writer.h"
 
 #include <jansson.h>
@@ -26,6 +27,9 @@ struct metric {
 };
 
 extern const struct metric metric_table[METRIC_COUNT];
+
+/* A value as it is stored, in the unit of its figure, with about four digits. */
+void metric_format(const struct metric *metric, double value, char out_text[static TEXT_SIZE]);
 
 /* All figures of a result as they are stored; 0 where one is not known. */
 void metric_values(const struct result *result, double out_values[static METRIC_COUNT]);

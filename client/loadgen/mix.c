@@ -83,6 +83,21 @@ static int mix_add(struct mix *mix, const struct shape *shape, uint32_t weight, 
     return 0;
 }
 
+/* What loadgen knows of a command by its name, in any protocol. */
+static unsigned mix_flags(struct bytes command)
+{
+    for (unsigned i = 0; i < WORKLOAD_COUNT; i++)
+        for (unsigned s = 0; s < SPELLING_COUNT; s++) {
+            const struct shape *shape = workload_table[i].shapes[0];
+            size_t size = strcspn(shape->spelling[s], " ");
+            if (size == command.size && size > 0 &&
+                strncasecmp(shape->spelling[s], (const char *)command.data, size) == 0)
+                return shape->flags & (SHAPE_FINDS | SHAPE_REMOVES | SHAPE_SESSIONS |
+                                       SHAPE_VECTORS | SHAPE_SEARCHES | SHAPE_MANY);
+        }
+    return 0;
+}
+
 /* ---- one request ---- */
 
 void mix_of_words(struct mix *mix, char *const *words, int n_words)
@@ -90,8 +105,12 @@ void mix_of_words(struct mix *mix, char *const *words, int n_words)
     mix_begin(mix);
     for (int i = 0; i < n_words; i++)
         mix_entitle(mix, "%s%s", i > 0 ? " " : "", words[i]);
-    mix->shapes[0] = (struct shape){
-        .name = mix->title, .spelling = {"", ""}, .words = words, .n_words = n_words};
+    unsigned flags = n_words > 0 ? mix_flags(bytes_of(words[0])) : 0;
+    mix->shapes[0] = (struct shape){.name = mix->title,
+                                    .spelling = {"", ""},
+                                    .flags = flags & (SHAPE_VECTORS | SHAPE_SEARCHES | SHAPE_MANY),
+                                    .words = words,
+                                    .n_words = n_words};
     mix->workload.shapes[0] = &mix->shapes[0];
     mix->workload.n_shapes = 1;
 }
@@ -130,20 +149,6 @@ int mix_of_list(struct mix *mix, const char *list, char out_detail[static MIX_DE
 }
 
 /* ---- --script ---- */
-
-/* What loadgen knows of a command by its name, in any protocol. */
-static unsigned mix_flags(struct bytes command)
-{
-    for (unsigned i = 0; i < WORKLOAD_COUNT; i++)
-        for (unsigned s = 0; s < SPELLING_COUNT; s++) {
-            const struct shape *shape = workload_table[i].shapes[0];
-            size_t size = strcspn(shape->spelling[s], " ");
-            if (size == command.size && size > 0 &&
-                strncasecmp(shape->spelling[s], (const char *)command.data, size) == 0)
-                return shape->flags & (SHAPE_FINDS | SHAPE_REMOVES | SHAPE_SESSIONS);
-        }
-    return 0;
-}
 
 /* The kind is called as written, or like its command, with a number if there are more of these. */
 static void mix_name(struct mix *mix, unsigned at, struct bytes written, struct bytes command)

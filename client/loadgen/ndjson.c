@@ -84,7 +84,7 @@ void ndjson_result(struct ndjson *ndjson, const struct report_run *run, const st
     ndjson_warnings(ndjson, run, result);
     ndjson_begin(ndjson, &json, "result");
     writer_open(&json, "results", '{');
-    report_json_test(&json, run, false, result);
+    report_json_test(&json, run, result, NULL);
     writer_close(&json, '}');
     ndjson_end(ndjson, &json);
 }

@@ -172,15 +172,26 @@ static int options_store(const struct options_row *row, const char *text, struct
     case OPTIONS_TYPE_FLAG:
         *(bool *)field = true;
         return 0;
+    case OPTIONS_TYPE_MAYBE:
+        if (size > 0)
+            return options_parse_number(row, text, (int64_t *)(void *)field);
+        *(int64_t *)(void *)field = OPTIONS_AUTO;
+        return 0;
     }
     return ERR_BAD_ARGUMENT;
+}
+
+/* Is it an option without a value, if none is attached to it? */
+static bool options_is_bare(const struct options_row *row)
+{
+    return row->type == OPTIONS_TYPE_FLAG || row->type == OPTIONS_TYPE_MAYBE;
 }
 
 static void options_defaults(struct options *out)
 {
     memset(out, 0, sizeof *out);
     for (unsigned i = 0; i < OPTIONS_COUNT; i++)
-        if (options_table[i].type != OPTIONS_TYPE_FLAG)
+        if (!options_is_bare(&options_table[i]))
             REQUIRE(options_store(&options_table[i], options_table[i].fallback, out) == 0);
 }
 
@@ -216,6 +227,7 @@ static int options_bad_value(const struct options_reader *r, const struct option
     case OPTIONS_TYPE_TEXT:
     case OPTIONS_TYPE_COUNT:
     case OPTIONS_TYPE_FLAG:
+    case OPTIONS_TYPE_MAYBE:
         break;
     }
     return options_wrong(r, "--%s %s: must be %s from %" PRId64 " to %" PRId64, row->name, text,
@@ -229,7 +241,7 @@ static int options_take(struct options_reader *r, const struct options_row *row,
 {
     if (row->type == OPTIONS_TYPE_FLAG && attached != NULL)
         return options_wrong(r, "--%s takes no value", row->name);
-    if (row->type != OPTIONS_TYPE_FLAG && attached == NULL) {
+    if (!options_is_bare(row) && attached == NULL) {
         if (++r->at >= r->argc)
             return options_wrong(r, "%s needs a value: %s%s", r->argv[r->at - 1], row->arg,
                                  row->letter == 'h' ? "; for help there is --help" : "");
@@ -249,6 +261,20 @@ static const struct options_row *options_find_alias(const char *word, size_t siz
             memcmp(options_aliases[i].name, word, size) == 0)
             return &options_table[options_aliases[i].id];
     return NULL;
+}
+
+bool options_is(enum options_id id, const char *name, size_t size)
+{
+    const struct options_row *row = &options_table[id];
+    bool same = strlen(row->name) == size && memcmp(row->name, name, size) == 0;
+    return same || options_find_alias(name, size) == row;
+}
+
+int options_set(struct options *options, enum options_id id, const char *text,
+                char out_detail[static OPTIONS_DETAIL_SIZE])
+{
+    struct options_reader r = {.detail = out_detail};
+    return options_take(&r, &options_table[id], text, options);
 }
 
 static int options_long(struct options_reader *r, const char *word, struct options *out)

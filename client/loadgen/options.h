@@ -43,9 +43,10 @@ enum options_type {
     OPTIONS_TYPE_SIZES,
     OPTIONS_TYPE_REAL,
     OPTIONS_TYPE_FLAG,
+    OPTIONS_TYPE_MAYBE,
 };
 
-enum { OPTIONS_AUTO = -1 };
+enum { OPTIONS_AUTO = -1, OPTIONS_NONE = 0 };
 
 /* Fields are named like the rows. Text points into argv or is constant. */
 struct options {
@@ -58,6 +59,7 @@ struct options {
 #define OPTIONS_FIELD_SIZES struct sizes
 #define OPTIONS_FIELD_REAL  double
 #define OPTIONS_FIELD_FLAG  bool
+#define OPTIONS_FIELD_MAYBE int64_t
 #define GROUP(title)
 #define OPTION(id, name, letter, type, arg, fallback, min, max, text) OPTIONS_FIELD_##type id;
 #define ALIAS(name, id)
@@ -95,6 +97,13 @@ struct options_preset {
 extern const struct options_preset options_presets[];
 
 enum { OPTIONS_DETAIL_SIZE = 240 };
+
+/* Is this the name of the option, or another spelling of it? */
+bool options_is(enum options_id id, const char *name, size_t size);
+
+/* Give an option another value, as --name value would. 0, or ERR_BAD_ARGUMENT with a sentence. */
+MUST_USE int options_set(struct options *options, enum options_id id, const char *text,
+                         char out_detail[static OPTIONS_DETAIL_SIZE]);
 
 /* Read the command line. 0, or ERR_BAD_ARGUMENT with a sentence in out_detail that says what is
  * wrong and what to write instead. --help anywhere wins: then only out->help is meant. */

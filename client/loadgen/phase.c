@@ -10,6 +10,7 @@
  */
 #include "client/loadgen/phase.h"
 
+#include "client/loadgen/vector_words.h"
 #include "common/err.h"
 #include "common/mem.h"
 
@@ -19,6 +20,19 @@ unsigned phase_window_max(const struct plan *plan)
 {
     return plan->preload && plan->pipeline < PHASE_PRELOAD_WINDOW ? PHASE_PRELOAD_WINDOW
                                                                   : plan->pipeline;
+}
+
+/* What vectors in a request may take besides. False: there are none to be taken. */
+static bool phase_add_vectors(const struct phase *phase, const struct frame *frame, size_t *size)
+{
+    if (frame->vectors == 0)
+        return true;
+    if (phase->vectors == NULL || phase->vectors->set == NULL)
+        return false;
+    for (unsigned i = 0; i < frame->n_holes; i++)
+        if (frame->holes[i].kind == FRAME_VECTOR)
+            *size += vector_word_bytes(phase->vectors, (enum vector_word)frame->holes[i].low);
+    return true;
 }
 
 static int phase_make_frame(struct phase *phase, const struct shape *shape, struct frame *frame)
@@ -31,6 +45,8 @@ static int phase_make_frame(struct phase *phase, const struct shape *shape, stru
                                     value_varies(&phase->values) ? BYTES_NONE : value, frame);
     size_t size =
         frame_size_max(frame, phase->values.max, phase->list != NULL ? phase->list->longest : 0);
+    if (err == 0 && !phase_add_vectors(phase, frame, &size))
+        err = ERR_BAD_ARGUMENT;
     if (size > phase->frame_bytes)
         phase->frame_bytes = size;
     return err;
@@ -84,6 +100,7 @@ static int phase_init(struct phase *phase, const struct plan *plan, const struct
         .reconnect = plan->reconnect,
         .drain_ns = plan->drain_ns,
         .overload = plan->overload,
+        .patience_ns = plan->rate > 0 ? (uint64_t)((double)plan->backlog / plan->rate * 1e9) : 0,
         .check_below = (uint64_t)((1 - plan->verify_skip) * 0x1p32),
         .removes = workload_has(workload, SHAPE_REMOVES),
         .arrival_seed = rng_mix(plan->seed),
@@ -91,6 +108,7 @@ static int phase_init(struct phase *phase, const struct plan *plan, const struct
         .acks = plan->acks,
         .key = plan->key[0] != 0 ? plan->key : COMMAND_KEY_USUAL,
         .list = plan->list,
+        .vectors = plan->vectors.used ? &plan->vectors : NULL,
     };
     /* What one run has written another must be able to check. */
     uint64_t seed = plan->verify ? 0 : plan->seed;
@@ -106,6 +124,8 @@ int phase_init_measure(struct phase *phase, const struct plan *plan,
                        const struct workload *workload)
 {
     int err = phase_init(phase, plan, workload);
+    phase->scores =
+        plan->vectors.oracle != NULL && !phase->removes && workload_has(workload, SHAPE_SEARCHES);
     phase->end = (struct steady_rules){.rate = plan->ci_rate, .p99 = plan->ci_p99};
     return err;
 }
@@ -122,24 +142,31 @@ int phase_init_warmup(struct phase *phase, const struct plan *plan, const struct
     return err;
 }
 
-int phase_init_preload(struct phase *phase, const struct plan *plan, bool sessions)
+int phase_init_preload(struct phase *phase, const struct plan *plan, enum preload what)
 {
-    enum workload_id write = sessions ? WORKLOAD_ckpt_replace : WORKLOAD_set;
-    int err = phase_init(phase, plan, &workload_table[write]);
+    static const enum workload_id writes[PRELOADS] = {
+        [PRELOAD_KEYS] = WORKLOAD_set,
+        [PRELOAD_SESSIONS] = WORKLOAD_ckpt_replace,
+        [PRELOAD_VECTORS] = WORKLOAD_vec_upsert_many,
+    };
+    uint64_t batch = what == PRELOAD_VECTORS ? plan->vectors.batch : 1;
+    int err = phase_init(phase, plan, &workload_table[writes[what]]);
     if (err == 0) {
         phase->stream = plan_preload_stream(plan);
-        phase->requests = plan->keys;
+        phase->requests = (plan_preload_keys(plan) + batch - 1) / batch;
         phase->duration_ns = 0;
         phase->rate = 0;
         phase->batch = phase->reconnect = false;
-        phase->window = phase_window_max(plan);
+        phase->window = what == PRELOAD_VECTORS ? 1 : phase_window_max(plan);
     }
     return err;
 }
 
 int phase_init_sample(struct phase *phase, const struct plan *plan)
 {
-    enum workload_id read = plan_uses(plan, false) ? WORKLOAD_get : WORKLOAD_ckpt_get;
+    enum workload_id read = plan_needs(plan, PRELOAD_KEYS)      ? WORKLOAD_get
+                            : plan_needs(plan, PRELOAD_VECTORS) ? WORKLOAD_vec_get
+                                                                : WORKLOAD_ckpt_get;
     int err = phase_init(phase, plan, &workload_table[read]);
     if (err == 0) {
         phase->stream = plan_sample_stream(plan);
@@ -169,6 +196,7 @@ void phase_fill(const struct phase *phase, const struct frame *frame, uint64_t i
     fill->write = index;
     fill->source = &phase->values;
     fill->list = phase->list;
+    fill->vectors = phase->vectors;
     for (unsigned i = 0; i < frame->values; i++)
         fill->sizes[i] = value_size(&phase->values, rng_next(rng));
     unsigned number = 0;

@@ -34,18 +34,21 @@ struct phase {
     double rate; /* requests a second, open loop; 0: closed loop */
     bool poisson;
     enum plan_overload overload;
-    bool batch;     /* send only when nothing is in flight on the connection */
-    bool reconnect; /* and open a new one before that */
+    uint64_t patience_ns; /* which takes only what has waited for so long */
+    bool batch;           /* send only when nothing is in flight on the connection */
+    bool reconnect;       /* and open a new one before that */
     uint64_t drain_ns;
     const char *key;         /* the word that stands for __key__ */
     const struct keys *list; /* of --key-file; NULL: keys are digits */
     uint64_t arrival_seed;
-    uint64_t check_below;     /* of 2^32: this share of the values that are read is checked */
-    bool removes;             /* keys may be gone: a request of this phase deletes */
-    bool digest;              /* add up phase_digest of all requests */
-    struct steady_rules end;  /* what ends it earlier */
-    const struct acks *acks;  /* where acknowledgements are kept; NULL: nowhere */
-    struct phase_mark *marks; /* one for each thread, if the stream grows; else NULL */
+    uint64_t check_below;    /* of 2^32: this share of the values that are read is checked */
+    bool removes;            /* keys may be gone: a request of this phase deletes */
+    bool digest;             /* add up phase_digest of all requests */
+    struct steady_rules end; /* what ends it earlier */
+    const struct vector_plan *vectors; /* NULL: there are none */
+    bool scores;                       /* replies to searches are kept, to be looked at */
+    const struct acks *acks;           /* where acknowledgements are kept; NULL: nowhere */
+    struct phase_mark *marks;          /* one for each thread, if the stream grows; else NULL */
 };
 
 /* What is to be done; the frames are prepared. 0, ERR_OUT_OF_MEMORY or ERR_BAD_ARGUMENT (a request
@@ -54,10 +57,10 @@ MUST_USE int phase_init_measure(struct phase *phase, const struct plan *plan,
                                 const struct workload *workload);
 MUST_USE int phase_init_warmup(struct phase *phase, const struct plan *plan,
                                const struct workload *workload);
-/* Writes every key once; sessions: saves a checkpoint in each of them instead. */
-MUST_USE int phase_init_preload(struct phase *phase, const struct plan *plan, bool sessions);
+/* Writes every key once, saves a checkpoint in each session, or stores all vectors. */
+MUST_USE int phase_init_preload(struct phase *phase, const struct plan *plan, enum preload what);
 
-/* Reads some keys, or sessions if the plan is of nothing else, for --keys-check. */
+/* Reads some keys, or of what else the plan is, for --keys-check. */
 MUST_USE int phase_init_sample(struct phase *phase, const struct plan *plan);
 
 void phase_deinit(struct phase *phase);

@@ -67,6 +67,11 @@ static int plan_check_options(const struct options *options, char *out_detail)
         wrong = "--ack-log needs values that tell what they are: --verify";
     else if (options->given[OPTIONS_overload] && options->rate <= 0)
         wrong = "--overload is about requests that are due: give --rate";
+    else if (options->max_backlog > 0 && options->rate <= 0)
+        wrong = "--max-backlog is about requests that are due: give --rate";
+    else if (options->max_backlog > 0 && options->given[OPTIONS_overload] &&
+             strcmp(options->overload, "queue") == 0)
+        wrong = "--overload queue lets all wait: give no --max-backlog, or drop or abort";
     else if (options->rate > 0 && strcmp(options->pipeline_mode, "window") != 0)
         wrong = "--rate sends each request when it is due: give no --pipeline-mode batch";
     else if (!(options->zipf_exponent > 0))
@@ -78,6 +83,13 @@ static int plan_check_options(const struct options *options, char *out_detail)
         wrong = "the keys are those of --key-file: give no -r";
     else if (options->key_file[0] != 0 && options->given[OPTIONS_key_prefix])
         wrong = "the lines of --key-file are whole keys: give no --key-prefix";
+    else if (options->key_size > 0 && options->key_file[0] != 0)
+        wrong = "the lines of --key-file are whole keys: give no --key-size";
+    else if (options->key_size > 0 && options->ack_log[0] != 0)
+        wrong = "--ack-log knows keys by prefix and number: give no --key-size";
+    else if (options->key_size > 0 &&
+             (size_t)options->key_size < strlen(options->key_prefix) + COMMAND_KEY_SIZE)
+        wrong = "--key-size must be at least the length of --key-prefix and 12 digits";
     else if (options->ack_log[0] != 0 && (options->key_file[0] != 0 || options->compress > 0))
         wrong = "--ack-log knows keys by their numbers, and plain values: give no --key-file and "
                 "no --compress-ratio";
@@ -168,6 +180,16 @@ static void plan_set_keyspace(struct plan *plan, const struct options *options, 
     plan->key_deviation = options->key_stddev > 0 ? options->key_stddev : (double)keys / 6;
 }
 
+/* What stands for __key__: prefix, digits, and what makes it as long as --key-size says. */
+static void plan_set_key(struct plan *plan, const struct options *options)
+{
+    (void)snprintf(plan->key, sizeof plan->key, "%s%s", options->key_prefix, COMMAND_DIGITS);
+    size_t size = strlen(plan->key);
+    while (size < (size_t)options->key_size && size + 1 < sizeof plan->key)
+        plan->key[size++] = 'x';
+    plan->key[size] = 0;
+}
+
 /* Which values are checked, and how large they must be for that. */
 static void plan_set_verify(struct plan *plan, const struct options *options)
 {
@@ -192,7 +214,8 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
 {
     int64_t connections = options->connections;
     struct plan plan = {
-        .preload = options->preload,
+        .preload = options->preload != OPTIONS_NONE,
+        .preload_keys = options->preload > 0 ? (uint64_t)options->preload : 0,
         .threads = (unsigned)(options->threads < connections ? options->threads : connections),
         .connections = (unsigned)connections,
         .pipeline = (unsigned)options->pipeline,
@@ -217,6 +240,7 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         .keys_check = options->keys_check,
         .rate = options->rate,
         .drain_ns = plan_ns(options->drain),
+        .backlog = (uint64_t)options->max_backlog,
         .reconnect = options->keepalive == 0,
         .digest = options->digest,
         .durability = options->durability,
@@ -228,7 +252,7 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
     }
     plan_set_keyspace(&plan, options, options->keyspace > 0 ? (uint64_t)options->keyspace : 1);
     plan_set_verify(&plan, options);
-    (void)snprintf(plan.key, sizeof plan.key, "%s%s", options->key_prefix, COMMAND_DIGITS);
+    plan_set_key(&plan, options);
     int err = plan_check_options(options, out_detail);
     if (err == 0)
         err = plan_choice("arrival", options->arrival, "constant", "poisson", &plan.poisson,
@@ -238,10 +262,14 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
                           out_detail);
     if (err == 0)
         err = plan_overload(options->overload, &plan.overload, out_detail);
+    if (plan.backlog > 0 && !options->given[OPTIONS_overload])
+        plan.overload = PLAN_OVERLOAD_DROP;
     if (err == 0)
         err = plan_pattern(options->key_pattern, &plan.pattern, out_detail);
     if (err == 0)
         err = workload_select(options->tests, plan.tests, out_detail);
+    if (err == 0)
+        err = vector_plan_make(options, &plan.vectors, out_detail);
     if (err == 0)
         *out = plan;
     return err;
@@ -260,8 +288,7 @@ void plan_set_keys(struct plan *plan, const struct options *options, const struc
     plan_set_keyspace(plan, options, list->n);
 }
 
-/* Has any of the tests this flag? */
-static bool plan_has(const struct plan *plan, enum shape_flag flag)
+bool plan_has(const struct plan *plan, enum shape_flag flag)
 {
     for (unsigned i = 0; i < WORKLOAD_COUNT; i++)
         if (plan->tests[i] && workload_has(&workload_table[i], flag))
@@ -269,20 +296,20 @@ static bool plan_has(const struct plan *plan, enum shape_flag flag)
     return plan->own != NULL && workload_has(plan->own, flag);
 }
 
-static bool plan_workload_uses(const struct workload *workload, bool sessions)
-{
-    for (unsigned i = 0; i < workload->n_shapes; i++)
-        if (shape_has(workload->shapes[i], SHAPE_SESSIONS) == sessions)
-            return true;
-    return false;
-}
-
-bool plan_uses(const struct plan *plan, bool sessions)
+bool plan_needs(const struct plan *plan, enum preload what)
 {
     for (unsigned i = 0; i < WORKLOAD_COUNT; i++)
-        if (plan->tests[i] && plan_workload_uses(&workload_table[i], sessions))
+        if (plan->tests[i] && workload_needs(&workload_table[i], what))
             return true;
-    return plan->own != NULL && plan_workload_uses(plan->own, sessions);
+    return plan->own != NULL && workload_needs(plan->own, what);
+}
+
+void plan_set_vectors(struct plan *plan, const struct vector_set *set,
+                      const struct vector_oracle *oracle)
+{
+    plan->vectors.set = set;
+    plan->vectors.oracle = oracle;
+    plan->keys = set->spec.n;
 }
 
 int plan_check(const struct plan *plan, char out_detail[static PLAN_DETAIL_SIZE])
@@ -299,8 +326,14 @@ int plan_check(const struct plan *plan, char out_detail[static PLAN_DETAIL_SIZE]
         wrong = "a value that is copied (__reply__) belongs to another key: give no --verify";
     else if (plan->verify && plan_has(plan, SHAPE_SESSIONS))
         wrong = "--verify knows the values of keys, not the states of sessions: give no --verify";
+    else if (plan->verify && plan_has(plan, SHAPE_VECTORS))
+        wrong = "--verify knows the values of keys, not vectors: give no --verify";
+    else if (plan->list != NULL && plan_has(plan, SHAPE_VECTORS))
+        wrong = "keys of vectors are numbers: give no --key-file";
     else if (plan->list != NULL && plan_has(plan, SHAPE_INSERTS))
         wrong = "inserts need new keys, and --key-file has no more: give no --key-file";
+    else if (plan->preload_keys > plan->keys)
+        wrong = "--preload=N writes the first N keys: -r must be at least that";
     if (wrong == NULL)
         return 0;
     (void)snprintf(out_detail, PLAN_DETAIL_SIZE, "%s", wrong);
@@ -397,6 +430,11 @@ struct stream plan_stream(const struct plan *plan, const struct workload *worklo
     if ((workload->shapes[0]->flags & SHAPE_INSERTS) != 0)
         plan_set_growth(plan, warmup, &stream);
     return stream;
+}
+
+uint64_t plan_preload_keys(const struct plan *plan)
+{
+    return plan->preload_keys > 0 ? plan->preload_keys : plan->keys;
 }
 
 struct stream plan_preload_stream(const struct plan *plan)

@@ -7,6 +7,7 @@
 #include "client/loadgen/driver.h"
 #include "client/loadgen/options.h"
 #include "client/loadgen/stream.h"
+#include "client/loadgen/vector_plan.h"
 
 /* Open loop: what becomes of a request that finds no connection when it is due. */
 enum plan_overload {
@@ -15,14 +16,15 @@ enum plan_overload {
     PLAN_OVERLOAD_ABORT, /* the test ends */
 };
 
-enum { PLAN_KEY_SIZE = 256 };
+enum { PLAN_KEY_SIZE = 1024 };
 
 struct plan {
     const struct driver *driver; /* NULL until plan_use */
     bool tests[WORKLOAD_COUNT];  /* which tests to run, in the order of the table */
     const struct workload *own;  /* the only test, made on the command line; NULL: those above */
     bool preload;
-    unsigned threads; /* at most one for each connection */
+    uint64_t preload_keys; /* the first of them; 0: all */
+    unsigned threads;      /* at most one for each connection */
     unsigned connections;
     unsigned pipeline;
     unsigned cpus;        /* this process may run on */
@@ -57,8 +59,10 @@ struct plan {
     bool reconnect; /* on a new connection */
     uint64_t drain_ns;
     enum plan_overload overload;
-    bool digest;             /* of the requests */
-    const char *durability;  /* what the server is said to promise; "" or NULL: nothing */
+    uint64_t backlog;       /* which takes only what this many have come due behind; 0: all */
+    bool digest;            /* of the requests */
+    const char *durability; /* what the server is said to promise; "" or NULL: nothing */
+    struct vector_plan vectors;
     const struct acks *acks; /* where acknowledgements are kept; NULL: nowhere */
 };
 
@@ -74,6 +78,10 @@ void plan_set_own(struct plan *plan, const struct workload *own);
 /* Use these keys, which must live as long, instead of numbers. */
 void plan_set_keys(struct plan *plan, const struct options *options, const struct keys *list);
 
+/* Use these vectors, and what should be found among them (NULL: nobody asks). */
+void plan_set_vectors(struct plan *plan, const struct vector_set *set,
+                      const struct vector_oracle *oracle);
+
 /* What depends on what was set. 0, or ERR_BAD_ARGUMENT with a sentence. */
 MUST_USE int plan_check(const struct plan *plan, char out_detail[static PLAN_DETAIL_SIZE]);
 
@@ -82,8 +90,14 @@ MUST_USE int plan_check(const struct plan *plan, char out_detail[static PLAN_DET
 MUST_USE int plan_use(struct plan *plan, const struct driver *driver,
                       char out_detail[static PLAN_DETAIL_SIZE]);
 
-/* Has any of the tests requests whose keys are sessions of checkpoints, or others? */
-bool plan_uses(const struct plan *plan, bool sessions);
+/* How many keys --preload writes. */
+uint64_t plan_preload_keys(const struct plan *plan);
+
+/* Has any of the tests requests that need these to be there? */
+bool plan_needs(const struct plan *plan, enum preload what);
+
+/* Has any of the tests this flag? */
+bool plan_has(const struct plan *plan, enum shape_flag flag);
 
 /* The name of a pattern of keys. */
 const char *plan_pattern_name(enum stream_pattern pattern);

@@ -146,35 +146,47 @@ void probe_from_resp(const char *info, struct probe *out)
                        text[0] == '1' ? "buffered" : "memory");
 }
 
-/* How many bytes the first reply in data takes; 0: not all there; SIZE_MAX: it is none. */
-static size_t probe_whole(const struct target *target, const struct buf *data)
-{
-    struct driver_reply reply;
-    enum driver_status status = target->driver->parse_reply(buf_bytes(data), &reply);
-    if (status == DRIVER_MORE)
-        return 0;
-    return status == DRIVER_VALUE ? reply.size : SIZE_MAX;
-}
-
 /* Wait for the reply to be all there. */
-static bool probe_receive(const struct target *target, int fd, struct buf *data)
+static enum driver_status probe_receive(const struct target *target, int fd, struct buf *data,
+                                        struct driver_reply *out_reply)
 {
     uint64_t deadline = clock_mono_ns() + (uint64_t)target->timeout_ms * 1000000u;
     while (data->size < PROBE_ANSWER_MAX && clock_mono_ns() < deadline) {
         struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
         if (poll(&poll_fd, 1, target->timeout_ms) <= 0 || buf_reserve(data, PROBE_READ) != 0)
-            return false;
+            return DRIVER_BAD;
         ssize_t n = recv(fd, data->data + data->size, PROBE_READ, 0);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
         if (n <= 0)
-            return false;
+            return DRIVER_BAD;
         data->size += (size_t)n;
-        size_t whole = probe_whole(target, data);
-        if (whole != 0)
-            return whole != SIZE_MAX;
+        enum driver_status status = target->driver->parse_reply(buf_bytes(data), out_reply);
+        if (status != DRIVER_MORE)
+            return status;
     }
-    return false;
+    return DRIVER_BAD;
+}
+
+/* Send and wait. */
+static enum driver_status probe_exchange(const struct target *target, int fd, struct bytes request,
+                                         struct buf *answer, struct driver_reply *out_reply)
+{
+    if (send(fd, request.data, request.size, MSG_NOSIGNAL) != (ssize_t)request.size)
+        return DRIVER_BAD;
+    return probe_receive(target, fd, answer, out_reply);
+}
+
+enum driver_status probe_call(const struct target *target, struct bytes request, struct buf *answer,
+                              struct driver_reply *out_reply)
+{
+    struct failure failure = {.kind = FAILURE_NONE};
+    int fd;
+    if (target_connect(target, &fd, &failure) != 0)
+        return DRIVER_BAD;
+    enum driver_status status = probe_exchange(target, fd, request, answer, out_reply);
+    close(fd);
+    return status;
 }
 
 static int probe_request(bool resp, const char *question, struct buf *out)
@@ -212,12 +224,13 @@ static bool probe_question(const struct target *target, int fd, const char *ques
 {
     bool resp = probe_is_resp(target);
     struct buf request, answer;
+    struct driver_reply reply;
     struct bytes content;
     buf_init(&request);
     buf_init(&answer);
     bool good = probe_request(resp, question, &request) == 0 &&
-                send(fd, request.data, request.size, MSG_NOSIGNAL) == (ssize_t)request.size &&
-                probe_receive(target, fd, &answer) && probe_content(resp, &answer, &content);
+                probe_exchange(target, fd, buf_bytes(&request), &answer, &reply) == DRIVER_VALUE &&
+                probe_content(resp, &answer, &content);
     if (good)
         take(into, question, content);
     buf_deinit(&request);
@@ -275,5 +288,53 @@ int probe_cpu_time(const struct target *target, uint64_t *out_ns)
     if (probe.cpu_ns == 0)
         return ERR_NOT_FOUND;
     *out_ns = probe.cpu_ns;
+    return 0;
+}
+
+/* What was asked about keys. */
+struct probe_keys {
+    char line[32]; /* of the database: "db0" */
+    bool known;
+    uint64_t n;
+};
+
+static void probe_take_count(void *into, const char *question, struct bytes content)
+{
+    struct probe_keys *keys = into;
+    struct mp_reader reader = mp_reader_of(content);
+    struct mp value;
+    (void)question;
+    keys->known = mp_read(&reader, &value) == 0 && value.kind == MP_UINT;
+    keys->n = keys->known ? value.uint : 0;
+}
+
+/* "db0:keys=100,expires=0"; without keys there is no line. */
+static void probe_take_keyspace(void *into, const char *question, struct bytes content)
+{
+    struct probe_keys *keys = into;
+    char text[PROBE_TEXT_SIZE];
+    int64_t n;
+    (void)question;
+    keys->known = strstr((const char *)content.data, "# Keyspace") != NULL;
+    if (!probe_line((const char *)content.data, keys->line, text))
+        return;
+    text[strcspn(text, ",")] = 0;
+    keys->known = strncmp(text, "keys=", 5) == 0 && num_parse_int(text + 5, &n) == 0 && n >= 0;
+    keys->n = keys->known ? (uint64_t)n : 0;
+}
+
+int probe_keys(const struct target *target, uint64_t *out_keys)
+{
+    static const char *const rpc[] = {"kv.count", NULL}, *const resp[] = {"keyspace", NULL};
+    bool is_resp = probe_is_resp(target);
+    struct probe_keys keys = {.known = false};
+    const char *database = target->login.space;
+    (void)snprintf(keys.line, sizeof keys.line, "db%.20s",
+                   database != NULL && database[0] != 0 ? database : "0");
+    if (!probe_ask(target, is_resp ? resp : rpc, is_resp ? probe_take_keyspace : probe_take_count,
+                   &keys) ||
+        !keys.known)
+        return ERR_NOT_FOUND;
+    *out_keys = keys.n;
     return 0;
 }

@@ -34,10 +34,20 @@ typedef void probe_take(void *into, const char *question, struct bytes content);
 MUST_USE bool probe_ask(const struct target *target, const char *const *questions, probe_take *take,
                         void *into);
 
+/* Send a request that is encoded already, on a connection of its own that is closed again, and wait
+ * for the reply as long as for any: DRIVER_VALUE, DRIVER_NIL or DRIVER_ERROR with *out_reply, which
+ * points into `answer`; DRIVER_BAD: none came. The caller frees `answer`. */
+enum driver_status probe_call(const struct target *target, struct bytes request, struct buf *answer,
+                              struct driver_reply *out_reply);
+
 /* CPU time that the server says it has used so far, user and system. 0; ERR_NOT_FOUND: it does not
  * tell. */
 MUST_USE int probe_cpu_time(const struct target *target, uint64_t *out_ns);
 
-/* The same from an answer: the result of server.info (MessagePack), or the text of INFO. */
+/* How many keys the server has, of the run or database that the target names. 0; ERR_NOT_FOUND: it
+ * does not tell. */
+MUST_USE int probe_keys(const struct target *target, uint64_t *out_keys);
+
+/* As probe_read, from an answer: the result of server.info (MessagePack), or the text of INFO. */
 void probe_from_info(struct bytes info, struct probe *out);
 void probe_from_resp(const char *info, struct probe *out);

@@ -10,6 +10,7 @@
 #include "client/loadgen/report.h"
 
 #include "client/loadgen/text.h"
+#include "client/loadgen/vector_report.h"
 #include "client/loadgen/warning.h"
 #include "common/num.h"
 
@@ -41,6 +42,7 @@ void report_head(FILE *out, const struct plan *plan, const char *target)
             target, plan->driver->name, plan->connections, report_plural(plan->connections),
             plan->threads, report_plural(plan->threads), plan->pipeline, size,
             plan->value_bytes % 1024 == 0 ? "" : " bytes", keys, report_plural(plan->keys));
+    vector_report_head(out, &plan->vectors);
     if (plan->rate <= 0) {
         fputs("closed loop: latency depends on connections and pipeline\n", out);
         return;
@@ -102,6 +104,29 @@ static void report_latency(FILE *out, const struct result *result)
     }
 }
 
+/* How much a kind changed over time: the lowest and highest interval. */
+static void report_kind_range(FILE *out, const struct kinds *kinds, unsigned kind)
+{
+    double low = kinds_rate(kinds, kind, 0), high = low;
+    uint64_t fast = kinds_quantile(&kinds->row[kind][0], 0.99), slow = fast;
+    char texts[4][TEXT_SIZE];
+    for (unsigned i = 1; i < kinds->n; i++) {
+        double rate = kinds_rate(kinds, kind, i);
+        uint64_t p99 = kinds_quantile(&kinds->row[kind][i], 0.99);
+        low = rate < low ? rate : low;
+        high = rate > high ? rate : high;
+        fast = p99 < fast ? p99 : fast;
+        slow = p99 > slow ? p99 : slow;
+    }
+    if (kinds->n < 2)
+        return;
+    text_count((uint64_t)(low + 0.5), texts[0]);
+    text_count((uint64_t)(high + 0.5), texts[1]);
+    text_ms(fast, texts[2]);
+    text_ms(slow, texts[3]);
+    fprintf(out, "; over time %s to %s/s, p99 %s to %s ms", texts[0], texts[1], texts[2], texts[3]);
+}
+
 /* Of a mix: how often each kind came, and what became of it. */
 static void report_kinds(FILE *out, const struct result *result)
 {
@@ -118,6 +143,7 @@ static void report_kinds(FILE *out, const struct result *result)
         if (kind->hits + kind->misses > 0)
             fprintf(out, ", %.2f %% hits",
                     100 * (double)kind->hits / (double)(kind->hits + kind->misses));
+        report_kind_range(out, &result->over_time, i);
         fputc('\n', out);
     }
 }
@@ -194,6 +220,44 @@ static void report_cpu(FILE *out, const struct result *result)
         fprintf(out, ", waited for a CPU %.2f", (double)result->waiting_ns / 1e3 / requests);
     if (result->has_server_cpu)
         fprintf(out, ", server %.2f us/request", result_server_us(result));
+    fputc('\n', out);
+}
+
+/* What --overload and --max-backlog came to. */
+static void report_backlog(FILE *out, const struct plan *plan, const struct result *result)
+{
+    char backlog[TEXT_SIZE], dropped[TEXT_SIZE];
+    if (plan->backlog == 0 && result->counts.dropped == 0)
+        return;
+    text_count(plan->backlog, backlog);
+    text_count(result->counts.dropped, dropped);
+    fprintf(out, "  %-12s at most %s requests waited for a connection", "backlog", backlog);
+    if (plan->backlog > 0 && plan->rate > 0)
+        fprintf(out, ", %.3f ms", 1e3 * (double)plan->backlog / plan->rate);
+    fprintf(out, "; %s were not sent\n", dropped);
+}
+
+/* What the machine did meanwhile. */
+static void report_system(FILE *out, const struct result *result)
+{
+    const struct cpu_system *system = &result->system;
+    const struct {
+        const char *what;
+        uint64_t ns;
+    } parts[] = {{"user", system->user_ns},
+                 {"system", system->system_ns},
+                 {"interrupts", system->softirq_ns},
+                 {"stolen", system->steal_ns},
+                 {"idle", system->idle_ns}};
+    double all = (double)cpu_system_all_ns(system), other = result_other_programs(result);
+    if (all <= 0)
+        return;
+    fprintf(out, "  %-12s", "machine");
+    for (size_t i = 0; i < LENGTH_OF(parts); i++)
+        fprintf(out, "%s %s %.1f %%", i > 0 ? "," : "", parts[i].what,
+                100 * (double)parts[i].ns / all);
+    if (other >= 0)
+        fprintf(out, "; other programs %.1f %%", 100 * other);
     fputc('\n', out);
 }
 
@@ -288,19 +352,25 @@ void report_summary(FILE *out, const struct plan *plan, const struct result *res
     report_latency(out, result);
     report_kinds(out, result);
     report_hits(out, result);
+    vector_report_recall(out, &result->recall);
     report_checked(out, plan, result);
     report_in_flight(out, plan, result);
+    report_backlog(out, plan, result);
     report_fairness(out, &result->fairness);
     report_cpu(out, result);
+    report_system(out, result);
     report_server(out, result);
     report_digest(out, plan, result);
     report_warnings(out, plan, result);
     fflush(out);
 }
 
-void report_line(FILE *out, const struct result *result)
+void report_line(FILE *out, const char *title, const struct result *result)
 {
-    fprintf(out, "%s: %.2f requests per second, p50=%.3f msec\n", result->workload->title,
-            result_rate(result), (double)hist_quantile(&result->latency, 0.5) / 1e6);
+    fprintf(out, "%s: %.2f requests per second, p50=%.3f msec", title, result_rate(result),
+            (double)hist_quantile(&result->latency, 0.5) / 1e6);
+    if (result->recall.scored > 0)
+        fprintf(out, ", recall=%.4f", result->recall.mean);
+    fputc('\n', out);
     fflush(out);
 }

@@ -16,4 +16,4 @@ void report_head(FILE *out, const struct plan *plan, const char *target);
 void report_summary(FILE *out, const struct plan *plan, const struct result *result);
 
 /* "SET: 105263.16 requests per second, p50=0.231 msec" */
-void report_line(FILE *out, const struct result *result);
+void report_line(FILE *out, const char *title, const struct result *result);

@@ -13,6 +13,7 @@
 
 #include "build_version.h"
 #include "client/loadgen/knee_report.h"
+#include "client/loadgen/vector_report.h"
 #include "client/loadgen/warning.h"
 #include "common/clock.h"
 
@@ -135,6 +136,12 @@ static void json_option(struct writer *json, const struct options_row *row, cons
     case OPTIONS_TYPE_FLAG:
         writer_bool(json, row->name, *(const bool *)field);
         break;
+    case OPTIONS_TYPE_MAYBE:
+        if (*(const int64_t *)field > 0)
+            writer_uint(json, row->name, (uint64_t) * (const int64_t *)field);
+        else
+            writer_bool(json, row->name, *(const int64_t *)field == OPTIONS_AUTO);
+        break;
     }
 }
 
@@ -203,12 +210,16 @@ void report_json_name(const struct report_run *run, bool of_b, const struct resu
 {
     const struct probe *server = of_b ? &run->server_b : &run->server;
     const char *side = run->target_b == NULL ? "" : of_b ? "B/" : "A/";
-    char rate[32] = "";
+    char rate[32] = "", what[80];
+    vector_report_name(&run->plan->vectors, result, what, sizeof what);
+    if (what[0] == 0)
+        (void)snprintf(what, sizeof what, "/d%zu", run->plan->value_bytes);
     if (result->offered > 0)
         (void)snprintf(rate, sizeof rate, "/r%.0f", result->offered);
-    (void)snprintf(out_name, REPORT_NAME_SIZE, "%s%s/d%zu/c%u/P%u%s%s/%s", side,
-                   result->workload->name, run->plan->value_bytes, run->plan->connections,
-                   run->plan->pipeline, run->plan->reconnect ? "/k0" : "", rate,
+    bool step = run->step != NULL && !run->step_in_name;
+    (void)snprintf(out_name, REPORT_NAME_SIZE, "%s%s%s/c%u/P%u%s%s%s%s/%s", side,
+                   result->workload->name, what, run->plan->connections, run->plan->pipeline,
+                   run->plan->reconnect ? "/k0" : "", rate, step ? "/" : "", step ? run->step : "",
                    server->durability[0] != 0 ? server->durability : "unknown");
 }
 
@@ -285,6 +296,25 @@ static void json_steps(struct writer *json, const struct result *result, unsigne
     writer_close(json, '}');
 }
 
+/* A kind of request over time. */
+static void json_kind_series(struct writer *json, const struct kinds *kinds, unsigned kind)
+{
+    writer_open(json, "series", '[');
+    for (unsigned i = 0; i < kinds->n; i++) {
+        const struct kinds_row *row = &kinds->row[kind][i];
+        writer_open_line(json, NULL, '{');
+        writer_uint(json, "t_ns", kinds->span[i].start_ns);
+        writer_uint(json, "length_ns", kinds->span[i].length_ns);
+        writer_uint(json, "ops", row->requests);
+        writer_real(json, "ops_per_sec", kinds_rate(kinds, kind, i));
+        writer_uint(json, "median_ns", kinds_quantile(row, 0.5));
+        writer_uint(json, "p99_ns", kinds_quantile(row, 0.99));
+        writer_uint(json, "max_ns", row->max_ns);
+        writer_close(json, '}');
+    }
+    writer_close(json, ']');
+}
+
 /* A kind of request of a test that mixes several. */
 static void json_kind(struct writer *json, const struct result *result, unsigned i)
 {
@@ -303,6 +333,7 @@ static void json_kind(struct writer *json, const struct result *result, unsigned
     writer_uint(json, "misses", kind->misses);
     json_latency(json, &result->by_shape[i]);
     json_steps(json, result, i);
+    json_kind_series(json, &result->over_time, i);
     writer_close(json, '}');
 }
 
@@ -417,6 +448,23 @@ static void json_cpu(struct writer *json, const struct result *result)
     writer_real(json, "busiest_thread", result->busiest);
     writer_uint(json, "runq_delay_ns", result->waiting_ns);
     json_threads(json, result);
+    writer_close(json, '}');
+}
+
+static void json_system(struct writer *json, const struct result *result)
+{
+    const struct cpu_system *system = &result->system;
+    double all = (double)cpu_system_all_ns(system), other = result_other_programs(result);
+    if (all <= 0)
+        return;
+    writer_open(json, "system", '{');
+    writer_uint(json, "user_ns", system->user_ns);
+    writer_uint(json, "system_ns", system->system_ns);
+    writer_uint(json, "softirq_ns", system->softirq_ns);
+    writer_uint(json, "steal_ns", system->steal_ns);
+    writer_uint(json, "idle_ns", system->idle_ns);
+    if (other >= 0)
+        writer_uint(json, "other_ns", (uint64_t)(other * all));
     writer_close(json, '}');
 }
 
@@ -567,6 +615,7 @@ static void json_result(struct writer *json, const struct report_run *run,
 {
     writer_text(json, "test", result->workload->name);
     writer_text(json, "title", result->workload->title);
+    json_known(json, "step", run->step);
     writer_uint(json, "count", result_requests(result));
     writer_uint(json, "errors", result->counts.errors);
     writer_uint(json, "hits", result->counts.hits);
@@ -580,6 +629,8 @@ static void json_result(struct writer *json, const struct report_run *run,
     writer_uint(json, "unanswered", result->counts.unanswered);
     writer_uint(json, "unsent", result->counts.unsent);
     writer_uint(json, "dropped", result->counts.dropped);
+    if (run->plan->backlog > 0)
+        writer_uint(json, "max_backlog", run->plan->backlog);
     writer_uint(json, "bytes_in", result->counts.bytes_in);
     writer_uint(json, "bytes_out", result->counts.bytes_out);
     writer_uint(json, "elapsed_ns", result->elapsed_ns);
@@ -591,21 +642,25 @@ static void json_result(struct writer *json, const struct report_run *run,
     if (run->plan->digest)
         json_digest(json, result->digest);
     json_latencies(json, result);
+    vector_report_write(json, &run->plan->vectors, result);
     json_in_flight(json, run->plan, result);
     json_fairness(json, &result->fairness);
     json_cpu(json, result);
+    json_system(json, result);
     json_server(json, result);
     json_warnings(json, run->plan, result);
     json_series(json, &result->series);
 }
 
-void report_json_test(struct writer *json, const struct report_run *run, bool of_b,
-                      const struct result *result)
+void report_json_test(struct writer *json, const struct report_run *run,
+                      const struct result *result, const struct repeat *repeat)
 {
     char name[REPORT_NAME_SIZE];
-    report_json_name(run, of_b, result, name);
+    report_json_name(run, false, result, name);
     writer_open(json, name, '{');
     json_result(json, run, result);
+    if (repeat != NULL)
+        repeat_write(json, repeat);
     writer_close(json, '}');
 }
 
@@ -638,8 +693,11 @@ void report_json_end(struct writer *json, const struct report_findings *findings
     if (findings != NULL) {
         versus_write(json, findings->versus, findings->n_versus);
         knee_report_write(json, findings->knees, findings->n_knees);
+        sweep_write(json, findings->sweeps, findings->n_sweeps);
         json_keys_check(json, "keys_check", &findings->keys[0]);
         json_keys_check(json, "keys_check_b", &findings->keys[1]);
+        vector_report_write_build(json, "collection", &findings->builds[0]);
+        vector_report_write_build(json, "collection_b", &findings->builds[1]);
     }
     writer_close(json, '}');
 }

@@ -11,7 +11,10 @@
 #include "client/loadgen/options.h"
 #include "client/loadgen/plan.h"
 #include "client/loadgen/probe.h"
+#include "client/loadgen/repeat.h"
 #include "client/loadgen/result.h"
+#include "client/loadgen/sweep.h"
+#include "client/loadgen/vector_session.h"
 #include "client/loadgen/versus.h"
 
 #define REPORT_JSON_VERSION "2.0"
@@ -26,7 +29,9 @@ struct report_run {
     const struct plan *plan_b;
     struct probe server_b;
     struct environment environment;
-    int argc; /* the command */
+    const char *step;  /* --sweep: "clients=10", of this result; NULL: none */
+    bool step_in_name; /* the name of the result says it anyway */
+    int argc;          /* the command */
     char *const *argv;
 };
 
@@ -36,32 +41,35 @@ struct report_keys {
     double expected;      /* share, 0..1 */
 };
 
-/* What stands behind them: comparisons (--vs) and knees (--knee), one for each test, and the keys
- * of each server. */
+/* What stands behind them: comparisons (--vs), knees (--knee) and sweeps (--sweep), one for each
+ * test, and the keys of each server. */
 struct report_findings {
     struct report_keys keys[2];
     struct versus versus[WORKLOAD_COUNT + 1];
     size_t n_versus;
     struct knee knees[WORKLOAD_COUNT + 1];
     size_t n_knees;
+    struct sweep_table sweeps[WORKLOAD_COUNT + 1];
+    size_t n_sweeps;
+    struct vector_build builds[2]; /* collections of vectors */
 };
 
 void report_findings_deinit(struct report_findings *findings);
 
-/* begin, then test for each, then end. With two servers `of_b` says whose result it is. No name may
- * come twice: of a test that is run several times, write one result. */
+/* begin, then test for each, then end. No name may come twice: of a test that is run several times,
+ * write one result and the runs it is made of; `repeat` may be NULL. */
 void report_json_begin(struct writer *json, const struct report_run *run);
-void report_json_test(struct writer *json, const struct report_run *run, bool of_b,
-                      const struct result *result);
+void report_json_test(struct writer *json, const struct report_run *run,
+                      const struct result *result, const struct repeat *repeat);
 
-/* Instead of a test: all runs of it by one side. */
+/* Instead of a test: all runs of it by one side of two servers. */
 void report_json_side(struct writer *json, const struct report_run *run,
                       const struct versus *versus, bool of_b);
 
 /* `findings` may be NULL: there are none. */
 void report_json_end(struct writer *json, const struct report_findings *findings);
 
-enum { REPORT_NAME_SIZE = 160 };
+enum { REPORT_NAME_SIZE = 224 };
 
 /* The name of a result, which says what a figure depends on: "get/d64/c50/P1/memory"; of two
  * servers "A/get/..." and "B/get/...". */

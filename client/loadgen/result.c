@@ -107,10 +107,13 @@ void result_merge(struct result *into, const struct result *from)
         hist_merge(&into->by_shape[i], &from->by_shape[i]);
     if (into->fairness.connections == 0 || from->fairness.jain < into->fairness.jain)
         into->fairness = from->fairness;
+    vector_recall_merge(&into->recall, &from->recall);
     series_append(&into->series, &from->series);
+    kinds_append(&into->over_time, &from->over_time);
     into->elapsed_ns += from->elapsed_ns;
     into->client.user_ns += from->client.user_ns;
     into->client.system_ns += from->client.system_ns;
+    cpu_system_add(&into->system, &from->system);
     into->has_server_cpu = from->has_server_cpu && (first || into->has_server_cpu);
     into->server_cpu_ns += from->server_cpu_ns;
     into->busiest = from->busiest > into->busiest ? from->busiest : into->busiest;
@@ -180,6 +183,24 @@ double result_client_us(const struct result *result)
 double result_server_us(const struct result *result)
 {
     return result_per((double)result->server_cpu_ns / 1e3, (double)result_requests(result));
+}
+
+double result_stolen(const struct result *result)
+{
+    return result_per((double)result->system.steal_ns, (double)cpu_system_all_ns(&result->system));
+}
+
+double result_other_programs(const struct result *result)
+{
+    const struct cpu_system *system = &result->system;
+    double all = (double)cpu_system_all_ns(system);
+    double busy = all - (double)system->idle_ns - (double)system->steal_ns;
+    double ours =
+        (double)(result->client.user_ns + result->client.system_ns + result->server_cpu_ns) +
+        (double)system->softirq_ns; /* of whom, the kernel does not tell */
+    if (!result->has_server_cpu || all <= 0)
+        return -1;
+    return busy > ours ? (busy - ours) / all : 0;
 }
 
 double result_hit_share(const struct result *result)

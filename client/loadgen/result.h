@@ -6,6 +6,7 @@
 
 #include "client/loadgen/cpu.h"
 #include "client/loadgen/fairness.h"
+#include "client/loadgen/kinds.h"
 #include "client/loadgen/series.h"
 #include "client/loadgen/server_stats.h"
 #include "client/loadgen/steady.h"
@@ -24,6 +25,7 @@ struct result {
     uint64_t begun_ns;        /* clock_mono_ns when the phase began */
     uint64_t elapsed_ns;      /* from the first request to the last reply */
     struct cpu_time client;
+    struct cpu_system system; /* all of this machine */
     bool has_server_cpu;
     uint64_t server_cpu_ns;
     double busiest; /* share of the time the busiest thread was on a CPU, 0..1 */
@@ -38,10 +40,12 @@ struct result {
     char first_corrupt[WORKER_ERROR_SIZE]; /* of the values that --verify found wrong */
     char first_stale[WORKER_ERROR_SIZE];   /* of those that had been overwritten */
     struct series series;                  /* of `latency`, over time */
+    struct kinds over_time;                /* of each kind, if the workload mixes some */
     uint64_t replies;                      /* to all requests, an update being one of its own */
     struct server_change server;           /* what the server says */
     struct steady length;                  /* what --until-ci came to, and how precise rates are */
     struct steady warmup;                  /* what --warmup auto came to */
+    struct vector_recall recall;           /* of searches for vectors */
 };
 
 /* Start from nothing. */
@@ -72,6 +76,12 @@ double result_in_flight(const struct result *result);
 /* CPU time per request in us: of this process, of the server (0 if unknown). */
 double result_client_us(const struct result *result);
 double result_server_us(const struct result *result);
+
+/* Shares of the time of all CPUs of this machine, 0..1: that the host ran others; that programs ran
+ * besides loadgen and the server. The latter is -1 unless the CPU time of the server is known. Of a
+ * short test both are not known well: the kernel counts in ticks of 10 ms. */
+double result_stolen(const struct result *result);
+double result_other_programs(const struct result *result);
 
 /* Requests of a kind that were answered, errors included. */
 uint64_t result_kind_requests(const struct result *result, unsigned shape);

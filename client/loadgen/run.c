@@ -141,6 +141,23 @@ static bool run_sample(const struct run *run, struct series *series, bool last)
     return true;
 }
 
+/* The same of each kind of request. */
+static void run_sample_kinds(const struct run *run, const struct workload *workload, bool last,
+                             struct kinds *kinds)
+{
+    uint64_t now = clock_mono_ns();
+    struct hist all;
+    if (!workload_mixes(workload) || !(last || kinds_due(kinds, now)))
+        return;
+    kinds_next(kinds, now, last);
+    for (unsigned shape = 0; shape < workload->n_shapes; shape++) {
+        hist_init(&all);
+        for (unsigned i = 0; i < run->n_workers; i++)
+            hist_merge(&all, &run->workers[i]->latency[shape]);
+        kinds_fill(kinds, shape, &all);
+    }
+}
+
 /* An interval is over: is what was asked for there, so that the phase can end? */
 static void run_look(struct run *run, const struct phase *phase, struct result *out)
 {
@@ -158,6 +175,7 @@ static void run_watch(struct run *run, const struct phase *phase, struct progres
     unsigned ended = 0;
     progress_begin(progress);
     series_init(series, clock_mono_ns());
+    kinds_init(&out->over_time, series->begun_ns);
     while (ended < started) {
         if (run_wait(run))
             ended++;
@@ -166,6 +184,7 @@ static void run_watch(struct run *run, const struct phase *phase, struct progres
         progress_update(progress, phase, run->workers, run->n_workers);
         if (run_sample(run, series, ended == started) && ended < started)
             run_look(run, phase, out);
+        run_sample_kinds(run, phase->workload, ended == started, &out->over_time);
     }
     progress_end(progress, phase, run->workers, run->n_workers);
 }
@@ -243,6 +262,18 @@ static void run_fairness(const struct run *run, struct result *out)
     mem_free(done);
 }
 
+/* What searches have found. */
+static void run_recall(const struct run *run, const struct phase *phase, struct result *out)
+{
+    const struct vector_kept **kept = mem_calloc(run->n_workers, sizeof *kept);
+    for (unsigned i = 0; i < run->n_workers && kept != NULL; i++)
+        kept[i] = &run->workers[i]->kept;
+    if (kept != NULL)
+        vector_recall_score(phase->scores ? phase->vectors : NULL, kept, run->n_workers,
+                            &out->recall);
+    mem_free(kept);
+}
+
 void run_phase(struct run *run, const struct phase *phase, struct progress *progress,
                struct result *out)
 {
@@ -257,8 +288,11 @@ void run_phase(struct run *run, const struct phase *phase, struct progress *prog
     }
     bool seen = run_server_cpu(run, &server_0);
     struct cpu_time client = cpu_time_self();
+    struct cpu_system system = cpu_system_read();
     run_threads(run, phase, progress, threads, out);
     struct cpu_time client_1 = cpu_time_self();
+    struct cpu_system system_1 = cpu_system_read();
+    out->system = cpu_system_between(&system, &system_1);
     out->client.user_ns = client_1.user_ns - client.user_ns;
     out->client.system_ns = client_1.system_ns - client.system_ns;
     run_fairness(run, out);
@@ -268,5 +302,6 @@ void run_phase(struct run *run, const struct phase *phase, struct progress *prog
     for (unsigned i = 0; i < run->n_workers; i++)
         result_add(out, run->workers[i]);
     result_judge(out, &phase->end);
+    run_recall(run, phase, out);
     mem_free(threads);
 }

@@ -76,8 +76,8 @@ static bool selftest_phases(struct selftest_rig *rig, struct run *run,
                             const struct selftest_load *load)
 {
     struct phase phase;
-    if (rig->plan.preload &&
-        (phase_init_preload(&phase, &rig->plan, false) != 0 || !selftest_phase(rig, run, &phase)))
+    if (rig->plan.preload && (phase_init_preload(&phase, &rig->plan, PRELOAD_KEYS) != 0 ||
+                              !selftest_phase(rig, run, &phase)))
         return false;
     return phase_init_measure(&phase, &rig->plan, &workload_table[load->workload]) == 0 &&
            selftest_phase(rig, run, &phase);

@@ -11,6 +11,7 @@
 #include "client/loadgen/session.h"
 
 #include "client/loadgen/html.h"
+#include "client/loadgen/vector_session.h"
 #include "client/loadgen/warning.h"
 #include "common/err.h"
 
@@ -75,21 +76,46 @@ int session_cannot(struct session *session, int err)
     return -1;
 }
 
-static int session_load(struct session *session, struct side *side, bool sessions)
+static int session_load(struct session *session, struct side *side, enum preload what)
 {
     struct phase phase;
-    if (!side->plan.preload || !plan_uses(&side->plan, sessions) || run_interrupted())
+    if (!side->plan.preload || !plan_needs(&side->plan, what) || run_interrupted())
         return 0;
-    int err = phase_init_preload(&phase, &side->plan, sessions);
+    int err = phase_init_preload(&phase, &side->plan, what);
     if (err != 0)
         return session_cannot(session, err);
     return session_prelude(session, side, &phase, "preload");
 }
 
+/* Does the server have as many keys as --preload=N has written? */
+static int session_check_preload(struct session *session, const struct side *side)
+{
+    const struct plan *plan = &side->plan;
+    uint64_t there;
+    if (plan->preload_keys == 0 || !plan_needs(plan, PRELOAD_KEYS) || run_interrupted())
+        return 0;
+    if (probe_keys(&side->target, &there) != 0) {
+        fputs("loadgen: --preload: the server does not tell how many keys it has\n", stderr);
+        return 0;
+    }
+    if (there >= plan->preload_keys)
+        return 0;
+    fprintf(stderr,
+            "loadgen: --preload: %" PRIu64 " keys were written, but the server has %" PRIu64
+            ": it deletes them to make room, or they expire\n",
+            plan->preload_keys, there);
+    session_invalid(session);
+    return -1;
+}
+
 int session_preload(struct session *session, struct side *side)
 {
-    int err = session_load(session, side, false);
-    return err != 0 ? err : session_load(session, side, true);
+    int err = session_load(session, side, PRELOAD_KEYS);
+    if (err == 0)
+        err = session_check_preload(session, side);
+    if (err == 0)
+        err = session_load(session, side, PRELOAD_SESSIONS);
+    return err != 0 ? err : vector_session_load(session, side);
 }
 
 int session_check_keys(struct session *session, struct side *side)
@@ -118,12 +144,18 @@ int session_check_keys(struct session *session, struct side *side)
     return -1;
 }
 
+/* Does anything need the document? */
+static bool session_has_document(const struct session *session)
+{
+    const struct options *options = &session->options;
+    return options->json || options->html[0] != 0 || baseline_wanted(&session->baseline);
+}
+
 /* Is the server asked what it has counted? */
 static bool session_asks(const struct session *session)
 {
     const struct options *options = &session->options;
-    return options->server_stats || options->durability[0] != 0 || options->json ||
-           options->html[0] != 0;
+    return options->server_stats || options->durability[0] != 0 || session_has_document(session);
 }
 
 static void session_ask_again(const struct side *side, const struct server_state *before,
@@ -209,8 +241,7 @@ static void session_describe(struct session *session)
 
 void session_begin_document(struct session *session)
 {
-    const struct options *options = &session->options;
-    bool document = options->json || options->html[0] != 0;
+    bool document = session_has_document(session);
     if (!document && session->files.ndjson.out == NULL)
         return;
     session_describe(session);
@@ -236,6 +267,29 @@ static void session_print_document(FILE *document)
         (void)fwrite(text, 1, size, stdout);
 }
 
+/* The comparison goes where it does not disturb what programs read. */
+static void session_end_baseline(struct session *session)
+{
+    const struct options *options = &session->options;
+    const struct baseline *baseline = &session->baseline;
+    char detail[BASELINE_DETAIL_SIZE];
+    rewind(session->document);
+    int status = baseline_compare(baseline, session->document,
+                                  options->json || options->csv ? stderr : stdout);
+    session->exit_code = session->exit_code == 0 ? status : session->exit_code;
+    if (baseline->save[0] == 0)
+        return;
+    if (session->exit_code != 0 || run_interrupted()) {
+        fprintf(stderr,
+                "loadgen: baseline %s is left as it was: these results are not worth keeping\n",
+                baseline->save);
+        return;
+    }
+    rewind(session->document);
+    if (baseline_save(baseline, session->document, detail) != 0)
+        session_lost(session, detail);
+}
+
 void session_end_document(struct session *session)
 {
     const struct options *options = &session->options;
@@ -248,5 +302,6 @@ void session_end_document(struct session *session)
     rewind(session->document);
     if (options->html[0] != 0 && html_write_file(options->html, session->document, detail) != 0)
         session_lost(session, detail);
+    session_end_baseline(session);
     fclose(session->document);
 }

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A session: what the command line asks for, the servers with their connections, and what comes of
- * it. main.c makes it and measures one server; session_versus.c measures two in turn,
- * session_knee.c looks for the rate that one can keep.
+ * it. main.c makes it; session_single.c measures one server, session_versus.c two in turn,
+ * session_knee.c looks for the rate that one can keep, session_sweep.c goes through the values of
+ * an option.
  */
 #pragma once
 
+#include "client/loadgen/baseline.h"
 #include "client/loadgen/files.h"
 #include "client/loadgen/mix.h"
 #include "client/loadgen/report_json.h"
 #include "client/loadgen/run.h"
+#include "client/loadgen/vector_session.h"
 
 enum { EXIT_WORSE = 1, EXIT_USAGE = 2, EXIT_INVALID = 3 };
 
@@ -35,7 +38,10 @@ struct session {
     FILE *document;           /* in memory, what json writes to; NULL: neither --json nor --html */
     struct report_run report; /* what the report says besides results */
     struct files files;       /* what is written besides */
+    struct baseline baseline; /* what is kept, and what it is compared with */
     struct report_findings findings;
+    struct sweep sweep; /* of --sweep */
+    struct vector_session vectors;
     struct knee_rules rules; /* of --knee */
     double threshold;        /* of --vs: a change up to this does not matter */
     struct result result;    /* of the last phase */
@@ -87,6 +93,15 @@ void session_warn(struct session *session, const struct side *side, const struct
 void session_begin_document(struct session *session);
 void session_end_document(struct session *session);
 
+/* Measure a test of the only server --run-count times; *repeat and session->result are all runs
+ * together. `title` is for the line of progress. 0; SESSION_PARTIAL if a run ended early, which is
+ * not told yet; -1 if nothing was measured, when told. repeat_deinit is due either way. */
+MUST_USE int session_runs(struct session *session, const struct workload *workload,
+                          const char *title, struct repeat *repeat);
+
+/* The same, reported. 0, or -1 if the session cannot go on. */
+MUST_USE int session_single(struct session *session, const struct workload *workload);
+
 /* --vs: measure a test on both servers in turn, print the comparison and keep it in the findings.
  * 0, or -1 if the session cannot go on. */
 MUST_USE int session_versus(struct session *session, const struct workload *workload);
@@ -94,3 +109,7 @@ MUST_USE int session_versus(struct session *session, const struct workload *work
 /* --knee: look for the highest rate of a test that keeps the objective, print it and keep it in the
  * findings. 0, or -1 if the session cannot go on. */
 MUST_USE int session_knee(struct session *session, const struct workload *workload);
+
+/* --sweep: measure a test for each value, print them and keep them in the findings. 0, or -1 if the
+ * session cannot go on. */
+MUST_USE int session_sweep(struct session *session, const struct workload *workload);

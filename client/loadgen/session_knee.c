@@ -18,6 +18,7 @@
 #include "client/loadgen/text.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { KNEE_SETTLE_PART = 5, KNEE_LABEL_SIZE = 96 };
 
@@ -71,6 +72,31 @@ static bool knee_speaks(const struct session *session)
     return !session->options.quiet && !session->options.json;
 }
 
+/* Which step of the search this was, for the name of a file: "maximum", "grid_5000", and for the
+ * second run at this rate "confirm_5000_2". */
+static void knee_step_name(const struct knee *knee, const struct knee_step *step,
+                           char out[static KNEE_LABEL_SIZE])
+{
+    unsigned before = 1; /* itself */
+    for (size_t i = 0; i + 1 < knee->n; i++)
+        before += knee->points[i].phase == step->phase && knee->points[i].offered == step->rate;
+    (void)snprintf(out, KNEE_LABEL_SIZE, "%s", knee_phase_text(step->phase));
+    size_t used = strlen(out);
+    if (step->rate > 0)
+        used += (size_t)snprintf(out + used, KNEE_LABEL_SIZE - used, "_%.0f", step->rate);
+    if (before > 1)
+        (void)snprintf(out + used, KNEE_LABEL_SIZE - used, "_%u", before);
+}
+
+static void knee_write_files(struct session *session, const struct knee *knee,
+                             const struct knee_step *step)
+{
+    char name[KNEE_LABEL_SIZE], detail[FILES_DETAIL_SIZE];
+    knee_step_name(knee, step, name);
+    if (files_hdr(&session->files, name, &session->result, detail) != 0)
+        session_lost(session, detail);
+}
+
 /* A point was measured. */
 static void knee_keep(struct session *session, struct knee *knee, const struct knee_step *step)
 {
@@ -78,9 +104,10 @@ static void knee_keep(struct session *session, struct knee *knee, const struct k
     *point = knee_point_of(&knee->rules, step, &session->result, session->sides[0].plan.threads);
     if (knee_speaks(session))
         knee_report_point(stdout, knee, point);
+    knee_write_files(session, knee, step);
     bool last = step->phase == KNEE_CONFIRM && knee_next(knee).phase == KNEE_DONE;
     if (session->document != NULL && (step->phase == KNEE_MAXIMUM || last))
-        report_json_test(&session->json, &session->report, false, &session->result);
+        report_json_test(&session->json, &session->report, &session->result, NULL);
     if (last)
         session_warn(session, &session->sides[0], &session->result, true);
 }

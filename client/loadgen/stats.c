@@ -57,7 +57,7 @@ double stats_cv(const double *values, size_t n)
 
 /* Two sides, and room to draw from them. */
 struct stats_sample {
-    const double *a, *b; /* of pairs: b holds the ratios and a nothing */
+    const double *a, *b; /* of pairs: b holds the ratios and a nothing; the same of one side */
     size_t n_a, n_b;
     double *drawn;  /* as many as the longer side */
     double *ratios; /* STATS_RESAMPLES */
@@ -149,6 +149,26 @@ int stats_ratio_of_groups(const double *a, size_t n_a, const double *b, size_t n
         out->b = stats_median_of(&sample, b, n_b);
         out->ratio = out->b / out->a;
         stats_resample(&sample, out);
+    }
+    stats_end(&sample);
+    return err;
+}
+
+int stats_spread_of(const double *values, size_t n, uint64_t seed, struct stats_spread *out)
+{
+    struct stats_sample sample = {.b = values, .n_b = n, .rng = {seed}};
+    struct stats_ratio to_nothing;
+    if (!stats_usable(values, n))
+        return ERR_BAD_ARGUMENT;
+    int err = stats_begin(&sample, n);
+    if (err == 0) {
+        *out = (struct stats_spread){.runs = n, .cv = stats_cv(values, n)};
+        out->low = out->high = out->median = stats_median_of(&sample, values, n);
+    }
+    if (err == 0 && n >= STATS_RUNS_MIN) {
+        stats_resample(&sample, &to_nothing);
+        out->low = to_nothing.low;
+        out->high = to_nothing.high;
     }
     stats_end(&sample);
     return err;

@@ -24,6 +24,18 @@ double stats_mean(const double *values, size_t n);
 /* Standard deviation of the sample divided by its mean; 0 for fewer than two values. */
 double stats_cv(const double *values, size_t n);
 
+/* Runs of the same. */
+struct stats_spread {
+    size_t runs;
+    double median, cv;
+    double low, high; /* 95 % confidence interval of the median; of fewer than STATS_RUNS_MIN runs
+                       * both are the median */
+};
+
+/* Values must be finite and above 0. 0, ERR_BAD_ARGUMENT or ERR_OUT_OF_MEMORY. */
+MUST_USE int stats_spread_of(const double *values, size_t n, uint64_t seed,
+                             struct stats_spread *out);
+
 /* How side B compares with side A. */
 struct stats_ratio {
     size_t runs;       /* of the side that has fewer */

@@ -13,6 +13,7 @@
 #include "client/loadgen/phase.h"
 #include "client/loadgen/schedule.h"
 #include "client/loadgen/target.h"
+#include "client/loadgen/vector_recall.h"
 #include "common/hist.h"
 
 #include <stdatomic.h>
@@ -36,7 +37,7 @@ struct worker_kind {
     uint64_t errors, hits, misses;
 };
 
-enum { WORKER_ERROR_SIZE = 200 };
+enum { WORKER_ERROR_SIZE = 200, WORKER_INPUT_BYTES = 256 * 1024 };
 
 struct worker {
     unsigned index; /* among the threads of the run */
@@ -45,7 +46,7 @@ struct worker {
     unsigned n_conns, conns_capacity;
     struct conn **queue; /* connections with requests to be sent this turn */
     unsigned n_queue, next_conn;
-    uint8_t *input;              /* what one recv takes */
+    uint8_t *input;              /* what one recv takes: WORKER_INPUT_BYTES */
     const struct target *target; /* for phases that reconnect */
 
     const struct phase *phase;
@@ -54,6 +55,7 @@ struct worker {
     uint64_t in_flight;
     struct schedule schedule; /* open loop only */
     struct buf acks;          /* acknowledgements not written yet */
+    struct vector_kept kept;  /* replies to searches, to be looked at when all is over */
     uint64_t due_ns;          /* of request next_index, since `started` */
     double ticks_per_ns;
     bool late;           /* the request that is due next has waited for a free connection */

@@ -25,6 +25,9 @@ enum {
     REMOVES = SHAPE_REMOVES,
     COPIES = SHAPE_COPIES,
     SESSIONS = SHAPE_SESSIONS,
+    VECTORS = SHAPE_VECTORS,
+    SEARCHES = SHAPE_SEARCHES,
+    MANY = SHAPE_MANY,
 };
 
 #define TEN(text) text text text text text text text text text text
@@ -79,6 +82,26 @@ bool shape_has(const struct shape *shape, enum shape_flag flag)
         if ((shape->steps[i]->flags & flag) != 0)
             return true;
     return (shape->flags & flag) != 0;
+}
+
+bool shape_needs(const struct shape *shape, enum preload what)
+{
+    unsigned kinds = SHAPE_SESSIONS | SHAPE_VECTORS;
+    unsigned kind = what == PRELOAD_SESSIONS  ? SHAPE_SESSIONS
+                    : what == PRELOAD_VECTORS ? SHAPE_VECTORS
+                                              : 0;
+    for (unsigned i = 0; i < shape->n_steps; i++)
+        if ((shape->steps[i]->flags & kinds) == kind)
+            return true;
+    return shape->n_steps == 0 && (shape->flags & kinds) == kind;
+}
+
+bool workload_needs(const struct workload *workload, enum preload what)
+{
+    for (unsigned i = 0; i < workload->n_shapes; i++)
+        if (shape_needs(workload->shapes[i], what))
+            return true;
+    return false;
 }
 
 bool workload_has(const struct workload *workload, enum shape_flag flag)

@@ -21,6 +21,9 @@ enum shape_flag {
     SHAPE_REMOVES = 32,   /* keys may be gone after it */
     SHAPE_COPIES = 64,    /* it sends what the request before was answered */
     SHAPE_SESSIONS = 128, /* its keys are sessions of checkpoints */
+    SHAPE_VECTORS = 256,  /* its keys are those of vectors */
+    SHAPE_SEARCHES = 512, /* the reply is what was found */
+    SHAPE_MANY = 1024,    /* for each of several queries */
 };
 
 /* A request of which only keys, values and numbers change. */
@@ -65,6 +68,13 @@ static inline bool workload_mixes(const struct workload *workload)
 
 /* Has it, or any of its steps, this flag? */
 bool shape_has(const struct shape *shape, enum shape_flag flag);
+
+/* What --preload writes, each under the same keys. */
+enum preload { PRELOAD_KEYS, PRELOAD_SESSIONS, PRELOAD_VECTORS, PRELOADS };
+
+/* Does it, or any of its steps, need these to be there? */
+bool shape_needs(const struct shape *shape, enum preload what);
+bool workload_needs(const struct workload *workload, enum preload what);
 
 /* Has any of its shapes this flag? */
 bool workload_has(const struct workload *workload, enum shape_flag flag);

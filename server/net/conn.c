@@ -24,6 +24,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "server/net/jobs.h"
 #include "server/wal/wal.h"
 
 #include <arpa/inet.h>
@@ -240,9 +241,7 @@ void conn_close(struct conn *conn)
     *conn->link = conn->next;
     if (conn->next != NULL)
         conn->next->link = conn->link;
-    for (struct loop_job *job = conn->loop->jobs; job != NULL; job = job->next)
-        if (job->conn == conn)
-            job->conn = NULL;
+    jobs_forget(conn->loop, conn);
     conn->in.size = conn->out.size = conn->sent = conn->kept = 0;
     conn->n_holds = 0;
     conn_release(conn, &conn->in);

@@ -24,7 +24,7 @@ struct front {
     /* Use as many whole messages of `data` as may run now. *out_used: bytes used. The bytes stand
      * in a buffer of ours, and those used may be written over. */
     enum front_result (*feed)(struct conn *conn, struct bytes data, size_t *out_used);
-    /* Answer a request whose job is done; `tag` is what loop_add_job was given. 0, or
+    /* Answer a request whose job is done; `tag` is what jobs_add was given. 0, or
      * ERR_OUT_OF_MEMORY: the connection cannot go on. */
     int (*finish)(struct conn *conn, uint32_t tag, bool silent, struct job *job);
     /* The connection goes: release what belongs to the protocol. */

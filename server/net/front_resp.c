@@ -23,6 +23,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "server/net/jobs.h"
 #include "server/net/resp.h"
 
 #include <stdarg.h>
@@ -165,7 +166,7 @@ static int resp_spell(struct resp_do *d, struct request *request)
         err = dispatch_plain(&loop->env, &conn->session, request, &loop->result, &problem, &job);
     }
     if (job != NULL)
-        return loop_add_job(loop, conn, job, d->command->id, false);
+        return jobs_add(loop, conn, job, d->command->id, false);
     err = resp_answer(conn, d->command, err, &problem, buf_bytes(&loop->result));
     resp_trim(&loop->result);
     return err;

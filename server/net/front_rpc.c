@@ -24,6 +24,7 @@
 #include "common/log.h"
 #include "proto/rpc.h"
 #include "server/net/conn.h"
+#include "server/net/jobs.h"
 #include "server/ops/dispatch.h"
 
 enum { FRONT_BATCH = 16 };
@@ -93,7 +94,7 @@ static size_t front_run(struct conn *conn, struct front_batch *batch, bool *out_
         if (!front_may_run(conn))
             return batch->at[i];
         struct job *job = dispatch_run(&loop->env, &conn->session, request, &conn->out, out_failed);
-        if (job != NULL && loop_add_job(loop, conn, job, request->msgid, request->notification))
+        if (job != NULL && jobs_add(loop, conn, job, request->msgid, request->notification))
             *out_failed = true;
         if (*out_failed || conn->session.leaving)
             return batch->at[i + 1];

@@ -26,6 +26,7 @@
 #include "common/mutant.h"
 #include "common/thread.h"
 #include "server/net/conn.h"
+#include "server/net/jobs.h"
 #include "server/net/push.h"
 #include "server/ops/dispatch.h"
 #include "server/wal/wal.h"
@@ -37,7 +38,6 @@
 enum {
     TICK_MS = 100,
     CHECK_NS = 250000000,     /* how often time limits of connections are looked at */
-    JOBS_NS = 500000,         /* jobs together work no longer than this in a turn */
     SWEEP_NS = 400000,        /* expiry works no longer than this at a time, */
     SWEEP_BUDGET = 128,       /* in slices of so many steps under a partition's lock */
     SPARE_BYTES = 128 * 1024, /* buffers above this are not kept for lending */
@@ -199,92 +199,10 @@ static void loop_on_check(uv_check_t *handle)
     loop_flush(handle->data);
 }
 
-/* Is the log unable to take what nobody asks for at this moment? At the end it is asked for. */
-static bool loop_may_not_append(const struct loop *loop)
+bool loop_may_not_append(const struct loop *loop)
 {
     const struct wal *wal = loop->env.store->wal;
     return wal != NULL && !loop->stopping && (wal_refuses(wal, false, 0) || wal_is_behind(wal));
-}
-
-/* ---- jobs ---- */
-
-static void loop_on_idle(uv_idle_t *handle);
-
-static void loop_queue_job(struct loop *loop, struct loop_job *entry)
-{
-    entry->next = NULL;
-    *loop->jobs_end = entry;
-    loop->jobs_end = &entry->next;
-}
-
-static struct loop_job *loop_take_job(struct loop *loop)
-{
-    struct loop_job *entry = loop->jobs;
-    loop->jobs = entry->next;
-    if (loop->jobs == NULL)
-        loop->jobs_end = &loop->jobs;
-    return entry;
-}
-
-int loop_add_job(struct loop *loop, struct conn *conn, struct job *job, uint32_t tag, bool silent)
-{
-    struct loop_job *entry = mem_alloc(sizeof *entry);
-    if (entry == NULL) {
-        job->destroy(job);
-        return ERR_OUT_OF_MEMORY;
-    }
-    *entry = (struct loop_job){NULL, job, conn, tag, silent};
-    loop_queue_job(loop, entry);
-    conn->n_jobs++;
-    return uv_idle_start(&loop->idle, loop_on_idle);
-}
-
-static void loop_finish_job(struct loop *loop, struct loop_job *entry)
-{
-    struct conn *conn = entry->conn;
-    if (conn != NULL) {
-        size_t reply_bytes;
-        if (conn->out.data == NULL)
-            conn->out = loop_borrow(loop);
-        size_t mark = conn->out.size;
-        uint64_t from = conn_stream_end(conn);
-        loop->env.synced_first = 0;
-        conn->n_jobs--;
-        if (conn->front->finish(conn, entry->tag, entry->silent, entry->job) != 0)
-            conn_leave(conn);
-        reply_bytes = conn->out.size - mark;
-        dispatch_end_job(&loop->env, entry->job, reply_bytes);
-        conn_hold(conn, from, loop->env.synced_first);
-        conn_mark_dirty(conn);
-        conn_resume(conn);
-        if (conn->eof && conn->n_jobs == 0 && !conn->blocked)
-            conn_leave(conn);
-    } else {
-        dispatch_end_job(&loop->env, entry->job, 0);
-    }
-    mem_free(entry);
-}
-
-/* Jobs take turns, a step each, for no longer than JOBS_NS in a turn of the loop, however many. If
- * the log takes no more, the next tick goes on. */
-static void loop_on_idle(uv_idle_t *handle)
-{
-    struct loop *loop = handle->data;
-    uint64_t until = clock_mono_ns() + JOBS_NS;
-    if (loop_may_not_append(loop)) {
-        (void)uv_idle_stop(handle);
-        return;
-    }
-    loop_see_time(loop);
-    while (loop->jobs != NULL && clock_mono_ns() < until) {
-        struct loop_job *entry = loop_take_job(loop);
-        if (dispatch_step(&loop->env, entry->job))
-            loop_finish_job(loop, entry);
-        else
-            loop_queue_job(loop, entry);
-    }
-    if (loop->jobs == NULL)
-        (void)uv_idle_stop(handle);
 }
 
 /* ---- time ---- */
@@ -323,7 +241,7 @@ static void loop_drain(struct loop *loop, uint64_t now_ns)
         else
             conn_stop(conn);
     }
-    if (loop->conns == NULL && loop->jobs == NULL)
+    if (loop->conns == NULL && !jobs_any(loop))
         uv_stop(&loop->uv);
 }
 
@@ -334,8 +252,7 @@ static void loop_on_tick(uv_timer_t *timer)
     atomic_store_explicit(&loop->beat_ns, clock_mono_ns(), memory_order_relaxed);
     loop_see_time(loop);
     bool more = !loop_may_not_append(loop) && loop_sweep(loop);
-    if (loop->jobs != NULL)
-        (void)uv_idle_start(&loop->idle, loop_on_idle);
+    jobs_go_on(loop);
     if (now_ns - loop->checked_ns >= CHECK_NS) {
         loop->checked_ns = now_ns;
         loop_check_conns(loop, now_ns);
@@ -533,9 +450,10 @@ int loop_start(const struct loop_options *options, struct loop **out_loop)
                                 .host = options->host,
                                 .slowlog = options->slowlog,
                                 .loop = options->index,
+                                .connections = &loop->n_conns,
                                 .login_required = options->login_required};
     push_init(loop);
-    loop->jobs_end = &loop->jobs;
+    jobs_init(loop);
     session_list_init(&loop->sessions);
     loop->beat_ns = clock_mono_ns();
     mailbox_init(&loop->mailbox, loop_wake, loop);

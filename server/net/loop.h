@@ -22,7 +22,10 @@ enum { LOOP_INPUT_BYTES = 64 * 1024, LOOP_SPARES = 32 };
 
 /* A job of a request whose handler has returned. */
 struct loop_job {
+    struct mail mail; /* to be told that it goes on */
     struct loop_job *next;
+    struct loop_job **link; /* while it is parked: what points at it */
+    struct loop *loop;
     struct job *job;
     struct conn *conn; /* NULL once it is gone */
     uint32_t tag;      /* what the front-end needs to answer: a msgid, a command */
@@ -65,6 +68,7 @@ struct loop {
     uint64_t sync_lsn;            /* what has to be synced for them */
     struct conn *dirty;           /* those with output to send this turn */
     struct loop_job *jobs, **jobs_end; /* first in, first to have a turn */
+    struct loop_job *parked;           /* those that wait for others */
     uint64_t told;                     /* up to here in the feed others were told to look */
     bool now_is_set;                   /* env.now_ms is that of this turn */
     bool stopping;         /* no new requests; connections close when they have been answered */
@@ -120,6 +124,5 @@ void loop_wait_no_more(struct loop *loop, struct conn *conn);
 struct buf loop_borrow(struct loop *loop);
 void loop_give_back(struct loop *loop, struct buf *buf);
 
-/* Carry on with a job. 0 or ERR_OUT_OF_MEMORY (the job is destroyed). */
-MUST_USE int loop_add_job(struct loop *loop, struct conn *conn, struct job *job, uint32_t tag,
-                          bool silent);
+/* Is the log unable to take what nobody asks for at this moment? At the end it is asked for. */
+bool loop_may_not_append(const struct loop *loop);

@@ -15,6 +15,7 @@
 #include "common/err.h"
 #include "common/mem.h"
 #include "server/net/resp.h"
+#include "server/store/scan.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -46,7 +47,7 @@ static void info_add(struct info *info, const char *format, ...)
         info->err = buf_append(&info->text, "\r\n", 2);
 }
 
-static void info_counter(struct info *info, const char *name, enum metric metric)
+static void info_counter(struct info *info, const char *name, enum stats_metric metric)
 {
     info_add(info, "%s:%" PRIu64, name, info->stats->counter[metric]);
 }
@@ -185,12 +186,26 @@ static void info_latencystats(struct info *info)
     }
 }
 
+/* Keys as DBSIZE counts them: records of kind kv in the run default. How many of them expire is
+ * known of all runs together only. */
 static void info_keyspace(struct info *info)
 {
-    const uint64_t *counter = info->stats->counter;
-    if (counter[METRIC_records] > 0)
-        info_add(info, "db0:keys=%" PRIu64 ",expires=%" PRIu64 ",avg_ttl=0",
-                 counter[METRIC_records], counter[METRIC_records_expiring]);
+    const struct op_env *env = &info->conn->loop->env;
+    struct store_figures figures;
+    struct scan scan;
+    uint64_t keys = 0;
+    int err = scan_init(&scan, env->store->default_run, KIND_kv, BYTES_NONE, BYTES_NONE, BYTES_NONE,
+                        BYTES_NONE, false);
+    if (err == 0)
+        err = scan_count(env->store, env->store->default_run, &scan, env->now_ms, &keys);
+    scan_deinit(&scan);
+    if (info->err == 0 && err < 0)
+        info->err = err;
+    store_figures(env->store, &figures);
+    uint64_t expiring = figures.kinds[KIND_kv].expiring;
+    if (keys > 0)
+        info_add(info, "db0:keys=%" PRIu64 ",expires=%" PRIu64 ",avg_ttl=0", keys,
+                 expiring < keys ? expiring : keys);
 }
 
 static const struct info_section {

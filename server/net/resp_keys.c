@@ -14,6 +14,7 @@
 #include "common/mem.h"
 #include "proto/pack.h"
 #include "server/net/resp.h"
+#include "server/net/jobs.h"
 
 enum { KEYS_PAGE = 512 };
 
@@ -118,5 +119,5 @@ int resp_do_KEYS(struct resp_do *d)
         keys_destroy(&keys->job);
         return ERR_OUT_OF_MEMORY;
     }
-    return loop_add_job(loop, d->conn, &keys->job, RESP_KEYS, false);
+    return jobs_add(loop, d->conn, &keys->job, RESP_KEYS, false);
 }

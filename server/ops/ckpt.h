@@ -28,7 +28,6 @@ enum {
     CKPT_ID_MAX = 255,
     CKPT_TEXT_MAX = 4096, /* bytes of a name or the meta of a session */
     CKPT_TAGS_MAX = 64,
-    CKPT_CHECKSUM = 32, /* SHA-256 */
     CKPT_KEY_MAX = GROUP_PREFIX_MAX + 2 * (1 + CKPT_ID_MAX) + 2 * CKPT_ID_MAX + 16,
 };
 
@@ -186,8 +185,9 @@ MUST_USE int ckpt_reply(struct ckpt_session *s, const struct record *record,
 MUST_USE int ckpt_read_state(struct ckpt_session *s, const struct ckpt_value *value,
                              struct buf *out);
 
-/* Can everything that is stored beside it be read, and is it what was saved? */
-bool ckpt_verify(struct ckpt_session *s, struct bytes ns, const struct ckpt_value *value);
+/* Can everything that is stored beside it be read, and is what has a checksum what was saved? */
+bool ckpt_verify(struct ckpt_session *s, struct bytes ns, struct bytes id,
+                 const struct ckpt_value *value);
 
 /* Add a blob that was saved, as [channel, version, type, bytes], to `out`. */
 MUST_USE int ckpt_read_blob(struct ckpt_session *s, const struct record *record, struct buf *out);

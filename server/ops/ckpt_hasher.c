@@ -35,15 +35,31 @@ void ckpt_hasher_deinit(struct ckpt_hasher *hasher)
     hasher->context = NULL;
 }
 
+int ckpt_hasher_begin(struct ckpt_hasher *hasher)
+{
+    bool begun = EVP_DigestInit_ex2(hasher->context, hash_algorithm, NULL) == 1;
+    return begun ? 0 : ERR_OUT_OF_MEMORY;
+}
+
+void ckpt_hasher_add(struct ckpt_hasher *hasher, struct bytes part)
+{
+    REQUIRE(EVP_DigestUpdate(hasher->context, part.data, part.size) == 1);
+}
+
+void ckpt_hasher_end(struct ckpt_hasher *hasher, uint8_t out[static CKPT_CHECKSUM])
+{
+    REQUIRE(EVP_DigestFinal_ex(hasher->context, out, NULL) == 1);
+}
+
 int ckpt_hasher_make(struct ckpt_hasher *hasher, struct bytes content,
                      uint8_t out_hash[static CKPT_HASH_BYTES])
 {
-    uint8_t whole[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    if (EVP_DigestInit_ex2(hasher->context, hash_algorithm, NULL) != 1 ||
-        EVP_DigestUpdate(hasher->context, content.data, content.size) != 1 ||
-        EVP_DigestFinal_ex(hasher->context, whole, &size) != 1)
-        return ERR_OUT_OF_MEMORY;
+    uint8_t whole[CKPT_CHECKSUM];
+    int err = ckpt_hasher_begin(hasher);
+    if (err != 0)
+        return err;
+    ckpt_hasher_add(hasher, content);
+    ckpt_hasher_end(hasher, whole);
     memcpy(out_hash, whole, CKPT_HASH_BYTES);
     return 0;
 }

@@ -126,8 +126,9 @@ static int plan_blob(struct ckpt_session *s, struct bytes ns, const struct recor
     size_t size;
     struct mp mp;
     bool text;
-    REQUIRE(mp_read(reader, &mp) == 0 && ckpt_read_version(reader, &channel, version, &size));
-    REQUIRE(mp_skip(reader, MP_DEPTH_MAX) == 0 && mp_read_bytes(reader, &bytes, &text) == 0);
+    if (mp_read(reader, &mp) != 0 || !ckpt_read_version(reader, &channel, version, &size) ||
+        mp_skip(reader, MP_DEPTH_MAX) != 0 || mp_read_bytes(reader, &bytes, &text) != 0)
+        return ckpt_damaged(s->ctx, "a blob"); /* of a session that is copied */
     ckpt_blob_key(s, ns, channel, (struct bytes){version, size}, &key);
     const struct record *there = ckpt_find(s, &key);
     if (there != NULL && record_value(there).size > RECORD_COUNT_BYTES)
@@ -164,7 +165,8 @@ static int plan_name_blobs(struct ckpt_session *s, struct bytes ns, struct bytes
     size_t size;
     int err = 0;
     while (count-- > 0 && err == 0) {
-        REQUIRE(mp_read(&reader, &mp) == 0 && ckpt_read_version(&reader, &channel, version, &size));
+        if (mp_read(&reader, &mp) != 0 || !ckpt_read_version(&reader, &channel, version, &size))
+            return ckpt_damaged(s->ctx, "a checkpoint"); /* of a session that is copied */
         ckpt_blob_key(s, ns, channel, (struct bytes){version, size}, &key);
         const struct record *record = plan_blob_record(s, &key, &err);
         if (record != NULL)

@@ -3,9 +3,9 @@
  * Sessions in a transaction, and plans over the records of one.
  *
  *   value of a session: [ number u64, generation u64, created_at, last_at, name, meta, ttl_ms,
- *                         min_interval_ms, delta, checkpoints, bytes ]
+ *                         min_interval_ms, delta, checkpoints u64, bytes u64 ]
  *
- * Number and generation stand in their long forms (RECORD_NUMBERED, group_generation).
+ * Those with u64 stand in their long forms (RECORD_NUMBERED, group_generation, RECORD_SUMMED).
  *
  * Invariants
  *   1. The partition of the session is locked from ckpt_open to the commit.
@@ -140,6 +140,14 @@ int ckpt_must_exist(struct ckpt_session *s)
                        s->ctx->request->op->name);
 }
 
+static int session_add_long(struct buf *out, uint64_t number)
+{
+    uint8_t encoded[RECORD_SUMMED_BYTES] = {0xcf};
+    number = htobe64(number);
+    memcpy(encoded + 1, &number, sizeof number);
+    return buf_append(out, encoded, sizeof encoded);
+}
+
 static int session_encode(const struct ckpt_session *s, struct buf *out)
 {
     uint8_t head[RECORD_NUMBER_BYTES + 9] = {0x90 | SESSION_FIELDS, 0xcf};
@@ -154,8 +162,9 @@ static int session_encode(const struct ckpt_session *s, struct buf *out)
            (err = buf_append(out, s->meta.data, s->meta.size)) == 0 &&
            (err = pack_uint(out, s->ttl_ms)) == 0 &&
            (err = pack_uint(out, s->min_interval_ms)) == 0 &&
-           (err = pack_bool(out, s->delta)) == 0 && (err = pack_uint(out, s->checkpoints)) == 0 &&
-           (err = pack_uint(out, s->bytes)) == 0);
+           (err = pack_bool(out, s->delta)) == 0 &&
+           (err = session_add_long(out, s->checkpoints)) == 0 &&
+           (err = session_add_long(out, s->bytes)) == 0);
     return err;
 }
 

@@ -38,6 +38,38 @@ bool ckpt_read_version(struct mp_reader *reader, struct bytes *out_channel,
     return true;
 }
 
+/* Is this one value, and nothing behind it? What is stored may be damaged, and would damage the
+ * whole reply. */
+static bool show_is_value(struct bytes encoded)
+{
+    struct mp_reader reader = mp_reader_of(encoded);
+    return mp_skip(&reader, MP_DEPTH_MAX) == 0 && reader.at == reader.end;
+}
+
+/* And an array of so many. */
+static bool show_is_array(struct bytes encoded, uint32_t count)
+{
+    struct mp_reader reader = mp_reader_of(encoded);
+    struct mp mp;
+    return mp_read(&reader, &mp) == 0 && mp.kind == MP_ARRAY && mp.count == count &&
+           show_is_value(encoded);
+}
+
+/* Of the value of a blob that was saved: that of its record, or as it is replied. */
+static bool show_is_blob(struct bytes encoded)
+{
+    enum { FIELDS = 4 };
+    return show_is_array(encoded, FIELDS);
+}
+
+/* Of a write or note. */
+static bool show_is_row(const struct record *record)
+{
+    enum { WRITE_FIELDS = 5, NOTE_FIELDS = 4 };
+    return show_is_array(record_value(record),
+                         record_kind_of(record) == KIND_write ? WRITE_FIELDS : NOTE_FIELDS);
+}
+
 /* Is this channel wanted? */
 static bool show_wants(const struct ckpt_show *show, struct bytes channel)
 {
@@ -91,27 +123,61 @@ static struct bytes show_write_channel(struct bytes value)
     return channel;
 }
 
-/* All writes or notes of a checkpoint, as they are stored. */
-static void show_range(struct ckpt_session *s, enum record_kind kind, struct bytes ns,
-                       struct bytes id, const struct ckpt_show *show)
+/* The writes or notes of a checkpoint, one after the other. */
+struct show_rows {
+    struct ckpt_key prefix;
+    struct omap_iter iter;
+};
+
+static void show_rows_begin(const struct ckpt_session *s, enum record_kind kind, struct bytes ns,
+                            struct bytes id, struct show_rows *out)
 {
-    const struct partition *partition = txn_partition_at(s->ctx->txn, s->hash);
+    ckpt_of_key(s, kind, ns, id, &out->prefix);
+    omap_seek(&txn_partition_at(s->ctx->txn, s->hash)->order, &out->prefix.key, &out->iter);
+}
+
+static const struct record *show_rows_next(struct show_rows *rows)
+{
+    const struct record_key *prefix = &rows->prefix.key;
+    const struct record *record = omap_next(&rows->iter);
+    bool is_of_it = record != NULL && record_run(record) == prefix->run &&
+                    record_kind_of(record) == prefix->kind &&
+                    bytes_start_with(record_key_bytes(record), prefix->bytes);
+    return is_of_it ? record : NULL;
+}
+
+/* All writes or notes of a checkpoint, as they are stored. */
+static int show_range(struct ckpt_session *s, enum record_kind kind, struct bytes ns,
+                      struct bytes id, const struct ckpt_show *show)
+{
     struct reply *reply = s->ctx->reply;
     size_t shown = 0, mark = reply_array_open(reply);
     const struct record *record;
-    struct ckpt_key key;
-    struct omap_iter iter;
-    ckpt_of_key(s, kind, ns, id, &key);
-    omap_seek(&partition->order, &key.key, &iter);
-    while ((record = omap_next(&iter)) != NULL && record_run(record) == key.key.run &&
-           record_kind_of(record) == kind &&
-           bytes_start_with(record_key_bytes(record), key.key.bytes)) {
+    struct show_rows rows;
+    show_rows_begin(s, kind, ns, id, &rows);
+    while ((record = show_rows_next(&rows)) != NULL) {
+        if (!show_is_row(record))
+            return ckpt_damaged(s->ctx, kind == KIND_write ? "a write" : "a note");
         if (kind == KIND_write && !show_wants(show, show_write_channel(record_value(record))))
             continue;
         reply_value(reply, record_value(record));
         shown++;
     }
     reply_array_close(reply, mark, shown);
+    return 0;
+}
+
+/* Have all of them their form? */
+static bool show_range_holds(struct ckpt_session *s, enum record_kind kind, struct bytes ns,
+                             struct bytes id)
+{
+    const struct record *record;
+    struct show_rows rows;
+    show_rows_begin(s, kind, ns, id, &rows);
+    while ((record = show_rows_next(&rows)) != NULL)
+        if (!show_is_row(record))
+            return false;
+    return true;
 }
 
 /* nil as an array or a map that is empty. */
@@ -162,7 +228,10 @@ int ckpt_read_state(struct ckpt_session *s, const struct ckpt_value *value, stru
         return buf_append(out, value->state.data, value->state.size);
     if (value->manifest.size != CKPT_HASH_BYTES)
         return ckpt_damaged(s->ctx, "the state of a checkpoint");
+    size_t start = out->size;
     int err = ckpt_state_read(&space, value->manifest, out);
+    if (err == 0 && !show_is_value((struct bytes){out->data + start, out->size - start}))
+        err = ERR_DATA_DAMAGED;
     return err == ERR_DATA_DAMAGED ? ckpt_damaged(s->ctx, "the state of a checkpoint") : err;
 }
 
@@ -183,14 +252,14 @@ static int show_join_blob(struct ckpt_session *s, struct bytes value, struct byt
         err = buf_append(out, "\xc6\0\0\0", BIN32_HEAD);
     if (err == 0)
         err = ckpt_state_read(&space, manifest, out);
-    if (err != 0) {
-        out->size = start;
-        return err == ERR_DATA_DAMAGED ? ckpt_damaged(s->ctx, "a blob") : err;
-    }
     size_t size = out->size - head - BIN32_HEAD;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4 && err == 0; i++)
         out->data[head + 1 + (size_t)i] = (uint8_t)(size >> (24 - 8 * i));
-    return 0;
+    if (err == 0 && !show_is_blob((struct bytes){out->data + start, out->size - start}))
+        err = ERR_DATA_DAMAGED;
+    if (err != 0)
+        out->size = start;
+    return err == ERR_DATA_DAMAGED ? ckpt_damaged(s->ctx, "a blob") : err;
 }
 
 int ckpt_read_blob(struct ckpt_session *s, const struct record *record, struct buf *out)
@@ -198,18 +267,28 @@ int ckpt_read_blob(struct ckpt_session *s, const struct record *record, struct b
     struct bytes value = record_value(record), manifest = ckpt_blob_manifest(value);
     if (manifest.size > 0)
         return show_join_blob(s, value, manifest, out);
-    return buf_append(out, value.data + RECORD_COUNT_BYTES, value.size - RECORD_COUNT_BYTES);
+    struct bytes row = {value.data + RECORD_COUNT_BYTES, value.size - RECORD_COUNT_BYTES};
+    if (!show_is_blob(row))
+        return ckpt_damaged(s->ctx, "a blob");
+    return buf_append(out, row.data, row.size);
 }
 
-/* Are the pieces of this blob all there, and what they were? */
+/* Can this blob be read, and are its pieces, if it is in pieces, what they were? */
 static bool show_blob_holds(struct ckpt_session *s, const struct record *record)
 {
     struct ckpt_space space = ckpt_space(s);
-    struct bytes manifest = record == NULL ? BYTES_NONE : ckpt_blob_manifest(record_value(record));
-    return manifest.size == 0 || ckpt_state_verify(&space, manifest) == 0;
+    struct bytes value = record == NULL ? BYTES_NONE : record_value(record);
+    if (value.size <= RECORD_COUNT_BYTES)
+        return record == NULL || value.size == RECORD_COUNT_BYTES;
+    struct bytes manifest = ckpt_blob_manifest(value);
+    if (manifest.size > 0)
+        return ckpt_state_verify(&space, manifest) == 0;
+    return show_is_blob(
+        (struct bytes){value.data + RECORD_COUNT_BYTES, value.size - RECORD_COUNT_BYTES});
 }
 
-bool ckpt_verify(struct ckpt_session *s, struct bytes ns, const struct ckpt_value *value)
+bool ckpt_verify(struct ckpt_session *s, struct bytes ns, struct bytes id,
+                 const struct ckpt_value *value)
 {
     struct ckpt_space space = ckpt_space(s);
     uint8_t version[CKPT_VERSION_MAX];
@@ -229,7 +308,7 @@ bool ckpt_verify(struct ckpt_session *s, struct bytes ns, const struct ckpt_valu
         if (!show_blob_holds(s, ckpt_find(s, &key)))
             return false;
     }
-    return true;
+    return show_range_holds(s, KIND_write, ns, id) && show_range_holds(s, KIND_note, ns, id);
 }
 
 int ckpt_reply(struct ckpt_session *s, const struct record *record, const struct ckpt_show *show)
@@ -257,11 +336,11 @@ int ckpt_reply(struct ckpt_session *s, const struct record *record, const struct
     }
     if (show->writes && err == 0) {
         reply_key(reply, "writes");
-        show_range(s, KIND_write, ns, id, show);
+        err = show_range(s, KIND_write, ns, id, show);
     }
     if (show->notes && err == 0) {
         reply_key(reply, "notes");
-        show_range(s, KIND_note, ns, id, show);
+        err = show_range(s, KIND_note, ns, id, show);
     }
     return err;
 }

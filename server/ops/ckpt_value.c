@@ -18,7 +18,6 @@
 #include "server/ops/ckpt.h"
 
 #include <endian.h>
-#include <openssl/evp.h>
 
 enum {
     VALUE_FIELDS = 14,
@@ -37,40 +36,28 @@ static int value_begin(struct buf *out, unsigned fields, uint64_t number)
     return buf_append(out, head, sizeof head);
 }
 
-static void value_hash_part(EVP_MD_CTX *context, struct bytes part)
+static void value_hash_part(struct ckpt_hasher *hasher, struct bytes part)
 {
     uint32_t size = htobe32((uint32_t)part.size);
-    REQUIRE(EVP_DigestUpdate(context, &size, sizeof size) == 1);
-    REQUIRE(EVP_DigestUpdate(context, part.data, part.size) == 1);
+    ckpt_hasher_add(hasher, (struct bytes){(const uint8_t *)&size, sizeof size});
+    ckpt_hasher_add(hasher, part);
 }
 
 static int value_checksum(struct bytes value, struct bytes ns, struct bytes id,
                           uint8_t out[static CKPT_CHECKSUM])
 {
-    static EVP_MD *sha256;
-    EVP_MD *md = __atomic_load_n(&sha256, __ATOMIC_ACQUIRE);
-    if (md == NULL) { /* looked up once; who comes second keeps that of the first */
-        EVP_MD *none = NULL;
-        md = EVP_MD_fetch(NULL, "SHA256", NULL);
-        if (md == NULL)
-            return ERR_OUT_OF_MEMORY;
-        if (!__atomic_compare_exchange_n(&sha256, &none, md, false, __ATOMIC_ACQ_REL,
-                                         __ATOMIC_ACQUIRE)) {
-            EVP_MD_free(md);
-            md = none;
-        }
+    struct ckpt_hasher hasher;
+    int err = ckpt_hasher_init(&hasher);
+    if (err == 0)
+        err = ckpt_hasher_begin(&hasher);
+    if (err == 0) {
+        value_hash_part(&hasher, ns);
+        value_hash_part(&hasher, id);
+        ckpt_hasher_add(&hasher, value);
+        ckpt_hasher_end(&hasher, out);
     }
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    if (context == NULL || EVP_DigestInit_ex2(context, md, NULL) != 1) {
-        EVP_MD_CTX_free(context);
-        return ERR_OUT_OF_MEMORY;
-    }
-    value_hash_part(context, ns);
-    value_hash_part(context, id);
-    REQUIRE(EVP_DigestUpdate(context, value.data, value.size) == 1);
-    REQUIRE(EVP_DigestFinal_ex(context, out, NULL) == 1);
-    EVP_MD_CTX_free(context);
-    return 0;
+    ckpt_hasher_deinit(&hasher);
+    return err;
 }
 
 static int value_add(struct buf *out, struct bytes encoded)

@@ -264,16 +264,20 @@ int ckpt_walk_next(struct ckpt_walk *walk, const struct record **out_record)
     return 0;
 }
 
-bool ckpt_walk_session(struct ckpt_walk *walk, const struct record *record,
-                       struct ckpt_session *out)
+int ckpt_walk_session(struct ckpt_walk *walk, const struct record *record, struct ckpt_session *out)
 {
     struct record_key key = {record_run(record), record_kind_of(record), record_key_bytes(record)};
+    struct problem untold, *problem = walk->inner.problem;
     struct group group;
     struct bytes rest;
     if (!group_read(&key, &group, &rest))
-        return false;
-    return ckpt_read_session(&walk->inner, group.name, out) == 0 && out->record != NULL &&
-           out->group.generation == group.generation;
+        return ERR_NOT_FOUND;
+    walk->inner.problem = &untold;
+    int err = ckpt_read_session(&walk->inner, group.name, out);
+    walk->inner.problem = problem;
+    if (out->record == NULL || group_generation(record_value(out->record)) != group.generation)
+        return ERR_NOT_FOUND;
+    return err;
 }
 
 void ckpt_walk_reply_cursor(struct ckpt_walk *walk)

@@ -61,9 +61,10 @@ void ckpt_walk_limit(struct ckpt_walk *walk, uint64_t number);
 /* The next record; NULL at the end, or where the session is no more. 0, TXN_RETRY or an error. */
 MUST_USE int ckpt_walk_next(struct ckpt_walk *walk, const struct record **out_record);
 
-/* The session of a checkpoint that was met; false: it is gone, and so is the checkpoint. */
-bool ckpt_walk_session(struct ckpt_walk *walk, const struct record *record,
-                       struct ckpt_session *out);
+/* The session of a checkpoint that was met. 0, ERR_NOT_FOUND: it is gone, and so is the checkpoint;
+ * or ERR_DATA_DAMAGED, of which the request is not told. */
+MUST_USE int ckpt_walk_session(struct ckpt_walk *walk, const struct record *record,
+                               struct ckpt_session *out);
 
 /* Write the cursor behind the last record; nil if there are no more. */
 void ckpt_walk_reply_cursor(struct ckpt_walk *walk);

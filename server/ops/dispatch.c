@@ -164,7 +164,7 @@ int dispatch_call(struct op_ctx *ctx)
     if (err == 0)
         err = dispatch_handlers[op->id](ctx, ctx->request->args);
     if (err < 0 && ctx->problem->err == 0)
-        (void)problem_set(ctx->problem, err, NULL);
+        op_problem(ctx->problem, err);
     return err;
 }
 

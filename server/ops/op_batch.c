@@ -50,6 +50,7 @@ static struct op_ctx batch_ctx(const struct op_ctx *ctx, const struct request *r
     inner.txn = txn;
     inner.reply = reply;
     inner.job = NULL;
+    inner.no_job = true;
     return inner;
 }
 

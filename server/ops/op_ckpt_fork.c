@@ -13,20 +13,18 @@
  *
  * Threads: the loop of the request. Failures: an error; the new session is not there.
  */
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "proto/pack.h"
+#include "server/ops/ckpt_sliced.h"
 #include "server/ops/ckpt_walk.h"
 
-enum { FORK_STEP_NS = 300000, FORK_OVERHEAD = 512, FORK_CHAIN_AT_ONCE = 256 };
+enum { FORK_OVERHEAD = 512, FORK_CHAIN_AT_ONCE = 256 };
 
 enum fork_phase { FORK_CHAIN, FORK_COPY, FORK_SHOW, FORK_END };
 
 struct fork_job {
-    struct job job;
-    struct run *run;
-    const struct op *op;
+    struct ckpt_sliced base;
     enum fork_phase phase;
     uint8_t names[3][CKPT_ID_MAX]; /* session, new session, namespace */
     struct bytes from, to, ns;
@@ -37,8 +35,8 @@ struct fork_job {
     struct buf chain;         /* namespaces and ids, each behind its size byte; the newest first */
     struct buf starts;        /* of size_t: where each begins */
     struct ckpt_session made; /* the new one, as far as it is */
+    struct reap *reap;        /* of what was copied, should it come to nothing */
     uint64_t steps, copied, version;
-    struct problem problem;
 };
 
 static void fork_destroy(struct job *job)
@@ -46,14 +44,15 @@ static void fork_destroy(struct job *job)
     struct fork_job *self = (struct fork_job *)job;
     buf_deinit(&self->chain);
     buf_deinit(&self->starts);
-    run_unref(self->run);
+    reap_destroy(self->reap);
+    ckpt_sliced_deinit(&self->base);
     mem_free(self);
 }
 
 static int fork_gone(struct fork_job *self)
 {
-    return problem_set(&self->problem, ERR_NOT_FOUND,
-                       "%s: there is no such checkpoint in the session", self->op->name);
+    return problem_set(&self->base.problem, ERR_NOT_FOUND,
+                       "%s: there is no such checkpoint in the session", self->base.op->name);
 }
 
 /* ---- the chain ---- */
@@ -276,8 +275,8 @@ static int fork_copy(struct fork_job *self, struct op_ctx *ctx)
     if (err == 0)
         err = ckpt_read_session(ctx, self->to, &there);
     if (err == 0 && there.record != NULL)
-        err = problem_conflict(&self->problem, record_version(there.record),
-                               "%s: there is a session of the new name", self->op->name);
+        err = problem_conflict(&self->base.problem, record_version(there.record),
+                               "%s: there is a session of the new name", self->base.op->name);
     if (err != 0)
         return err;
     if (self->copied == 0) { /* the session it will be */
@@ -287,6 +286,10 @@ static int fork_copy(struct fork_job *self, struct op_ctx *ctx)
         self->made.ctx = ctx;
         err = ckpt_begin_session(&self->made);
         self->made.delta = delta;
+        if (err == 0)
+            self->reap = reap_create(&self->made.group); /* when memory is short it is too late */
+        if (err == 0 && self->reap == NULL)
+            err = ERR_OUT_OF_MEMORY;
     }
     self->made.ctx = ctx;
     self->made.key.bytes = self->made.group.name = self->to;
@@ -316,57 +319,40 @@ static void fork_give_up(struct fork_job *self, struct op_ctx *ctx)
 {
     struct record_key key = {run_id(ctx->run), KIND_session, self->to};
     uint64_t hash = store_hash(ctx->store, &key);
-    struct reap *reap = self->copied == 0 ? NULL : reap_create(&self->made.group);
     struct txn txn;
     txn_init(&txn, ctx->store, ctx->env->now_ms);
-    if (reap != NULL && txn_lock(&txn, ctx->run, hash, 0) == 0)
-        group_orphan((struct partition *)(uintptr_t)txn_partition_at(&txn, hash), reap);
-    else
-        reap_destroy(reap); /* the run is gone, or a start will find it */
+    if (self->copied > 0 && txn_lock(&txn, ctx->run, hash, 0) == 0) {
+        group_orphan((struct partition *)(uintptr_t)txn_partition_at(&txn, hash), self->reap);
+        self->reap = NULL;
+    } /* or the run is gone, and it with that */
     txn_deinit(&txn);
 }
 
-static bool fork_step(struct job *job, struct op_env *env)
+static int fork_step(struct ckpt_sliced *base, struct op_ctx *ctx, bool *out_done)
 {
-    struct fork_job *self = (struct fork_job *)job;
-    uint64_t until = clock_mono_ns() + FORK_STEP_NS;
-    struct request request = {.op = self->op};
-    struct buf out = {0};
-    struct reply reply; /* for the walk; nothing is written */
-    struct op_ctx ctx = {.env = env,
-                         .store = env->store,
-                         .request = &request,
-                         .run = self->run,
-                         .reply = &reply,
-                         .problem = &self->problem};
-    int err = 0;
-    reply_begin(&reply, &out, REPLY_PLAIN, 0, SIZE_MAX);
-    while (err == 0 && self->phase != FORK_END && clock_mono_ns() < until) {
-        struct txn txn;
-        ctx.txn = &txn;
-        txn_init(&txn, env->store, env->now_ms);
-        if (self->phase == FORK_CHAIN)
-            err = self->all ? fork_chain_all(self, &ctx) : fork_chain(self, &ctx);
-        else
-            err = fork_copy(self, &ctx);
-        txn_deinit(&txn);
-        env->scratch.size = 0;
-    }
-    buf_deinit(&out);
+    struct fork_job *self = (struct fork_job *)base;
+    struct txn txn;
+    int err;
+    ctx->txn = &txn;
+    txn_init(&txn, ctx->store, ctx->env->now_ms);
+    if (self->phase == FORK_CHAIN)
+        err = self->all ? fork_chain_all(self, ctx) : fork_chain(self, ctx);
+    else
+        err = fork_copy(self, ctx);
+    txn_deinit(&txn);
     if (err == TXN_RETRY)
         err = fork_gone(self); /* the run was dropped */
-    if (err != 0 && self->problem.err == 0)
-        (void)problem_set(&self->problem, err, NULL);
     if (err != 0)
-        fork_give_up(self, &ctx);
-    return err != 0 || self->phase == FORK_END;
+        fork_give_up(self, ctx);
+    *out_done = self->phase == FORK_END;
+    return err;
 }
 
 static void fork_finish(struct job *job, struct reply *reply)
 {
     struct fork_job *self = (struct fork_job *)job;
-    if (self->problem.err != 0) {
-        reply_error(reply, &self->problem);
+    if (self->base.problem.err != 0) {
+        reply_error(reply, &self->base.problem);
         return;
     }
     reply_map(reply, 2);
@@ -406,15 +392,14 @@ static int fork_start(struct op_ctx *ctx, const struct arg *session, const struc
     self->ns = fork_keep(self->names[2], ns.bytes);
     self->to_text = to.text;
     self->all = id_arg == NULL;
-    self->op = ctx->request->op;
-    self->run = run_ref(ctx->run);
-    self->job = (struct job){.step = fork_step, .finish = fork_finish, .destroy = fork_destroy};
+    self->base.step = fork_step;
+    self->base.job = (struct job){.finish = fork_finish, .destroy = fork_destroy};
     err = self->all ? 0 : fork_add(self, self->ns, id.bytes);
     if (err != 0) {
-        fork_destroy(&self->job);
+        fork_destroy(&self->base.job);
         return err;
     }
-    ctx->job = &self->job;
+    ckpt_sliced_start(&self->base, ctx);
     return 0;
 }
 

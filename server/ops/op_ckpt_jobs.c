@@ -6,23 +6,23 @@
  *   delete_runs                                      sweep: delete those whose run_id is named
  *   validate                                         sweep: prove those that are met
  *
- * A step works for about JOBS_STEP_NS, in transactions of at most JOBS_AT_ONCE checkpoints, so that
- * neither a loop nor a lock is held for long. What is saved meanwhile has a higher number and is
- * left alone.
+ * They work in slices (ckpt_sliced.h) and in transactions of at most JOBS_AT_ONCE checkpoints, so
+ * that neither a loop nor a lock is held for long. What is saved meanwhile has a higher number and
+ * is left alone.
  *
  * Threads: the loop of the request. Failures: memory or damage ends the job; what was deleted stays
  * deleted, and the reply is the error.
  */
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "proto/pack.h"
 #include "server/ops/ckpt_args.h"
+#include "server/ops/ckpt_sliced.h"
 #include "server/ops/ckpt_walk.h"
 
 #include <stdlib.h>
 
-enum { JOBS_STEP_NS = 300000, JOBS_AT_ONCE = 16, JOBS_IDS_MAX = 100 };
+enum { JOBS_AT_ONCE = 16, JOBS_IDS_MAX = 100 };
 
 /* Counts by namespace, for per_ns: open addressing by a hash of the name. */
 struct jobs_ns {
@@ -30,11 +30,7 @@ struct jobs_ns {
 };
 
 struct ckpt_job {
-    struct job job;
-    struct run *run;
-    const struct op *op;
-    /* one step: true when there is nothing left */
-    int (*step)(struct ckpt_job *self, struct op_ctx *ctx, bool *out_done);
+    struct ckpt_sliced base;
     struct buf text; /* copies of what the request said; the views below are of it */
     struct bytes session, ns, tags, run_ids;
     bool of_session, of_ns, recent, aged, bounded, tagged, per_ns; /* what was given */
@@ -51,7 +47,6 @@ struct ckpt_job {
     uint64_t matched, deleted, freed, valid, invalid;
     struct buf ids; /* encoded [session, ns, id] of those that are not valid */
     uint64_t n_ids;
-    struct problem problem;
 };
 
 /* ---- life ---- */
@@ -63,44 +58,16 @@ static void jobs_destroy(struct job *job)
     buf_deinit(&self->keep);
     buf_deinit(&self->ids);
     mem_free(self->namespaces);
-    run_unref(self->run);
+    ckpt_sliced_deinit(&self->base);
     mem_free(self);
-}
-
-static bool jobs_step(struct job *job, struct op_env *env)
-{
-    struct ckpt_job *self = (struct ckpt_job *)job;
-    uint64_t until = clock_mono_ns() + JOBS_STEP_NS;
-    struct request request = {.op = self->op};
-    struct buf out = {0};
-    struct reply reply;
-    bool done = false;
-    int err = 0;
-    reply_begin(&reply, &out, REPLY_PLAIN, 0, SIZE_MAX);
-    do {
-        struct op_ctx ctx = {.env = env,
-                             .store = env->store,
-                             .request = &request,
-                             .run = self->run,
-                             .reply = &reply,
-                             .problem = &self->problem};
-        err = self->step(self, &ctx, &done);
-        env->scratch.size = 0;
-    } while (err == 0 && !done && clock_mono_ns() < until);
-    buf_deinit(&out);
-    if (err < 0 && self->problem.err == 0)
-        (void)problem_set(&self->problem, err, NULL);
-    return err != 0 || done; /* TXN_RETRY: the run is gone, and all that was in it */
 }
 
 static int jobs_start(struct op_ctx *ctx, struct ckpt_job *self,
                       void (*finish)(struct job *job, struct reply *reply))
 {
-    self->run = ctx->run != NULL ? run_ref(ctx->run) : NULL;
-    self->op = ctx->request->op;
     self->to = UINT64_MAX;
-    self->job = (struct job){.step = jobs_step, .finish = finish, .destroy = jobs_destroy};
-    ctx->job = &self->job;
+    self->base.job = (struct job){.finish = finish, .destroy = jobs_destroy};
+    ckpt_sliced_start(&self->base, ctx);
     return 0;
 }
 
@@ -136,7 +103,7 @@ static struct ckpt_job *jobs_create(const struct arg *session, const struct arg 
     if (err == 0)
         err = jobs_copy(self, run_ids, &self->run_ids);
     if (err != 0) {
-        jobs_destroy(&self->job);
+        jobs_destroy(&self->base.job);
         return NULL;
     }
     jobs_views(self);
@@ -379,7 +346,7 @@ static int jobs_delete(struct ckpt_job *self, struct ckpt_walk *walk,
     uint64_t deleted = 0, freed = 0;
     for (size_t i = 0; i < n; i++) {
         struct ckpt_session s;
-        if (!ckpt_walk_session(walk, records[i], &s))
+        if (ckpt_walk_session(walk, records[i], &s) != 0)
             continue;
         uint64_t bytes = s.bytes, checkpoints = s.checkpoints;
         int err = ckpt_plan_delete(&s, records[i]);
@@ -396,8 +363,9 @@ static int jobs_delete(struct ckpt_job *self, struct ckpt_walk *walk,
     return 0;
 }
 
-static int jobs_sweep(struct ckpt_job *self, struct op_ctx *ctx, bool *out_done)
+static int jobs_sweep(struct ckpt_sliced *base, struct op_ctx *ctx, bool *out_done)
 {
+    struct ckpt_job *self = (struct ckpt_job *)base;
     const struct record *records[JOBS_AT_ONCE], *record = NULL;
     struct ckpt_walk walk; /* large: not cleared */
     size_t n = 0;
@@ -437,11 +405,12 @@ static int jobs_compacted(struct ckpt_job *self, struct op_ctx *ctx)
     return err;
 }
 
-static int jobs_compact(struct ckpt_job *self, struct op_ctx *ctx, bool *out_done)
+static int jobs_compact(struct ckpt_sliced *base, struct op_ctx *ctx, bool *out_done)
 {
+    struct ckpt_job *self = (struct ckpt_job *)base;
     bool done = false;
     if (!self->marking) {
-        int err = jobs_sweep(self, ctx, out_done);
+        int err = jobs_sweep(base, ctx, out_done);
         return err == 0 && *out_done && self->deleted > 0 ? jobs_compacted(self, ctx) : err;
     }
     int err = jobs_mark(self, ctx, &done);
@@ -457,8 +426,8 @@ static int jobs_compact(struct ckpt_job *self, struct op_ctx *ctx, bool *out_don
 static void compact_finish(struct job *job, struct reply *reply)
 {
     struct ckpt_job *self = (struct ckpt_job *)job;
-    if (self->problem.err != 0) {
-        reply_error(reply, &self->problem);
+    if (self->base.problem.err != 0) {
+        reply_error(reply, &self->base.problem);
         return;
     }
     reply_map(reply, 3);
@@ -495,15 +464,15 @@ int op_ckpt_compact(struct op_ctx *ctx, const struct args_ckpt_compact *a)
     self->max_bytes = a->max_bytes.uint;
     self->per_ns = a->per_ns.present && a->per_ns.boolean;
     self->marking = true;
-    self->step = jobs_compact;
+    self->base.step = jobs_compact;
     return jobs_start(ctx, self, compact_finish);
 }
 
 static void delete_runs_finish(struct job *job, struct reply *reply)
 {
     struct ckpt_job *self = (struct ckpt_job *)job;
-    if (self->problem.err != 0)
-        reply_error(reply, &self->problem);
+    if (self->base.problem.err != 0)
+        reply_error(reply, &self->base.problem);
     else
         reply_uint(reply, self->deleted);
 }
@@ -517,7 +486,7 @@ int op_ckpt_delete_runs(struct op_ctx *ctx, const struct args_ckpt_delete_runs *
     struct ckpt_job *self = jobs_create(&none, &none, &none, &a->run_ids);
     if (self == NULL)
         return ERR_OUT_OF_MEMORY;
-    self->step = jobs_sweep;
+    self->base.step = jobs_sweep;
     return jobs_start(ctx, self, delete_runs_finish);
 }
 
@@ -545,18 +514,20 @@ static int validate_one(struct ckpt_job *self, struct ckpt_walk *walk, const str
     struct ckpt_session s;
     struct ckpt_value value;
     struct bytes ns = BYTES_NONE, id = BYTES_NONE;
-    if (!ckpt_walk_session(walk, record, &s))
+    int err = ckpt_walk_session(walk, record, &s);
+    if (err == ERR_NOT_FOUND)
         return 0;
-    bool valid = ckpt_key_parts(record_key_bytes(record), &ns, &id) &&
+    bool valid = err == 0 && ckpt_key_parts(record_key_bytes(record), &ns, &id) &&
                  ckpt_checksum_holds(record_value(record), ns, id) &&
-                 ckpt_decode(record_value(record), &value) == 0 && ckpt_verify(&s, ns, &value);
+                 ckpt_decode(record_value(record), &value) == 0 && ckpt_verify(&s, ns, id, &value);
     self->valid += valid;
     self->invalid += !valid;
     return valid ? 0 : validate_tell(self, record, ns, id);
 }
 
-static int jobs_validate(struct ckpt_job *self, struct op_ctx *ctx, bool *out_done)
+static int jobs_validate(struct ckpt_sliced *base, struct op_ctx *ctx, bool *out_done)
 {
+    struct ckpt_job *self = (struct ckpt_job *)base;
     struct ckpt_walk walk; /* large: not cleared */
     const struct record *record;
     int err = jobs_walk_begin(self, ctx, &walk);
@@ -575,8 +546,8 @@ static int jobs_validate(struct ckpt_job *self, struct op_ctx *ctx, bool *out_do
 static void validate_finish(struct job *job, struct reply *reply)
 {
     struct ckpt_job *self = (struct ckpt_job *)job;
-    if (self->problem.err != 0) {
-        reply_error(reply, &self->problem);
+    if (self->base.problem.err != 0) {
+        reply_error(reply, &self->base.problem);
         return;
     }
     reply_map(reply, 3);
@@ -600,6 +571,6 @@ int op_ckpt_validate(struct op_ctx *ctx, const struct args_ckpt_validate *a)
     struct ckpt_job *self = jobs_create(&a->session, &none, &none, &none);
     if (self == NULL)
         return ERR_OUT_OF_MEMORY;
-    self->step = jobs_validate;
+    self->base.step = jobs_validate;
     return jobs_start(ctx, self, validate_finish);
 }

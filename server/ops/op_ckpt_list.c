@@ -108,8 +108,11 @@ static int list_item(struct list *list, const struct record *record, uint64_t *i
     if (ckpt_decode(record_value(record), &value) != 0)
         return ckpt_damaged(list->ctx, "a checkpoint");
     *past = list_is_past(list, &value);
-    if (*past || !list_matches(list, record, &value) || !ckpt_walk_session(&list->walk, record, &s))
+    if (*past || !list_matches(list, record, &value))
         return 0;
+    int err = ckpt_walk_session(&list->walk, record, &s);
+    if (err != 0)
+        return err == ERR_NOT_FOUND ? 0 : ckpt_damaged(list->ctx, "the record of a session");
     ++*items;
     s.ctx = &list->walk.inner;
     return ckpt_reply(&s, record, &list->show);

@@ -9,6 +9,7 @@
  */
 #include "common/err.h"
 #include "server/ops/ops.h"
+#include "server/store/journal.h"
 
 /* Remember a place for the version of the batch. */
 static void op_batch_version_at(struct op_batch *batch, struct reply *reply, size_t place)
@@ -50,4 +51,14 @@ int op_page_limit(struct op_ctx *ctx, const struct arg *limit, uint64_t *out_lim
                            "'limit' exceeds limits.page_items (%llu)", (unsigned long long)max);
     *out_limit = limit->present ? limit->uint : PAGE_DEFAULT;
     return 0;
+}
+
+void op_problem(struct problem *problem, int err)
+{
+    if (err != ERR_LIMIT_EXCEEDED)
+        (void)problem_set(problem, err, NULL);
+    else /* of a transaction, the only one that is not worded where it is met */
+        (void)problem_set(problem, err,
+                          "one transaction writes at most %zu MiB to the log; do less at once",
+                          JOURNAL_BODY_MAX >> 20);
 }

@@ -9,12 +9,14 @@
 
 static int op_watch_kind(struct op_ctx *ctx, const struct arg *kind, enum record_kind *out_kind)
 {
+    static const enum record_kind kinds[] = {KIND_kv,   KIND_run,        KIND_session,
+                                             KIND_ckpt, KIND_collection, KIND_vector};
     *out_kind = kind->present ? record_kind_find(kind->bytes) : KIND_kv;
-    if (*out_kind == KIND_kv || *out_kind == KIND_run || *out_kind == KIND_session ||
-        *out_kind == KIND_ckpt)
-        return 0;
+    for (size_t i = 0; i < LENGTH_OF(kinds); i++)
+        if (*out_kind == kinds[i])
+            return 0;
     return problem_set(ctx->problem, ERR_BAD_ARGUMENT,
-                       "watch.open: 'kind' must be kv, run, session or ckpt");
+                       "watch.open: 'kind' must be kv, run, session, ckpt, collection or vector");
 }
 
 static int op_watch_check(struct op_ctx *ctx, const struct watch_options *options)
@@ -24,9 +26,9 @@ static int op_watch_check(struct op_ctx *ctx, const struct watch_options *option
     if (options->history_given && !options->resume)
         return problem_set(ctx->problem, ERR_BAD_ARGUMENT, "%s: 'history' goes with 'from_version'",
                            name);
-    if (options->values && (options->kind == KIND_session || options->kind == KIND_ckpt))
+    if (options->values && options->kind != KIND_kv && options->kind != KIND_run)
         return problem_set(ctx->problem, ERR_BAD_ARGUMENT,
-                           "%s: 'values' are for kv; ckpt.get has those of checkpoints", name);
+                           "%s: 'values' are for kv; ckpt.get and vec.get have the others", name);
     if (ctx->session->n_watches >= max)
         return problem_set(ctx->problem, ERR_LIMIT_EXCEEDED,
                            "the connection has limits.watches (%llu) watches; close some",

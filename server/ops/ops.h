@@ -55,7 +55,8 @@ struct op_env {
     struct stats *stats;
     const struct op_host *host;
     struct slowlog *slowlog;
-    unsigned loop; /* which one */
+    unsigned loop;                       /* which one */
+    const _Atomic unsigned *connections; /* of this loop; NULL: others may be there */
     bool login_required;
     /* What the replies since these were last cleared rest on, for who sends them: LSNs that must be
      * written to the log before, and those that must be synced as well. */
@@ -71,12 +72,16 @@ struct op_env {
  * Made by the handler; the loop steps it (dispatch_step), answers (dispatch_finish) and ends it
  * (dispatch_end_job). */
 struct job {
-    /* Do one slice (some 100 us). True when done. */
+    /* Do one slice (some 100 us). True when done. False with `waits` set: not to be called again
+     * before somebody calls `resume`, which any thread may, once, also before step has returned. */
     bool (*step)(struct job *job, struct op_env *env);
     /* Describe the result. Not called if the connection is gone. */
     void (*finish)(struct job *job, struct reply *reply);
     void (*destroy)(struct job *job);
-    enum durability level;    /* filled in by dispatch: what was asked for */
+    bool waits;
+    void (*resume)(struct job *job); /* filled in by the loop */
+    void *owner;                     /* the loop's */
+    enum durability level;           /* filled in by dispatch: what was asked for */
     struct slow_request slow; /* filled in by dispatch; slow.ns: the sum of its slices so far */
 };
 
@@ -96,6 +101,7 @@ struct op_ctx {
     struct problem *problem;
     struct op_batch *batch; /* not NULL inside an atomic batch */
     struct job *job;        /* out: set by a handler that goes on as a job, with result 0 */
+    bool no_job;            /* it must not: a call in a batch */
 };
 
 /* Prototypes of all handlers: a row without a handler does not link. */
@@ -116,6 +122,9 @@ void op_reply_version(struct op_ctx *ctx, uint64_t version);
 /* The same in two steps, where the version is not the last part of the reply. */
 size_t op_reply_version_later(struct op_ctx *ctx);
 void op_reply_version_now(struct op_ctx *ctx, size_t place, uint64_t version);
+
+/* Word an error that nobody has worded. */
+void op_problem(struct problem *problem, int err);
 
 /* A page size: the default if not given; ERR with ctx->problem if 0 or above limits.page_items. */
 MUST_USE int op_page_limit(struct op_ctx *ctx, const struct arg *limit, uint64_t *out_limit);

@@ -44,7 +44,7 @@ void stats_time(struct stats *stats, enum op_id op, uint64_t ns)
 
 void stats_merge(struct stats *into, const struct stats *from)
 {
-    for (unsigned i = 0; i < METRIC_COUNT; i++)
+    for (unsigned i = 0; i < STATS_METRICS; i++)
         into->counter[i] += __atomic_load_n(&from->counter[i], __ATOMIC_RELAXED);
     for (unsigned i = 0; i < OP_COUNT; i++) {
         const struct hist *hist = atomic_load_explicit(&from->op[i].latency, memory_order_acquire);

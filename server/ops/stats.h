@@ -10,10 +10,10 @@
 
 #include <stdint.h>
 
-enum metric {
+enum stats_metric {
 #define METRIC(name, type, unit, text) METRIC_##name,
 #include "server/ops/metrics.def"
-    METRIC_COUNT
+    STATS_METRICS
 };
 
 /* Every call is timed (dispatch.c), but to add each time to a histogram would cost a cheap
@@ -27,13 +27,13 @@ struct op_stats {
 };
 
 struct stats {
-    unsigned until_sample;          /* KEYED calls until the next that is sampled */
-    uint64_t counter[METRIC_COUNT]; /* gauges are not kept here */
+    unsigned until_sample;           /* KEYED calls until the next that is sampled */
+    uint64_t counter[STATS_METRICS]; /* gauges are not kept here */
     struct op_stats op[OP_COUNT];
 };
 
 /* Add to a counter of one's own loop. */
-static inline void stats_add(struct stats *stats, enum metric metric, uint64_t n)
+static inline void stats_add(struct stats *stats, enum stats_metric metric, uint64_t n)
 {
     __atomic_store_n(&stats->counter[metric], stats->counter[metric] + n, __ATOMIC_RELAXED);
 }

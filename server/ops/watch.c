@@ -298,18 +298,23 @@ static bool watch_write_value(struct watch_page *page, const struct feed_item *i
     return same;
 }
 
-/* Of what a session owns: [session, ns, id]. */
+/* Of a checkpoint: [session, ns, id]; of a vector: [collection, key]. */
 static void watch_write_key(struct reply *reply, const struct feed_item *item)
 {
-    struct bytes key = watch_item_key(item), ns, id;
-    if (item->kind != KIND_ckpt || !ckpt_key_parts(key, &ns, &id)) {
-        reply_bytes(reply, key, item->text);
+    struct record_key key = {item->run, item->kind, watch_item_key(item)};
+    struct group group;
+    struct bytes ns = BYTES_NONE, id;
+    bool ckpt = item->kind == KIND_ckpt;
+    if (!(ckpt ? ckpt_key_parts(key.bytes, &ns, &id)
+               : item->kind == KIND_vector && group_read(&key, &group, &id))) {
+        reply_bytes(reply, key.bytes, item->text);
         return;
     }
-    struct bytes session = group_name(key);
-    reply_array(reply, 3);
-    reply_bytes(reply, session, mp_utf8_valid(session));
-    reply_bytes(reply, ns, mp_utf8_valid(ns));
+    struct bytes owner = group_name(key.bytes);
+    reply_array(reply, ckpt ? 3 : 2);
+    reply_bytes(reply, owner, mp_utf8_valid(owner));
+    if (ckpt)
+        reply_bytes(reply, ns, mp_utf8_valid(ns));
     reply_bytes(reply, id, item->text);
 }
 
@@ -387,6 +392,8 @@ static void watch_fall_behind(struct watch_page *page, uint64_t after)
     if (page->version != 0 && page->n > page->before_n) {
         page->out->size = page->before_size;
         page->n = page->before_n;
+        page->begun = page->n > 0; /* else the head of the notification has gone, too */
+        page->first = page->n > 0 ? page->first : 0;
         watch->credit = page->before_credit;
     }
     page->version = 0;

@@ -8,6 +8,8 @@
 
 #include "server/store/record.h"
 
+struct vindex;
+
 enum effect_type { EFFECT_PUT, EFFECT_DEL };
 
 struct effect {
@@ -19,4 +21,5 @@ struct effect {
     uint64_t version;
     struct record *record; /* EFFECT_PUT: prepared while planning, or NULL: overwrite `old` */
     struct record *old;    /* the record that stands there now, expired or not, or NULL */
+    struct vindex *index;  /* EFFECT_PUT of a collection: its index, prepared too (vindex.h) */
 };

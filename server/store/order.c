@@ -232,6 +232,8 @@ int order_build(struct partition *partition)
     int err = omap_build(&partition->order, records, n);
     if (err == 0)
         err = index_build(partition->indexes, records, n);
+    if (err == 0)
+        err = sums_build(&partition->sums, records, n);
     mem_free(items);
     partition->unordered = err != 0;
     return err;

@@ -9,7 +9,8 @@
  * Invariants
  *   1. A record is in the table, in the map and in the indexes of its kind, or in none of them; in
  *   the wheel if and only if it expires. Map and indexes of an unordered partition are empty.
- *   2. record_bytes is the sum of record_memory over the records.
+ *   2. record_bytes is the sum of record_memory over the records; kinds and sums are those of the
+ *   records, too (sums of an unordered partition are empty).
  *   3. partition_apply does not fail, reads no clock, no random source and no configuration.
  *
  * Threads: any loop, under `lock`; several partitions are locked in ascending order (txn.c).
@@ -20,6 +21,7 @@
 #include "common/err.h"
 #include "common/prefetch.h"
 #include "server/store/group.h"
+#include "server/store/vindex.h"
 
 int partition_init(struct partition *partition, const struct hmap_type *hash_type, bool shared,
                    int64_t now_ms)
@@ -31,6 +33,7 @@ int partition_init(struct partition *partition, const struct hmap_type *hash_typ
     hmap_init(&partition->table, hash_type);
     omap_init(&partition->order, record_compare);
     index_init(partition->indexes);
+    vindex_table_init(partition);
     wheel_init(&partition->expiry, now_ms);
     return 0;
 }
@@ -41,8 +44,10 @@ void partition_deinit(struct partition *partition)
     struct record *record;
     while ((record = hmap_walk(&partition->table, &position, &slots)) != NULL)
         record_destroy(record);
+    vindex_table_deinit(partition);
     group_forget(partition);
     index_deinit(partition->indexes);
+    sums_deinit(&partition->sums);
     omap_deinit(&partition->order);
     hmap_deinit(&partition->table);
     pthread_mutex_destroy(&partition->lock);
@@ -54,9 +59,15 @@ void partition_lock(struct partition *partition)
         pthread_mutex_lock(&partition->lock);
 }
 
+bool partition_try_lock(struct partition *partition)
+{
+    return !partition->shared || pthread_mutex_trylock(&partition->lock) == 0;
+}
+
 void partition_unlock(struct partition *partition)
 {
-    partition->planned = partition->planned_numbered = 0;
+    partition->planned = partition->planned_numbered = partition->planned_summed = 0;
+    partition->planned_rows = 0;
     if (partition->shared)
         pthread_mutex_unlock(&partition->lock);
 }
@@ -77,13 +88,18 @@ int partition_plan_insert(struct partition *partition)
     return err;
 }
 
-int partition_plan_numbered(struct partition *partition)
+int partition_plan_numbered(struct partition *partition, enum record_kind kind)
 {
     if (partition->unordered)
         return 0;
     int err = index_reserve(partition->indexes, partition->planned_numbered + 1);
     if (err == 0)
         partition->planned_numbered++;
+    if (err != 0 || !(record_kinds[kind].flags & RECORD_SUMMED))
+        return err;
+    err = sums_reserve(&partition->sums, partition->planned_summed + 1);
+    if (err == 0)
+        partition->planned_summed++;
     return err;
 }
 
@@ -111,13 +127,32 @@ static void partition_link_expiry(struct partition *partition, struct record *re
     wheel_add(&partition->expiry, node, expires_at_ms);
 }
 
-static void partition_free(struct partition *partition, struct record *record)
+/* Do indexes read records of this kind without our lock? */
+static bool partition_indexed(const struct partition *partition, const struct record *record)
 {
-    if (partition_indexes(partition, record))
+    return record_kinds[record_kind_of(record)].flags & RECORD_INDEXED && !partition->unordered;
+}
+
+/* One more of its kind, or one less. */
+static void partition_count_kind(struct partition *partition, struct record *record, int by)
+{
+    struct partition_kind *kind = &partition->kinds[record_kind_of(record)];
+    __atomic_store_n(&kind->records, kind->records + (uint64_t)by, __ATOMIC_RELAXED);
+    if (record_wheel_node(record) != NULL)
+        __atomic_store_n(&kind->expiring, kind->expiring + (uint64_t)by, __ATOMIC_RELAXED);
+}
+
+static void partition_free(struct partition *partition, struct record *record, bool replaced)
+{
+    if (partition_indexes(partition, record)) {
         index_remove(partition->indexes, record);
+        sums_remove(&partition->sums, record);
+    }
+    partition_count_kind(partition, record, -1);
     partition_unlink_expiry(partition, record);
     partition->record_bytes -= record_memory(record);
-    record_destroy(record);
+    if (!partition_indexed(partition, record) || !vindex_on_free(partition, record, replaced))
+        record_destroy(record);
 }
 
 /* A prepared record takes the place of another, or an empty one. */
@@ -125,6 +160,7 @@ static void partition_place(struct partition *partition, struct effect *effect)
 {
     struct record *record = effect->record;
     partition->record_bytes += record_memory(record);
+    partition_count_kind(partition, record, 1);
     if (effect->old == NULL) {
         hmap_insert(&partition->table, effect->hash, record);
         if (!partition->unordered)
@@ -134,15 +170,17 @@ static void partition_place(struct partition *partition, struct effect *effect)
     hmap_replace(&partition->table, effect->hash, effect->old, record);
     if (!partition->unordered)
         omap_replace(&partition->order, &effect->spec.key, record);
-    partition_free(partition, effect->old);
+    partition_free(partition, effect->old, true);
 }
 
 /* What stands at its place now: in its other orders as well. */
 static void partition_place_indexed(struct partition *partition, struct effect *effect)
 {
     partition_place(partition, effect);
-    if (partition_indexes(partition, effect->record))
+    if (partition_indexes(partition, effect->record)) {
         index_insert(partition->indexes, effect->record);
+        sums_add(&partition->sums, effect->record);
+    }
 }
 
 void partition_apply(struct partition *partition, struct effect *effect)
@@ -153,7 +191,7 @@ void partition_apply(struct partition *partition, struct effect *effect)
         hmap_remove(&partition->table, effect->hash, effect->old);
         if (!partition->unordered)
             REQUIRE(omap_remove(&partition->order, &effect->spec.key) == effect->old);
-        partition_free(partition, effect->old);
+        partition_free(partition, effect->old, false);
         if (effect->version > partition->gone)
             partition->gone = effect->version;
         return;
@@ -167,12 +205,14 @@ void partition_apply(struct partition *partition, struct effect *effect)
     }
     record_set_version(record, effect->version);
     partition_link_expiry(partition, record, effect->spec.expires_at_ms);
+    if (partition_indexed(partition, record))
+        vindex_on_put(partition, effect);
 }
 
 uint64_t partition_bytes(const struct partition *partition)
 {
     return partition->record_bytes + hmap_bytes(&partition->table) + partition->order.bytes +
-           index_bytes(partition->indexes);
+           index_bytes(partition->indexes) + sums_bytes(&partition->sums) + partition->vindex_bytes;
 }
 
 void partition_show(struct partition *partition, uint64_t bytes)
@@ -196,6 +236,16 @@ struct partition_figures partition_figures(const struct partition *partition)
         .expiring = __atomic_load_n(&figures->expiring, __ATOMIC_RELAXED),
         .expired = __atomic_load_n(&figures->expired, __ATOMIC_RELAXED),
         .evicted = __atomic_load_n(&figures->evicted, __ATOMIC_RELAXED),
+    };
+}
+
+struct partition_kind partition_kind_figures(const struct partition *partition,
+                                             enum record_kind kind)
+{
+    const struct partition_kind *figures = &partition->kinds[kind];
+    return (struct partition_kind){
+        .records = __atomic_load_n(&figures->records, __ATOMIC_RELAXED),
+        .expiring = __atomic_load_n(&figures->expiring, __ATOMIC_RELAXED),
     };
 }
 

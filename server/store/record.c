@@ -66,6 +66,21 @@ uint64_t record_number_of(struct bytes value)
     return be64toh(number);
 }
 
+void record_summed(struct bytes value, uint64_t out_numbers[static RECORD_SUMMED_NUMBERS])
+{
+    enum { ALL = RECORD_SUMMED_NUMBERS * RECORD_SUMMED_BYTES, UINT64 = 0xcf };
+    for (size_t i = 0; i < RECORD_SUMMED_NUMBERS; i++) {
+        out_numbers[i] = 0;
+        if (value.size < ALL)
+            continue;
+        const uint8_t *at = value.data + value.size - ALL + i * RECORD_SUMMED_BYTES;
+        if (at[0] != UINT64)
+            continue;
+        memcpy(&out_numbers[i], at + 1, sizeof out_numbers[i]);
+        out_numbers[i] = be64toh(out_numbers[i]);
+    }
+}
+
 const char *record_kind_name(enum record_kind kind)
 {
     return record_kinds[kind].name != NULL ? record_kinds[kind].name : "none";

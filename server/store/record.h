@@ -24,7 +24,13 @@ enum record_kind {
 };
 
 /* Flags of a kind. */
-enum { RECORD_EVICTS = 1, RECORD_NUMBERED = 2, RECORD_LOGGED_ONLY = 4 };
+enum {
+    RECORD_EVICTS = 1,
+    RECORD_NUMBERED = 2,
+    RECORD_LOGGED_ONLY = 4,
+    RECORD_INDEXED = 8,
+    RECORD_SUMMED = 16,
+};
 
 /* What kinds.def says of a kind; all 0 for numbers it does not have. */
 struct record_kind_row {
@@ -34,6 +40,12 @@ struct record_kind_row {
 };
 extern const struct record_kind_row record_kinds[KIND_MAX + 1];
 
+/* Are there records of this kind in partitions? */
+static inline bool record_kind_stored(unsigned kind)
+{
+    return record_kinds[kind].name != NULL && !(record_kinds[kind].flags & RECORD_LOGGED_ONLY);
+}
+
 /* The number of a kind, or KIND_NONE. */
 enum record_kind record_kind_find(struct bytes name);
 
@@ -41,6 +53,11 @@ enum record_kind record_kind_find(struct bytes name);
  * up to 15 whose first element is an unsigned integer of 64 bits. 0 if it is not. */
 enum { RECORD_NUMBER_BYTES = 10 }; /* array header, type, number */
 uint64_t record_number_of(struct bytes value);
+
+/* The numbers a value of a RECORD_SUMMED kind ends with: MessagePack, unsigned integers of 64 bits,
+ * and that in the long form. 0 where they are not. */
+enum { RECORD_SUMMED_NUMBERS = 2, RECORD_SUMMED_BYTES = 9 /* each: type, number */ };
+void record_summed(struct bytes value, uint64_t out_numbers[static RECORD_SUMMED_NUMBERS]);
 
 /* The number (u32 little-endian) that a value begins with, and a new one in its place: for what is
  * derived from other records, which no log tells. 0 if the value is shorter. */

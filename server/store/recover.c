@@ -19,12 +19,14 @@
 #include "server/store/recover.h"
 
 #include "common/err.h"
+#include "common/mem.h"
 #include "common/thread.h"
 #include "server/store/clear.h"
 #include "server/store/codec.h"
 #include "server/store/group.h"
 #include "server/store/order.h"
 #include "server/store/recover_lanes.h"
+#include "server/store/vindex_file.h"
 #include "server/wal/little.h"
 
 #include <stdio.h>
@@ -78,7 +80,18 @@ static uint64_t recover_number(const struct record_spec *spec)
     return number > generation ? number : generation;
 }
 
-bool recover_takes_record(const struct record_spec *spec)
+/* What indexes read is read as it stands. */
+static bool recover_takes_value(const struct record_spec *spec)
+{
+    struct vec_collection collection;
+    struct vec_vector vector;
+    if (spec->key.kind == KIND_collection)
+        return vec_read_collection(spec->value, &collection);
+    return spec->key.kind != KIND_vector || vec_check_vector(spec->value, &vector);
+}
+
+/* A number may be in the key alone: that of an effect that deletes has no value. */
+static bool recover_takes_key(const struct record_spec *spec)
 {
     const struct record_key *key = &spec->key;
     const struct record_kind_row *kind = &record_kinds[key->kind];
@@ -91,13 +104,23 @@ bool recover_takes_record(const struct record_spec *spec)
         return false;
     if (kind->owner != KIND_none && !group_read(key, &group, &rest))
         return false;
+    if (key->kind == KIND_vector && (rest.size == 0 || rest.size > VEC_KEY_MAX))
+        return false;
     return recover_number(spec) <= STORE_NUMBER_MAX;
+}
+
+bool recover_takes_record(const struct record_spec *spec)
+{
+    return recover_takes_key(spec) && recover_takes_value(spec);
 }
 
 bool recover_takes_effect(const struct effect *effect)
 {
     const struct record_key *key = &effect->spec.key;
-    return recover_is_run(key) ? key->bytes.size > 0 : recover_takes_record(&effect->spec);
+    if (recover_is_run(key))
+        return key->bytes.size > 0;
+    return recover_takes_key(&effect->spec) &&
+           (effect->type == EFFECT_DEL || recover_takes_value(&effect->spec));
 }
 
 static bool recover_is_counter(const struct record_spec *spec)
@@ -238,6 +261,31 @@ static int recover_effects(struct recovery *recovery, struct bytes data)
     return err;
 }
 
+/* Keep it for the end. */
+static int recover_graph(struct recovery *recovery, struct bytes data)
+{
+    uint64_t nodes;
+    if (!vindex_check_part(data, &nodes))
+        return ERR_DATA_DAMAGED;
+    struct vindex_part *part = mem_alloc(sizeof *part + data.size);
+    if (part == NULL)
+        return ERR_OUT_OF_MEMORY;
+    part->next = recovery->graphs;
+    part->size = data.size;
+    memcpy(part->bytes, data.data, data.size);
+    recovery->graphs = part;
+    return 0;
+}
+
+static void recover_forget_graphs(struct recovery *recovery)
+{
+    struct vindex_part *part;
+    while ((part = recovery->graphs) != NULL) {
+        recovery->graphs = part->next;
+        mem_free(part);
+    }
+}
+
 int recover_chunk(void *context, unsigned thread, enum snapshot_section section, struct bytes data)
 {
     (void)thread;
@@ -248,6 +296,8 @@ int recover_chunk(void *context, unsigned thread, enum snapshot_section section,
         return recover_records(context, data);
     case SNAPSHOT_EFFECTS:
         return recover_effects(context, data);
+    case SNAPSHOT_GRAPHS:
+        return recover_graph(context, data);
     }
     return ERR_DATA_DAMAGED;
 }
@@ -310,11 +360,21 @@ static void recover_order(void *context, unsigned thread)
 }
 
 /* What a group lost its owner for, and was not deleted yet, goes on being deleted. */
-static int recover_groups(struct store *store)
+static int recover_groups(struct recovery *recovery)
 {
+    struct store *store = recovery->store;
     int err = 0;
     for (unsigned i = 0; i < store->n_partitions && err == 0; i++)
         err = group_find_ownerless(store, &store->partitions[i]);
+    for (unsigned i = 0; i < store->n_partitions && err == 0; i++) {
+        err = vindex_build(store, &store->partitions[i]);
+        if (err == 0)
+            err = vindex_load(&store->partitions[i], recovery->graphs);
+        store_account(store, &store->partitions[i]);
+    }
+    if (err == ERR_DATA_DAMAGED)
+        (void)snprintf(recovery->problem, sizeof recovery->problem,
+                       "a vector has not as many elements as its collection says");
     return err;
 }
 
@@ -328,11 +388,12 @@ int recover_finish(struct recovery *recovery)
     }
     if (err == 0)
         err = recover_purge_all(recovery->store);
-    return err != 0 ? err : recover_groups(recovery->store);
+    return err != 0 ? err : recover_groups(recovery);
 }
 
 void recover_end(struct recovery *recovery)
 {
+    recover_forget_graphs(recovery);
     recover_lanes_destroy(recovery->lanes);
     recovery->lanes = NULL;
 }

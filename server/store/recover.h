@@ -14,15 +14,17 @@
 #include "server/wal/snapshot.h"
 
 struct recover_lanes;
+struct vindex_part;
 
 /* Fields are for reading. */
 struct recovery {
     struct store *store;
     struct recover_lanes *lanes;
     unsigned n_threads;
-    uint64_t entries, effects; /* of the log, told */
-    _Atomic uint64_t records;  /* of a snapshot, told */
-    char problem[160];         /* when something is refused */
+    uint64_t entries, effects;  /* of the log, told */
+    _Atomic uint64_t records;   /* of a snapshot, told */
+    struct vindex_part *graphs; /* of a snapshot, to be loaded at the end */
+    char problem[160];          /* when something is refused */
 };
 
 /* What recovery takes, of all that can be decoded: an effect of the log; a record, and what is told
@@ -49,7 +51,8 @@ MUST_USE int recover_chunk(void *context, unsigned thread, enum snapshot_section
                            struct bytes data);
 
 /* Everything has been told: wait until it is applied, put it in order, and delete the records of
- * runs that are not there any more. 0 or ERR_OUT_OF_MEMORY. */
+ * runs that are not there any more. 0, ERR_OUT_OF_MEMORY, or ERR_DATA_DAMAGED for records that do
+ * not fit together, with ->problem. */
 MUST_USE int recover_finish(struct recovery *recovery);
 
 /* Finished or given up: end the threads. The store stays. More than once is fine. */

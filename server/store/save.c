@@ -2,8 +2,8 @@
  *
  * Saving the store: see save.h.
  *
- *   begin LSN | runs | records, partition by partition, in slices  | end LSN | effects in between
- *             `------ others commit meanwhile ----------------------'        `- read from the log
+ *   begin LSN | runs | records, partition by partition, in slices  | end LSN | effects | graphs
+ *             `------ others commit meanwhile ----------------------'     read from the log
  *
  * The walk alone is no instant: some records are as they were at its beginning, others newer. Each
  * carries its version, and whatever was committed behind the begin LSN follows as effects; so all
@@ -35,6 +35,7 @@
 #include "common/mutant.h"
 #include "server/store/codec.h"
 #include "server/store/give_way.h"
+#include "server/store/vindex_file.h"
 #include "server/wal/little.h"
 #include "server/wal/replay.h"
 
@@ -329,6 +330,50 @@ static int save_effects(struct save *save, uint64_t end_lsn)
     return err != 0 ? err : save_flush(save, 0);
 }
 
+/* ---- graphs ---- */
+
+static int save_graph(struct save *save, struct vindex *vindex)
+{
+    uint32_t slot = 0;
+    bool done = false;
+    vindex_pin(vindex, true);
+    while (save->err == 0 && !done) {
+        if (vindex_save_part(vindex, &slot, &save->chunk, &done) != 0)
+            (void)save_no_memory(save);
+        (void)save_flush(save, 0);
+        save_rest(save);
+    }
+    vindex_pin(vindex, false);
+    return save->err;
+}
+
+static int save_graphs_of(struct save *save, struct partition *partition, bool *begun)
+{
+    struct buf list = {0};
+    int err = vindex_list_graphs(partition, &list) == 0 ? 0 : save_no_memory(save);
+    struct vindex **graphs = (struct vindex **)(void *)list.data;
+    for (size_t i = 0; i < list.size / sizeof *graphs; i++) {
+        if (err == 0 && !*begun)
+            err = save_begin_section(save, SNAPSHOT_GRAPHS);
+        *begun = true;
+        if (err == 0)
+            err = save_graph(save, graphs[i]);
+        vindex_unref(graphs[i]);
+    }
+    buf_deinit(&list);
+    return err;
+}
+
+/* Of indexes, as they are by now; none: not even a section. */
+static int save_graphs(struct save *save)
+{
+    bool begun = false;
+    int err = 0;
+    for (unsigned i = 0; i < save->store->n_partitions && err == 0; i++)
+        err = save_graphs_of(save, &save->store->partitions[i], &begun);
+    return err;
+}
+
 /* ---- the whole ---- */
 
 static void save_destroy(struct save *save)
@@ -386,6 +431,8 @@ int save_end(struct save *save)
     struct save_report *report = save->report;
     uint64_t end_lsn = atomic_load(&save->store->version);
     int err = save->err != 0 ? save->err : save_effects(save, end_lsn);
+    if (err == 0)
+        err = save_graphs(save);
     report->begin_lsn = save->begin_lsn;
     report->final_lsn = end_lsn;
     report->records = save->records;

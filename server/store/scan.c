@@ -251,6 +251,22 @@ int scan_count(struct store *store, const struct run *run, const struct scan *sc
     return err;
 }
 
+int scan_sums(struct store *store, const struct run *run, enum record_kind kind, int64_t now_ms,
+              struct sums_row *out_sums)
+{
+    struct txn_set set = {0};
+    struct txn txn;
+    scan_expire(store, now_ms);
+    txn_set_all(&set, store);
+    txn_init(&txn, store, now_ms);
+    int err = txn_lock_set(&txn, run, &set, 0);
+    *out_sums = (struct sums_row){.run = run_id(run), .kind = (uint8_t)kind};
+    for (unsigned i = 0; i < store->n_partitions && err == 0; i++)
+        sums_read(&store->partitions[i].sums, out_sums);
+    txn_deinit(&txn);
+    return err;
+}
+
 uint64_t scan_count_run(struct store *store, const struct run *run)
 {
     struct record_key low = {run_id(run), 0, BYTES_NONE};

@@ -49,6 +49,11 @@ struct bytes scan_cursor(const struct scan *scan);
 MUST_USE int scan_count(struct store *store, const struct run *run, const struct scan *scan,
                         int64_t now_ms, uint64_t *out_count);
 
+/* The sums of a kind in a run (sums.h), as exact as that; at a cost that no number of records
+ * changes. 0 or TXN_RETRY. */
+MUST_USE int scan_sums(struct store *store, const struct run *run, enum record_kind kind,
+                       int64_t now_ms, struct sums_row *out_sums);
+
 /* Number of records of a run, all kinds; a figure for lists (records that expired but are not swept
  * yet count). */
 uint64_t scan_count_run(struct store *store, const struct run *run);

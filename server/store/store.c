@@ -18,6 +18,8 @@
 #include "common/mem.h"
 #include "server/store/group.h"
 #include "server/store/journal.h"
+#include "server/store/searchers.h"
+#include "server/store/vindex.h"
 
 enum {
     ACCOUNT_STEP = 64 * 1024,
@@ -76,7 +78,11 @@ struct store *store_create(const struct store_options *options)
     store->history = random.k0 >> 11; /* below 2^53 */
     store->feed = feed_create(options->feed_bytes, options->n_threads);
     store->runs = run_table_create(options->runs_max, store);
-    if (store->feed == NULL || store->runs == NULL || store_init_partitions(block, options) != 0 ||
+    store->searchers = mem_alloc(sizeof *store->searchers);
+    if (store->searchers != NULL)
+        searchers_init(store->searchers);
+    if (store->feed == NULL || store->runs == NULL || store->searchers == NULL ||
+        store_init_partitions(block, options) != 0 ||
         run_open(store->runs, bytes_of("default"), &store->default_run) != 0) {
         store_destroy(store);
         return NULL;
@@ -95,6 +101,9 @@ void store_destroy(struct store *store)
         run_unref(store->default_run);
     run_table_destroy(store->runs);
     feed_destroy(store->feed);
+    if (store->searchers != NULL)
+        searchers_deinit(store->searchers);
+    mem_free(store->searchers);
     mem_free(store); /* the first member of its block */
 }
 
@@ -189,17 +198,40 @@ static bool store_over(struct store *store, const struct partition *partition, u
     return used + need > limit;
 }
 
+/* Delete a record of this locked partition that may go. False: none was found. */
+static bool store_evict(struct store *store, struct partition *partition)
+{
+    struct record *victim = partition_victim(partition, EVICT_SLOTS);
+    if (victim == NULL)
+        return false;
+    store_delete(store, partition, victim, EVENT_evicted);
+    partition_count(&partition->figures.evicted);
+    store_account(store, partition);
+    return true;
+}
+
+/* The same in any other that nobody works on: sessions may fill a few partitions, and leave what
+ * may go in the rest. */
+static bool store_evict_elsewhere(struct store *store, const struct partition *partition)
+{
+    unsigned from = (unsigned)(partition - store->partitions);
+    bool evicted = false;
+    for (unsigned i = 1; i < store->n_partitions && !evicted; i++) {
+        struct partition *other = &store->partitions[(from + i) % store->n_partitions];
+        if (!partition_try_lock(other))
+            continue;
+        evicted = store_evict(store, other);
+        partition_unlock(other);
+    }
+    return evicted;
+}
+
 int store_admit(struct store *store, struct partition *partition, uint64_t need)
 {
     for (int i = 0; store_over(store, partition, need); i++) {
-        struct record *victim = NULL;
-        if (store->evict && i < EVICT_MAX)
-            victim = partition_victim(partition, EVICT_SLOTS);
-        if (victim == NULL)
+        bool may = store->evict && i < EVICT_MAX;
+        if (!may || (!store_evict(store, partition) && !store_evict_elsewhere(store, partition)))
             return ERR_OUT_OF_MEMORY;
-        store_delete(store, partition, victim, EVENT_evicted);
-        partition_count(&partition->figures.evicted);
-        store_account(store, partition);
     }
     return 0;
 }
@@ -235,6 +267,7 @@ bool store_sweep(struct store *store, unsigned index, int64_t now_ms, int budget
     partition_lock(partition);
     store_expire_some(store, partition, now_ms, &budget);
     group_reap(store, partition, &budget);
+    vindex_sweep(partition);
     store_account(store, partition);
     partition_unlock(partition);
     return budget <= 0;
@@ -250,6 +283,11 @@ void store_figures(const struct store *store, struct store_figures *out_figures)
         sum.expiring += figures.expiring;
         sum.expired += figures.expired;
         sum.evicted += figures.evicted;
+        for (unsigned kind = 0; kind <= KIND_MAX; kind++) {
+            struct partition_kind of_kind = partition_kind_figures(&store->partitions[i], kind);
+            sum.kinds[kind].records += of_kind.records;
+            sum.kinds[kind].expiring += of_kind.expiring;
+        }
     }
     *out_figures = sum;
 }

@@ -20,6 +20,7 @@ enum { STORE_PARTITIONS_MAX = 256 };
 #define STORE_NUMBER     "number"
 #define STORE_NUMBER_MAX ((uint64_t)INT64_MAX)
 
+struct searchers;
 struct wal;
 
 /* What a reply promises; each includes those before it. */
@@ -40,6 +41,12 @@ struct store_options {
     struct hash_key hash_key;
 };
 
+/* Of all indexes of vectors together; relaxed. */
+struct store_vectors {
+    _Atomic uint64_t collections, vectors, bytes; /* now */
+    _Atomic uint64_t linked, searches, distances; /* since the start */
+};
+
 struct store {
     struct partition *partitions;
     unsigned n_partitions;
@@ -51,15 +58,19 @@ struct store {
     _Atomic uint64_t version; /* of the newest transaction */
     _Atomic uint64_t number;  /* the last sequence number given away, for all kinds together */
     _Atomic uint64_t bytes;   /* memory held, up to a small lag per partition */
+    struct store_vectors vectors;
     _Atomic uint64_t memory_limit;
     atomic_bool evict;
-    struct wal *wal;            /* NULL: nothing is logged. Set before others use the store */
-    enum durability durability; /* what every reply promises at least */
+    struct workers *workers;     /* NULL: there are none. Set before others use the store */
+    struct searchers *searchers; /* to search vectors with */
+    struct wal *wal;             /* NULL: nothing is logged. Set before others use the store */
+    enum durability durability;  /* what every reply promises at least */
 };
 
 /* Figures for statistics; a snapshot that is a little behind. */
 struct store_figures {
     uint64_t records, bytes, expiring, expired, evicted, version;
+    struct partition_kind kinds[KIND_MAX + 1];
 };
 
 /* NULL without memory. */
@@ -91,7 +102,7 @@ MUST_USE int store_start_feed(struct store *store);
 void store_account(struct store *store, struct partition *partition);
 
 /* Room for `need` more bytes in this locked partition? Evicts if that is the policy. 0 or
- * ERR_OUT_OF_MEMORY. No record pointer of this partition may be held across it. */
+ * ERR_OUT_OF_MEMORY. No record pointer may be held across it. */
 MUST_USE int store_admit(struct store *store, struct partition *partition, uint64_t need);
 
 /* Delete up to `budget` expired records of one partition. True if more may be due now. */

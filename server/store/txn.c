@@ -25,6 +25,7 @@
 #include "common/mem.h"
 #include "server/store/codec.h"
 #include "server/store/journal.h"
+#include "server/store/vindex.h"
 
 enum { TXN_INDEX_FROM = 16 }; /* effects from which on they are looked up by hash */
 
@@ -93,10 +94,18 @@ static inline void txn_release(struct txn *txn)
         txn_release_many(txn);
 }
 
+/* What was prepared for an effect that is not applied. */
+static void txn_forget_effect(struct effect *effect)
+{
+    if (effect->index != NULL)
+        vindex_effect_deinit(effect);
+    record_destroy(effect->record);
+}
+
 void txn_deinit(struct txn *txn)
 {
     for (size_t i = 0; i < txn->n_effects && !txn->done; i++)
-        record_destroy(txn->effects[i].record);
+        txn_forget_effect(&txn->effects[i]);
     txn_release(txn);
     if (txn->effects != txn->first)
         mem_free(txn->effects);
@@ -293,7 +302,7 @@ int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash)
         return err;
     effect.old = planned != NULL ? planned->old : txn_standing(txn, &spec->key, hash);
     bool in_place = !txn->many && effect.old != NULL && record_fits(effect.old, spec) &&
-                    !(record_kinds[spec->key.kind].flags & RECORD_NUMBERED);
+                    !(record_kinds[spec->key.kind].flags & (RECORD_NUMBERED | RECORD_INDEXED));
     if (!in_place) {
         effect.record = record_create(spec);
         if (effect.record == NULL)
@@ -304,15 +313,17 @@ int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash)
     if (effect.old == NULL && (planned == NULL || planned->type == EFFECT_DEL))
         err = partition_plan_insert(partition);
     if (err == 0 && record_kinds[spec->key.kind].flags & RECORD_NUMBERED)
-        err = partition_plan_numbered(partition);
+        err = partition_plan_numbered(partition, spec->key.kind);
+    if (err == 0 && record_kinds[spec->key.kind].flags & RECORD_INDEXED)
+        err = vindex_plan(txn->store, partition, &effect);
     if (err == 0 && planned == NULL)
         err = txn_add(txn, &effect);
     if (err != 0) {
-        record_destroy(effect.record);
+        txn_forget_effect(&effect);
         return err;
     }
     if (planned != NULL) {
-        record_destroy(planned->record);
+        txn_forget_effect(planned);
         *planned = effect;
     }
     return 0;
@@ -329,7 +340,7 @@ int txn_del(struct txn *txn, const struct record_key *key, uint64_t hash)
     effect.old = planned != NULL ? planned->old : txn_standing(txn, key, hash);
     if (planned == NULL)
         return txn_add(txn, &effect);
-    record_destroy(planned->record);
+    txn_forget_effect(planned);
     *planned = effect;
     return 0;
 }

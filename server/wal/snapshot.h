@@ -39,6 +39,7 @@ enum snapshot_section {
     SNAPSHOT_RECORDS = 2, /* as the walk found them */
     SNAPSHOT_EFFECTS = 3, /* bodies of log entries committed during the walk, in order: u8 type, u32
                              size, u64 lsn, body */
+    SNAPSHOT_GRAPHS = 4,  /* parts of indexes, to be believed or not (server/store/vindex_file.h) */
 };
 
 struct snapshot_writer;

@@ -24,7 +24,7 @@ enum {
     SNAPSHOT_HEADER_BYTES = SNAPSHOT_AT_SECTIONS + 1,
 
     SNAPSHOT_SECTION_HEAD_BYTES = 1 + 8,
-    SNAPSHOT_SECTIONS_MAX = SNAPSHOT_EFFECTS, /* each at most once */
+    SNAPSHOT_SECTIONS_MAX = SNAPSHOT_GRAPHS, /* each at most once */
 
     SNAPSHOT_CHUNK_HEAD_BYTES = 4 + 4 + 4,
     SNAPSHOT_RATIO_MAX = 255, /* LZ4 cannot do better */

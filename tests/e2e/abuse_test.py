@@ -375,7 +375,7 @@ class ArgumentTest(AbuseCase):
 
     GOOD = {"key": "k", "bytes": "b", "name": "r", "data": "d", "value": 1, "int": 1, "uint": 1,
             "real": 1.5, "bool": True, "keys": ["k"], "pairs": [["k", 1]], "calls": [],
-            "conditions": [], "array": [], "map": {}, "items": []}
+            "conditions": [], "array": [], "map": {}, "vector": [1, 0.5], "items": []}
     WRONG = {"key": [1, None, True, 1.5, [], {}, ""], "bytes": [1, True, [], {}],
              "name": [1, True, [], {}, ""], "data": [1, True, [], {}],
              "int": ["1", 1.5, True, [], {}, 2**63, 2**64 - 1], "value": [],
@@ -386,6 +386,8 @@ class ArgumentTest(AbuseCase):
              "pairs": [1, "k", {}, [1], [["k"]], [["k", 1, 1]], [[1, 1]], [["", 1]], [{}]],
              "calls": [1, "k", {}, [1], [["ping"]], [[1, []]], [["ping", [], 1]], [{}]],
              "array": [1, "k", {}, True], "map": [1, "k", [], True],
+             "vector": [1, "k", "", {}, True, [], b"", b"123", b"12345", bytes(4 * 8193),
+                        [0] * 8193],
              "items": [1, "k", {}, [1], ["k"], [[]], [{}, 1]],
              "conditions": [1, "k", {}, [1], [["kv", "k"]], [["kv", "k", -1]], [[1, "k", 1]],
                             [["kv", 1, 1]], [["kv", "k", 2**53]], [{}]]}

@@ -309,7 +309,9 @@ class InspectionTest(TestCase):
         self.assertGreater(info["server"]["cpu_us"], 0)
         self.assertEqual(sorted(info["memory"]), ["limit_bytes", "policy", "resident_bytes",
                                                   "used_bytes"])
-        self.assertEqual(sorted(info["keyspace"]), ["evicted", "expired", "records", "version"])
+        self.assertEqual(sorted(info["keyspace"]), ["evicted", "expired", "kinds", "records",
+                                                    "version"])
+        self.assertEqual(sum(info["keyspace"]["kinds"].values()), info["keyspace"]["records"])
         self.assertGreaterEqual(info["clients"]["connections"], 1)
         for section in info:
             self.assertEqual(list(self.c.call("server.info", section=section)), [section])
@@ -320,6 +322,8 @@ class InspectionTest(TestCase):
         after = self.c.call("server.info")
         self.assertGreaterEqual(after["memory"]["used_bytes"], before + 100000)
         self.assertEqual(after["keyspace"]["records"], info["keyspace"]["records"] + 1)
+        kinds = dict(info["keyspace"]["kinds"], kv=info["keyspace"]["kinds"]["kv"] + 1)
+        self.assertEqual(after["keyspace"]["kinds"], kinds)
         self.assertGreater(after["memory"]["resident_bytes"], 10**6)
 
     def test_stats(self):

@@ -394,6 +394,36 @@ class Model:
         self.keep(lambda world: sorted(world.matching(**options)) == sorted(keys),
                   f"list {options} is {keys}")
 
+    def round_trip(self):
+        """Exported and imported elsewhere, page by page, a session is what it was."""
+        session, items, cursor = self.pick(SESSIONS), [], None
+        while True:
+            page = self.call("export", session, limit=self.pick([1, 3, 100]),
+                             **({"cursor": cursor} if cursor else {}))
+            items += page["items"]
+            cursor = page["cursor"]
+            if cursor is None:
+                break
+        step = self.pick([1, 2, 50])
+        for at in range(0, len(items), step):
+            self.call("import", items[at:at + step], mode=self.pick(["overwrite", "skip"]),
+                      run="elsewhere")
+        here, there = ({(entry["ns"], entry["id"]): entry for entry in
+                        self.pages({"session": session}, with_state=True, **run)}
+                       for run in ({}, {"run": "elsewhere"}))
+        for entries in (here, there):
+            for entry in entries.values():
+                del entry["seq"], entry["version"]
+        assert here == there, (session, here, there)
+        notes = [[{name: value for name, value in note.items() if name != "seq"}
+                  for note in self.call("notes", session, limit=1000, **run)["items"]
+                  if (note["ns"], note["id"]) in here]
+                 for run in ({}, {"run": "elsewhere"})]
+        assert notes[0] == notes[1], (session, notes)
+        valid = self.call("validate", run="elsewhere")
+        assert valid == {"valid": len(here), "invalid": 0, "ids": []}, valid
+        self.client.call("run.drop", "elsewhere")
+
     def everything(self):
         """See all, and with it the numbers that were not seen yet."""
         self.list({}, True)
@@ -450,6 +480,7 @@ class Model:
                  self.save_many, self.tag, self.delete, self.compact, self.history,
                  self.fork, self.session_delete, self.delete_runs,
                  self.note, self.clear]
+        often += [] if self.shared else [self.round_trip]
         rare = [self.restart, self.kill, self.kill, self.sums]
         for session in SESSIONS:
             self.session_create(session)

@@ -499,6 +499,16 @@ class SessionsTest(CkptTest):
         self.call("save", "t", 1)
         metrics = self.call("metrics")
         self.assertEqual((metrics["sessions"], metrics["checkpoints"]), (2, 3))
+        self.assertEqual(metrics["bytes"], sum(self.call("session_get", s)["bytes"] for s in "st"))
+        self.assertEqual(self.call("metrics", run="other"),
+                         {"sessions": 0, "checkpoints": 0, "bytes": 0})
+        self.call("session_delete", "t")
+        self.call("session_create", "s", ttl_ms=100)
+        self.call("save", "u", 1, run="other")
+        until(lambda: self.call("get", "s") is None, "the session expires")
+        until(lambda: self.call("metrics") == {"sessions": 0, "checkpoints": 0, "bytes": 0},
+              "nothing is left")
+        self.assertEqual(self.call("metrics", run="other")["checkpoints"], 1)
 
 
 class JobsTest(CkptTest):

@@ -144,6 +144,32 @@ class WatchTest(unittest.TestCase):
         self.assertEqual((process.returncode, error), (DONE, ""))
         self.assertRegex(out.splitlines()[-1], "^in all: " + SUMMARY + "$")
 
+    def await_unread(self, port):
+        """Until a connection to this port of ours has bytes that nobody has read."""
+        while True:
+            with open("/proc/net/tcp", encoding="ascii") as table:
+                for row in list(table)[1:]:
+                    _, local, _, state, queues, *_ = row.split()
+                    if (int(local.split(":")[1], 16) == port and state == "01"
+                            and int(queues.split(":")[1], 16) > 0):
+                        return
+
+    def test_latency_interrupted_within_a_ping(self):
+        with Server() as server, subprocess.Popen(
+                [CAIRN, "-p", str(server.address[1]), "--latency", "100ms"],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                env=environment()) as process:
+            process.stdout.readline()
+            os.kill(server.process.pid, signal.SIGSTOP)
+            try:
+                self.await_unread(server.address[1])
+                process.send_signal(signal.SIGINT)
+                out, error = process.communicate(timeout=60)
+            finally:
+                os.kill(server.process.pid, signal.SIGCONT)
+        self.assertEqual((process.returncode, error), (DONE, ""))
+        self.assertRegex(out.splitlines()[-1], "^in all: " + SUMMARY + "$")
+
     def test_latency_on_a_terminal(self):
         """One line that is renewed in place."""
         terminal = Terminal(self.flags("--latency", "100ms"), env=environment(), columns=120)

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """The programs in docs/examples do what they say: they run, and killed at any of their calls they
-go on, and no tool is called twice. The one for node needs npm, and is skipped without it."""
+go on, and no tool is called twice; what is remembered is found. The one for node needs npm, and is
+skipped without it."""
 
 import os
 import selectors
@@ -78,6 +79,21 @@ class ExamplesTest(TestCase):
 
     def test_python(self):
         self.check_program(["/usr/bin/python3", os.path.join(EXAMPLES, "checkpoints.py")])
+
+    def test_vectors(self):
+        """What is remembered is found, again after a restart of the program."""
+        command = ["/usr/bin/python3", os.path.join(EXAMPLES, "vectors.py")]
+        found = ["What was that about the database and its disk?", "mail-1 (2021)",
+                 "note-1 (2022)", "And what do my notes say since 2023?", "note-3 (2024)",
+                 "note-2 (2023)", "What else is like note-2?", "mail-2", "left: 4"]
+        for new in (5, 1):
+            out, well = self.run_program(command, self.server.address, "memory test")
+            self.assertTrue(well, out)
+            lines = out.splitlines()
+            self.assertEqual(lines[0], f"remembered {new} documents")
+            self.assertEqual(len(lines), 1 + len(found), out)
+            for line, part in zip(lines[1:], found):
+                self.assertIn(part, line)
 
     def test_node(self):
         reason = install(EXAMPLES, self.npm)

@@ -211,6 +211,10 @@ class GroupsTest(FormatsTest):
     @staticmethod
     def put(kind, key, number=0, generation=0, run=1):
         value = b"\x92\xcf" + struct.pack(">Q", number) + b"\xcf" + struct.pack(">Q", generation)
+        if kind == "collection":
+            value = formats.write_collection(number, generation)
+        elif kind == "vector":
+            value = formats.write_vector([1, 2], b"\x80")
         numbers = {name: number for number, name in formats.KINDS.items()}
         return formats.Effect("put", run, numbers.get(kind, kind), False, key, value, 0)
 
@@ -233,6 +237,7 @@ class GroupsTest(FormatsTest):
     def test_groups(self):
         group = formats.write_group
         stays = [self.put("kv", b"k"), self.put("session", b"s1", 5, 2),
+                 self.put("collection", b"s1", 5, 2),
                  *[self.put(kind, group(b"s1", 2, b"r"), 4) for kind in formats.OWNERS]]
         goes = [*[self.put(kind, group(b"s1", 1, b"r"), 3) for kind in formats.OWNERS],
                 self.put("ckpt", group(b"s", 2, b"r"), 17), self.put("blob", group(b"s2", 40)),
@@ -255,8 +260,20 @@ class GroupsTest(FormatsTest):
                self.put("ckpt", group(b"s", 1), most + 1), self.put("session", b"s", 1, most + 1),
                self.put("session", b"s" * 256), self.put("session", b""), self.put("counter", b"n"),
                self.put("counter", b"number", run=0), self.put("run", b"name"),
-               self.put("kv", b"k", run=0), self.put(10, b"k"), self.put(63, b"k"),
-               self.delete("blob", b"no group")]
+               self.put("kv", b"k", run=0), self.put(12, b"k"), self.put(63, b"k"),
+               self.delete("blob", b"no group"), self.put("vector", group(b"c", 1)),
+               self.put("vector", group(b"c", 1, bytes(1025))),
+               self.delete("vector", group(b"c", 1))]
+        vector = self.put("vector", group(b"c", 1, b"k"))
+        one, head = formats.write_vector([1]), formats.write_vector([])
+        bad += [vector._replace(value=value) for value in (
+            b"", head, one[:-1], one + b"\xc0", one + b"\x81", one + b"\x80\x80",
+            formats.write_vector([1, float("nan")]), formats.write_vector([float("inf")]),
+            one[:6] + b"\2" + one[7:], one[:7] + b"\1" + one[8:])]
+        collection = self.put("collection", b"c")
+        bad += [collection._replace(value=value) for value in (
+            b"", collection.value[:-1], collection.value + b"\0", formats.write_collection(1, 1, 0),
+            formats.write_collection(1, 1, 8193))]
         for effect in bad:
             with self.subTest(effect=effect):
                 with self.assertRaises(formats.FormatError):

@@ -11,6 +11,7 @@ import os
 import random
 import subprocess
 import tempfile
+import time
 import unittest
 import zlib
 
@@ -360,6 +361,33 @@ class StaleTest(unittest.TestCase):
         self.assertEqual(done.returncode, 3)
 
 
+class OverTimeTest(unittest.TestCase):
+    def test_kinds(self):
+        """Each kind has intervals of its own, which add up to what it did."""
+        with FakeServer(lambda *_: b"+OK\r\n") as server, tempfile.TemporaryDirectory() as folder:
+            page = os.path.join(folder, "page.html")
+            target = ("-u", f"redis://127.0.0.1:{server.port}", "--mix", "set=3,incr=1", "--rate",
+                      400, "-n", 1000, "--html", page)
+            done = run(*target, "--json")
+            text = run(*target).stdout
+            with open(page, encoding="utf-8") as file:
+                html = file.read()
+        result = result_of(done)
+        for kind in ("set", "incr"):
+            rows = result["by_request"][kind]["series"]
+            self.assertEqual(sum(row["ops"] for row in rows), result["by_request"][kind]["count"])
+            self.assertIn(len(rows), (2, 3))
+            for row in rows:
+                share = 300 if kind == "set" else 100
+                self.assertAlmostEqual(row["ops_per_sec"], share, delta=60)
+                self.assertLessEqual(row["median_ns"], row["p99_ns"])
+                self.assertLessEqual(row["p99_ns"], row["max_ns"])
+        self.assertRegex(text, r"(?m)^  incr .* errors; over time \d+ to \d+/s, p99 ")
+        self.assertIn("Kinds of requests over time", html)
+        kinds = html[html.index('<div class="kinds">'):]
+        self.assertEqual(kinds[:kinds.index("</section>")].count("<figure>"), 2)
+
+
 class OverloadTest(unittest.TestCase):
     def test_abort(self):
         """The test ends when a request finds no connection; what was done is reported."""
@@ -374,6 +402,26 @@ class OverloadTest(unittest.TestCase):
         self.assertIn("incomplete", result["names"])
         self.assertLess(result["count"], 400)
         self.assertLess(result["elapsed_ns"], 10e9)
+
+    def test_backlog(self):
+        """While the server stalls, the oldest are given up; what is left is sent in order."""
+        def answer(_, number):
+            if number == 200:
+                time.sleep(1)
+            return b"+OK\r\n"
+        with FakeServer(answer) as server:
+            done = run("-u", f"redis://127.0.0.1:{server.port}", "-t", "set", "--rate", 1000, "-c",
+                       2, "-n", 2000, "--max-backlog", 100, "--json")
+            sent = sum(words[0] == b"SET" for words in server.requests)
+        result = result_of(done)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(result["max_backlog"], 100)
+        self.assertGreater(result["dropped"], 500)
+        self.assertEqual(result["dropped"] + sent, 2000)
+        self.assertIn("dropped", result["names"])
+        # A hundred wait for a connection, two for their reply.
+        slow = sum(n for low, n in result["histogram"] if low > 600e6)
+        self.assertLessEqual(slow, 2)
 
     def test_fairness(self):
         """How much each connection did, and each thread, and how many were in flight."""

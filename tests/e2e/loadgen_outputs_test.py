@@ -18,7 +18,7 @@ LOADGEN = os.environ.get("LOADGEN", "loadgen")
 REDIS_COLUMNS = ("test rps avg_latency_ms min_latency_ms p50_latency_ms p95_latency_ms "
                  "p99_latency_ms max_latency_ms").split()
 MORE_COLUMNS = ("p90_latency_ms p99.9_latency_ms p99.99_latency_ms offered_rps errors hits misses "
-                "client_us_per_op server_us_per_op warnings").split()
+                "client_us_per_op server_us_per_op warnings recall").split()
 
 
 class OutputsTest(unittest.TestCase):

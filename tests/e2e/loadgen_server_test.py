@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
+from lib.fake_server import FakeServer
 from lib.redis_server import RedisServer
 from lib.server import Server, environment
 
@@ -62,6 +63,53 @@ class ServerStatsTest(unittest.TestCase):
             self.assertEqual(results["set"]["server"]["durability"], "buffered")
             self.assertGreater(results["set"]["server"]["log_writes"], 0)
             self.assertLess(results["set"]["server"]["mean_ns"], results["set"]["mean_ns"])
+        server.stop()
+
+    def test_exact_preload(self):
+        """--preload=N writes N keys, and the server is asked whether they are there."""
+        server, uris = self.cairnd()
+        for uri, n in zip(uris, (300, 700)):
+            done = run("-u", uri, "-t", "get", "-r", 1000, f"--preload={n}", "-n", 2000, "--json")
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            (result,) = results_of(done).values()
+            share = result["hits"] / (result["hits"] + result["misses"])
+            self.assertAlmostEqual(share, n / 1000, delta=0.07)
+            done = run("-u", uri, "-t", "set", "-r", 1000, "--preload=1001", "-n", 10)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("-r must be at least that", done.stderr)
+        server.stop()
+
+    def test_preload_that_is_lost(self):
+        """A server that forgets: nothing is measured."""
+        def answer(words, _):
+            info = b"# Keyspace\r\ndb0:keys=99,expires=0\r\n"
+            if words[0] == b"INFO":
+                return b"$%d\r\n%s\r\n" % (len(info), info)
+            return b"+OK\r\n"
+        with FakeServer(answer) as server:
+            target = ("-u", f"redis://127.0.0.1:{server.port}", "-t", "set", "-r", 200, "-n", 7)
+            done = run(*target, "--preload=100")
+            self.assertEqual(done.returncode, 3)
+            self.assertIn("100 keys were written, but the server has 99", done.stderr)
+            self.assertEqual(sum(words[0] == b"SET" for words in server.requests), 100)
+            done = run(*target, "--preload=99")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(sum(words[0] == b"SET" for words in server.requests), 206)
+
+    def test_machine(self):
+        """All CPUs were doing something all the time; what others did takes the server's time."""
+        server, uris = self.cairnd()
+        done = run("-u", uris[0], "-t", "get", "--duration", "1s", "--server-pid",
+                   server.process.pid, "--json")
+        (result,) = results_of(done).values()
+        system = result["system"]
+        parts = sum(system[name] for name in ("user_ns", "system_ns", "softirq_ns", "steal_ns",
+                                              "idle_ns"))
+        self.assertAlmostEqual(parts / (os.cpu_count() * result["elapsed_ns"]), 1, delta=0.25)
+        self.assertLessEqual(system["other_ns"], system["user_ns"] + system["system_ns"])
+        done = run("-u", uris[0], "-t", "get", "-n", 2000, "--json")
+        (result,) = results_of(done).values()
+        self.assertNotIn("other_ns", result["system"])
         server.stop()
 
     @unittest.skipUnless(shutil.which("redis-server"), "redis-server is not installed")

@@ -197,8 +197,8 @@ class FakeTest(unittest.TestCase):
                 (("--vs", "a:1", "--server-pid", "1"), "give no --server-pid"),
                 (("--vs", "http://x"), "--vs: a server is redis://"),
                 (("--vs", "a:1", "--pairs", "0"), "--pairs"),
-                (("--pairs", "7"), "belong to --vs"),
-                (("--threshold", "7"), "belong to --vs")):
+                (("--pairs", "7"), "belongs to --vs"),
+                (("--threshold", "7"), "belongs to --vs")):
             with self.subTest(args):
                 done = run(*args)
                 self.assertEqual(done.returncode, 2, done.stderr)

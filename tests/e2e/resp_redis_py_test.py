@@ -187,6 +187,14 @@ class RedisPyTest(unittest.TestCase):
         r.set("k", 1)
         info = r.info()
         self.assertEqual(info["db0"]["keys"], 1)
+        r.set("e", 1, ex=60)
+        if IS_CAIRND:  # other kinds and runs are no keys
+            with self.subject.server.connect() as client:
+                client.call("ckpt.save", "s", {"state": 1}, ttl_ms=60000)
+                client.call("kv.put", "k", 1, run="other")
+        keyspace = r.info("keyspace")["db0"]
+        self.assertEqual((keyspace["keys"], keyspace["expires"]), (2, 1))
+        self.assertEqual(r.dbsize(), 2)
         self.assertEqual(info["loading"], 0)
         self.assertGreaterEqual(info["connected_clients"], 1)
         self.assertIn("redis_version", r.info("server"))

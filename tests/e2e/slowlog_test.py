@@ -151,6 +151,7 @@ class SecretTest(unittest.TestCase):
                   "calls": [["kv.put", [self.SECRET, self.SECRET]]],
                   "conditions": [["kv", self.SECRET, 0]], "int": 1, "uint": 5, "real": 1.5,
                   "bool": True, "array": [self.SECRET], "map": {self.SECRET: self.SECRET},
+                  "vector": [self.SECRET],
                   "items": [{self.SECRET: self.SECRET}]}
         return {name: values[kind] for name, kind, _ in rows
                 if name not in ("client", "version", "cursor", "durability", "reset")}

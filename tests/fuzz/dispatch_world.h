@@ -166,6 +166,7 @@ static void put_name(struct world *w, const char *arg)
     static const char *const levels[] = {"memory", "memory", "memory", "buffered", "strict", "?"};
     static const char *const errors[] = {"string", "map", "?"};
     static const char *const kinds[] = {"kv", "kv", "run", "?"};
+    static const char *const words[] = {"cosine", "l2", "dot", "flat", "hnsw", "int8", "?"};
     static const char *const others[] = {"server", "limits", "keyspace", "kv.get", "token", "?"};
     if (strcmp(arg, "run") == 0 || strcmp(arg, "name") == 0)
         put_text(w, pick(w, runs, LENGTH_OF(runs)));
@@ -173,6 +174,11 @@ static void put_name(struct world *w, const char *arg)
         put_text(w, pick(w, levels, LENGTH_OF(levels)));
     else if (strcmp(arg, "kind") == 0)
         put_text(w, pick(w, kinds, LENGTH_OF(kinds)));
+    else if (strcmp(arg, "collection") == 0)
+        put_text(w, once_in(w, 3) ? "c1" : "c2");
+    else if (strcmp(arg, "metric") == 0 || strcmp(arg, "index") == 0 ||
+             strcmp(arg, "quantization") == 0)
+        put_text(w, pick(w, words, LENGTH_OF(words)));
     else if (strcmp(arg, "errors") == 0)
         put_text(w, pick(w, errors, LENGTH_OF(errors)));
     else
@@ -223,7 +229,35 @@ static void put_list(struct world *w, enum arg_type type, bool inner)
     }
 }
 
-/* What arrays of ckpt.* hold, by the name of the argument. */
+/* Mostly of the dimension that collections mostly have. */
+static void put_vector(struct world *w)
+{
+    static const uint8_t floats[8 * sizeof(float)] = {
+        0, 0, 0x80, 0x3f, 0, 0, 0, 0x40, 0, 0, 0xc0, 0xff}; /* 1, 2, NaN, 0... */
+    unsigned dim = once_in(w, 8) ? choose(w, 8) : 2;
+    if (once_in(w, 3)) {
+        ok(pack_bin(&w->message, (struct bytes){floats, dim * sizeof(float)}));
+        return;
+    }
+    ok(pack_array(&w->message, dim));
+    for (unsigned i = 0; i < dim; i++)
+        once_in(w, 20) ? put_value(w, 1) : put_int(w);
+}
+
+/* A vector to search for, or one to store. */
+static void put_vector_row(struct world *w)
+{
+    if (once_in(w, 3)) {
+        put_vector(w);
+        return;
+    }
+    ok(pack_array(&w->message, 3));
+    put_key(w);
+    put_vector(w);
+    put_value(w, 2);
+}
+
+/* What arrays hold, by the name of the argument. */
 static void put_rows(struct world *w, const char *name)
 {
     unsigned count = choose(w, 4);
@@ -231,6 +265,10 @@ static void put_rows(struct world *w, const char *name)
     bool versions = strcmp(name, "channel_versions") == 0;
     ok(pack_array(&w->message, count));
     for (unsigned i = 0; i < count; i++) {
+        if (strcmp(name, "vectors") == 0) {
+            put_vector_row(w);
+            continue;
+        }
         if (strcmp(name, "entries") == 0) {
             ok(pack_map(&w->message, 2));
             put_text(w, "state");
@@ -274,6 +312,9 @@ static void put_arg(struct world *w, const struct arg_desc *desc, bool inner)
     case ARG_ARRAY:
         put_rows(w, desc->name);
         break;
+    case ARG_VECTOR:
+        put_vector(w);
+        break;
     case ARG_MAP:
         ok(pack_map(&w->message, 1));
         put_text(w, once_in(w, 2) ? "run_id" : "k");
@@ -283,7 +324,10 @@ static void put_arg(struct world *w, const struct arg_desc *desc, bool inner)
         put_int(w);
         break;
     case ARG_UINT:
-        put_uint(w);
+        if (strcmp(desc->name, "dim") == 0 && !once_in(w, 8))
+            ok(pack_uint(&w->message, 2));
+        else
+            put_uint(w);
         break;
     case ARG_REAL:
         ok(pack_real(&w->message, (double)choose(w, 1000) / 8 - 60));

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Write the seeds and dictionaries of the fuzz targets ckpt, ckpt_file, mp, filter, rpc_decode,
-dispatch, resp, snapshot and waldump.
+dispatch, resp, snapshot, vec_file, vector_file and waldump.
 
 Usage: make_corpus.py [FOLDER]   (corpus/ beside this file)
 
@@ -328,6 +328,41 @@ def ckpt_file_seeds():
             "foreign": file(line, [session, 5])}
 
 
+def vec_file_seeds():
+    """Files of vectors of every form, whole, cut, and with what a vector may not have."""
+    def npy(descr, shape, data, order=False, version=1):
+        head = repr({"descr": descr, "fortran_order": order, "shape": shape}).encode()
+        head += b" " * (-(len(head) + 11) % 64) + b"\n"
+        size = struct.pack("<H" if version == 1 else "<I", len(head))
+        return b"\x93NUMPY" + bytes([version, 0]) + size + head + data
+
+    rows = struct.pack("<6f", 1, -2.5, 1e30, 0.1, 0, 3)
+    fvecs = b"".join(struct.pack("<i", 3) + rows[at:at + 12] for at in (0, 12))
+    line = json.dumps({"key": "a", "vector": [1, -2.5, 0.1], "metadata": {"a": {"b": [1]}}})
+    other = json.dumps({"id": 7, "values": [1e38, 5e-324, -0.0], "text": "t", "n": None})
+    special = json.dumps({"id": {"$bin": "/w=="}, "embedding": {"$bin": "AACAPwAAAEAAAAAA"},
+                          "payload": {"$map": [[1, {"$ext": [3, "AA=="]}]]}})
+    lines = "\n".join([line, "", other, special, ""]).encode()
+    return {"lines": lines, "lines_cut": lines[:-20], "lines_wrong": b'{"vector": [1, "2"]}',
+            "fvecs": fvecs, "fvecs_cut": fvecs[:-3], "raw": rows, "array": b"[1, 2.5]",
+            "npy": npy("<f4", (2, 3), rows), "npy_one": npy("<f4", (6,), rows),
+            "npy_wide": npy("<f8", (1, 3), struct.pack("<3d", 1, 1e300, 2), version=2),
+            "npy_cut": npy("<f4", (2, 3), rows[:-1]), "npy_order": npy("<f4", (2, 3), rows, True),
+            "npy_half": npy("<f2", (2, 6), rows), "npy_huge": npy("<f4", (2 ** 63, 8192), rows)}
+
+
+def vector_file_seeds():
+    """Three vectors in both forms; .npy that is of other elements, and cut."""
+    def npy(kind, data):
+        head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': (3, 2), }}\n".encode()
+        return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + data
+
+    data = struct.pack("<6f", 1, 2.5, -3, 0, 1e-30, 6)
+    rows = b"".join(struct.pack("<i", 2) + data[at:at + 8] for at in (0, 8, 16))
+    return {"npy": npy("<f4", data), "doubles": npy("<f8", data * 2), "cut": npy("<f4", data)[:-3],
+            "fvecs": rows, "other": rows + rows[:5]}
+
+
 def main():
     """Run as a program."""
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "corpus")
@@ -335,6 +370,7 @@ def main():
              "mp": mp_seeds(), "filter": filter_seeds(),
              "rpc_decode": rpc_seeds(),
              "dispatch": dispatch_seeds(), "resp": resp_seeds(), "snapshot": snapshot_seeds(),
+             "vec_file": vec_file_seeds(), "vector_file": vector_file_seeds(),
              "waldump": waldump_seeds()}
     for target, files in seeds.items():
         os.makedirs(os.path.join(folder, target), exist_ok=True)

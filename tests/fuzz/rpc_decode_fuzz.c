@@ -70,6 +70,7 @@ static void check_limits(const struct arg *arg, enum arg_type type, const struct
     case ARG_VALUE:
     case ARG_ARRAY:
     case ARG_MAP:
+    case ARG_VECTOR:
         REQUIRE(arg->bytes.size <= limits->value_bytes);
         break;
     case ARG_UINT:
@@ -112,7 +113,8 @@ static void check_arg(const struct arg *arg, const struct arg_desc *desc, struct
     if (type != ARG_INT && type != ARG_UINT && type != ARG_REAL && type != ARG_BOOL)
         check_inside(arg->bytes, message);
     check_limits(arg, type, limits);
-    if (type == ARG_VALUE || type == ARG_ARRAY || type == ARG_MAP || type >= ARG_KEYS)
+    if (type == ARG_VALUE || type == ARG_ARRAY || type == ARG_MAP || type == ARG_VECTOR ||
+        type >= ARG_KEYS)
         check_elements(arg, type);
 }
 

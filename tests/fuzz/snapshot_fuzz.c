@@ -101,7 +101,7 @@ static void repair(uint8_t *data, size_t size)
 static int sum_chunk(void *context, unsigned thread, enum snapshot_section section,
                      struct bytes chunk)
 {
-    REQUIRE(thread < 4 && section >= SNAPSHOT_RUNS && section <= SNAPSHOT_EFFECTS);
+    REQUIRE(thread < 4 && section >= SNAPSHOT_RUNS && section <= SNAPSHOT_GRAPHS);
     REQUIRE(chunk.size > 0 && chunk.size <= SNAPSHOT_CHUNK_MAX);
     (void)libdeflate_crc32(0, chunk.data, chunk.size); /* all of it can be read */
     (void)atomic_fetch_add((atomic_size_t *)context, chunk.size);

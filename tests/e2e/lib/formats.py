@@ -4,9 +4,12 @@ what the programs write must be what that page says. Anything that is not raises
 writer of logs, for what no program writes."""
 
 import collections
+import math
 import os
 import struct
 import zlib
+
+import msgpack
 
 SEGMENT_HEADER = 4096
 ENTRY_TYPES = {0x00: "batch", 0x01: "watermark", 0x02: "marker", 0x03: "shutdown", 0x10: "put",
@@ -14,9 +17,13 @@ ENTRY_TYPES = {0x00: "batch", 0x01: "watermark", 0x02: "marker", 0x03: "shutdown
 WITHOUT_LSN = ("watermark", "marker", "shutdown")
 SECTIONS = {1: "runs", 2: "records", 3: "effects"}
 KINDS = {1: "kv", 2: "run", 3: "counter", 4: "session", 5: "ckpt", 6: "blob", 7: "write",
-         8: "note", 9: "piece"}
+         8: "note", 9: "piece", 10: "collection", 11: "vector"}
 NUMBERED = ("session", "ckpt")
-OWNERS = {kind: "session" for kind in ("ckpt", "blob", "write", "note", "piece")}
+OWNERS = {**{kind: "session" for kind in ("ckpt", "blob", "write", "note", "piece")},
+          "vector": "collection"}
+METRICS = ("cosine", "l2", "dot")
+INDEXES = ("flat", "hnsw", "auto")
+QUANTIZATIONS = ("none", "int8")
 NUMBER_MAX = 2 ** 63 - 1
 
 Segment = collections.namedtuple(
@@ -27,6 +34,9 @@ Snapshot = collections.namedtuple(
     "Snapshot", "store created_us lsn count number runs records effects")
 Record = collections.namedtuple("Record", "version effect")
 Group = collections.namedtuple("Group", "name generation rest")
+Collection = collections.namedtuple(
+    "Collection", "number generation dim m ef_construction metric index quantization created_at")
+Vector = collections.namedtuple("Vector", "dim form elements metadata")
 
 
 class FormatError(Exception):
@@ -86,6 +96,46 @@ def write_group(name, generation, rest=b""):
     return bytes([len(name)]) + name + struct.pack(">Q", generation) + rest
 
 
+def read_collection(value):
+    need(len(value) == 39 and value[0] == 0x94 and value[19:21] == b"\xc4\x09" and
+         value[1] == value[10] == value[30] == 0xcf, "a collection")
+    number, generation = read_number(value), read_generation(value)
+    dim, m, ef_construction, metric, index, quantization = struct.unpack("<HHHBBB", value[21:30])
+    created_at, = struct.unpack(">Q", value[31:])
+    need(1 <= dim <= 8192 and 2 <= m <= 128 and 8 <= ef_construction <= 2000, "a configuration")
+    need(metric < len(METRICS) and index < len(INDEXES) and quantization < len(QUANTIZATIONS),
+         "a word of a configuration")
+    return Collection(number, generation, dim, m, ef_construction, METRICS[metric], INDEXES[index],
+                      QUANTIZATIONS[quantization], created_at)
+
+
+def read_vector(value):
+    need(len(value) >= 8, "the head of a vector")
+    dim, form, zero = struct.unpack("<HBB", value[4:8])
+    need(1 <= dim <= 8192 and form <= 1 and zero == 0, "the head of a vector")
+    need(len(value) >= 8 + 4 * dim, "the elements of a vector")
+    elements, metadata = struct.unpack_from(f"<{dim}f", value, 8), value[8 + 4 * dim:]
+    need(all(map(math.isfinite, elements)), "finite elements")
+    if not metadata:
+        return Vector(dim, form, elements, None)
+    try:
+        found = msgpack.unpackb(metadata, raw=False, strict_map_key=False)
+    except ValueError as error:
+        raise FormatError("metadata that is no MessagePack") from error
+    need(isinstance(found, dict), "a map")
+    return Vector(dim, form, elements, found)
+
+
+def write_collection(number, generation, dim=2):
+    return (b"\x94\xcf" + struct.pack(">Q", number) + b"\xcf" + struct.pack(">Q", generation) +
+            b"\xc4\x09" + struct.pack("<HHHBBB", dim, 16, 200, 0, 2, 0) + b"\xcf" + bytes(8))
+
+
+def write_vector(elements, metadata=b""):
+    return (struct.pack("<IHBB", 0, len(elements), 0, 0) +
+            struct.pack(f"<{len(elements)}f", *elements) + metadata)
+
+
 def need_record(effect):
     """It may stand in the log and among the records of a snapshot."""
     kind = KINDS.get(effect.kind)
@@ -98,6 +148,12 @@ def need_record(effect):
     if kind in OWNERS.values():
         need(len(effect.key) <= 255, "the name of an owner")
         need(read_generation(effect.value) <= NUMBER_MAX, "a generation that cannot be")
+    if kind == "vector":
+        need(1 <= len(read_group(effect.key).rest) <= 1024, "the key of a vector")
+    if effect.op == "put" and kind == "collection":
+        read_collection(effect.value)
+    if effect.op == "put" and kind == "vector":
+        read_vector(effect.value)
 
 
 def need_effect(effect):

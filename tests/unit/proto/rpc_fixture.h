@@ -71,6 +71,7 @@ static const struct bytes samples[ARG_TYPE_COUNT] = {
     [ARG_BOOL] = INIT("\xc3"),
     [ARG_ARRAY] = INIT("\x92\x01\xa1x"),
     [ARG_MAP] = INIT("\x81\xa1k\x91\x01"),
+    [ARG_VECTOR] = INIT("\x92\x01\xca\x3f\0\0\0"),
     [ARG_KEYS] = INIT("\x92\xa1"
                       "a\xc4\x01"
                       "b"),

@@ -57,6 +57,7 @@ static const unsigned taken[ARG_TYPE_COUNT] = {
     [ARG_BOOL] = 1u << IS_BOOL,
     [ARG_ARRAY] = 1u << IS_LIST,
     [ARG_MAP] = 1u << IS_MAP,
+    [ARG_VECTOR] = 1u << IS_LIST,
 };
 
 /* Required arguments by name, one of them (or an option) replaced by `input`. */
@@ -357,6 +358,7 @@ static void put_sized(enum arg_type type, size_t size)
     case ARG_UINT:
     case ARG_REAL:
     case ARG_BOOL:
+    case ARG_VECTOR:
     case ARG_TYPE_COUNT:
         ok(pack_str(&message, body));
     }

@@ -37,6 +37,7 @@ static void check_sample(const struct arg *arg, enum arg_type type)
     case ARG_VALUE:
     case ARG_ARRAY:
     case ARG_MAP:
+    case ARG_VECTOR:
         check_body(arg, sample, 0);
         break;
     case ARG_INT:
@@ -327,6 +328,7 @@ static void batch_calls(void **state)
         expected += rows[i].input.size;
         assert_int_equal(rpc_decode_call(&reader, &limits, &request, &problem), rows[i].err);
         assert_ptr_equal(reader.at, expected);
+        assert_int_equal(request.size, rows[i].input.size);
         if (rows[i].err != 0)
             assert_int_equal(problem.err, rows[i].err);
     }

@@ -18,8 +18,11 @@ static struct stats stats;
 static struct metrics_source source_of(const char *version)
 {
     static const uint64_t ages_ns[2] = {0, 1500000000};
+    static const struct partition_kind kinds[KIND_MAX + 1] = {
+        [KIND_kv] = {.records = 17}, [KIND_session] = {.records = 3, .expiring = 1}};
     return (struct metrics_source){.version = version,
                                    .stats = &stats,
+                                   .kinds = kinds,
                                    .process = {.cpu_us = 1234567},
                                    .started_ms = 1700000000001,
                                    .loop_ages_ns = ages_ns,

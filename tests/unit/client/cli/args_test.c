@@ -207,6 +207,7 @@ static const char *sample(enum arg_type type)
     static const char *const samples[ARG_TYPE_COUNT] = {
         [ARG_ARRAY] = "[1]",
         [ARG_MAP] = "{}",
+        [ARG_VECTOR] = "[1, 0.5]",
         [ARG_KEYS] = "[\"k\"]",
         [ARG_PAIRS] = "[[\"k\", 1]]",
         [ARG_CALLS] = "[[\"kv.get\", [\"k\"]]]",

@@ -4,6 +4,7 @@
  * told apart, whatever bytes come.
  */
 #include "client/loadgen/driver.h"
+#include "client/loadgen/vector_words.h"
 
 #include "common/rng.h"
 #include "proto/mp.h"
@@ -22,11 +23,25 @@ static const struct limits limits = {
 #undef LIMIT
 };
 
+enum { VECTORS_SIZE = 1000 }; /* of what stands for vectors in any shape */
+
 /* Emit a shape with this value, or with a value of its own that differs (NULL). */
 static void emit(const struct shape *shape, const char *value, struct buf *out)
 {
     struct value_source source = {.pool = (const uint8_t *)"", .min = 3, .max = 3};
-    struct frame_fill fill = {.id = 0x01020304, .source = &source, .reply = bytes_of("abc")};
+    float vector[] = {1, 2, 3};
+    struct vector_set set = {.spec = {.dim = 3, .n = 1, .queries = 1, .selectivity = 0.5},
+                             .rows = vector,
+                             .queries = vector};
+    struct vector_plan vectors = {.collection = "c",
+                                  .key_prefix = "key:",
+                                  .k = 10,
+                                  .ef = 64,
+                                  .batch = 2,
+                                  .exact = true,
+                                  .set = &set};
+    struct frame_fill fill = {
+        .id = 0x01020304, .source = &source, .reply = bytes_of("abc"), .vectors = &vectors};
     struct command command;
     struct frame frame;
     frame_init(&frame);
@@ -38,7 +53,7 @@ static void emit(const struct shape *shape, const char *value, struct buf *out)
     assert_true(shape_command(shape, SPELLING_RPC, COMMAND_KEY_USUAL, &command));
     struct bytes view = value == NULL ? BYTES_NONE : bytes_of(value);
     assert_int_equal(driver_msgpack.encode(&command, false, view, &frame), 0);
-    assert_int_equal(buf_reserve(out, frame_size_max(&frame, 3, 0) + 3), 0);
+    assert_int_equal(buf_reserve(out, frame_size_max(&frame, 3, 0) + 3 + VECTORS_SIZE), 0);
     frame_emit(&frame, &fill, out);
     buf_deinit(&frame.bytes);
     value_deinit(&source);
@@ -156,6 +171,32 @@ static void fields(void **state)
         if (!bytes_equal(found, rows[i].found == NULL ? BYTES_NONE : bytes_of(rows[i].found)))
             fail_msg("row %zu", i);
     }
+    /* {"items": [{"key": "abc"}, 5]} */
+    static const char nested[] = "\x81\xa5items\x92\x81\xa3key\xa3"
+                                 "abc\x05";
+    static const struct {
+        const char *path, *found;
+    } paths[] = {
+        {"items.0.key", "abc"},
+        {"items.0.k", NULL},
+        {"items.1.key", NULL},
+        {"items.1", NULL},
+        {"items.2", NULL},
+        {"items.x.key", NULL},
+        {"items.-1", NULL},
+        {"items", NULL},
+        {"items.0.key.0", NULL},
+        {"", NULL},
+        {".", NULL},
+    };
+    for (size_t size = 0; size < sizeof nested; size++)
+        for (size_t i = 0; i < LENGTH_OF(paths); i++) {
+            struct bytes whole = {(const uint8_t *)nested, size};
+            struct bytes found = driver_msgpack.find_field(whole, bytes_of(paths[i].path));
+            bool there = size >= sizeof nested - 2 && paths[i].found != NULL;
+            if (!bytes_equal(found, there ? bytes_of(paths[i].found) : BYTES_NONE))
+                fail_msg("%s of %zu bytes", paths[i].path, size);
+        }
 }
 
 /* Lengths of values are written as readers expect them. */

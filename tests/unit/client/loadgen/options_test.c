@@ -87,7 +87,8 @@ static void defaults(void **state)
     assert_int_equal(o.ratio.write, 1);
     assert_int_equal(o.ratio.read, 10);
     assert_int_equal(o.timeout, 10000);
-    assert_false(o.quiet || o.json || o.preload || o.help || o.given[OPTIONS_requests]);
+    assert_false(o.quiet || o.json || o.help || o.given[OPTIONS_requests]);
+    assert_int_equal(o.preload, OPTIONS_NONE);
 }
 
 static void redis_letters(void **state)

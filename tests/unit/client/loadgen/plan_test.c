@@ -134,6 +134,12 @@ static void mistakes(void **state)
     bad(&none, "above 0");
     struct options rule = OPTIONS("--rate", "5", "--overload", "stop");
     bad(&rule, "queue, drop or abort");
+    struct options backlog = OPTIONS("--max-backlog", "5");
+    bad(&backlog, "give --rate");
+    struct options queue = OPTIONS("--rate", "5", "--overload", "queue", "--max-backlog", "5");
+    bad(&queue, "lets all wait");
+    struct options small = OPTIONS("--key-size", "15");
+    bad(&small, "at least the length");
     struct options form = OPTIONS("-q", "--json");
     bad(&form, "not both");
 }

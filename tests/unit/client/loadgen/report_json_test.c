@@ -42,7 +42,7 @@ static json_t *report(int argc, const char *const *words)
     struct writer json;
     writer_init(&json, out);
     report_json_begin(&json, &run);
-    report_json_test(&json, &run, false, &result);
+    report_json_test(&json, &run, &result, NULL);
     report_json_end(&json, NULL);
     fclose(out);
     json_t *document = json_loads(text, JSON_REJECT_DUPLICATES, &error);
@@ -138,6 +138,7 @@ static void metrics_find_their_keys(void **state)
     measure();
     result.has_server_cpu = true;
     result.server_cpu_ns = 5000000;
+    result.recall = (struct vector_recall){.scored = 5, .mean = 0.9};
     json_t *document = REPORT("loadgen");
     json_t *get = the_result(document, "get/d3/c50/P1/strict");
     metric_values(&result, values);

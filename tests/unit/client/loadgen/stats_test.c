@@ -42,6 +42,26 @@ static void spread(void **state)
     near(stats_cv(values, 1), 0, 0);
 }
 
+/* The interval of a median lies around it, among the runs; too few have none. */
+static void spread_of_runs(void **state)
+{
+    (void)state;
+    const double runs[] = {100, 104, 96, 101, 99, 250, 98};
+    struct stats_spread spread;
+    assert_int_equal(stats_spread_of(runs, 7, SEED, &spread), 0);
+    near(spread.median, 100, 0);
+    near(spread.cv, stats_cv(runs, 7), 0);
+    assert_true(spread.low >= 96 && spread.low < 100);
+    assert_true(spread.high > 100 && spread.high <= 250);
+    assert_int_equal(stats_spread_of(runs, STATS_RUNS_MIN - 1, SEED, &spread), 0);
+    assert_int_equal(spread.runs, STATS_RUNS_MIN - 1);
+    near(spread.low, spread.median, 0);
+    near(spread.high, spread.median, 0);
+    const double broken[] = {100, 0, 100};
+    assert_int_equal(stats_spread_of(broken, 3, SEED, &spread), ERR_BAD_ARGUMENT);
+    assert_int_equal(stats_spread_of(broken, 0, SEED, &spread), ERR_BAD_ARGUMENT);
+}
+
 /* About normal: the sum of twelve uniform numbers less 6. */
 static double normal(struct rng *rng)
 {
@@ -195,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(medians),
         cmocka_unit_test(spread),
+        cmocka_unit_test(spread_of_runs),
         cmocka_unit_test(pairs_ignore_drift),
         cmocka_unit_test(known_interval),
         cmocka_unit_test(coverage),

@@ -196,8 +196,8 @@ static void written(void **state)
     assert_int_equal(json_array_size(runs), PAIRS);
     assert_int_equal(metric_of_json(&metric_table[METRIC_p50], json_array_get(runs, 0)), 1250000);
     assert_true(metric_of_json(&metric_table[METRIC_client_us], json_array_get(runs, 0)) > 0);
-    assert_int_equal(json_array_size(rows), METRIC_COUNT - 2); /* no CPU time of a server, and
-                                                                no memory of a record */
+    assert_int_equal(json_array_size(rows), METRIC_COUNT - 3); /* no CPU time of a server, no
+                                                                memory of a record, no recall */
     json_t *rate = json_array_get(rows, 0);
     assert_string_equal(json_string_value(json_object_get(rate, "verdict")), "worse");
     assert_int_equal(json_array_size(json_object_get(rate, "pairs")), PAIRS);

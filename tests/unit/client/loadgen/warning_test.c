@@ -119,6 +119,20 @@ static void others(void **state)
     result.waiting_ns = 401000000;
     only(WARNING_waiting, WARNING_waiting);
     result.waiting_ns = 0;
+    result.system = (struct cpu_system){.user_ns = 500000000, .idle_ns = 480000000};
+    result.system.steal_ns = 20000000;
+    only(WARNING_COUNT, WARNING_COUNT);
+    result.system.steal_ns = 21000000;
+    only(WARNING_stolen, WARNING_stolen);
+    result.system.steal_ns = 0;
+    result.client.user_ns = 300000000;
+    only(WARNING_COUNT, WARNING_COUNT); /* who knows what the server took */
+    result.has_server_cpu = true;
+    result.server_cpu_ns = 110000000;
+    only(WARNING_COUNT, WARNING_COUNT);
+    result.server_cpu_ns = 90000000;
+    only(WARNING_other_programs, WARNING_other_programs);
+    result.system = (struct cpu_system){.user_ns = 0};
     result.counts.errors = 1;
     only(WARNING_errors, WARNING_errors);
     result.counts.errors = 0;

@@ -586,6 +586,26 @@ static void overload_is_dropped(void **state)
     free(rig);
 }
 
+/* The same after 100 ms: the server stalls for longer, so that some are dropped, but all others
+ * have waited for no longer than that. */
+static void backlog_is_bounded(void **state)
+{
+    (void)state;
+    struct rig *rig = open_rig(STALLS, 10000, 6000, 0);
+    rig->phase.overload = PLAN_OVERLOAD_DROP;
+    rig->phase.patience_ns = 100000000;
+    rig_run(rig);
+    const struct worker *worker = &rig->worker;
+    assert_string_equal(worker->failure.text, "");
+    assert_true(worker->counts.dropped > 100);
+    assert_int_equal(rig_answered(rig) + worker->counts.dropped, 6000);
+    assert_true(count_above(&worker->latency[0], 90000000) > 2 * CONNECTIONS);
+    assert_true(count_above(&worker->latency[0], 200000000) <= CONNECTIONS);
+    rig_close(rig);
+    assert_int_equal(rig_received(rig), worker->service.count);
+    free(rig);
+}
+
 /* The first that finds no connection ends the test. */
 static void overload_aborts(void **state)
 {
@@ -667,6 +687,7 @@ int main(void)
         cmocka_unit_test(stall_is_not_omitted),
         cmocka_unit_test(backlog_is_given_up),
         cmocka_unit_test(overload_is_dropped),
+        cmocka_unit_test(backlog_is_bounded),
         cmocka_unit_test(overload_aborts),
         cmocka_unit_test(unanswered_are_counted),
         cmocka_unit_test(idle_is_no_silence),

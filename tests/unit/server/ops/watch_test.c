@@ -165,6 +165,14 @@ static void put_many(struct world *w, const char *prefix, unsigned n)
     free(keys);
 }
 
+static void put_large(struct world *w, unsigned n)
+{
+    static char key[LARGE + 1];
+    memset(key, 'x', LARGE);
+    for (unsigned i = 0; i < n; i++)
+        put(w->store, key, "\x01");
+}
+
 /* So much that the ring holds nothing older, nor the reader, which other watches use, too. */
 static void turn_ring(struct world *w)
 {
@@ -270,6 +278,26 @@ static void test_lagged(void **state)
     assert_true(watch->losses == 1 && watch->credit == 4);
     assert_memory_equal(told(&w, idle), "[2 lagged 1-", 12);
     assert_told(&w, idle, "");
+    world_close(&w);
+}
+
+/* The ring moves on behind the first transaction of a notification, where the next chunk would
+ * have shown whether there is more of it: that is lost, too, and the notification is whole. */
+static void test_lagged_at_once(void **state)
+{
+    struct world w;
+    (void)state;
+    world_open(&w);
+    struct watch *watch = open_prefix(&w, "k");
+    put(w.store, "k1", "\x01");
+    assert_told(&w, watch, "[1 put 1.0 k1]"); /* the reader holds the first chunk */
+    put_large(&w, 2);
+    put(w.store, "k2", "\x01"); /* the last in it */
+    put_large(&w, 40);
+    assert_memory_equal(told(&w, watch), "[1 lagged 4-", 12); /* k2 is of version 4 */
+    assert_int_equal(w.said[strlen(w.said) - 1], ']');
+    put(w.store, "k3", "\x01");
+    assert_told(&w, watch, "[1 put 45.0 k3]");
     world_close(&w);
 }
 
@@ -430,11 +458,11 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_matching),  cmocka_unit_test(test_values),
-        cmocka_unit_test(test_credit),    cmocka_unit_test(test_lagged),
-        cmocka_unit_test(test_resume),    cmocka_unit_test(test_runs),
-        cmocka_unit_test(test_pages),     cmocka_unit_test(test_list),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_matching),       cmocka_unit_test(test_values),
+        cmocka_unit_test(test_credit),         cmocka_unit_test(test_lagged),
+        cmocka_unit_test(test_lagged_at_once), cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_runs),           cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_list),           cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,6 +150,45 @@ static inline void fixture_check_indexes(const struct partition *partition)
 #undef INDEX
 }
 
+/* Sums are those of the records, and there are no others. */
+static inline void fixture_check_sums(const struct partition *partition)
+{
+    const struct sums *sums = &partition->sums;
+    size_t rows = 0;
+    uint64_t left = 0;
+    for (unsigned kind = 0; kind <= KIND_MAX; kind++)
+        if (record_kinds[kind].flags & RECORD_SUMMED)
+            left += partition->kinds[kind].records;
+    for (size_t i = 0; i < sums->capacity; i++) {
+        struct sums_row row = sums->rows[i], found = {.run = row.run, .kind = row.kind};
+        struct omap_iter iter;
+        const struct record *record;
+        if (row.kind == KIND_NONE)
+            continue;
+        rows++;
+        assert_true(record_kinds[row.kind].flags & RECORD_SUMMED);
+        sums_read(sums, &found);
+        assert_memory_equal(&found, &row, sizeof row);
+        assert_true(row.records > 0);
+        left -= row.records;
+        omap_seek(&partition->order, NULL, &iter);
+        while ((record = omap_next(&iter)) != NULL) {
+            uint64_t numbers[RECORD_SUMMED_NUMBERS];
+            if (record_run(record) != row.run || record_kind_of(record) != row.kind)
+                continue;
+            record_summed(record_value(record), numbers);
+            row.records--;
+            for (size_t j = 0; j < RECORD_SUMMED_NUMBERS; j++)
+                row.numbers[j] -= numbers[j];
+        }
+        assert_int_equal(row.records, 0);
+        for (size_t j = 0; j < RECORD_SUMMED_NUMBERS; j++)
+            assert_int_equal(row.numbers[j], 0);
+    }
+    assert_int_equal(rows, sums->used);
+    assert_int_equal(left, 0);
+}
+
 /* Every invariant of every partition; the number of records. */
 static inline size_t fixture_check(const struct store *store)
 {
@@ -158,6 +197,7 @@ static inline size_t fixture_check(const struct store *store)
         const struct partition *partition = &store->partitions[p];
         uint64_t bytes = 0;
         size_t n = 0, expiring = 0;
+        struct partition_kind kinds[KIND_MAX + 1] = {0};
         struct omap_iter iter;
         struct record *record;
         omap_check(&partition->order);
@@ -170,12 +210,16 @@ static inline size_t fixture_check(const struct store *store)
             assert_ptr_equal(partition_find(partition, hash, &key), record);
             bytes += record_memory(record);
             expiring += record_expires_at_ms(record) != 0;
+            kinds[key.kind].records++;
+            kinds[key.kind].expiring += record_expires_at_ms(record) != 0;
         }
         assert_int_equal(n, partition->order.count);
         assert_int_equal(n, hmap_count(&partition->table));
         assert_int_equal(expiring, partition->expiry.count);
         assert_int_equal(bytes, partition->record_bytes);
+        assert_memory_equal(kinds, partition->kinds, sizeof kinds);
         fixture_check_indexes(partition);
+        fixture_check_sums(partition);
         records += n;
     }
     return records;

@@ -15,6 +15,8 @@
 
 #include "server/store/recover.h"
 
+#include "server/store/vec_value.h"
+
 #include "server/store/codec.h"
 #include "tests/unit/server/store/grouped.h"
 #include "tests/unit/server/store/world.h"
@@ -192,8 +194,34 @@ static void places(void **state)
     assert_key(IN_LOG | IN_RUNS, RUN_NOWHERE, KIND_run, bytes_of("name"));
     assert_key(IN_RUNS, RUN_NOWHERE, KIND_run, BYTES_NONE);
     assert_key(0, 1, KIND_run, bytes_of("name"));
-    for (unsigned kind = KIND_piece + 1; kind <= KIND_MAX; kind++)
+    for (unsigned kind = KIND_vector + 1; kind <= KIND_MAX; kind++)
         assert_key(0, 1, (uint8_t)kind, bytes_of("\003key12345678"));
+}
+
+/* What indexes read must be what it should; a delete has no value. */
+static void values_of_indexes(void **state)
+{
+    struct vec_collection collection = {
+        .number = 1, .generation = 2, .config = {.dim = 2, .m = 16, .ef_construction = 200}};
+    uint8_t own[VEC_COLLECTION_BYTES_MAX];
+    float elements[2] = {1, 2};
+    struct buf value = {0};
+    struct record_spec spec = {.key = {1, KIND_collection, bytes_of("c")}};
+    struct effect effect = {.type = EFFECT_DEL};
+    (void)state;
+    spec.value = (struct bytes){own, vec_write_collection(&collection, own)};
+    assert_true(recover_takes_record(&spec));
+    spec.value.size--;
+    assert_false(recover_takes_record(&spec));
+    assert_int_equal(vec_write_vector(&value, 2, VEC_BIN, elements, BYTES_NONE), 0);
+    spec = (struct record_spec){.key = {1, KIND_vector, bytes_of("\003key12345678x")},
+                                .value = buf_bytes(&value)};
+    assert_true(recover_takes_record(&spec));
+    spec.value.size--;
+    assert_false(recover_takes_record(&spec));
+    effect.spec = (struct record_spec){.key = spec.key};
+    assert_true(recover_takes_effect(&effect));
+    buf_deinit(&value);
 }
 
 static void counters(void **state)
@@ -277,8 +305,13 @@ static void members(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(model),   cmocka_unit_test(twice),    cmocka_unit_test(same_memory),
-        cmocka_unit_test(places),  cmocka_unit_test(counters), cmocka_unit_test(shown_number),
+        cmocka_unit_test(model),
+        cmocka_unit_test(twice),
+        cmocka_unit_test(same_memory),
+        cmocka_unit_test(places),
+        cmocka_unit_test(values_of_indexes),
+        cmocka_unit_test(counters),
+        cmocka_unit_test(shown_number),
         cmocka_unit_test(owners),
 
         cmocka_unit_test(members),

@@ -64,7 +64,8 @@ static int snapshot_write(struct dir *dir, const struct contents *contents, uint
     int err = snapshot_create(&options, &writer);
     if (err != 0)
         return err;
-    for (unsigned section = 1; section <= SNAPSHOT_SECTIONS_MAX && err == 0; section++)
+    unsigned last = contents->chunks[SNAPSHOT_GRAPHS - 1] > 0 ? SNAPSHOT_GRAPHS : SNAPSHOT_EFFECTS;
+    for (unsigned section = 1; section <= last && err == 0; section++)
         err = section_put(writer, contents, section);
     if (err == 0)
         return snapshot_commit(writer, lsn, RECORDS);
@@ -367,14 +368,14 @@ static void swapped(void **state)
 /* The bytes of a snapshot of one chunk of four bytes, in the last section. */
 static struct buf one_bytes(struct fixture *fixture)
 {
-    static const struct contents one = {{0, 0, 1}, 1, false};
+    static const struct contents one = {{0, 0, 0, 1}, 1, false};
     char name[FILE_NAME_MAX + 1];
     assert_int_equal(snapshot_write(&fixture->fault.dir, &one, LSN), 0);
     snapshot_name(LSN, name);
     return file_get(fixture->dir, name);
 }
 
-enum { ONE_AT_CHUNK = SNAPSHOT_HEADER_BYTES + 3 * SNAPSHOT_SECTION_HEAD_BYTES };
+enum { ONE_AT_CHUNK = SNAPSHOT_HEADER_BYTES + SNAPSHOT_SECTIONS_MAX * SNAPSHOT_SECTION_HEAD_BYTES };
 
 static void assert_refused_as(struct fixture *fixture, const char *expected)
 {

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Keeps what kind of request happened when.
+ *
+ * How: as client/loadgen/series.c: the caller hands in all that was recorded so far; what was there
+ * at the last row is subtracted. Rows are merged by adding their cells.
+ *
+ * Invariants: all kinds have the same rows; rows follow each other without a gap.
+ * Threads: the main thread. Failures: none.
+ */
+#include "client/loadgen/kinds.h"
+
+#include <string.h>
+
+void kinds_init(struct kinds *kinds, uint64_t now_ns)
+{
+    memset(kinds, 0, sizeof *kinds);
+    kinds->interval_ns = KINDS_INTERVAL_NS;
+    kinds->begun_ns = kinds->seen_ns = now_ns;
+    for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
+        hist_init(&kinds->before[i]);
+}
+
+bool kinds_due(const struct kinds *kinds, uint64_t now_ns)
+{
+    return now_ns - kinds->seen_ns >= kinds->interval_ns;
+}
+
+static void kinds_join(struct kinds_row *into, const struct kinds_row *from)
+{
+    into->requests += from->requests;
+    into->max_ns = from->max_ns > into->max_ns ? from->max_ns : into->max_ns;
+    for (unsigned i = 0; i < KINDS_CELLS; i++)
+        into->cell[i] += from->cell[i];
+}
+
+static void kinds_halve(struct kinds *kinds)
+{
+    for (unsigned i = 0; i < KINDS_ROWS / 2; i++) {
+        kinds->span[i] = kinds->span[2 * i];
+        kinds->span[i].length_ns += kinds->span[2 * i + 1].length_ns;
+        for (unsigned kind = 0; kind < WORKLOAD_SHAPES; kind++) {
+            kinds->row[kind][i] = kinds->row[kind][2 * i];
+            kinds_join(&kinds->row[kind][i], &kinds->row[kind][2 * i + 1]);
+        }
+    }
+    kinds->n = KINDS_ROWS / 2;
+    kinds->interval_ns *= 2;
+}
+
+/* One more row, empty. */
+static void kinds_open(struct kinds *kinds, struct kinds_span span)
+{
+    if (kinds->n == KINDS_ROWS)
+        kinds_halve(kinds);
+    kinds->span[kinds->n] = span;
+    for (unsigned kind = 0; kind < WORKLOAD_SHAPES; kind++)
+        memset(&kinds->row[kind][kinds->n], 0, sizeof kinds->row[kind][kinds->n]);
+    kinds->n++;
+}
+
+void kinds_next(struct kinds *kinds, uint64_t now_ns, bool last)
+{
+    uint64_t length = now_ns - kinds->seen_ns;
+    bool rest = last && 2 * length < kinds->interval_ns; /* too short for rates of its own */
+    if (rest && kinds->n > 0)
+        kinds->span[kinds->n - 1].length_ns += length;
+    else
+        kinds_open(kinds, (struct kinds_span){kinds->seen_ns - kinds->begun_ns, length});
+    kinds->seen_ns = now_ns;
+}
+
+void kinds_fill(struct kinds *kinds, unsigned kind, const struct hist *all)
+{
+    struct kinds_row *row = &kinds->row[kind][kinds->n - 1];
+    const struct hist *before = &kinds->before[kind];
+    for (unsigned i = 0; i < HIST_BUCKETS; i++) {
+        uint64_t n = all->bucket[i] - before->bucket[i];
+        uint64_t top = hist_bucket_top(i) < all->max ? hist_bucket_top(i) : all->max;
+        row->cell[i / KINDS_CELL] += (uint32_t)n;
+        row->requests += n;
+        if (n > 0 && top > row->max_ns)
+            row->max_ns = top;
+    }
+    kinds->before[kind] = *all;
+}
+
+void kinds_append(struct kinds *into, const struct kinds *from)
+{
+    uint64_t end = 0;
+    if (into->n > 0)
+        end = into->span[into->n - 1].start_ns + into->span[into->n - 1].length_ns;
+    for (unsigned i = 0; i < from->n; i++) {
+        kinds_open(into,
+                   (struct kinds_span){from->span[i].start_ns + end, from->span[i].length_ns});
+        for (unsigned kind = 0; kind < WORKLOAD_SHAPES; kind++)
+            into->row[kind][into->n - 1] = from->row[kind][i];
+    }
+}
+
+uint64_t kinds_quantile(const struct kinds_row *row, double q)
+{
+    double wanted = q * (double)row->requests;
+    uint64_t seen = 0;
+    for (unsigned i = 0; i < KINDS_CELLS && row->requests > 0; i++) {
+        uint64_t top = hist_bucket_top(i * KINDS_CELL + KINDS_CELL - 1);
+        seen += row->cell[i];
+        if (seen > 0 && (double)seen >= wanted)
+            return top < row->max_ns ? top : row->max_ns;
+    }
+    return row->max_ns;
+}
+
+double kinds_rate(const struct kinds *kinds, unsigned kind, unsigned row)
+{
+    double seconds = (double)kinds->span[row].length_ns / 1e9;
+    return seconds > 0 ? (double)kinds->row[kind][row].requests / seconds : 0;
+}

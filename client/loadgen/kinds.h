@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A phase of a mix over time: what client/loadgen/series.h is for all requests, for each kind of
+ * them, with less detail: intervals of a second (whenever there are too many, each two become one)
+ * and latencies in 16 steps to each doubling. About 5 MiB.
+ */
+#pragma once
+
+#include "client/loadgen/workload.h"
+#include "common/hist.h"
+
+#include <stdbool.h>
+
+enum {
+    KINDS_ROWS = 128,
+    KINDS_INTERVAL_NS = 1000000000,
+    KINDS_CELL = 1 << (HIST_SUB_BITS - 4), /* buckets to a cell: 16 cells to an octave */
+    KINDS_CELLS = HIST_BUCKETS / KINDS_CELL,
+};
+
+struct kinds_span {
+    uint64_t start_ns, length_ns; /* from the begin of the phase */
+};
+
+struct kinds_row {
+    uint64_t requests; /* successful ones */
+    uint64_t max_ns;
+    uint32_t cell[KINDS_CELLS]; /* replies by latency */
+};
+
+struct kinds {
+    unsigned n;
+    uint64_t interval_ns;
+    uint64_t begun_ns, seen_ns; /* clock of the caller: of the phase, of the last row */
+    struct kinds_span span[KINDS_ROWS];
+    struct kinds_row row[WORKLOAD_SHAPES][KINDS_ROWS]; /* by kind */
+    struct hist before[WORKLOAD_SHAPES];               /* until the last row */
+};
+
+/* Start at this time. */
+void kinds_init(struct kinds *kinds, uint64_t now_ns);
+
+/* Is an interval over? */
+bool kinds_due(const struct kinds *kinds, uint64_t now_ns);
+
+/* It is over, or the phase is at its end (`last`); then, of each kind, all that succeeded until
+ * now. */
+void kinds_next(struct kinds *kinds, uint64_t now_ns, bool last);
+void kinds_fill(struct kinds *kinds, unsigned kind, const struct hist *all);
+
+/* The rows of another phase, as if it had followed at once. */
+void kinds_append(struct kinds *into, const struct kinds *from);
+
+/* The quantile in ns: at most 6.3 % above the truth. */
+uint64_t kinds_quantile(const struct kinds_row *row, double q);
+
+/* Requests per second. */
+double kinds_rate(const struct kinds *kinds, unsigned kind, unsigned row);

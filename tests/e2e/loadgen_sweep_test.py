@@ -1,0 +1,166 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""loadgen --sweep: each value is measured as if it had been given alone, which a server sees that
+counts connections, requests in flight and bytes."""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import tempfile
+import unittest
+
+from lib.fake_server import FakeServer
+from lib.server import ROOT, Server, environment
+
+LOADGEN = os.environ.get("LOADGEN", "loadgen")
+
+
+def served(_words, _number):
+    return b"+OK\r\n"
+
+
+def run(uri, *options):
+    return subprocess.run([LOADGEN, "-u", uri, *map(str, options)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+                          env=environment(), timeout=100, check=False)
+
+
+class FakeTest(unittest.TestCase):
+
+    def sweep(self, *options, answer=served):
+        with FakeServer(answer) as server:
+            done = run(f"redis://127.0.0.1:{server.port}", *options)
+            return done, server.requests
+
+    def test_values_reach_the_server(self):
+        done, requests = self.sweep("-t", "set", "-n", 20, "-c", 2, "--sweep",
+                                    "data-size=5,70,1KiB", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        sizes = [len(words[2]) for words in requests if words[0] == b"SET"]
+        self.assertEqual(sizes, [5] * 20 + [70] * 20 + [1024] * 20)
+        document = json.loads(done.stdout)
+        (sweep,) = document["sweep"]
+        self.assertEqual((sweep["test"], sweep["option"]), ("set", "size"))
+        self.assertEqual([point["value"] for point in sweep["points"]], ["5", "70", "1KiB"])
+        self.assertEqual([name.split("/")[1] for name in document["results"]],
+                         ["d5", "d70", "d1024"])
+        for point, result in zip(sweep["points"], document["results"].values()):
+            self.assertEqual(result["step"], "data-size=" + point["value"])
+            self.assertAlmostEqual(point["ops_per_sec"] / result["ops_per_sec"], 1, 6)
+            self.assertEqual(point["median_ns"], result["median_ns"])
+            self.assertEqual(point["warnings"], [warning["name"] for warning in result["warnings"]])
+        with open(os.path.join(ROOT, "docs", "loadgen-json.md"), encoding="utf-8") as file:
+            named = set(re.findall(r"`(\w+)`", file.read()))
+        members = set(document) | set(sweep) | set(sweep["points"][0]) | {"step"}
+        self.assertFalse(members - named, "not in docs/loadgen-json.md")
+
+    def test_key_size(self):
+        done, requests = self.sweep("-t", "set,mset", "-n", 10, "-r", 1000, "--sweep",
+                                    "key-size=16,40,900", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        keys = [words[1] for words in requests if words[0] == b"SET"]
+        self.assertEqual([len(key) for key in keys], [16] * 10 + [40] * 10 + [900] * 10)
+        for key in keys:
+            self.assertRegex(key, rb"^key:0{9}\d{3}x*$")
+        self.assertTrue(all(len(key) in (16, 40, 900) for words in requests if words[0] == b"MSET"
+                            for key in words[1::2]))
+
+    def test_every_option(self):
+        """Also those of which the name of a result says nothing have results of their own."""
+        for values in ("clients=1,3", "pipeline=1,4", "threads=1,2", "rate=200,400.5",
+                       "data-size=64,1-64", "keyspace=10,20", "key-zipf-exp=0.5,1.1"):
+            done, _ = self.sweep("-t", "set", "-n", 20, "--sweep", values, "--json")
+            self.assertEqual(done.returncode, 0, values + done.stderr)
+            document = json.loads(done.stdout)
+            self.assertEqual(len(document["results"]), 2, values)
+            (sweep,) = document["sweep"]
+            self.assertEqual([point["value"] for point in sweep["points"]],
+                             values.split("=")[1].split(","))
+            self.assertEqual(["offered_per_sec" in point for point in sweep["points"]],
+                             [values.startswith("rate")] * 2)
+
+    def test_outputs(self):
+        with tempfile.TemporaryDirectory() as folder:
+            page, prefix = os.path.join(folder, "page.html"), os.path.join(folder, "h")
+            done, _ = self.sweep("-t", "set,ping", "-n", 20, "--sweep", "clients=1,2,4",
+                                 "--html", page, "--hdr", prefix)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("each test for clients=1,2,4", done.stdout)
+            self.assertIn("\nSET, by clients\n", done.stdout)
+            self.assertEqual(re.findall(r"(?m)^ +([124]) +[\d,]+ +\d+\.\d{3} ", done.stdout),
+                             ["1", "2", "4"] * (done.stdout.count("by clients")))
+            with open(page, encoding="utf-8") as file:
+                text = file.read()
+            self.assertIn("<h2>SET by connections</h2>", text)
+            self.assertIn("SET, clients=4</a>", text)
+            section = text[text.index("<h2>SET by connections"):]
+            section = section[:section.index("</section>")]
+            self.assertEqual(section.count('<path class="area"'), 3)
+            self.assertNotIn(" connections</li>", text)
+            files = sorted(name for name in os.listdir(folder) if name.startswith("h_set"))
+            self.assertEqual(files, [f"h_set_clients_{n}.hgrm" for n in (1, 2, 4)])
+
+    def test_csv_and_quiet(self):
+        done, _ = self.sweep("-t", "set", "-n", 20, "--sweep", "clients=1,2", "--csv")
+        rows = list(csv.reader(io.StringIO(done.stdout)))
+        self.assertEqual([row[0] for row in rows], ["test", "SET clients=1", "SET clients=2"])
+        done, _ = self.sweep("-t", "set", "-n", 20, "--sweep", "clients=1,2", "-q")
+        self.assertRegex(done.stdout, r"^SET clients=1: .* per second.*\nSET clients=2: .*\n$")
+
+    def test_runs_of_each(self):
+        done, requests = self.sweep("-t", "set", "-n", 20, "--sweep", "clients=1,2", "--run-count",
+                                    5, "--json")
+        self.assertEqual(sum(words[0] == b"SET" for words in requests), 200)
+        (sweep,) = json.loads(done.stdout)["sweep"]
+        for point in sweep["points"]:
+            self.assertTrue(point["low"] <= point["ops_per_sec"] <= point["high"])
+
+    def test_failure_between(self):
+        done, _ = self.sweep("-t", "set", "-n", 10, "--sweep", "clients=1,2,4", "--json",
+                             answer=lambda words, n: b"+OK\r\n" if n < 15 else None)
+        self.assertEqual(done.returncode, 3)
+        document = json.loads(done.stdout)
+        self.assertEqual([point["value"] for point in document["sweep"][0]["points"]], ["1", "2"])
+        self.assertEqual(sum("failure" in result for result in document["results"].values()), 1)
+
+    def test_knee_writes_a_file_of_each_step(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done, _ = self.sweep("-t", "set", "--knee", "--knee-window", "100ms", "--slo",
+                                 "p95=300ms", "--json", "--hdr", os.path.join(folder, "k"))
+            (knee,) = json.loads(done.stdout)["knee"]
+            names = [name for name in os.listdir(folder) if "service" not in name]
+            self.assertEqual(len(names), len(knee["points"]), names)
+            self.assertIn("k_set_maximum.hgrm", names)
+
+    def test_what_cannot_be(self):
+        for options in (["foo=1"], ["clients"], ["clients="], ["clients=1,,2"], ["clients=1,1"],
+                        ["clients=0"], ["clients=1,99999"], ["rate=x"], ["clients=1", "-c", 3],
+                        ["clients=1", "--knee"], ["clients=1", "-l"],
+                        ["rate=10,20", "--pipeline-mode", "batch"], ["key-size=15,20"],
+                        ["key-size=20,30", "--key-file", "/dev/null"],
+                        ["clients=" + ",".join(map(str, range(1, 70)))]):
+            done, requests = self.sweep("--sweep", *options)
+            self.assertEqual(done.returncode, 2, options)
+            self.assertRegex(done.stderr, r"^loadgen: .+\n$")
+            self.assertEqual(requests, [])
+
+
+class CairndTest(unittest.TestCase):
+
+    def test_keys_of_each_value(self):
+        """With --preload every read finds its key, also of the larger keyspace."""
+        server = Server()
+        self.addCleanup(server.stop)
+        done = run("cairn://{}:{}".format(*server.address), "-t", "get", "-n", 500, "--preload",
+                   "--sweep", "keyspace=10,300", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        results = list(json.loads(done.stdout)["results"].values())
+        self.assertEqual([(result["hits"], result["misses"]) for result in results],
+                         [(500, 0), (500, 0)])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,513 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Vectors over MessagePack-RPC: what every operation of vec.* promises, but for searching, case by
+case, and every refusal. Searches are in vec_search_test.py, restarts in vec_stored_test.py."""
+
+import random
+import struct
+import unittest
+
+from lib import RpcError, Server
+from lib.resp import Resp
+from lib.vec import VecTest, pack, random_vector
+from lib.watcher import Watcher
+
+NAN, INF = float("nan"), float("inf")
+INFO = {"collection", "count", "dim", "metric", "index", "m", "ef_construction", "quantization",
+        "created_at", "version", "state", "linked", "tail", "tombstones", "bytes", "searches",
+        "scanned"}
+
+
+class CollectionTest(VecTest):
+    def test_create(self):
+        made = self.call("create", "c", 3)
+        self.assertTrue(made["created"])
+        self.assertEqual(self.call("create", "c", 3),
+                         {"created": False, "version": made["version"]})
+        self.assertEqual(self.call("create", "c", 3, metric="cosine", index="auto", m=16,
+                                   ef_construction=200, quantization="none")["created"], False)
+
+    def test_create_differently(self):
+        self.call("create", "c", 3)
+        for options, text in (({"dim": 4}, "dim is 3, not 4"),
+                              ({"metric": "l2"}, "metric is cosine, not l2"),
+                              ({"index": "flat"}, "index is auto, not flat"),
+                              ({"m": 8}, "m is 16, not 8"),
+                              ({"ef_construction": 9}, "ef_construction is 200, not 9"),
+                              ({"quantization": "int8"}, "quantization is none, not int8")):
+            options = {"dim": 3, **options}
+            with self.subTest(options=options):
+                error = self.refuses("ALREADY_EXISTS", text, "create", "c", options.pop("dim"),
+                                     **options)
+                self.assertEqual(error.text.count(" not "), 1)
+        error = self.refuses("ALREADY_EXISTS", "metric is cosine, not dot", "create", "c", 5,
+                             metric="dot")
+        self.assertIn("dim is 3, not 5", error.text)
+
+    def test_configurations(self):
+        for metric in ("cosine", "l2", "dot"):
+            for index in ("flat", "hnsw", "auto"):
+                for quantization in ("none", "int8"):
+                    name = f"{metric}-{index}-{quantization}"
+                    self.call("create", name, 8192, metric=metric, index=index, m=2,
+                              ef_construction=8, quantization=quantization)
+                    info = self.call("info", name)
+                    self.assertEqual((info["metric"], info["index"], info["quantization"],
+                                      info["dim"], info["m"], info["ef_construction"]),
+                                     (metric, index, quantization, 8192, 2, 8))
+
+    def test_create_refused(self):
+        for code, text, params, options in (
+                ("BAD_ARGUMENT", "1 to 8192", ["c", 0], {}),
+                ("LIMIT_EXCEEDED", "1 to 8192", ["c", 8193], {}),
+                ("BAD_ARGUMENT", "2 to 128", ["c", 3], {"m": 1}),
+                ("LIMIT_EXCEEDED", "2 to 128", ["c", 3], {"m": 129}),
+                ("BAD_ARGUMENT", "8 to 2000", ["c", 3], {"ef_construction": 7}),
+                ("LIMIT_EXCEEDED", "8 to 2000", ["c", 3], {"ef_construction": 2001}),
+                ("BAD_ARGUMENT", "cosine, l2 or dot", ["c", 3], {"metric": "cos"}),
+                ("BAD_ARGUMENT", "flat, hnsw or auto", ["c", 3], {"index": "ivf"}),
+                ("BAD_ARGUMENT", "none or int8", ["c", 3], {"quantization": "int4"}),
+                ("LIMIT_EXCEEDED", "255", ["c" * 256, 3], {}),
+                ("BAD_ARGUMENT", "collection", ["", 3], {}),
+                ("BAD_ARGUMENT", "dim", ["c"], {}), ("BAD_ARGUMENT", "dim", ["c", -1], {})):
+            with self.subTest(params=params, options=options):
+                self.refuses(code, text, "create", *params, **options)
+        self.assertEqual(self.call("list"), {"items": [], "cursor": None})
+
+    def test_info(self):
+        self.assertIsNone(self.call("info", "c"))
+        self.refuses("LIMIT_EXCEEDED", "255", "info", "c" * 256)
+        version = self.call("create", "c", 2, index="flat")["version"]
+        info = self.call("info", "c")
+        self.assertEqual(set(info), INFO)
+        self.assertEqual((info["collection"], info["count"], info["state"], info["version"]),
+                         ("c", 0, "flat", version))
+        for i in range(20):
+            self.call("upsert", "c", f"k{i}", [1, i])
+        self.call("upsert", "c", "k1", [1, 100])
+        self.call("delete", "c", ["k0"])
+        self.call("search", "c", [1, 1])
+        info = self.call("info", "c")
+        self.assertEqual((info["count"], info["searches"], info["scanned"]), (19, 1, 19))
+        self.assertGreater(info["bytes"], 0)
+
+    def test_list(self):
+        names = sorted([f"c{i:02}" for i in range(25)] + ["d", "d2"])
+        for name in reversed(names):
+            self.call("create", name, 1 + len(name))
+        page = self.call("list")
+        self.assertEqual([item["collection"] for item in page["items"]], names)
+        self.assertEqual(page["items"][3], self.call("info", names[3]))
+        found, cursor = [], None
+        while True:
+            page = self.call("list", limit=4, prefix="c", cursor=cursor)
+            self.assertLessEqual(len(page["items"]), 4)
+            found += [item["collection"] for item in page["items"]]
+            cursor = page["cursor"]
+            if cursor is None:
+                break
+        self.assertEqual(found, names[:25])
+        self.refuses("BAD_ARGUMENT", "limit", "list", limit=0)
+        self.refuses("LIMIT_EXCEEDED", "limits.page_items", "list", limit=10001)
+
+    def test_drop(self):
+        self.call("create", "c", 2)
+        self.call("upsert", "c", "k", [1, 2])
+        self.assertIs(self.call("drop", "c"), True)
+        self.assertIs(self.call("drop", "c"), False)
+        self.assertIsNone(self.call("info", "c"))
+        self.refuses("NOT_FOUND", "no such collection", "get", "c", "k")
+        self.assertTrue(self.call("create", "c", 3, metric="l2")["created"])
+        self.assertEqual(self.call("count", "c"), 0)
+        self.assertIsNone(self.call("get", "c", "k"))
+        self.assertEqual(self.call("search", "c", [1, 2, 3])["items"], [])
+        self.refuses("LIMIT_EXCEEDED", "255", "drop", "c" * 256)
+
+    def test_names(self):
+        for name in ("c" * 255, b"\xff\0", "é", b"\0"):
+            self.call("create", name, 1)
+            self.call("upsert", name, "k", [1])
+            self.assertEqual(self.call("info", name)["collection"], name)
+            self.assertEqual(self.call("keys", name)["items"], ["k"])
+        self.assertEqual(len(self.call("list")["items"]), 4)
+
+    def test_not_found(self):
+        """Whatever needs a collection says that there is none."""
+        for method, *params in (("upsert", "k", [1]), ("upsert_many", []), ("get", "k"),
+                                ("get_many", ["k"]), ("delete", ["k"]),
+                                ("set_metadata", "k", {}), ("count",), ("keys",),
+                                ("search", [1]), ("search_many", [[1]])):
+            with self.subTest(method=method):
+                self.refuses("NOT_FOUND", "no such collection", method, "none", *params)
+                self.fails("NOT_FOUND", f"vec.{method}", "none", *params, run="no such run")
+        self.refuses("NOT_FOUND", "no such collection", "count", "none", filter={"a": 1})
+        self.refuses("NOT_FOUND", "no such collection", "keys", "none", filter={"a": 1})
+
+    def test_runs_are_apart(self):
+        name = self._testMethodName + "-2"
+        self.addCleanup(self.c.call, "run.drop", name)
+        self.call("create", "c", 2)
+        self.call("create", "c", 3, run=name)
+        self.call("upsert", "c", "k", [1, 2])
+        self.call("upsert", "c", "other", [1, 2, 3], run=name)
+        self.assertEqual(self.call("keys", "c")["items"], ["k"])
+        self.assertEqual(self.call("keys", "c", run=name)["items"], ["other"])
+        found = self.call("search", "c", [1, 2, 3], run=name)["items"]
+        self.assertEqual([item["key"] for item in found], ["other"])
+        self.c.call("run.drop", name)
+        self.refuses("NOT_FOUND", "no such collection", "count", "c", run=name)
+        self.assertEqual(self.call("count", "c"), 1)
+
+
+class WriteTest(VecTest):
+    def setUp(self):
+        super().setUp()
+        self.call("create", "c", 3)
+
+    def test_as_it_went_in(self):
+        for key, vector, back in (("array", [1, 0.5, -2], [1.0, 0.5, -2.0]),
+                                  ("ints", [1, -2, 2 ** 40], [1.0, -2.0, 2.0 ** 40]),
+                                  (b"bin\xff", pack([1, 0.5, -2]), pack([1, 0.5, -2])),
+                                  ("rounded", [0.1, 0, 0], [struct.unpack(
+                                      "f", struct.pack("f", 0.1))[0], 0.0, 0.0])):
+            version = self.call("upsert", "c", key, vector)
+            self.assertEqual(self.call("get", "c", key), {
+                "key": key, "vector": back, "metadata": None, "version": version})
+
+    def test_metadata(self):
+        for metadata in ({}, {"a": [1, {"b": None}]}, {b"bin": b"\xff", 5: 1.5}):
+            self.call("upsert", "c", "k", [1, 2, 3], metadata=metadata)
+            self.assertEqual(self.call("get", "c", "k")["metadata"], metadata)
+        self.call("upsert", "c", "k", [1, 2, 3])
+        self.assertIsNone(self.call("get", "c", "k")["metadata"])
+
+    def test_replace(self):
+        first = self.call("upsert", "c", "k", [1, 2, 3], metadata={"a": 1})
+        second = self.call("upsert", "c", "k", pack([3, 2, 1]))
+        self.assertGreater(second, first)
+        self.assertEqual(self.call("get", "c", "k"), {
+            "key": "k", "vector": pack([3, 2, 1]), "metadata": None, "version": second})
+        self.assertEqual(self.call("count", "c"), 1)
+        self.refuses("ALREADY_EXISTS", str(second), "upsert", "c", "k", [1, 2, 3], if_absent=True)
+        self.call("upsert", "c", "other", [1, 2, 3], if_absent=True)
+
+    def test_keys(self):
+        for key in ("k" * 1024, b"\0", b"\xff" * 1024, "é"):
+            self.call("upsert", "c", key, [1, 2, 3])
+            self.assertEqual(self.call("get", "c", key)["key"], key)
+        for key, code in (("", "BAD_ARGUMENT"), ("k" * 1025, "LIMIT_EXCEEDED")):
+            for method, *rest in (("upsert", [1, 2, 3]), ("get",), ("set_metadata", {})):
+                self.fails(code, f"vec.{method}", "c", key, *rest)
+            self.fails(code, "vec.delete", "c", ["k" * 1024, key])
+            self.fails(code, "vec.get_many", "c", [key])
+            self.fails(code, "vec.upsert_many", "c", [[key, [1, 2, 3]]])
+            self.fails(code, "vec.search", "c", key=key)
+        self.assertEqual(self.call("count", "c"), 4)
+
+    VECTORS = (
+        ("3", [1, 2]), ("3", [1, 2, 3, 4]), ("3", pack([1, 2])), ("8192", []), ("8192", b""),
+        ("8192", [1] * 8193), ("32-bit", b"12345"), ("element 1 is no number", [1, "2", 3]),
+        ("element 2 is no number", [1, 2, None]), ("element 0 is no number", [True, 2, 3]),
+        ("element 1 is not a finite", [1, NAN, 3]), ("element 2 is not a finite", [1, 2, INF]),
+        ("element 0 is not a finite", pack([-INF, 2, 3])),
+        ("element 1 is not a finite", [1, 1e39, 3]), ("zero", [0, 0, 0]),
+        ("zero", pack([0, 0, -0.])),
+        ("more than", [3e38, 0, 0]), ("less than", [1e-30, 0, 0]))
+
+    def test_vectors_refused(self):
+        for text, vector in self.VECTORS:
+            with self.subTest(vector=vector[:4]):
+                self.refuses("BAD_ARGUMENT", text, "upsert", "c", "k", vector)
+                error = self.refuses("BAD_ARGUMENT", text, "upsert_many", "c",
+                                     [["good", [1, 2, 3]], ["k", vector]])
+                self.assertIn("element 1 of 'vectors'", error.text)
+                self.refuses("BAD_ARGUMENT", text, "search", "c", vector)
+                self.refuses("BAD_ARGUMENT", text, "search_many", "c", [[1, 2, 3], vector])
+        self.assertEqual(self.call("count", "c"), 0)
+        self.call("create", "l2", 3, metric="l2")
+        self.call("upsert", "l2", "zero", [0, 0, 0])
+        self.assertEqual(self.call("search", "l2", [0, 0, 0])["items"],
+                         [{"key": "zero", "score": 1.0}])
+
+    def test_metadata_refused(self):
+        for metadata in (1, "text", [], True):
+            self.refuses("BAD_ARGUMENT", "metadata", "upsert", "c", "k", [1, 2, 3],
+                         metadata=metadata)
+            self.refuses("BAD_ARGUMENT", "map or nil", "upsert_many", "c",
+                         [["k", [1, 2, 3], metadata]])
+        deep = {}
+        for _ in range(25):
+            deep = {"a": deep}
+        self.refuses("LIMIT_EXCEEDED", "limits.nesting", "upsert", "c", "k", [1, 2, 3],
+                     metadata=deep)
+
+    def test_many(self):
+        version = self.call("upsert_many", "c", [["a", [1, 2, 3]], ["b", pack([3, 2, 1]), {"x": 1}],
+                                                 ["n", [1, 1, 1], None], ["a", [5, 6, 7], {}]])
+        self.assertEqual(self.call("get_many", "c", ["a", "b", "none", "n"]), [
+            {"key": "a", "vector": [5.0, 6.0, 7.0], "metadata": {}, "version": version},
+            {"key": "b", "vector": pack([3, 2, 1]), "metadata": {"x": 1}, "version": version}, None,
+            {"key": "n", "vector": [1.0, 1.0, 1.0], "metadata": None, "version": version}])
+        self.assertEqual(self.call("get_many", "c", ["b"], with_vectors=False),
+                         [{"key": "b", "metadata": {"x": 1}, "version": version}])
+        self.call("upsert_many", "c", [])
+        self.assertEqual(self.call("count", "c"), 3)
+        for wrong in (5, [], ["k"], ["k", [1, 2, 3], {}, 1], {"key": "k"}, [1, [1, 2, 3]],
+                      ["k", "abc"], ["k", {}], ["k", 5]):
+            self.refuses("BAD_ARGUMENT", "element 0 of 'vectors'", "upsert_many", "c", [wrong])
+
+    def test_delete(self):
+        self.call("upsert_many", "c", [[f"k{i}", [1, i, 0]] for i in range(10)])
+        self.assertEqual(self.call("delete", "c", ["k1", "k2", "none", "k1"]), 2)
+        self.assertEqual(self.call("delete", "c", []), 0)
+        self.assertEqual(self.call("count", "c"), 8)
+        self.assertIsNone(self.call("get", "c", "k1"))
+        self.assertNotIn("k1", [item["key"] for item in
+                                self.call("search", "c", [1, 1, 0], k=100)["items"]])
+        self.assertEqual(self.call("delete", "c", [f"k{i}" for i in range(10)]), 8)
+        self.assertEqual(self.call("search", "c", [1, 1, 0])["items"], [])
+
+    def test_set_metadata(self):
+        self.assertIsNone(self.call("set_metadata", "c", "k", {"a": 1}))
+        self.call("upsert", "c", "k", pack([1, 2, 3]), metadata={"a": 1, "b": 2})
+        version = self.call("set_metadata", "c", "k", {"b": 5})
+        self.assertEqual(self.call("get", "c", "k"), {
+            "key": "k", "vector": pack([1, 2, 3]), "metadata": {"b": 5}, "version": version})
+        for patch, result in (({"a": 1}, {"b": 5, "a": 1}), ({"b": None}, {"a": 1}),
+                              ({}, {"a": 1}), (None, {"a": 1}),
+                              ({"a": {"deep": [1]}, b"bin": 2}, {"a": {"deep": [1]}, b"bin": 2}),
+                              ({"a": None, "bin": None}, {}), ({"x": 1}, {"x": 1})):
+            self.call("set_metadata", "c", "k", patch, merge=True)
+            self.assertEqual(self.call("get", "c", "k")["metadata"], result)
+        self.call("set_metadata", "c", "k", None)
+        self.assertIsNone(self.call("get", "c", "k")["metadata"])
+        self.call("set_metadata", "c", "k", {"x": 1, "n": None}, merge=True)
+        self.assertEqual(self.call("get", "c", "k")["metadata"], {"x": 1})
+        found = self.call("search", "c", [1, 2, 3], filter={"x": 1}, with_metadata=True)["items"]
+        self.assertEqual([item["metadata"] for item in found], [{"x": 1}])
+        self.refuses("BAD_ARGUMENT", "map or nil", "set_metadata", "c", "k", [1])
+        self.call("set_metadata", "c", "k", {str(i): i for i in range(1000)})
+        self.refuses("LIMIT_EXCEEDED", "100000", "set_metadata", "c", "k",
+                     {str(i): i for i in range(101)}, merge=True)
+        self.call("set_metadata", "c", "k", {str(i): None for i in range(100)}, merge=True)
+        self.assertEqual(len(self.call("get", "c", "k")["metadata"]), 900)
+
+    def test_batch(self):
+        """Writes and reads may be part of a batch, but not of an atomic one; searches of none."""
+        out = self.c.call("batch", [["vec.upsert", ["c", "k", [1, 2, 3]]],
+                                    ["kv.put", ["document", "text"]], ["vec.get", ["c", "k"]],
+                                    ["vec.search", ["c", [1, 2, 3]]]])
+        self.assertEqual([error for error, _ in out[:3]], [None] * 3)
+        self.assertEqual(out[2][1]["key"], "k")
+        self.assertTrue(out[3][0].startswith("UNSUPPORTED"), out[3])
+        self.fails("UNSUPPORTED", "batch", [["vec.upsert", ["c", "x", [1, 2, 3]]]], atomic=True)
+
+    def test_other_keyspaces(self):
+        """What keys and counts of kv.* say has nothing to do with vectors."""
+        self.call("upsert", "c", "k", [1, 2, 3])
+        self.assertEqual(self.c.call("kv.count"), 0)
+        self.assertEqual(self.c.call("kv.scan")["items"], [])
+        self.assertIsNone(self.c.call("kv.get", "c"))
+
+
+class ReadTest(VecTest):
+    def setUp(self):
+        super().setUp()
+        self.call("create", "c", 2)
+        self.names = sorted([f"a{i}" for i in range(300)] + [f"b{i}" for i in range(300)])
+        self.call("upsert_many", "c", [[name, [1, i], {"i": i, "odd": bool(i % 2)}]
+                                       for i, name in enumerate(self.names)])
+        self.call("create", "next", 2)
+        self.call("upsert", "next", "a0", [1, 2])
+
+    def test_keys(self):
+        self.assertEqual(self.call("keys", "c", limit=1000), {"items": self.names, "cursor": None})
+        self.assertEqual(len(self.call("keys", "c")["items"]), 100)
+        self.assertEqual(self.keys("c", limit=7), self.names)
+        self.assertEqual(self.keys("c", limit=300, prefix="b"), self.names[300:])
+        self.assertEqual(self.call("keys", "c", limit=300, prefix="a")["cursor"], None)
+        self.assertEqual(self.keys("c", prefix="x"), [])
+        self.assertEqual(self.keys("c", prefix="a29"),
+                         [name for name in self.names if name.startswith("a29")])
+        odd = self.names[1::2]
+        self.assertEqual(self.keys("c", limit=9, filter={"odd": True}), odd)
+        self.assertEqual(self.keys("c", prefix="b", filter={"odd": True}), odd[150:])
+        self.assertEqual(self.keys("c", filter={"i": -1}), [])
+
+    def test_items(self):
+        plain = self.call("keys", "c", limit=1, with_metadata=True)["items"]
+        got = self.call("get", "c", "a0")
+        self.assertEqual(plain, [{key: got[key] for key in ("key", "metadata", "version")}])
+        for options in ({}, {"filter": {"i": 0}}, {"with_metadata": True}):
+            self.assertEqual(
+                self.call("keys", "c", limit=1, with_vectors=True, **options)["items"], [got])
+
+    def test_cursor(self):
+        """Deleting what it names does it no harm; what is none is refused."""
+        cursor = self.call("keys", "c", limit=10)["cursor"]
+        self.assertEqual(cursor, self.names[9].encode())
+        self.call("delete", "c", self.names[5:15])
+        self.assertEqual(self.call("keys", "c", limit=5, cursor=cursor)["items"],
+                         self.names[15:20])
+        self.assertEqual(self.call("keys", "c", cursor="zzz"), {"items": [], "cursor": None})
+        self.refuses("BAD_ARGUMENT", "cursor", "keys", "c", cursor="k" * 1025)
+        self.refuses("LIMIT_EXCEEDED", "1024", "keys", "c", prefix="k" * 1025)
+        self.refuses("BAD_ARGUMENT", "limit", "keys", "c", limit=0)
+        self.refuses("LIMIT_EXCEEDED", "limits.page_items", "keys", "c", limit=10001)
+        self.refuses("BAD_ARGUMENT", "filter at", "keys", "c", filter={"$x": 1})
+
+    def test_count(self):
+        self.assertEqual(self.call("count", "c"), 600)
+        for found, filter_ in ((600, {}), (300, {"odd": True}), (1, {"i": 77}), (0, {"none": 1}),
+                               (600, {"none": {"$exists": False}}), (10, {"i": {"$lt": 10}}),
+                               (590, {"i": {"$gte": 10}}), (2, {"i": {"$in": [1, 2, -1]}})):
+            self.assertEqual(self.call("count", "c", filter=filter_), found, filter_)
+        self.refuses("BAD_ARGUMENT", "filter at", "count", "c", filter={"i": {"$near": 1}})
+        deep = {"i": 1}
+        for _ in range(20):
+            deep = {"$not": deep}
+        self.refuses("LIMIT_EXCEEDED", "16", "count", "c", filter=deep)
+        self.refuses("BAD_ARGUMENT", "filter", "count", "c", filter=[])
+
+
+class WatchTest(VecTest):
+    def test_events(self):
+        watcher = Watcher(self.server.address)
+        self.addCleanup(watcher.close)
+        run = self._testMethodName
+        watcher.call("run.use", run)
+        vectors = watcher.open("c", kind="vector", exact=True)
+        collections = watcher.open(kind="collection")
+        versions = [self.call("create", "c", 2)["version"]]
+        self.call("create", "c2", 2)
+        self.call("upsert", "c2", "not told", [1, 2])
+        versions.append(self.call("upsert", "c", "k", [1, 2]))
+        versions.append(self.call("upsert_many", "c", [[b"\xff", [1, 2]], ["k2", [2, 1]]]))
+        versions.append(self.call("set_metadata", "c", "k", {"a": 1}))
+        self.call("delete", "c", ["k"])
+        self.call("drop", "c")
+
+        def told(watch, count):
+            return [(event["type"], event["kind"], event["key"], event["run"])
+                    for event in watcher.take(watch, count)]
+        self.assertEqual(told(vectors, 5), [
+            ("put", "vector", ["c", "k"], run), ("put", "vector", ["c", b"\xff"], run),
+            ("put", "vector", ["c", "k2"], run), ("put", "vector", ["c", "k"], run),
+            ("del", "vector", ["c", "k"], run)])
+        self.assertEqual(told(vectors, 1), [("del", "collection", "c", run)])
+        self.assertEqual(told(collections, 3), [
+            ("put", "collection", "c", run), ("put", "collection", "c2", run),
+            ("del", "collection", "c", run)])
+        self.assertTrue(watcher.nothing(vectors))
+        self.fails("BAD_ARGUMENT", "watch.open", "c", kind="vector", values=True)
+
+
+class LimitTest(VecTest):
+    OPTIONS = {"limits.value_bytes": 4096, "limits.reply_bytes": 65536, "limits.page_bytes": 4096,
+               "limits.page_items": 500, "listen.resp": "127.0.0.1:0"}
+
+    def test_value_bytes(self):
+        self.call("create", "c", 1000)
+        self.call("upsert", "c", "k", pack([1] * 1000), metadata={"k": b"x" * 80})
+        self.refuses("LIMIT_EXCEEDED", "limits.value_bytes (4096)", "upsert", "c", "k",
+                     pack([1] * 1000), metadata={"k": b"x" * 90})
+        self.refuses("LIMIT_EXCEEDED", "limits.value_bytes (4096)", "set_metadata", "c", "k",
+                     {"k": b"x" * 90})
+        self.call("create", "large", 1023)
+        self.refuses("LIMIT_EXCEEDED", "limits.value_bytes (4096)", "upsert", "large", "k",
+                     pack([1] * 1023))
+
+    def test_replies(self):
+        self.call("create", "c", 100)
+        for i in range(300):
+            self.call("upsert", "c", f"k{i:03}", pack([1, *[0] * 98, i]))
+        query = pack([1] * 100)
+        self.assertEqual(len(self.call("search", "c", query, k=300)["items"]), 300)
+        self.refuses("LIMIT_EXCEEDED", "limits.reply_bytes", "search", "c", query, k=300,
+                     with_vectors=True)
+        for _ in range(2):  # the first by the loop, the second by a worker
+            self.refuses("LIMIT_EXCEEDED", "limits.reply_bytes", "search_many", "c", [query] * 9,
+                         k=300)
+        self.refuses("LIMIT_EXCEEDED", "limits.page_items (500)", "search", "c", query, k=501)
+        page = self.call("keys", "c", limit=300, with_vectors=True)
+        self.assertLess(len(page["items"]), 12)
+        self.assertEqual([item["key"] for item in self.keys("c", limit=300, with_vectors=True)],
+                         [f"k{i:03}" for i in range(300)])
+        self.assertEqual([item["key"] for item in self.keys("c", limit=300, with_vectors=True,
+                                                            filter={})],
+                         [f"k{i:03}" for i in range(300)])
+
+    def test_resp(self):
+        """The other port knows nothing of vectors, and goes on as it was."""
+        with Resp(self.server.address_of(0, "resp")) as resp:
+            before = resp.call("DBSIZE").value
+            self.call("create", "c", 2, run="default")
+            self.call("upsert", "c", "k", [1, 2], run="default")
+            self.assertEqual(resp.call("SET", "k", "v").value, b"OK")
+            self.assertEqual(resp.call("GET", "k").value, b"v")
+            self.assertEqual(resp.call("DBSIZE").value, before + 1)
+            self.assertEqual(resp.call("DEL", "k").value, 1)
+        self.assertIs(self.call("drop", "c", run="default"), True)
+
+
+class BehindTest(VecTest):
+    OPTIONS = {"server.loops": 2, "server.workers": 1}
+    TAIL_MAX = 8192
+
+    def test_writers_wait(self):
+        """Writers that are faster than the index wait for it; a batch, which cannot, is told so;
+        deletes and searches go on."""
+        self.call("create", "c", 16, index="hnsw", m=64, ef_construction=1000)
+        source, n, batch = random.Random(1), 0, 500
+        while self.call("info", "c")["tail"] < self.TAIL_MAX:
+            self.call("upsert_many", "c", [[f"k{n + i}", pack(random_vector(source, 16))]
+                                           for i in range(batch)])
+            n += batch
+        (error, _), = self.c.call("batch", [["vec.upsert", ["c", "in a batch", [1] * 16]]])
+        self.assertTrue(error.startswith("BUSY"), error)
+        waits = self.c.post("vec.upsert", "c", "waits", [1] * 16)
+        posted = [self.c.post("vec.upsert_many", "c", [[f"{i}", [1, *[0] * 15]]])
+                  for i in range(3)]
+        self.assertEqual(self.call("delete", "c", ["k0", "k1"]), 2)
+        self.assertEqual(len(self.call("search", "c", [1] * 16)["items"]), 10)
+        self.assertNotIn(waits, self.c.replies, "it did not wait")
+        for msgid in (waits, *posted):
+            self.assertGreater(self.c.wait(msgid), 0)
+        self.assertLess(self.call("info", "c")["tail"], self.TAIL_MAX + 4)
+        self.assertEqual(self.call("count", "c"), n - 2 + 4)
+        self.assertEqual(self.call("search", "c", [1] * 16, k=1)["items"][0]["key"], "waits")
+        last = self.c.post("vec.upsert", "c", "gone before", [1] * 16)
+        self.assertIs(self.call("drop", "c"), True)
+        try:
+            self.c.wait(last)
+        except RpcError as error:
+            self.assertEqual(error.code, "NOT_FOUND")
+
+
+class MemoryTest(unittest.TestCase):
+    def test_limit(self):
+        """At the limit upserts are refused, deletes and searches go on, and room comes back."""
+        with Server({"memory.limit": "24MiB", "server.loops": 2}) as server, \
+                server.connect() as client:
+            client.call("vec.create", "c", 256, index="flat")
+            vector, n = pack([1] * 256), 0
+            while n < 40000:
+                out = client.pipeline([("vec.upsert", "c", f"k{n + i}", vector)
+                                       for i in range(500)])
+                done = sum(isinstance(one, int) for one in out)
+                n += done
+                if done < 500:
+                    break
+            self.assertLess(n, 24 * 1024, "never refused")
+            self.assertGreater(n, 4000)
+            refused = [one for one in out if not isinstance(one, int)]
+            self.assertEqual({one.code for one in refused}, {"OUT_OF_MEMORY"})
+            self.assertEqual(len(client.call("vec.search", "c", vector, k=3)["items"]), 3)
+            self.assertEqual(client.call("vec.count", "c"), n)
+            client.call("vec.delete", "c", [f"k{i}" for i in range(4000)])
+            client.call("vec.upsert", "c", "again", vector)
+            self.assertIs(client.call("vec.drop", "c"), True)
+
+
+if __name__ == "__main__":
+    unittest.main()

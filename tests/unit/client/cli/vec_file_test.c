@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * client/cli/vec_file: rows of every form as text, what is refused and with which sentence, files
+ * that are cut at every byte, and memory that does not grow with the file.
+ */
+#include "client/cli/vec_file.h"
+
+#include "client/cli/json.h"
+#include "common/err.h"
+#include "common/rng.h"
+#include "proto/mp.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { MANY_ROWS = 20000, MANY_DIM = 16 };
+
+#define BYTES(literal)  ((struct bytes){(const uint8_t *)(literal), sizeof(literal) - 1})
+#define FVECS(dim, ...) dim "\0\0\0" __VA_ARGS__
+#define ONE             "\0\0\x80\x3f"
+#define TWO             "\0\0\0\x40"
+#define INFINITE        "\0\0\x80\x7f"
+
+/* "key [elements] metadata", as JSON, a line for each row; then what is wrong with the file. */
+static void read_all(struct bytes bytes, struct buf *out, bool with_error)
+{
+    struct vec_file file;
+    struct vec_row row;
+    struct usage usage = {""};
+    char number[64];
+    FILE *in = bytes.size > 0 ? fmemopen((void *)(uintptr_t)bytes.data, bytes.size, "rb")
+                              : fopen("/dev/null", "rbe");
+    assert_non_null(in);
+    int got = vec_file_begin(in, &file, &usage);
+    got = got == 0 ? 1 : got;
+    while (got == 1 && (got = vec_file_next(&file, &row, &usage)) == 1) {
+        if (row.key.size > 0)
+            assert_int_equal(json_out(row.key, 0, out), 0);
+        assert_int_equal(row.elements.size, file.dim * sizeof(float));
+        for (size_t at = 0; at < row.elements.size; at += sizeof(float)) {
+            float element;
+            memcpy(&element, row.elements.data + at, sizeof element);
+            snprintf(number, sizeof number, " %g", (double)element);
+            assert_int_equal(buf_append(out, number, strlen(number)), 0);
+        }
+        if (row.metadata.size > 0)
+            assert_int_equal(buf_append(out, " ", 1), 0);
+        if (row.metadata.size > 0)
+            assert_int_equal(json_out(row.metadata, 0, out), 0);
+        assert_int_equal(buf_append(out, "\n", 1), 0);
+    }
+    assert_true(got == 0 || (got == ERR_BAD_ARGUMENT && usage.text[0] != 0));
+    if (with_error)
+        assert_int_equal(buf_append(out, usage.text, got == 0 ? 0 : strlen(usage.text)), 0);
+    vec_file_deinit(&file);
+    fclose(in);
+}
+
+static void check(struct bytes bytes, const char *expected)
+{
+    struct buf out;
+    buf_init(&out);
+    read_all(bytes, &out, true);
+    if (!bytes_start_with(buf_bytes(&out), bytes_of(expected)) ||
+        (out.size != strlen(expected) && expected[strlen(expected) - 1] == '\n'))
+        fail_msg("%.*s instead of %s", (int)out.size, (const char *)out.data, expected);
+    buf_deinit(&out);
+}
+
+static void lines(void **state)
+{
+    (void)state;
+    check(BYTES(""), "");
+    check(BYTES("\n \r\n"), "");
+    check(BYTES("{\"key\": \"a\", \"vector\": [1, -2.5, 1e3]}"), "\"a\" 1 -2.5 1000\n");
+    check(BYTES("\n{\"id\": 7, \"embedding\": [0.1]}\r\n\n{\"values\": [2], \"payload\": {}}\n"),
+          "\"7\" 0.1\n 2 {}\n");
+    check(BYTES("{\"metadata\": {\"a\": [1]}, \"vector\": [1], \"id\": -1}\n"),
+          "\"-1\" 1 {\"a\": [1]}\n");
+    check(BYTES("{\"id\": \"x\", \"vector\": [1], \"metadata\": null}\n"), "\"x\" 1\n");
+    check(BYTES("{\"id\": \"x\", \"vector\": [1], \"text\": \"t\", \"n\": 1}\n"),
+          "\"x\" 1 {\"text\": \"t\", \"n\": 1}\n");
+    check(BYTES("{\"metadata\": {\"a\": 1}, \"id\": \"x\", \"b\": 2, \"vector\": [1]}\n"),
+          "\"x\" 1 {\"a\": 1, \"b\": 2}\n");
+    check(BYTES("{\"key\": {\"$bin\": \"/w==\"}, \"vector\": {\"$bin\": \"AACAPwAAAEA=\"}}\n"),
+          "{\"$bin\": \"/w==\"} 1 2\n");
+}
+
+static void lines_refused(void **state)
+{
+    (void)state;
+    check(BYTES("{\"id\": 1, \"vector\": [1]}\nnonsense\n"), "\"1\" 1\nline 2: not JSON");
+    check(BYTES("{\"id\": 1, \"vector\": [1]}\n{\"id\": 2, \"vec"), "\"1\" 1\nline 2: not JSON");
+    check(BYTES("[1, 2]\n"), "line 1: not an object such as {\"key\"");
+    check(BYTES("\n\n{\"id\": 1}\n"), "line 3: no vector");
+    check(BYTES("{\"vector\": 5}\n"), "line 1: the vector is not an array");
+    check(BYTES("{\"vector\": []}\n"), "line 1: a vector of 0 elements; 1 to 8192");
+    check(BYTES("{\"vector\": [1, null]}\n"), "line 1: element 1 of the vector is not a number");
+    check(BYTES("{\"vector\": [1, \"2\"]}\n"), "line 1: element 1 of the vector is not a number");
+    check(BYTES("{\"vector\": [1, 1e39]}\n"), "line 1: element 1 is infinite as a 32-bit float");
+    check(BYTES("{\"vector\": [{\"$float\": \"nan\"}]}\n"), "line 1: element 0 is no number");
+    check(BYTES("{\"vector\": {\"$bin\": \"AAAA\"}}\n"), "line 1: the vector is not an array");
+    check(BYTES("{\"vector\": [1]}\n{\"vector\": [1, 2]}\n"),
+          " 1\nline 2: a vector of 2 elements; those before it have 1");
+    check(BYTES("{\"vector\": [1], \"id\": 1.5}\n"), "line 1: a key that is neither");
+    check(BYTES("{\"vector\": [1], \"id\": 1, \"key\": 2}\n"), "line 1: 'key' is there, and");
+    check(BYTES("{\"vector\": [1], \"metadata\": [1]}\n"), "line 1: the metadata is not an object");
+    check(BYTES("{\"vector\": [1], \"metadata\": {\"a\": 1}, \"a\": 1}\n"),
+          "line 1: 'a' is in the");
+    check(BYTES("{\"vector\": [1], \"metadata\": {\"\\u001b\": 1}, \"\\u001b\": 1}\n"),
+          "line 1: '?' is in the");
+}
+
+/* A line of 8192 elements is taken, one of 8193 is not; nor are fields without end. */
+static void lines_long(void **state)
+{
+    (void)state;
+    for (unsigned more = 0; more < 2; more++) {
+        struct buf text, out;
+        buf_init(&text);
+        buf_init(&out);
+        assert_int_equal(buf_append(&text, "{\"vector\": [1", 13), 0);
+        for (unsigned i = 1; i < VEC_FILE_DIM_MAX + more; i++)
+            assert_int_equal(buf_append(&text, ",1", 2), 0);
+        assert_int_equal(buf_append(&text, "]}\n", 3), 0);
+        read_all(buf_bytes(&text), &out, true);
+        assert_int_equal(out.size == 2 * VEC_FILE_DIM_MAX + 1, more == 0);
+        if (more > 0)
+            assert_true(bytes_start_with(buf_bytes(&out), bytes_of("line 1: a vector of 8193")));
+        buf_deinit(&text);
+        buf_deinit(&out);
+    }
+    struct buf text;
+    buf_init(&text);
+    assert_int_equal(buf_append(&text, "{", 1), 0);
+    for (unsigned i = 0; i <= VEC_FILE_FIELDS_MAX; i++) {
+        char field[32];
+        snprintf(field, sizeof field, "\"f%u\": 1, ", i);
+        assert_int_equal(buf_append(&text, field, strlen(field)), 0);
+    }
+    assert_int_equal(buf_append(&text, "\"vector\": [1]}", 14), 0);
+    check(buf_bytes(&text), "line 1: more than 256 fields");
+    buf_deinit(&text);
+}
+
+static void fvecs(void **state)
+{
+    (void)state;
+    check(BYTES(FVECS("\1", ONE)), " 1\n");
+    check(BYTES(FVECS("\2", ONE TWO) FVECS("\2", TWO ONE)), " 1 2\n 2 1\n");
+    check(BYTES("{\0\0\0"), "row 0: the file is cut"); /* 123 elements, not a line */
+    check(BYTES(FVECS("\1", ONE) FVECS("\1", "\0\0")), " 1\nrow 1: the file is cut inside of it");
+    check(BYTES(FVECS("\1", ONE) "\1"), " 1\nrow 1: the file is cut inside of it");
+    check(BYTES(FVECS("\1", ONE) FVECS("\2", ONE TWO)),
+          " 1\nrow 1: a vector of 2 elements; those before it have 1");
+    check(BYTES(FVECS("\1", ONE) FVECS("\1", INFINITE)), " 1\nrow 1: element 0 is infinite");
+    check(BYTES("\0\0\0\0"), "row 0: a vector of 0 elements");
+    check(BYTES("\1\x20\0\0"), "row 0: a vector of 8193 elements");
+    check(BYTES(FVECS("\1", ONE) "\xff\xff\xff\xff"), " 1\nrow 1: a vector of 4294967295 elements");
+}
+
+/* A .npy file of version 1 with this dict and these rows. */
+static void npy(const char *dict, struct bytes rows, const char *expected)
+{
+    struct buf file;
+    const uint8_t size[2] = {(uint8_t)strlen(dict), (uint8_t)(strlen(dict) >> 8)};
+    buf_init(&file);
+    assert_int_equal(buf_append(&file, "\x93NUMPY\1\0", 8), 0);
+    assert_int_equal(buf_append(&file, size, sizeof size), 0);
+    assert_int_equal(buf_append(&file, dict, strlen(dict)), 0);
+    assert_int_equal(buf_append(&file, rows.data, rows.size), 0);
+    check(buf_bytes(&file), expected);
+    buf_deinit(&file);
+}
+
+#define DICT(descr, order, shape)                                                                  \
+    "{'descr': '" descr "', 'fortran_order': " order ", 'shape': " shape ", }      \n"
+
+static void npys(void **state)
+{
+    (void)state;
+    npy(DICT("<f4", "False", "(2, 1)"), BYTES(ONE TWO), " 1\n 2\n");
+    npy(DICT("<f4", "False", "(1, 2)"), BYTES(ONE TWO), " 1 2\n");
+    npy(DICT("<f4", "False", "(2,)"), BYTES(ONE TWO), " 1 2\n");
+    npy(DICT("<f4", "True", "(2,)"), BYTES(ONE TWO), " 1 2\n");
+    npy(DICT("<f8", "False", "(1, 1)"), BYTES("\0\0\0\0\0\0\xf8\x3f"), " 1.5\n");
+    npy(DICT("<f2", "False", "(1, 6)"), BYTES("\0\x3c\0\xc1\xff\x7b\1\0\xff\3\0\x80"),
+        " 1 -2.5 65504 5.96046e-08 6.09756e-05 -0\n");
+    npy(DICT("<f4", "False", "(0, 3)"), BYTES(""), "");
+    npy("{\"shape\":(1,1),\"descr\":\"<f4\",\"fortran_order\":False}", BYTES(ONE), " 1\n");
+    check(BYTES("\x93NUMPY\2\0\x36\0\0\0" DICT("<f4", "False", "(1,)") ONE),
+          "the header of the .npy file is"); /* a size that is not that of the dict */
+}
+
+static void npys_refused(void **state)
+{
+    (void)state;
+    npy(DICT("<f4", "False", "(2, 1)"), BYTES(ONE), " 1\nrow 1: the file is cut inside of it");
+    npy(DICT("<f4", "False", "(1, 1)"), BYTES(ONE TWO), " 1\nthere is more behind the 1 rows");
+    npy(DICT("<f4", "False", "(1, 1)"), BYTES(INFINITE), "row 0: element 0 is infinite");
+    npy(DICT("<f8", "False", "(1, 1)"), BYTES("\0\0\0\0\0\0\xf0\x7e"), "row 0: element 0 is inf");
+    npy(DICT("<f2", "False", "(1, 1)"), BYTES("\0\x7c"), "row 0: element 0 is infinite");
+    npy(DICT("<f2", "False", "(1, 1)"), BYTES("\1\xfc"), "row 0: element 0 is no number");
+    npy(DICT("<i4", "False", "(1, 1)"), BYTES(ONE), "the .npy file has elements of type '<i4'");
+    npy(DICT("<f16", "False", "(1, 1)"), BYTES(ONE), "the .npy file has elements of type '<f16'");
+    npy(DICT(">f4", "False", "(1, 1)"), BYTES(ONE), "the .npy file has elements of type '>f4'");
+    npy(DICT("\x1b[0m", "False", "(1,)"), BYTES(ONE), "the .npy file has elements of type '?[0m'");
+    npy(DICT("<f4", "True", "(1, 1)"), BYTES(ONE), "the .npy file is in Fortran order");
+    npy(DICT("<f4", "Maybe", "(1,)"), BYTES(ONE), "the .npy file is in Fortran order");
+    npy(DICT("<f4", "False", "(1, 1, 1)"), BYTES(ONE), "the .npy file has an array of 3 dimen");
+    npy(DICT("<f4", "False", "()"), BYTES(ONE), "the .npy file has an array of 0 dimensions");
+    npy(DICT("<f4", "False", "(1, 0)"), BYTES(""), "the rows of the .npy file have 0 elements");
+    npy(DICT("<f4", "False", "(1, 8193)"), BYTES(""), "the rows of the .npy file have 8193");
+    npy(DICT("<f4", "False", "(1, 99999999999999999999)"), BYTES(ONE), "the header of the .npy");
+    npy(DICT("<f4", "False", "(18446744073709551615, 1)"), BYTES(ONE),
+        " 1\nrow 1: the file is cut");
+    npy("{'descr': '<f4', 'shape': (1, 1)}", BYTES(ONE), "the header of the .npy file is damaged");
+    npy("{'descr': '<f4', 'fortran_order': False}", BYTES(ONE), "the header of the .npy file is");
+    npy("{'descr': [('a', '<f4')]}", BYTES(ONE), "the header of the .npy file is damaged");
+    npy("{'descr': '<f4' 'fortran_order': False}", BYTES(ONE), "the header of the .npy file is");
+    npy("{", BYTES(ONE), "the header of the .npy file is damaged");
+    check(BYTES("\x93NUMPY"), "the header of the .npy file is cut");
+    check(BYTES("\x93NUMPY\1\0\xff\xff{}"), "the header of the .npy file is cut");
+    check(BYTES("\x93NUMPY\2\0\xff\xff\xff\xff{}"), "the header of the .npy file is cut");
+}
+
+/* A file that is cut gives the rows before that, and either an error or all of its rows. */
+static void cut(void **state)
+{
+    static const char line[] = "{\"id\": 1, \"vector\": [1, 2], \"a\": 1}\n{\"vector\": [3, 4]}\n";
+    static const char rows[] = FVECS("\2", ONE TWO) FVECS("\2", TWO ONE);
+    static const char array[] =
+        "\x93NUMPY\1\0\x42\0" DICT("<f4", "False", "(2, 2)") ONE TWO TWO ONE;
+    const struct bytes files[] = {BYTES(line), BYTES(rows), BYTES(array)};
+    (void)state;
+    for (size_t k = 0; k < LENGTH_OF(files); k++) {
+        struct buf whole;
+        buf_init(&whole);
+        read_all(files[k], &whole, false);
+        for (size_t n = 0; n < files[k].size; n++) {
+            struct buf out;
+            buf_init(&out);
+            read_all((struct bytes){files[k].data, n}, &out, false);
+            assert_true(bytes_start_with(buf_bytes(&whole), buf_bytes(&out)));
+            buf_deinit(&out);
+        }
+        buf_deinit(&whole);
+    }
+}
+
+/* What is held does not depend on how many rows there are. */
+static void bounded(void **state)
+{
+    struct vec_file file;
+    struct vec_row row;
+    struct usage usage;
+    struct rng rng = {5};
+    uint32_t dim = MANY_DIM;
+    FILE *in = tmpfile();
+    (void)state;
+    assert_non_null(in);
+    for (int i = 0; i < MANY_ROWS; i++) {
+        fwrite(&dim, sizeof dim, 1, in);
+        for (int k = 0; k < MANY_DIM; k++) {
+            float element = (float)rng_below(&rng, 1000);
+            fwrite(&element, sizeof element, 1, in);
+        }
+    }
+    rewind(in);
+    assert_int_equal(vec_file_begin(in, &file, &usage), 0);
+    while (vec_file_next(&file, &row, &usage) == 1)
+        assert_true(file.raw.capacity < 1 << 20);
+    assert_int_equal(file.count, MANY_ROWS);
+    vec_file_deinit(&file);
+    fclose(in);
+}
+
+/* One vector as an argument, and what it is as JSON. */
+static void one(struct bytes bytes, const char *expected)
+{
+    struct usage usage = {""};
+    struct buf packed, text;
+    buf_init(&packed);
+    buf_init(&text);
+    int err = vec_file_vector(bytes, &packed, &usage);
+    assert_true(err == 0 || err == ERR_BAD_ARGUMENT);
+    if (err == 0)
+        assert_int_equal(json_out_exact(buf_bytes(&packed), &text), 0);
+    else
+        assert_int_equal(buf_append(&text, usage.text, strlen(usage.text)), 0);
+    if (!bytes_start_with(buf_bytes(&text), bytes_of(expected)))
+        fail_msg("%.*s instead of %s", (int)text.size, (const char *)text.data, expected);
+    buf_deinit(&packed);
+    buf_deinit(&text);
+}
+
+static void vectors(void **state)
+{
+    (void)state;
+    one(BYTES("[1, 2.5]\n"), "[1, 2.5]");
+    one(BYTES(ONE TWO), "{\"$bin\": \"AACAPwAAAEA=\"}");
+    one(BYTES("\x93NUMPY\1\0\x40\0" DICT("<f4", "False", "(2,)") ONE TWO),
+        "{\"$bin\": \"AACAPwAAAEA=\"}");
+    one(BYTES("\x93NUMPY\1\0\x42\0" DICT("<f4", "False", "(2, 1)") ONE TWO),
+        "the .npy file has 2 rows; one");
+    one(BYTES("\x93NUMPY\1\0\x40\0" DICT("<f4", "False", "(2,)") ONE), "row 0: the file is cut");
+    one(BYTES("12345"), "12345");
+    one(BYTES("\0\0\x80"), "3 bytes are no vector");
+    one(BYTES(""), "0 bytes are no vector");
+    one(BYTES("    "), "4 bytes are no vector");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines), cmocka_unit_test(lines_refused), cmocka_unit_test(lines_long),
+        cmocka_unit_test(fvecs), cmocka_unit_test(npys),          cmocka_unit_test(npys_refused),
+        cmocka_unit_test(cut),   cmocka_unit_test(bounded),       cmocka_unit_test(vectors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Indexes of collections against plain arrays: seeded random upserts, changes of metadata and
+ * deletes, and after every few an exact search, with and without a filter, that must find what is
+ * there and nothing else; with each metric, flat and graph, quantized and not, with workers and
+ * without; among them searches by other threads, a drop, and failing memory.
+ *
+ * CAIRN_SEED sets the seed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "server/store/vindex.h"
+
+#include "proto/filter.h"
+#include "tests/unit/server/store/collection.h"
+
+#include <pthread.h>
+
+enum { STEPS = 1500, SEARCHERS = 2 };
+
+static uint64_t seed;
+
+/* {"t": tag} */
+static void compile(struct filter *filter, uint8_t text[static 4], unsigned tag)
+{
+    struct problem problem;
+    memcpy(text, "\x81\xa1t", 3);
+    text[3] = (uint8_t)tag;
+    assert_int_equal(filter_compile(filter, (struct bytes){text, 4}, &problem), 0);
+}
+
+/* Of a search that nobody disturbs. */
+static void check_hits(const struct collection *c, const struct vindex_result *result,
+                       const float *query, unsigned tag, bool exact)
+{
+    double kth;
+    size_t n = collection_best(c, query, tag, COLLECTION_K, &kth);
+    assert_int_equal(result->count, n);
+    for (size_t i = 0; i < n; i++) {
+        unsigned key = collection_number(result->hits[i].record);
+        double score = collection_score(c, key, query);
+        assert_true(key < COLLECTION_KEYS && c->there[key]);
+        assert_true(tag == 4 || c->tags[key] == tag);
+        assert_true(fabs(score - result->hits[i].score) < 1e-4);
+        assert_true(!exact || score > kth - 1e-4);
+        assert_true(i == 0 || result->hits[i - 1].score >= result->hits[i].score);
+        for (size_t j = 0; j < i; j++)
+            assert_true(result->hits[j].record != result->hits[i].record);
+    }
+}
+
+static void check_search(struct collection *c, struct vindex_searcher *searcher, bool exact)
+{
+    static struct filter filter;
+    unsigned tag = (unsigned)rng_below(&c->rng, 5);
+    uint8_t text[4];
+    float vector[COLLECTION_DIM];
+    struct vindex_query query = {.vector = vector, .k = COLLECTION_K, .exact = exact, .ef = 100};
+    struct vindex_result result;
+    struct vindex *vindex = collection_index(c);
+    collection_random_vector(&c->rng, vector);
+    if (tag < 4) {
+        compile(&filter, text, tag);
+        query.filter = &filter;
+    }
+    vindex_enter(vindex);
+    assert_int_equal(vindex_search(vindex, searcher, &query, 1, &result), 0);
+    check_hits(c, &result, vector, tag, result.exact);
+    assert_true(!exact || result.exact);
+    vindex_leave(vindex);
+    vindex_unref(vindex);
+}
+
+static void check_figures(const struct collection *c)
+{
+    struct vindex_figures figures;
+    struct vindex *vindex = collection_index(c);
+    size_t n = 0;
+    for (unsigned key = 0; key < COLLECTION_KEYS; key++)
+        n += c->there[key];
+    vindex_figures(vindex, &figures);
+    assert_int_equal(figures.count, n);
+    vindex_unref(vindex);
+}
+
+struct looker {
+    struct collection *c;
+    atomic_bool stop;
+    _Atomic uint64_t searches;
+};
+
+/* While others write: no key twice, none that is not like its collection. */
+static void *look(void *context)
+{
+    struct looker *looker = context;
+    struct vindex *vindex = collection_index(looker->c);
+    struct vindex_searcher *searcher = vindex_searcher_create();
+    struct rng rng = {seed ^ (uintptr_t)context};
+    while (!atomic_load(&looker->stop)) {
+        float vector[COLLECTION_DIM];
+        struct vindex_query query = {
+            .vector = vector, .k = COLLECTION_K, .exact = rng_below(&rng, 2) == 0};
+        struct vindex_result result;
+        collection_random_vector(&rng, vector);
+        vindex_enter(vindex);
+        assert_int_equal(vindex_search(vindex, searcher, &query, 1, &result), 0);
+        for (size_t i = 0; i < result.count; i++) {
+            unsigned key = collection_number(result.hits[i].record);
+            assert_true(key < COLLECTION_KEYS);
+            for (size_t j = 0; j < i; j++)
+                assert_true(collection_number(result.hits[j].record) != key);
+        }
+        vindex_leave(vindex);
+        looker->searches++;
+    }
+    vindex_searcher_destroy(searcher);
+    vindex_unref(vindex);
+    return NULL;
+}
+
+static void model(const struct vec_config *config, unsigned n_workers, bool others)
+{
+    struct store *store = fixture_open(4, 4);
+    struct vindex_searcher *searcher = vindex_searcher_create();
+    struct looker lookers[SEARCHERS];
+    pthread_t threads[SEARCHERS];
+    struct collection c;
+    if (n_workers > 0)
+        assert_int_equal(workers_start(n_workers, &store->workers), 0);
+    collection_open(&c, store, config, seed);
+    for (unsigned i = 0; others && i < SEARCHERS; i++) {
+        lookers[i] = (struct looker){.c = &c};
+        assert_int_equal(pthread_create(&threads[i], NULL, look, &lookers[i]), 0);
+    }
+    for (unsigned step = 0; step < STEPS; step++) {
+        collection_step(&c);
+        if (step % 16 == 0)
+            check_search(&c, searcher, step % 32 == 0);
+        if (step % 100 == 0)
+            vindex_sweep_locked(collection_partition(&c));
+    }
+    check_figures(&c);
+    if (n_workers > 0)
+        collection_settle(&c);
+    for (int i = 0; i < 20; i++)
+        check_search(&c, searcher, i % 2 == 0);
+    for (unsigned i = 0; others && i < SEARCHERS; i++) {
+        atomic_store(&lookers[i].stop, true);
+        pthread_join(threads[i], NULL);
+        assert_true(lookers[i].searches > 0);
+    }
+    workers_stop(store->workers);
+    store->workers = NULL;
+    vindex_searcher_destroy(searcher);
+    store_destroy(store);
+}
+
+static void each_metric(void **state)
+{
+    (void)state;
+    for (unsigned metric = 0; metric < METRIC_COUNT; metric++) {
+        struct vec_config config = {
+            .metric = (enum metric)metric, .index = VEC_FLAT, .m = 8, .ef_construction = 50};
+        model(&config, 0, false);
+        config.index = VEC_HNSW;
+        model(&config, 2, false);
+        config.quantization = VEC_INT8;
+        model(&config, 2, false);
+    }
+}
+
+static void with_others(void **state)
+{
+    struct vec_config config = {.index = VEC_FLAT, .m = 8, .ef_construction = 50};
+    (void)state;
+    model(&config, 2, true);
+    config.index = VEC_HNSW;
+    model(&config, 2, true);
+}
+
+/* ---- drop ---- */
+
+static void drop_among_searches(void **state)
+{
+    struct store *store = fixture_open(4, 4);
+    struct vec_config config = {.index = VEC_HNSW, .m = 8, .ef_construction = 50};
+    struct collection c;
+    struct looker looker = {.c = &c};
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(workers_start(2, &store->workers), 0);
+    collection_open(&c, store, &config, seed);
+    for (unsigned key = 0; key < COLLECTION_KEYS; key++)
+        collection_upsert(&c, key);
+    assert_int_equal(pthread_create(&thread, NULL, look, &looker), 0);
+    while (atomic_load(&looker.searches) == 0)
+        (void)sched_yield();
+    struct record_key key = collection_own_key(&c);
+    struct vindex *vindex = collection_index(&c); /* a search that has begun */
+    collection_change(&c, &key, BYTES_NONE);
+    struct partition *partition = collection_partition(&c);
+    partition_lock(partition);
+    assert_null(vindex_find(partition, c.generation));
+    partition_unlock(partition);
+    for (unsigned k = 0; k < COLLECTION_KEYS; k++)
+        collection_delete(&c, k);
+    for (int i = 0; i < 10; i++)
+        vindex_sweep_locked(partition);
+    vindex_unref(vindex);
+    atomic_store(&looker.stop, true);
+    pthread_join(thread, NULL);
+    while (hmap_count(&partition->vindexes) > 0)
+        vindex_sweep_locked(partition);
+    assert_int_equal(partition->vindex_bytes, 0);
+    workers_stop(store->workers);
+    store->workers = NULL;
+    store_destroy(store);
+}
+
+/* ---- memory ---- */
+
+static int try_upsert(struct collection *c, unsigned key)
+{
+    uint8_t bytes[GROUP_PREFIX_MAX + 2];
+    struct record_key record_key = collection_key(c, key, bytes);
+    struct buf value = {0};
+    float vector[COLLECTION_DIM];
+    struct txn txn;
+    collection_random_vector(&c->rng, vector);
+    assert_int_equal(vec_write_vector(&value, COLLECTION_DIM, VEC_BIN, vector, BYTES_NONE), 0);
+    struct record_spec spec = {.key = record_key, .value = buf_bytes(&value)};
+    uint64_t hash = store_hash(c->store, &record_key);
+    txn_init(&txn, c->store, FIXTURE_NOW_MS);
+    assert_int_equal(txn_lock(&txn, c->store->default_run, hash, 0), 0);
+    mem_fail_after(1 + (unsigned long)rng_below(&c->rng, 6), 0);
+    int err = txn_put(&txn, &spec, hash);
+    mem_fail_after(0, 0);
+    if (err == 0)
+        (void)txn_commit(&txn);
+    txn_deinit(&txn);
+    if (err == 0) {
+        memcpy(c->vectors[key], vector, sizeof vector);
+        c->tags[key] = 4;
+        c->there[key] = true;
+    }
+    buf_deinit(&value);
+    return err;
+}
+
+static void without_memory(void **state)
+{
+    struct store *store = fixture_open(4, 4);
+    struct vec_config config = {.index = VEC_FLAT, .m = 8, .ef_construction = 50};
+    struct vindex_searcher *searcher = vindex_searcher_create();
+    struct collection c;
+    unsigned failed = 0;
+    (void)state;
+    collection_open(&c, store, &config, seed);
+    for (int i = 0; i < 3000; i++)
+        failed += try_upsert(&c, (unsigned)rng_below(&c.rng, COLLECTION_KEYS)) != 0;
+    check_figures(&c);
+    for (int i = 0; i < 20; i++) {
+        check_search(&c, searcher, true);
+    }
+#ifdef CAIRN_FAULTS
+    assert_true(failed > 0);
+#endif
+    vindex_searcher_destroy(searcher);
+    store_destroy(store);
+}
+
+int main(void)
+{
+    seed = collection_seed();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_metric),
+        cmocka_unit_test(with_others),
+        cmocka_unit_test(drop_among_searches),
+        cmocka_unit_test(without_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
