@@ -52,6 +52,7 @@ static void recount_walk(struct recount *recount, recount_visit_fn visit)
             return;
         at = next < LENGTH_OF(kinds) ? (struct record_key){at.run, kinds[next], BYTES_NONE}
                                      : (struct record_key){at.run + 1, kinds[0], BYTES_NONE};
+        next = next < LENGTH_OF(kinds) ? next : 0;
         omap_seek(&recount->partition->order, &at, &iter);
     }
 }

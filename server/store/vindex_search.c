@@ -463,8 +463,8 @@ int vindex_search(struct vindex *vindex, struct vindex_searcher *searcher,
 {
     const struct hnsw *hnsw = atomic_load_explicit(&vindex->hnsw, memory_order_acquire);
     uint64_t scanned = 0;
-    int err = 0;
     searcher->results.size = 0;
+    int err = buf_reserve(&searcher->results, sizeof(struct vindex_hit));
     for (size_t i = 0; i < n && err == 0; i++) {
         size_t rows = search_rows(vindex);
         struct search search = {.vindex = vindex,
@@ -478,7 +478,7 @@ int vindex_search(struct vindex *vindex, struct vindex_searcher *searcher,
         scanned += search.scanned;
     }
     struct vindex_hit *hits = (struct vindex_hit *)(void *)searcher->results.data;
-    for (size_t i = 0; i < n; hits += out_results[i++].count)
+    for (size_t i = 0; i < n && err == 0; hits += out_results[i++].count)
         out_results[i].hits = hits;
     atomic_fetch_add_explicit(&vindex->searches, n, memory_order_relaxed);
     atomic_fetch_add_explicit(&vindex->scanned, scanned, memory_order_relaxed);

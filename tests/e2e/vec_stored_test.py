@@ -159,6 +159,27 @@ class StoredTest(Stored):
                                  "vec.search", "c", key="of b", run="b")["items"][0]["score"]}])
         server.stop()
 
+    def test_states_beside_collections(self):
+        """Whoever refers to a part of a state is counted at a start, in runs behind one with
+        collections, too: else the part would go with the first who names it."""
+        server = self.start(mode="strict")
+        with server.connect() as client:
+            for i in range(64):
+                client.call("vec.create", f"c{i}", 2, run="first")
+            for i in range(32):
+                client.call("ckpt.session_create", f"s{i}", delta=True, run="second")
+                for step in range(3):
+                    client.call("ckpt.save", f"s{i}", {"same": b"x" * 9000, "step": step},
+                                id=f"id{step}", run="second")
+        self.kill(server)
+        server = self.start(mode="strict")
+        with server.connect() as client:
+            for i in range(32):
+                client.call("ckpt.delete", f"s{i}", "id0", run="second")
+            self.assertEqual(client.call("ckpt.validate", run="second"),
+                             {"valid": 64, "invalid": 0, "ids": []})
+        self.kill(server)
+
     def test_dropped_stays_dropped(self):
         server = self.start(mode="strict")
         with server.connect() as client:
