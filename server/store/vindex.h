@@ -109,7 +109,7 @@ void vindex_enter(struct vindex *vindex);
 bool vindex_try_enter(struct vindex *vindex);
 void vindex_leave(struct vindex *vindex);
 
-/* Several queries at once share a pass where they can. results[i] is of queries[i]. 0 or
+/* Several queries, one after the other, over the same rows. results[i] is of queries[i]. 0 or
  * ERR_OUT_OF_MEMORY. */
 MUST_USE int vindex_search(struct vindex *vindex, struct vindex_searcher *searcher,
                            const struct vindex_query *queries, size_t n,
@@ -122,7 +122,6 @@ struct vindex_figures {
     uint64_t tombstones; /* died, and still in memory */
     uint64_t bytes;      /* of rows, codes, links */
     uint64_t searches, scanned;
-    uint32_t top_level;
     bool graph; /* there is one */
     bool mending;
 };
