@@ -269,11 +269,11 @@ static int file_begin(struct file_check *c)
         c->at = size;
         return 0;
     }
-    if (bytes_start_with(c->bytes, same) && c->bytes.size > to_version)
+    if (bytes_start_with(expected, c->bytes)) /* before the version: "1" may be the whole of it */
+        return usage_set(c->usage, "byte %zu: it is cut", c->bytes.size);
+    if (bytes_start_with(c->bytes, same))
         return usage_set(c->usage, "byte %zu: it has a version that this cairn cannot read",
                          to_version);
-    if (c->bytes.size < size && bytes_start_with(expected, c->bytes))
-        return usage_set(c->usage, "byte %zu: it is cut", c->bytes.size);
     return usage_set(c->usage, "byte 0: it is no export of checkpoints");
 }
 
