@@ -3,6 +3,7 @@
 redis-benchmark and its reports, interleaved rounds and their medians."""
 
 import collections
+import contextlib
 import csv
 import signal
 import statistics
@@ -148,3 +149,23 @@ def table(lines, columns, form="{:,.2f}".format):
         found = cells(line, form)
         print("| " + " | ".join(found[column] for column in columns) + " |")
     return all(verdict(line) in ("met", "-") for line in lines)
+
+
+# ---- bounded time ----
+
+class TimeUp(Exception):
+    """What was to be done took longer than it may."""
+
+
+@contextlib.contextmanager
+def within(seconds):
+    """Raise TimeUp in the middle of what is done, once so many seconds are over."""
+    def end(*_):
+        raise TimeUp
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
