@@ -85,6 +85,14 @@ class SuiteTest(unittest.TestCase):
         offered = [results[f"{prefix}/at{share}/strict"]["offered_per_sec"] for share in (20, 80)]
         self.assertAlmostEqual(offered[1] / offered[0], 4, delta=0.2)
 
+    def test_vectors(self):
+        """Recall stands beside speed, and is held against a gate."""
+        code, said = self.suite("vectors", "--only", "search-flat", "--runs", "1")
+        self.assertIn(code, (0, 1), said)
+        self.assertRegex(self.read("run_*/SUMMARY.md"), r"(?m)^\| run .* \| recall \|")
+        self.assertRegex(self.read("run_*/SUMMARY.md"), r"vec_search/n1000/.* \| 1\.0000 \|")
+        self.assertRegex(self.read("run_*/comparison.txt"), r"stretch +vectors/.* share ")
+
     def test_what_cannot_be_done_is_told(self):
         code, said = self.suite("micro", "--only", "default", "--loadgen", "/bin/false")
         self.assertEqual(code, 3, said)
@@ -102,6 +110,32 @@ class SuiteTest(unittest.TestCase):
                               (["--cairnd", "/nonexistent"], "missing")):
             code, said = self.suite(*words)
             self.assertIn(code, (1, 2))
+            self.assertIn(detail, said)
+
+
+class VectorsTest(unittest.TestCase):
+    """bench/vectors.py: what it does with what cannot be done."""
+
+    @staticmethod
+    def vectors(*words):
+        """(exit code, its table, what else it said)."""
+        done = subprocess.run(
+            [os.path.join(ROOT, "bench", "vectors.py"), "--cairnd", os.environ["CAIRND"],
+             "--dir", tempfile.gettempdir(), "--quick", *words],
+            capture_output=True, text=True, timeout=120, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_parts_that_fail_are_told(self):
+        code, table, _ = self.vectors("--loadgen", "/bin/false", "writes", "searches")
+        self.assertEqual(code, 3, table)
+        for part in ("writes", "searches"):
+            self.assertRegex(table, rf"(?m)^\| {part} \|.*\| \*\*not done\*\* \|$")
+
+    def test_wrong_usage(self):
+        for words, detail in ((["nothing"], "no such part: nothing"),
+                              (["--real", "/nonexistent"], "embeddings.py")):
+            code, _, said = self.vectors("--loadgen", os.environ["LOADGEN"], *words)
+            self.assertEqual(code, 2, said)
             self.assertIn(detail, said)
 
 
