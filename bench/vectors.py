@@ -280,7 +280,7 @@ def shapes(bench):
 def filters(bench):
     """Filters that match few or many: never slower than to look at all that match and to search
     without a filter twice. The three times are taken in turn."""
-    count, few = bench.sizes.large, max(bench.sizes.requests // 10, 50)
+    count, few = bench.sizes.large, max(bench.sizes.requests // 20, 50)
     found, plain, recalls = collections.defaultdict(list), [], {}
     with bench.cairnd() as server:
         bench.store(server, count, None, *HNSW)
@@ -573,9 +573,9 @@ def peers(bench):
 
 
 # Each part, and the seconds it may take: 25 minutes together.
-PARTS = {"writes": (writes, 90), "searches": (searches, 160), "shapes": (shapes, 130),
+PARTS = {"writes": (writes, 70), "searches": (searches, 150), "shapes": (shapes, 110),
          "filters": (filters, 170), "memory": (memory, 150), "churn": (churn, 120),
-         "starts": (starts, 170), "storm": (storm, 190), "peers": (peers, 320)}
+         "starts": (starts, 170), "storm": (storm, 190), "peers": (peers, 370)}
 HURRY = 0.6  # of its time, after which a part begins no further round
 
 
