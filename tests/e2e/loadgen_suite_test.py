@@ -88,7 +88,7 @@ class SuiteTest(unittest.TestCase):
 
     def test_vectors(self):
         """Recall stands beside speed, and is held against a gate."""
-        code, said = self.suite("vectors", "--only", "search-flat", "--runs", "1")
+        code, said = self.suite("vectors", "--only", "search-flat", "--runs", "1", "--seconds", "1")
         self.assertIn(code, (0, 1), said)
         self.assertRegex(self.read("run_*/SUMMARY.md"), r"(?m)^\| run .* \| recall \|")
         self.assertRegex(self.read("run_*/SUMMARY.md"), r"vec_search/n1000/.* \| 1\.0000 \|")
