@@ -63,15 +63,23 @@ def number(value):
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-class Data:
-    """Which vectors are measured: made up, or those of two .fvecs files."""
+def shape_of(path):
+    """(rows, elements) of a .fvecs file."""
+    with open(path, "rb") as file:
+        dim = int.from_bytes(file.read(4), sys.byteorder)
+    return os.path.getsize(path) // (4 + FLOAT * dim), dim
 
-    def __init__(self, base=None, query=None):
-        self.base, self.query, self.dim, self.rows = base, query, DIM, None
+
+class Data:
+    """Which vectors are measured: made up, or those of two .fvecs files. Without the second one the
+    last rows of the first, a tenth at most, are the queries."""
+
+    def __init__(self, base=None, query=None, queries=QUERIES):
+        self.base, self.query, self.dim, self.rows, self.queries = base, query, DIM, None, queries
         if base:
-            with open(base, "rb") as file:
-                self.dim = int.from_bytes(file.read(4), sys.byteorder)
-            self.rows = os.path.getsize(base) // (4 + FLOAT * self.dim)
+            self.rows, self.dim = shape_of(base)
+            self.queries = min(queries, shape_of(query)[0] if query else self.rows // 10)
+            self.rows -= 0 if query else self.queries
 
     def held(self, count):
         """So many, or as many as there are."""
@@ -82,7 +90,8 @@ class Data:
         if self.base is None or dim not in (None, self.dim):
             return ["--vectors", count, "--dim", dim or self.dim]
         query = ["--query-file", self.query] if self.query else []
-        return ["--dataset", self.base, *query, "--vectors", self.held(count)]
+        return ["--dataset", self.base, *query, "--vectors", self.held(count), "--queries",
+                self.queries]
 
     def __str__(self):
         return f"{self.base}, {self.rows:,} of {self.dim} elements" if self.base else "made up"
@@ -491,8 +500,8 @@ def storm(bench):
 
 def peer_data(bench, program):
     """The vectors to compare with, in files that all can read."""
-    if bench.data.base and bench.data.query:
-        return bench.data
+    if bench.data.query:
+        return Data(bench.data.base, bench.data.query, bench.sizes.requests)
     words = ["--base", bench.data.base] if bench.data.base else ["--dim", bench.data.dim]
     rounds.run([program, *map(str, [*words, "--n", bench.sizes.large, "--queries",
                                     bench.sizes.requests, "--write", bench.folder])], None)
@@ -545,19 +554,19 @@ def peers(bench):
                        f"{program} is missing: -Dbench=true, libhnswlib-dev, libfaiss-dev")
         return
     data, efs = peer_data(bench, program), ",".join(map(str, PEER_EFS))
-    n, queries = data.held(bench.sizes.large), bench.sizes.requests
+    n = data.held(bench.sizes.large)
     bench.mode = "-"
     found = json.loads(rounds.run(
         [program, "--base", data.base, "--query", data.query, "--n", str(n), "--queries",
-         str(queries), "--metric", "cosine", "--m", str(M), "--efc", str(EF_CONSTRUCTION), "--ef",
+         str(data.queries), "--metric", "cosine", "--m", str(M), "--efc", str(EF_CONSTRUCTION), "--ef",
          efs, "--rounds", "1", "--json"], None))
     for name in list(found["libraries"])[1:]:
         peer_lines(bench, found, name)
-    source = [*data.options(n), *HNSW, "--hnsw-m", M, "--queries", found["queries"]]
+    source = [*data.options(n), *HNSW, "--hnsw-m", M]
     with bench.cairnd() as server:
         bench.document(server, "-t", "vec_get", "-n", 1, "-c", 2, "--preload", "--build-timeout",
                        BUILD_LIMIT, *source)
-        search = ["-t", "vec_search", "-c", 1, "-n", found["queries"], *source]
+        search = ["-t", "vec_search", "-c", 1, "-n", data.queries, *source]
         wire = list(bench.document(server, *search, "--ef", efs, "--recall",
                                    "all")["results"].values())
         bench.tables.append(peer_table(found, wire))
