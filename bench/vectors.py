@@ -558,8 +558,8 @@ def peers(bench):
     bench.mode = "-"
     found = json.loads(rounds.run(
         [program, "--base", data.base, "--query", data.query, "--n", str(n), "--queries",
-         str(data.queries), "--metric", "cosine", "--m", str(M), "--efc", str(EF_CONSTRUCTION), "--ef",
-         efs, "--rounds", "1", "--json"], None))
+         str(data.queries), "--metric", "cosine", "--m", str(M), "--efc", str(EF_CONSTRUCTION),
+         "--ef", efs, "--rounds", "1", "--json"], None))
     for name in list(found["libraries"])[1:]:
         peer_lines(bench, found, name)
     source = [*data.options(n), *HNSW, "--hnsw-m", M]
