@@ -28,7 +28,7 @@ class GarbageTest(RespCase):
     def test_every_first_byte(self):
         for first in range(256):
             for rest in (b"", b"x\r\n", b"x" * 5000):
-                with self.resp(timeout=5) as raw:
+                with self.resp(timeout=20) as raw:
                     raw.send(bytes([first]) + rest)
                     raw.shutdown()
                     answer = raw.read_all()
@@ -48,7 +48,7 @@ class GarbageTest(RespCase):
             b"*1\r\n$17825793\r\n": r"limits\.frame_bytes \(17825792 bytes\)",
         }
         for data, text in cases.items():
-            with self.subTest(data), self.resp(timeout=5) as raw:
+            with self.subTest(data), self.resp(timeout=20) as raw:
                 before = counter(self.c, "bad_frames")
                 raw.send(command("ECHO", "a") + b"*-5\r\n*0\r\n\r\n" + command("ECHO", "b") + data)
                 if text is None:
@@ -62,7 +62,7 @@ class GarbageTest(RespCase):
 
     def test_a_line_without_end(self):
         for sizes in ((65537,), (65536, 1), (1000,) * 66):
-            with self.resp(timeout=5) as raw:
+            with self.resp(timeout=20) as raw:
                 for size in sizes:
                     raw.try_send(b"x" * size)
                 answer = raw.read_all()
@@ -137,7 +137,7 @@ class StrangerTest(RespCase):
     OPTIONS = {**LISTEN, "listen.http": "127.0.0.1:0"}
 
     def answer(self, protocol, *pieces):
-        with Raw(self.server.address_of(0, protocol), timeout=5) as raw:
+        with Raw(self.server.address_of(0, protocol), timeout=20) as raw:
             for piece in pieces:
                 try:
                     raw.send(piece)
@@ -189,7 +189,7 @@ class StrangerTest(RespCase):
         self.answer("resp", b"GET /" + b"x" * 70000 + b" HTTP/1.1\r\n\r\n" + smuggled)
         for port in ("resp", "rpc"):
             for body in (smuggled, b"\r\n" * 100 + smuggled, request(1, "kv.put", ["smuggled", 1])):
-                web = http.client.HTTPConnection(*self.server.address_of(0, port), timeout=5)
+                web = http.client.HTTPConnection(*self.server.address_of(0, port), timeout=20)
                 try:
                     web.request("POST", "/", body=body)
                     web.getresponse()
@@ -224,7 +224,7 @@ class SizeTest(RespCase):
         for data in (b"*2\r\n$3\r\nGET\r\n$17825793\r\n", b"*1\r\n$536870912\r\n" + b"x" * 100,
                      b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000000\r\n" + b"x" * 100000,
                      b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$17825780\r\n" + b"x"):
-            with self.subTest(data[:40]), self.resp(timeout=5) as raw:
+            with self.subTest(data[:40]), self.resp(timeout=20) as raw:
                 raw.send(data)
                 answer = raw.read_all()
                 self.assertRegex(answer, ONE_ERROR)

@@ -624,7 +624,7 @@ class CliTest(WatchCase):
         self.assertEqual(process.stdout.readline(),
                          f'{first + 2}\tput\t{{"$bin": "a/8K"}}\t1\n')
         process.send_signal(signal.SIGINT)
-        self.assertEqual(process.wait(10), -signal.SIGINT)
+        self.assertEqual(process.wait(60), -signal.SIGINT)
         self.assertEqual(process.communicate(), ("", ""))
 
     def test_json(self):
@@ -640,7 +640,7 @@ class CliTest(WatchCase):
 
     def test_a_gap(self):
         process = self.start("open", "--from-version", str(2**53 - 1), "--timeout", "1s")
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
         self.assertRegex(out, r"^\d+\tgap\tfrom 1\n$")
         self.assertRegex(err, r"^cairn: TIMEOUT .*\n$")
         self.assertEqual(process.returncode, 3)
@@ -649,7 +649,7 @@ class CliTest(WatchCase):
         for words, code in ((("open", "a", "b"), 2), (("open", "--kind", "nope"), 1),
                             (("opne",), 2)):
             process = self.start(*words)
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=60)
             self.assertEqual((out, process.returncode), ("", code), err)
             self.assertTrue(err)
 
@@ -661,7 +661,7 @@ class CliTest(WatchCase):
             with server.connect() as c:
                 until(lambda: c.call("server.stats", op="ping")["counters"]["watches"] > 0,
                       "the watch is open")
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
         self.assertEqual((out, process.returncode), ("", 3))
         self.assertRegex(err, "^cairn: DISCONNECTED ")
 
