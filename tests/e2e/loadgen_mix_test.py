@@ -25,7 +25,7 @@ SEED = 11
 def run(*args):
     return subprocess.run([LOADGEN, *map(str, args)], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                          timeout=60, env=environment(), check=False)
+                          timeout=200, env=environment(), check=False)
 
 
 def result_of(done):

@@ -33,7 +33,7 @@ EVIL = "</script><script>alert(1)</script>\"'&<!--\x01 onload=x"
 def loadgen(*words, text=None):
     """(exit code, standard output, standard error)."""
     done = subprocess.run([LOADGEN, *words], input=text, capture_output=True, text=True,
-                          timeout=60, check=False)
+                          timeout=200, check=False)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -20,7 +20,7 @@ class TruthTest(unittest.TestCase):
         return subprocess.run(
             [os.path.join(ROOT, "bench", "truth.py"), "--cairnd", os.environ["CAIRND"], "--loadgen",
              os.environ["LOADGEN"], *words], stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, timeout=120, check=False)
+            text=True, timeout=300, check=False)
 
     def rows(self, text):
         """{(tool, load): cells}."""
