@@ -70,7 +70,8 @@ class SuiteTest(unittest.TestCase):
         self.assertIn("| memory, recovery | 9 | 0 |", self.read("INDEX.md"))
         self.assertIn("| run | result | cairnd | Redis | ratio |", self.read("run_*/SUMMARY.md"))
         path = os.path.join(self.out, "baselines", "b.json")
-        done = subprocess.run([os.environ["LOADGEN"], "compare", path, path], text=True, timeout=200,
+        done = subprocess.run([os.environ["LOADGEN"], "compare", path, path], text=True,
+                              timeout=200,
                               capture_output=True, check=False)
         self.assertIn("memory", done.stdout)
 
