@@ -25,7 +25,7 @@ def served(_words, _number):
 
 def slowly(_words, _number):
     """Long enough not to be taken for noise."""
-    time.sleep(0.002)
+    time.sleep(0.02)
     return b"+OK\r\n"
 
 
@@ -150,7 +150,7 @@ class BaselineTest(Folder):
     """--save-baseline and --baseline."""
 
     def baseline(self, server, *options, env=None):
-        return self.run_it(server, "-n", 60, "--run-count", 5, "--baseline-dir", self.folder,
+        return self.run_it(server, "-n", 30, "--run-count", 5, "--baseline-dir", self.folder,
                            *options, env=env)
 
     def test_slower_is_found(self):
