@@ -131,7 +131,7 @@ class Rig:
             if end == "go on":
                 self.crowd.stop()  # or it would soon be full again
                 self.free()
-                self.crowd.join(20)  # all are answered
+                self.crowd.join()  # all are answered
                 until(lambda: not self.is_full(client), "writes are taken again")
                 client.call("kv.put", "resident", "again")
                 assert self.snapshot(client) is None, "the next snapshot works"

@@ -29,7 +29,7 @@ from lib import NotReady, Server  # noqa: E402
 from oracle import GONE, Crowd, snapshots_of  # noqa: E402
 import mounts  # noqa: E402
 
-IMAGE_MIB, INTERVAL_MS = 192, 100
+IMAGE_MIB, INTERVAL_MS = 192, 250
 # What a daemon says of a disk that goes away, and of what it finds after that.
 EXPECTED = (r"Input/output error|were cut off|Nothing can be promised|cannot be (read|listed|"
             r"opened|made|written|begun)|(snapshot|wal): .*failed")
@@ -153,7 +153,7 @@ def main():
     parser.add_argument("--crashes", type=int, default=8)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     parser.add_argument("--mode", choices=("buffered", "strict"), default="buffered")
-    parser.add_argument("--longest", type=float, default=0.4, help="seconds until a crash, at most")
+    parser.add_argument("--longest", type=float, default=1.0, help="seconds until a crash, at most")
     args = parser.parse_args()
     print(f"seed {args.seed}", flush=True)
     folder = tempfile.mkdtemp(prefix="cairn-ext4-")

@@ -65,24 +65,24 @@ class Rig:
         return Server(options, env={"CAIRN_FAULT_FILE": fault} if fault else None,
                       expect_log="" if fault else "were cut off")
 
-    def work(self, server, crowd, count):
+    def work(self, server, crowd, count, patience_s):
         """Write, take a snapshot, write. False: it has ended meanwhile, or waits for room."""
         crowd.start(server, count)
         try:
-            with server.connect(timeout=2) as client:
+            with server.connect(timeout=patience_s) as client:
                 time.sleep(0.01)
                 client.call("server.snapshot")
                 while client.call("server.snapshots")["running"]:
                     time.sleep(0.005)
         except GONE:
             pass
-        return crowd.ends_in(1)
+        return crowd.ends_in(patience_s)
 
     def make(self):
         """The store that all runs begin with: two snapshots, log behind them, and no clean end."""
         for _ in range(2):
             server = self.server("template")
-            assert self.work(server, self.crowd, ROUNDS)
+            assert self.work(server, self.crowd, ROUNDS, 120)
             server.check_log()
             server.kill()
             self.crowd.join()
@@ -97,7 +97,7 @@ class Rig:
         except NotReady as error:
             return error.status, str(error), crowd
         try:
-            self.work(server, crowd, ROUNDS)
+            self.work(server, crowd, ROUNDS, 2)
             if server.process.poll() is None:
                 server.signal(signal.SIGTERM)
             status = server.wait()

@@ -34,7 +34,7 @@ LOADGEN = os.environ.get("LOADGEN", "loadgen")
 PROTOCOLS = ("rpc", "resp")
 TESTS = {"buffered": ("set", "insert", "rmw", "mixed"), "strict": ("set", "insert", "rmw", "mixed"),
          "memory": ("set",), "mixed": ("set_buffered", "set_strict")}
-LIMIT_S = 60
+LIMIT_S = 200
 
 
 class Rig:

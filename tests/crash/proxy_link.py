@@ -15,7 +15,7 @@
                 nobody gets
     hole        after `at` bytes nothing passes any more in either direction, and nothing is closed
                 before the client gives up; then the server is left waiting, until it hangs up or
-                HOLE_S is over
+                hole_s is over
 
 `delivered`: bytes that the server was sent, on each connection."""
 
@@ -28,7 +28,6 @@ import time
 KINDS = ("pass", "trickle", "delay", "cut", "reset", "half", "deaf", "deaf_reset", "double", "hole")
 # These come through whole.
 WHOLE = ("pass", "trickle", "delay", "double")
-HOLE_S = 4
 
 
 def reset(sock):
@@ -40,12 +39,12 @@ def reset(sock):
 class Link(threading.Thread):
     """Usable once, for one connection."""
 
-    def __init__(self, server, kind, at, delay_s=0.002):
+    def __init__(self, server, kind, at, hole_s, delay_s=0.002):
         super().__init__(daemon=True)
-        self.kind, self.at, self.delay_s = kind, at, delay_s
+        self.kind, self.at, self.hole_s, self.delay_s = kind, at, hole_s, delay_s
         self.server = server
         self.delivered = self.answered = 0
-        self.server_hung_up = False  # on a hole
+        self.server_hung_up = False  # on a client that said no more
         self.ended = False
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = self.listener.getsockname()
@@ -90,6 +89,7 @@ class Link(threading.Thread):
             for one in servers:
                 one.shutdown(socket.SHUT_WR)
             self.drain(client, servers)
+            self.server_hung_up = True
             return False
         limited = self.kind in ("cut", "reset", "half", "hole")
         room = self.at - self.delivered if limited else len(data)
@@ -133,7 +133,7 @@ class Link(threading.Thread):
         """Neither side is told anything. The client gives up first, by its timeout."""
         while client.recv(1 << 16):
             pass
-        server.settimeout(HOLE_S)
+        server.settimeout(self.hole_s)
         try:
             while server.recv(1 << 16):
                 pass

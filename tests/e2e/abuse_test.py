@@ -6,14 +6,14 @@ import io
 import random
 import resource
 import socket
-import statistics
 import time
 import unittest
 
 import msgpack
 
-from lib import (Client, Raw, RpcError, Server, TestCase, encode, operations, request, sanitized,
-                 until)
+from lib.client import TIMEOUT_S
+from lib import (Client, Raw, RpcError, Server, TestCase, encode, operations, quick, request,
+                 sanitized, until)
 
 MIB = 2**20
 TLS_HELLO = bytes.fromhex("16030100ca010000c60303") + bytes(range(190))
@@ -90,7 +90,7 @@ class GarbageTest(AbuseCase):
     def test_it_is_closed_without_waiting_for_more(self):
         for name in GARBAGE:
             if name not in ("reserved in value",):
-                with self.subTest(name), self.raw(timeout=3) as raw:
+                with self.subTest(name), self.raw(timeout=20) as raw:
                     raw.send(GARBAGE[name])
                     raw.read_all()
 
@@ -203,7 +203,6 @@ class SizeTest(AbuseCase):
         for bomb in (b"\x91" * 10**6, b"\x81\xa1a" * 10**5, b"\xdc\x00\x01" * 10**5,
                      b"\xde\x00\x01\x01" * 10**5, b"\x92\x01" * 10**5, b"\x81" * 10**5):
             with self.raw() as raw:
-                raw.socket.settimeout(10)
                 try:
                     raw.send(bomb)
                 except OSError:
@@ -296,14 +295,14 @@ class ReadingTest(AbuseCase):
 
     LISTEN = "127.0.0.1:0,{folder}/cairn.sock"
 
-    def latencies(self, count=200):
+    def latency(self, count=200):
         with self.server.connect() as client:
             found = []
             for _ in range(count):
                 start = time.perf_counter()
                 client.call("ping")
                 found.append(time.perf_counter() - start)
-        return found
+        return quick(found)
 
     def test_a_client_that_never_reads(self):
         self.c.call("kv.put", "large", b"x" * MIB)
@@ -316,9 +315,9 @@ class ReadingTest(AbuseCase):
         until(lambda: self.c.call("server.stats")["counters"]["reads_paused"] >= 10, "all wait")
         grown = self.server.resident_bytes() - before
         self.assertLess(grown, (200 if sanitized() else 100) * MIB)  # and not 10 GiB
-        times = self.latencies()
-        self.assertLess(statistics.median(times), 0.05)
-        print(f"grown by {grown // MIB} MiB; ping {statistics.median(times) * 1000:.2f} ms")
+        took = self.latency()
+        self.assertLess(took, 0.05)
+        print(f"grown by {grown // MIB} MiB; ping {took * 1000:.2f} ms")
         for raw in stuck[:5]:
             raw.reset()
         for raw in stuck[5:]:
@@ -329,7 +328,7 @@ class ReadingTest(AbuseCase):
         self.c.call("kv.put", "large", b"x" * MIB)
         late = self.connect()
         ids = [late.post("kv.get", "large", run=self._testMethodName) for _ in range(100)]
-        self.latencies(20)
+        self.latency(20)
         for msgid in ids:
             self.assertEqual(len(late.wait(msgid)), MIB)
 
@@ -353,7 +352,7 @@ class ReadingTest(AbuseCase):
         for raw in writers:
             raw.send(b"\x94\x00\x07\xa6kv.put\x92\xa1k\xc6" + MIB.to_bytes(4, "big") +
                      b"x" * 100000)
-        self.assertLess(statistics.median(self.latencies()), 0.05)
+        self.assertLess(self.latency(), 0.05)
         self.assertLess(self.server.resident_bytes() - before, 100 * MIB)
 
     def test_many_jobs_at_once(self):
@@ -363,8 +362,7 @@ class ReadingTest(AbuseCase):
         with self.connect() as busy:
             busy.call("run.use", self._testMethodName)
             ids = [busy.post("kv.clear") for _ in range(1000)]
-            times = self.latencies()
-            self.assertLess(statistics.median(times), 0.05)
+            self.assertLess(self.latency(), 0.05)
             deleted = sum(busy.wait(msgid) for msgid in ids)
         self.assertEqual(deleted, len(pairs))
         self.assertEqual(self.c.call("kv.count"), 0)
@@ -516,7 +514,7 @@ class ConnectionTest(unittest.TestCase):
                 crowd.append(raw)
             served = 0
             for raw in crowd:
-                raw.settimeout(10)
+                raw.settimeout(TIMEOUT_S)
                 try:
                     raw.sendall(request(1, "ping", []))
                     served += raw.recv(100) != b""
@@ -540,21 +538,21 @@ class ConnectionTest(unittest.TestCase):
                           b"\x94\x00\x01\xa4ping\x91\xc6\0")[i % 4])
                 crowd.append(raw)
                 if i % 500 == 499 or i == count - 1:  # not more than wait to be accepted
-                    until(lambda: connections(client) == len(crowd) + 1, "all are there", 30)
+                    until(lambda: connections(client) == len(crowd) + 1, "all are there")
             times = []
             for _ in range(200):
                 start = time.perf_counter()
                 self.assertEqual(client.call("kv.get", "k"), 1)
                 times.append(time.perf_counter() - start)
-            self.assertLess(statistics.median(times), 0.05)
+            self.assertLess(quick(times), 0.05)
             crowd[2].send(request(5, "ping", []))
             self.assertEqual(crowd[2].message(), [1, 5, None, "pong"])
             self.assertTrue(self.probe(server))
             print(f"{count} connections, {server.resident_bytes() // MIB} MiB, "
-                  f"{statistics.median(times) * 1000:.2f} ms")
+                  f"{quick(times) * 1000:.2f} ms")
             for i, raw in enumerate(crowd):
                 raw.reset() if i % 2 else raw.close()
-            until(lambda: connections(client) == 1, "all are gone", 30)
+            until(lambda: connections(client) == 1, "all are gone")
             until(lambda: server.descriptors() < 100, "their descriptors too")
 
     def test_out_of_descriptors(self):
@@ -626,7 +624,7 @@ class ConnectionTest(unittest.TestCase):
                 for raw in crowd:
                     raw.reset()
                 self.assertEqual(client.call("ping"), "pong")
-                until(lambda: connections(client) == 1, "all are gone", 30)
+                until(lambda: connections(client) == 1, "all are gone")
                 if before is None:
                     before = server.resident_bytes()
             self.assertLess(server.resident_bytes() - before, 100 * MIB)
@@ -643,20 +641,15 @@ class ConnectionTest(unittest.TestCase):
 class TimeTest(unittest.TestCase):
     """Limits in time. They are looked at every 250 ms."""
 
-    def ends(self, raw, low, high=5.0, start=None):
-        start = start or time.monotonic()
-        raw.read_all()
-        self.assertTrue(low <= time.monotonic() - start <= high, time.monotonic() - start)
-
     def test_frame_ms(self):
         with Server({"limits.frame_ms": 400}) as server, server.connect() as idle, \
                 Raw(server.address) as raw, Raw(server.address) as dribble, \
                 Raw(server.address) as ends:
             idle.call("ping")
             message = request(7, "ping", ["x" * 10000])
+            start = time.monotonic()
             raw.send(message[:100])
             ends.send(message[:100])
-            start = time.monotonic()
 
             def sent_all():  # one byte at a time does not help
                 try:
@@ -671,7 +664,7 @@ class TimeTest(unittest.TestCase):
             self.assertEqual(ends.message()[1], 7)
             until(sent_all, "the dribbler is disconnected")
             self.assertGreaterEqual(time.monotonic() - start, 0.35)
-            self.ends(raw, 0, start=time.monotonic())
+            raw.read_all()
             server.wait_log("closed: limits.frame_ms", 2)
             self.assertEqual(idle.call("ping"), "pong")
             self.assertEqual(ends.unpacker.tell() > 0, True)
@@ -701,7 +694,7 @@ class TimeTest(unittest.TestCase):
             self.assertEqual(client.message(), [1, 100, None, "pong"])
 
     def test_stall_ms(self):
-        with Server({"limits.stall_ms": 400}) as server, \
+        with Server({"limits.stall_ms": 1500}) as server, \
                 server.connect(receive_buffer=4096) as stuck, server.connect() as reader:
             reader.call("kv.put", "k", b"x" * MIB)
             stuck.send(request(1, "kv.get", ["k"]) * 20)
@@ -711,12 +704,10 @@ class TimeTest(unittest.TestCase):
                 self.assertEqual(len(reader.call("kv.get", "k")), MIB)
 
     def test_idle_ms(self):
-        with Server({"limits.idle_ms": 600}) as server, server.connect() as idle, \
+        with Server({"limits.idle_ms": 2000}) as server, server.connect() as idle, \
                 server.connect() as busy:
-            start = time.monotonic()
-            until(lambda: busy.call("ping") and time.monotonic() > start + 1.5, "busy stays")
+            until(lambda: busy.call("ping") and "closed: limits.idle_ms" in server.log(), "closed")
             self.assertEqual(idle.read_all(), b"")
-            self.assertEqual(len(server.wait_log("closed: limits.idle_ms")), 1)
             self.assertEqual(busy.call("ping"), "pong")
 
     def test_new_connections_are_not_idle(self):

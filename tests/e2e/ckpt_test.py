@@ -259,10 +259,13 @@ class ListTest(CkptTest):
                     ns="")
 
     def test_times(self):
-        now = self.call("get", "s0", ns="sub")["created_at"]
-        self.assertEqual(len(self.ids(from_time=now - 60000, to_time=now + 1)), 60)
-        self.assertEqual(self.ids(from_time=now + 60000), [])
-        self.assertEqual(self.ids(to_time=1), [])
+        times = {item["id"]: item["created_at"] for item in self.call("list", limit=1000)["items"]}
+        first, middle, last = min(times.values()), times["030"], max(times.values())
+        self.expect(lambda i: times[f"{i:03}"] >= middle, from_time=middle)
+        self.expect(lambda i: times[f"{i:03}"] <= middle, to_time=middle)
+        self.expect(lambda i: True, from_time=first, to_time=last)
+        self.assertEqual(self.ids(from_time=last + 1), [])
+        self.assertEqual(self.ids(to_time=first - 1), [])
 
     def test_refused(self):
         self.refuses("BAD_ARGUMENT", "list", filter={"$nonsense": 1})

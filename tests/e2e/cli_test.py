@@ -43,7 +43,7 @@ class Server:
     def stop(self):
         """End it and wait."""
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(60)
         self.process.stderr.close()
 
 

@@ -89,7 +89,7 @@ class WatchTest(unittest.TestCase):
                         self.assertTrue(all(re.match(r"^ +\d+ +0 ", process.stdout.readline())
                                             for _ in range(2)))
                         process.send_signal(signal.SIGINT)
-                        process.wait(20)
+                        process.wait(60)
                 finally:
                     process.kill()
 

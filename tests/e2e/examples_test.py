@@ -19,7 +19,7 @@ from lib.server import ROOT, TestCase
 EXAMPLES = os.path.join(ROOT, "docs", "examples")
 CITIES = ["Oslo", "Lima", "Pune"]
 CALLS = 1 + 1 + 2 * len(CITIES)  # get, save, and for each city put_writes and save
-RUN_S = 30
+RUN_S = 120
 
 
 class Cut(threading.Thread):

@@ -280,7 +280,7 @@ class HealthTest(unittest.TestCase):
                 os.waitpid(task, 0x40000000)  # __WALL
                 status, _, text = until(lambda: (r := ask(server, "/health"))[0] == 503 and r,
                                         "the loop is missed", 20)
-                self.assertRegex(text, r"\Aevent loop 1 has not come round for [5-9] s\n\Z")
+                self.assertRegex(text, r"\Aevent loop 1 has not come round for \d+ s\n\Z")
                 self.assertGreaterEqual(
                     values(server)["cairn_loop_heartbeat_age_seconds", "1"], 5)
                 self.assertLess(values(server)["cairn_loop_heartbeat_age_seconds", "0"], 5)
@@ -357,7 +357,7 @@ class BoundsTest(unittest.TestCase):
             for client in waiting:
                 self.assertEqual(client.read_all(), b"")
             until(lambda: server.descriptors() <= before, "the one that does not read is closed",
-                  IDLE_S + 5)
+                  IDLE_S + 60)
             self.assertEqual(ask(server, "/health")[0], 200)
 
     def test_the_oldest_makes_room(self):

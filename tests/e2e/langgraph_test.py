@@ -15,7 +15,7 @@ from lib.npm import NODE, SKIPPED, install
 from lib.server import ROOT
 
 SOURCES = os.path.join(ROOT, "tests", "e2e", "langgraph")
-RUN_S = 50
+RUN_S = 200
 LEAST = 726 + 3  # tests of the suite, and ours
 
 

@@ -19,7 +19,7 @@ PUT_WRITES = 10
 def run(*args):
     return subprocess.run([LOADGEN, *map(str, args)], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                          timeout=60, env=environment(), check=False)
+                          timeout=200, env=environment(), check=False)
 
 
 class CkptTest(unittest.TestCase):

@@ -44,7 +44,7 @@ class Compare(unittest.TestCase):
     def run_it(self, *words):
         """(exit code, standard output, standard error)."""
         done = subprocess.run([LOADGEN, "compare", *words], capture_output=True, text=True,
-                              timeout=60, check=False)
+                              timeout=200, check=False)
         return done.returncode, done.stdout, done.stderr
 
     def compare(self, old, new, *options):

@@ -36,7 +36,7 @@ class CrashTest(unittest.TestCase):
 
     def finish(self, *args, status, uri=None):
         process = self.loadgen(*args, uri=uri)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=200)
         self.assertEqual(process.returncode, status, out + err)
         return out, err
 
@@ -50,7 +50,7 @@ class CrashTest(unittest.TestCase):
         until(lambda: os.path.exists(self.acks) and os.path.getsize(self.acks) > 150000,
               "acknowledgements")
         server.kill()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=200)
         self.assertEqual(process.returncode, 3, out + err)
         self.assertIn("incomplete", out, err)
         server = self.start(mode)

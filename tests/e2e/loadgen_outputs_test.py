@@ -39,7 +39,7 @@ class OutputsTest(unittest.TestCase):
     def load(self, *args, status=0):
         done = subprocess.run([LOADGEN, "-u", self.uri, *map(str, args)], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                              timeout=60, env=environment(), check=False)
+                              timeout=200, env=environment(), check=False)
         self.assertEqual(done.returncode, status, done.stderr)
         return done
 
@@ -127,7 +127,7 @@ class OutputsTest(unittest.TestCase):
             [LOADGEN, "--dry-run", "-u", "redis://nowhere.invalid:1", "--workload", "ycsb-b",
              "--rate", "5000", "--threads", "512", "-c", "600", "--warmup", "5", "--duration", "30",
              "--ndjson", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            encoding="utf-8", timeout=60, env=environment(), check=True)
+            encoding="utf-8", timeout=200, env=environment(), check=True)
         for text in ("nowhere.invalid:1, protocol resp2", "MIXED",
                      "100,000 keys with their values: 96.9 MiB",
                      "30 s, after 5 s of warm-up: 35 s in all",

@@ -36,7 +36,7 @@ class RedisTest(unittest.TestCase):
 
     def program(self, program, *args, status=0):
         done = subprocess.run([program, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, encoding="utf-8", timeout=100, check=False,
+                              stderr=subprocess.PIPE, encoding="utf-8", timeout=200, check=False,
                               env=environment())
         self.assertEqual(done.returncode, status, done.stderr)
         return done
@@ -100,7 +100,7 @@ class RedisTest(unittest.TestCase):
         done = subprocess.run(
             ["strace", "-f", "-c", "-o", trace, LOADGEN, "-p", self.port, "-t", "get", "-n",
              "20000", "-q"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, encoding="utf-8", timeout=100, check=False,
+            stderr=subprocess.PIPE, encoding="utf-8", timeout=200, check=False,
             env={**environment(), "ASAN_OPTIONS": "detect_leaks=0"})
         if "ptrace" in done.stderr:
             self.skipTest("strace may not trace here")
@@ -154,7 +154,7 @@ class RedisTest(unittest.TestCase):
             for _ in range(3):
                 self.assertTrue(process.stdout.readline().startswith(b"SET: "))
             process.send_signal(2)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=200)
         self.assertEqual(process.returncode, 3, out)
         self.assertIn(b"loadgen: interrupted", err)
 

@@ -16,7 +16,7 @@ LOADGEN = os.environ.get("LOADGEN", "loadgen")
 def selftest(*args):
     return subprocess.run([LOADGEN, "selftest", *args], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                          timeout=100, check=False)
+                          timeout=200, check=False)
 
 
 class SelftestTest(unittest.TestCase):

@@ -12,7 +12,7 @@ import unittest
 
 from lib.fake_server import FakeServer
 from lib.redis_server import RedisServer
-from lib.server import Server, environment
+from lib.server import Server, environment, until
 
 LOADGEN = os.environ.get("LOADGEN", "loadgen")
 TESTS = "set,get,mixed,rmw,mset,incr"
@@ -21,7 +21,7 @@ TESTS = "set,get,mixed,rmw,mset,incr"
 def run(*args):
     return subprocess.run([LOADGEN, *map(str, args)], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                          env=environment(), timeout=60, check=False)
+                          env=environment(), timeout=200, check=False)
 
 
 def results_of(done):
@@ -140,11 +140,13 @@ class ServerStatsTest(unittest.TestCase):
             self.assertNotIn("server.info", client.call("server.stats")["operations"])
 
     def test_others(self):
-        _, uris = self.cairnd()
-        other = subprocess.Popen([LOADGEN, "-u", uris[0], "-t", "get", "--duration", "30", "-q"],
+        server, uris = self.cairnd()
+        other = subprocess.Popen([LOADGEN, "-u", uris[0], "-t", "get", "--duration", "1h", "-q"],
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                  env=environment())
         try:
+            with server.connect() as client:
+                until(lambda: "kv.get" in client.call("server.stats")["operations"], "it has begun")
             done = run("-u", uris[0], "-t", "set", "--rate", 200, "--duration", "2", "--json")
         finally:
             other.kill()

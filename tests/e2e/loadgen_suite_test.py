@@ -26,7 +26,7 @@ class SuiteTest(unittest.TestCase):
         done = subprocess.run(
             [os.path.join(ROOT, "bench", "suite.py"), "--cairnd", os.environ["CAIRND"],
              "--loadgen", os.environ["LOADGEN"], "--out", self.out, "--seconds", "0.1", *words],
-            capture_output=True, text=True, timeout=120, check=False)
+            capture_output=True, text=True, timeout=300, check=False)
         return done.returncode, done.stdout + done.stderr
 
     def read(self, pattern):
@@ -71,7 +71,8 @@ class SuiteTest(unittest.TestCase):
         self.assertIn("| memory, recovery | 9 | 0 |", self.read("INDEX.md"))
         self.assertIn("| run | result | cairnd | Redis | ratio |", self.read("run_*/SUMMARY.md"))
         path = os.path.join(self.out, "baselines", "b.json")
-        done = subprocess.run([os.environ["LOADGEN"], "compare", path, path], text=True, timeout=60,
+        done = subprocess.run([os.environ["LOADGEN"], "compare", path, path], text=True,
+                              timeout=200,
                               capture_output=True, check=False)
         self.assertIn("memory", done.stdout)
 

@@ -25,7 +25,7 @@ def served(_words, _number):
 def run(uri, *options):
     return subprocess.run([LOADGEN, "-u", uri, *map(str, options)], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                          env=environment(), timeout=100, check=False)
+                          env=environment(), timeout=200, check=False)
 
 
 class FakeTest(unittest.TestCase):

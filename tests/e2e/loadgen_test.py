@@ -16,7 +16,7 @@ from lib.server import Server, environment
 LOADGEN = os.environ.get("LOADGEN", "loadgen")
 
 
-def run(*args, timeout=60):
+def run(*args, timeout=200):
     return subprocess.run([LOADGEN, *map(str, args)], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
                           timeout=timeout, env=environment(), check=False)

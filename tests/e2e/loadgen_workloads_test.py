@@ -18,7 +18,7 @@ LOADGEN = os.environ.get("LOADGEN", "loadgen")
 def run(*args):
     return subprocess.run([LOADGEN, *map(str, args)], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                          timeout=60, env=environment(), check=False)
+                          timeout=200, env=environment(), check=False)
 
 
 class WorkloadsTest(unittest.TestCase):

@@ -8,12 +8,12 @@ import multiprocessing
 import os
 import random
 import socket
-import statistics
 import tempfile
 import time
 import unittest
 
-from lib import Client, Raw, Server, encode, request, memory_slack, run_cairnd, until
+from lib import (Client, Raw, Server, encode, memory_slack, quick, request, run_cairnd,
+                 until)
 from lib.resp_fire import Resp, RespCase, command, connections, counter
 
 MIB = 2**20
@@ -28,7 +28,7 @@ class GarbageTest(RespCase):
     def test_every_first_byte(self):
         for first in range(256):
             for rest in (b"", b"x\r\n", b"x" * 5000):
-                with self.resp(timeout=5) as raw:
+                with self.resp(timeout=20) as raw:
                     raw.send(bytes([first]) + rest)
                     raw.shutdown()
                     answer = raw.read_all()
@@ -48,7 +48,7 @@ class GarbageTest(RespCase):
             b"*1\r\n$17825793\r\n": r"limits\.frame_bytes \(17825792 bytes\)",
         }
         for data, text in cases.items():
-            with self.subTest(data), self.resp(timeout=5) as raw:
+            with self.subTest(data), self.resp(timeout=20) as raw:
                 before = counter(self.c, "bad_frames")
                 raw.send(command("ECHO", "a") + b"*-5\r\n*0\r\n\r\n" + command("ECHO", "b") + data)
                 if text is None:
@@ -62,7 +62,7 @@ class GarbageTest(RespCase):
 
     def test_a_line_without_end(self):
         for sizes in ((65537,), (65536, 1), (1000,) * 66):
-            with self.resp(timeout=5) as raw:
+            with self.resp(timeout=20) as raw:
                 for size in sizes:
                     raw.try_send(b"x" * size)
                 answer = raw.read_all()
@@ -137,7 +137,7 @@ class StrangerTest(RespCase):
     OPTIONS = {**LISTEN, "listen.http": "127.0.0.1:0"}
 
     def answer(self, protocol, *pieces):
-        with Raw(self.server.address_of(0, protocol), timeout=5) as raw:
+        with Raw(self.server.address_of(0, protocol), timeout=20) as raw:
             for piece in pieces:
                 try:
                     raw.send(piece)
@@ -189,7 +189,7 @@ class StrangerTest(RespCase):
         self.answer("resp", b"GET /" + b"x" * 70000 + b" HTTP/1.1\r\n\r\n" + smuggled)
         for port in ("resp", "rpc"):
             for body in (smuggled, b"\r\n" * 100 + smuggled, request(1, "kv.put", ["smuggled", 1])):
-                web = http.client.HTTPConnection(*self.server.address_of(0, port), timeout=5)
+                web = http.client.HTTPConnection(*self.server.address_of(0, port), timeout=20)
                 try:
                     web.request("POST", "/", body=body)
                     web.getresponse()
@@ -224,7 +224,7 @@ class SizeTest(RespCase):
         for data in (b"*2\r\n$3\r\nGET\r\n$17825793\r\n", b"*1\r\n$536870912\r\n" + b"x" * 100,
                      b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000000\r\n" + b"x" * 100000,
                      b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$17825780\r\n" + b"x"):
-            with self.subTest(data[:40]), self.resp(timeout=5) as raw:
+            with self.subTest(data[:40]), self.resp(timeout=20) as raw:
                 raw.send(data)
                 answer = raw.read_all()
                 self.assertRegex(answer, ONE_ERROR)
@@ -441,14 +441,14 @@ class TransactionTest(RespCase):
 class ReadingTest(RespCase):
     """Clients that do not read, leave early, or half."""
 
-    def latencies(self, count=100):
+    def latency(self, count=100):
         found = []
         with self.resp() as raw:
             for _ in range(count):
                 start = time.perf_counter()
                 self.assertEqual(raw.call("PING"), b"PONG")
                 found.append(time.perf_counter() - start)
-        return found
+        return quick(found)
 
     def test_a_client_that_never_reads(self):
         self.set_limit("stall_ms", "3s")
@@ -460,7 +460,7 @@ class ReadingTest(RespCase):
             raw.send(command("GET", "large") * 1000)
         until(lambda: counter(self.c, "reads_paused") - paused >= 10, "all wait")
         self.assertLess(self.server.resident_bytes() - before, 60 * MIB * SLACK)  # not 10 GiB
-        self.assertLess(statistics.median(self.latencies()), 0.05)
+        self.assertLess(self.latency(), 0.05)
         until(lambda: counter(self.c, "connections_closed_limit") - closed == 10, "all are closed")
         self.server.wait_log("closed: limits.stall_ms", 10)
         for raw in stuck:
@@ -487,7 +487,7 @@ class ReadingTest(RespCase):
         readers = [self.resp() for _ in range(4)]
         for raw in readers:
             raw.send(command("KEYS", "*-*9") * 3)
-        self.assertLess(statistics.median(self.latencies(50)), 0.1)
+        self.assertLess(self.latency(50), 0.1)
         for raw in readers[1:]:  # gone in the middle
             raw.reset()
         for _ in range(3):
@@ -496,7 +496,7 @@ class ReadingTest(RespCase):
             gone = self.resp()
             gone.send(command("FLUSHALL") + command("KEYS", "*"))
             gone.reset()
-        self.assertLess(statistics.median(self.latencies(50)), 0.1)
+        self.assertLess(self.latency(50), 0.1)
         until(lambda: connections(self.c) == 2, "they are gone")
         self.assertEqual(readers[0].pipeline([("FLUSHALL",), ("DBSIZE",)]), [b"OK", 0])
 
@@ -551,10 +551,10 @@ class TimeTest(unittest.TestCase):
                     Resp(address) as multi, Resp(address) as dribble:
                 self.assertEqual(idle.call("PING"), b"PONG")
                 multi.pipeline([("MULTI",), ("SET", "k", "v")])
+                start = time.monotonic()
                 half.send(b"*2\r\n$4\r\nECHO\r\n$100\r\nxxx")
                 line.send(b"PI")
                 dribble.send(b"*2\r\n$4\r\nECHO\r\n$100000\r\n")
-                start = time.monotonic()
 
                 def dribbled():  # one byte at a time does not help
                     try:
@@ -565,7 +565,7 @@ class TimeTest(unittest.TestCase):
 
                 self.assertEqual(half.read_all() + line.read_all(), b"")
                 until(dribbled, "the dribbler is disconnected")
-                self.assertTrue(0.35 <= time.monotonic() - start <= 5)
+                self.assertGreaterEqual(time.monotonic() - start, 0.35)
                 server.wait_log("closed: limits.frame_ms", 3)
                 self.assertEqual(multi.call("EXEC"), [b"OK"])  # whole commands have all the time
                 self.assertEqual(idle.call("PING"), b"PONG")
@@ -598,6 +598,11 @@ class LoginTest(unittest.TestCase):
         self.addCleanup(raw.close)
         return raw
 
+    def set_login_ms(self, server, value):
+        with server.connect() as client:
+            client.call("auth", TOKEN)
+            client.call("server.config_set", "limits.login_ms", str(value))
+
     def test_before_login_frames_are_small(self):
         server = self.start()
         for data in (b"*2\r\n$4\r\nAUTH\r\n$16384\r\n", command("AUTH", "x" * 16384),
@@ -615,10 +620,12 @@ class LoginTest(unittest.TestCase):
         self.assertEqual(raw.call("SET", "k", "x" * 100000), b"OK")
 
     def test_login_ms(self):
-        server = self.start(login_ms=400)
-        silent, busy, inside = (self.enter(server) for _ in range(3))
+        server = self.start()
+        inside = self.enter(server)
         self.assertEqual(inside.call("AUTH", TOKEN), b"OK")
+        self.set_login_ms(server, 400)
         start = time.monotonic()
+        silent, busy = self.enter(server), self.enter(server)
 
         def ended():  # to be refused again and again does not help
             try:
@@ -628,25 +635,30 @@ class LoginTest(unittest.TestCase):
 
         until(ended, "it is closed")
         self.assertEqual(silent.read_all(), b"")
-        self.assertTrue(0.3 <= time.monotonic() - start <= 5)
+        self.assertGreaterEqual(time.monotonic() - start, 0.35)
         server.wait_log("closed: limits.login_ms", 2)
         self.assertEqual(inside.call("PING"), b"PONG")
 
     def test_reset_logs_out(self):
-        server = self.start(login_ms=1000)
-        raw, other = self.enter(server), self.enter(server)
-        for one in (raw, other):
+        server = self.start()
+        raw, other, late = (self.enter(server) for _ in range(3))
+        for one in (raw, other, late):
             self.assertEqual(one.call("AUTH", TOKEN), b"OK")
-        end = time.monotonic() + 1.5
-        until(lambda: raw.call("SET", "k", "v") and time.monotonic() > end, "older than login_ms")
+        self.assertEqual(raw.call("SET", "k", "v"), b"OK")
         raw.pipeline([("MULTI",), ("SET", "k", "w")])
         self.assertEqual(raw.call("RESET"), b"RESET")
-        # The time to log in begins again: it is not overdue for having been here for long.
-        end = time.monotonic() + 0.6
-        until(lambda: raw.call("GET", "k").startswith("NOAUTH ") and time.monotonic() > end,
-              "it stays for a while")
+        self.assertRegex(raw.call("GET", "k"), "^NOAUTH ")
         raw.try_send(b"*2\r\n$4\r\nAUTH\r\n$20000\r\n")  # and frames are small again
         self.assertIn(b"limits.login_frame_bytes", raw.read_all())
+        # The time to log in begins again: who has been here for long is not overdue for that.
+        self.set_login_ms(server, 1000)
+        silent = self.enter(server)
+        self.assertEqual(silent.read_all(), b"")
+        self.assertEqual(late.call("GET", "k"), b"v")
+        begun = time.monotonic()
+        self.assertEqual(late.call("RESET"), b"RESET")
+        self.assertEqual(late.read_all(), b"")
+        self.assertGreaterEqual(time.monotonic() - begun, 0.9)
         self.assertEqual(other.pipeline([("EXEC",), ("GET", "k")]),
                          ["ERR EXEC without MULTI", b"v"])
         self.assertEqual(other.pipeline([("RESET",), ("AUTH", TOKEN), ("GET", "k")]),
@@ -663,16 +675,30 @@ def hammer(address, data, size):
                 left -= len(raw.read_bytes(MIB))
 
 
+class Scraper:
+    """Asks for all figures there are."""
+
+    def __init__(self, web, rpc):
+        self.client = Client(rpc)
+        self.page = http.client.HTTPConnection(*web)
+
+    def scrape(self):
+        self.page.request("GET", "/metrics")
+        assert len(self.page.getresponse().read()) > 1000
+        self.client.call("server.stats")
+        self.client.call("server.info")
+        self.client.call("server.clients")
+
+    def close(self):
+        self.page.close()
+        self.client.close()
+
+
 def scrape(web, rpc):
-    """Ask for all figures there are, for ever."""
-    client = Client(rpc)
-    page = http.client.HTTPConnection(*web, timeout=30)
+    """For ever."""
+    scraper = Scraper(web, rpc)
     while True:
-        page.request("GET", "/metrics")
-        assert len(page.getresponse().read()) > 1000
-        client.call("server.stats")
-        client.call("server.info")
-        client.call("server.clients")
+        scraper.scrape()
 
 
 class MonitoringTest(unittest.TestCase):
@@ -692,29 +718,41 @@ class MonitoringTest(unittest.TestCase):
         self.addCleanup(process.terminate)
         return process
 
-    def p99(self, count=1000):
-        found = []
-        with Resp(self.resp) as raw:
-            for _ in range(count):
-                start = time.perf_counter()
-                assert raw.call("PING") == b"PONG"
-                found.append(time.perf_counter() - start)
-        return sorted(found)[count * 99 // 100]
-
-    def test_scraping_does_not_stall_the_loop(self):
+    def fill(self):
         with Resp(self.resp) as raw:
             for i in range(0, 50000, 5000):
                 raw.call("MSET", *[x for j in range(5000) for x in (f"k{i + j}", "v")])
+
+    def cpu_s(self):
+        """Processor time that all threads of the server have taken."""
+        with open(f"/proc/{self.server.pid}/stat", encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def test_scraping_does_not_stall_the_loop(self):
+        """What all threads do for it is less than a stall: no lock is held for longer, either. In
+        processor time, which does not depend on what else the machine does."""
+        self.fill()
+        scraper = Scraper(self.server.address_of(0, "http"), self.server.address)
+        self.addCleanup(scraper.close)
+        scraper.scrape()
+        before, count = self.cpu_s(), 40
+        for _ in range(count):
+            scraper.scrape()
+        took = (self.cpu_s() - before) / count
+        print(f"to be scraped takes {took * 1000:.2f} ms")
+        self.assertLess(took, self.STALL_S)
+
+    def test_scraping_beside_others(self):
+        self.fill()
         for _ in range(2):
             self.background(hammer, self.resp, command("SET", "k", "v") * 10, 5 * 10)
             self.background(hammer, self.server.address, request(1, "ping", []) * 10, 9 * 10)
-        quiet = self.p99()
         scraper = self.background(scrape, self.server.address_of(0, "http"), self.server.address)
-        # A machine that is busy otherwise may stall us once; a server that does so does it always.
-        loud = min(self.p99() for _ in range(3))
-        print(f"p99 of PING {quiet * 1000:.1f} ms, while scraped {loud * 1000:.1f} ms")
+        with Resp(self.resp) as raw:
+            for _ in range(1000):
+                self.assertEqual(raw.call("PING"), b"PONG")
         self.assertTrue(scraper.is_alive())
-        self.assertLess(loud, quiet + self.STALL_S)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ PIPELINES = [1, 16, 64]
 @unittest.skipIf(shutil.which("redis-server") is None or shutil.which("redis-benchmark") is None,
                  "redis-server or redis-tools is missing: scripts/packages.sh test")
 class CompareRedisTest(unittest.TestCase):
-    def run_script(self, *args, timeout=110):
+    def run_script(self, *args, timeout=300):
         return subprocess.run([SCRIPT, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, encoding="utf-8", timeout=timeout,
                               check=False, env=environment())
@@ -67,7 +67,7 @@ class CompareRedisTest(unittest.TestCase):
         done = subprocess.run(["/usr/bin/python3", os.path.join(ROOT, "bench", "agreement.py"),
                                "--loadgen", LOADGEN, "--quick"], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                              timeout=110, check=False, env=environment())
+                              timeout=300, check=False, env=environment())
         self.assertIn(done.returncode, (0, 1), done.stderr)
         rows = [line for line in done.stdout.splitlines() if line.startswith(("| SET", "| GET"))]
         self.assertEqual(len(rows), 4, done.stdout + done.stderr)

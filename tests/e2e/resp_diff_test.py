@@ -268,7 +268,7 @@ class RawTest(DiffCase):
 
     def outcome(self, address, data, closes, size):
         """(all bytes of the answer, does the server close?)"""
-        with Resp(address, timeout=5) as c:
+        with Resp(address, timeout=20) as c:
             try:
                 for start in range(0, len(data), size):
                     c.send(data[start:start + size])
@@ -347,7 +347,7 @@ class LoginTest(unittest.TestCase):
     def test_little_is_read_before_login(self):
         """Redis bounds an argument to 16 KiB, cairnd the command to limits.login_frame_bytes."""
         for address in (self.redis.address, self.subject.address):
-            with Resp(address, timeout=5) as c:
+            with Resp(address, timeout=20) as c:
                 c.send(b"*1\r\n$16385\r\n")
                 self.assertRegex(c.read_all(), rb"^-ERR Protocol error: [^\r]+\r\n$")
 

@@ -258,7 +258,7 @@ class WatchdogTest(Folder):
             manager.wait("WATCHDOG")
             hang = self.hang(thread_of(server.pid, "cairn-loop-1"))
             try:
-                server.wait_log(r"error watchdog: loop 1 hangs: it last came round \d\.\d s ago")
+                server.wait_log(r"error watchdog: loop 1 hangs: it last came round \d+\.\d s ago")
                 manager.drain()
                 server.wait_log("loop 1 hangs", count=2)
                 self.assertEqual(manager.drain(), [])

@@ -166,7 +166,7 @@ class TriggerTest(SnapshotTest):
     def test_by_time(self):
         with self.start(**{"snapshot.interval_ms": "50ms"}) as server, server.connect() as client:
             client.call("kv.put", "k", 1)
-            until(lambda: client.call("server.snapshots")["taken"] == 1, "taken")
+            until(lambda: client.call("server.snapshots")["taken"] > 0, "taken")
 
     def test_at_the_end(self):
         on = {"snapshot.on_shutdown": "true"}

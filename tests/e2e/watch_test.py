@@ -13,7 +13,8 @@ import threading
 import time
 import unittest
 
-from lib import Client, RpcError, Server, TestCase, encode, request, run_cairnd, until
+from lib import (Client, RpcError, Server, TestCase, encode, quick, request, run_cairnd,
+                 until)
 from lib.server import ROOT, environment
 from lib.terminal import Terminal
 from lib.watcher import Watcher
@@ -213,7 +214,7 @@ class EventsTest(WatchCase):
             self.c.call("kv.put", "k", 1)
             w.take(watch, 1)
             took.append(time.monotonic() - start)
-        self.assertLess(sorted(took)[20], 0.03)
+        self.assertLess(quick(took), 0.03)
 
     def test_a_thousand_watches(self):
         watchers = [self.watcher() for _ in range(10)]
@@ -418,14 +419,11 @@ class ResumeTest(WatchCase):
         w = self.watcher(receive_buffer=4096)
         watch = w.open()
         before = self.server.resident_bytes()
-        start = time.monotonic()
         versions = []
         for part in range(120):
             versions += self.c.pipeline([("kv.put", f"{part}.{i}" + "k" * 1000, 1)
                                          for i in range(100)])
-        took = time.monotonic() - start
         self.assertLess(self.server.resident_bytes() - before, 200 * 2**20)
-        self.assertLess(took, 60)
         seen, losses = w.account(watch, versions[-1])
         self.assertEqual(seen[0], versions[0])
         self.assertEqual(w.call("watch.list")["items"][0]["lost"], losses)
@@ -588,7 +586,7 @@ class AbuseTest(WatchCase):
               "their watches are gone")
 
     def test_who_waits_for_events_is_not_idle(self):
-        with Server({"limits.idle_ms": 300}) as server, server.connect() as idle, \
+        with Server({"limits.idle_ms": 1000}) as server, server.connect() as idle, \
                 Watcher(server.address) as w:
             watch = w.open("late")
             self.assertIsNone(idle.message())  # closed
@@ -624,7 +622,7 @@ class CliTest(WatchCase):
         self.assertEqual(process.stdout.readline(),
                          f'{first + 2}\tput\t{{"$bin": "a/8K"}}\t1\n')
         process.send_signal(signal.SIGINT)
-        self.assertEqual(process.wait(10), -signal.SIGINT)
+        self.assertEqual(process.wait(60), -signal.SIGINT)
         self.assertEqual(process.communicate(), ("", ""))
 
     def test_json(self):
@@ -639,8 +637,8 @@ class CliTest(WatchCase):
         process.communicate()
 
     def test_a_gap(self):
-        process = self.start("open", "--from-version", str(2**53 - 1), "--timeout", "1s")
-        out, err = process.communicate(timeout=30)
+        process = self.start("open", "--from-version", str(2**53 - 1), "--timeout", "3s")
+        out, err = process.communicate(timeout=60)
         self.assertRegex(out, r"^\d+\tgap\tfrom 1\n$")
         self.assertRegex(err, r"^cairn: TIMEOUT .*\n$")
         self.assertEqual(process.returncode, 3)
@@ -649,7 +647,7 @@ class CliTest(WatchCase):
         for words, code in ((("open", "a", "b"), 2), (("open", "--kind", "nope"), 1),
                             (("opne",), 2)):
             process = self.start(*words)
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=60)
             self.assertEqual((out, process.returncode), ("", code), err)
             self.assertTrue(err)
 
@@ -661,7 +659,7 @@ class CliTest(WatchCase):
             with server.connect() as c:
                 until(lambda: c.call("server.stats", op="ping")["counters"]["watches"] > 0,
                       "the watch is open")
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
         self.assertEqual((out, process.returncode), ("", 3))
         self.assertRegex(err, "^cairn: DISCONNECTED ")
 

@@ -3,10 +3,10 @@
 """What all end-to-end tests share: the daemon as a fixture, clients, and ways to wait."""
 
 from lib.client import Client, RpcError, Raw, encode, request
-from lib.server import (CAIRND, ROOT, NotReady, Server, TestCase, environment, memory_slack,
+from lib.server import (CAIRND, ROOT, NotReady, Server, TestCase, environment, memory_slack, quick,
                         run_cairnd, sanitized, until)
 from lib.ops import operations
 
 __all__ = ["CAIRND", "ROOT", "Client", "NotReady", "Raw", "RpcError", "Server", "TestCase",
-           "encode", "environment", "memory_slack", "operations", "request", "run_cairnd",
+           "encode", "environment", "memory_slack", "operations", "quick", "request", "run_cairnd",
            "sanitized", "until"]

@@ -2,15 +2,22 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A small MessagePack-RPC client over python3-msgpack, and sockets for tests that misbehave."""
 
+import atexit
 import os
+import re
 import socket
 import struct
+import sys
 
 import msgpack
 
-TIMEOUT_S = 30
-# Where the names of operations that were called are noted, for coverage_test.py.
-CALLS_FILE = os.environ.get("CAIRN_E2E_CALLS")
+# After this an answer does not come at all. Several sanitized daemons on one busy CPU stretch what
+# takes a millisecond to seconds: no test is about how long this is.
+TIMEOUT_S = 120
+# What servers answered: (operation, code of the error or ""). At the end of a whole test file it is
+# kept in this folder, for coverage_test.py.
+CALLS = set()
+CALLS_FOLDER = os.environ.get("CAIRN_E2E_CALLS")
 
 
 class RpcError(Exception):
@@ -35,13 +42,22 @@ def request(msgid, method, params):
 
 def note_call(method, error):
     """Remember that an operation answered: its name, and the code if it was an error."""
-    if CALLS_FILE and isinstance(method, (str, bytes)):
-        name = method.decode("utf-8", "replace") if isinstance(method, bytes) else method
+    name = method.decode("utf-8", "replace") if isinstance(method, bytes) else method
+    if isinstance(name, str) and re.fullmatch(r"[\w.]+", name):
         code = "" if error is None else error["code"] if isinstance(error, dict) else error
-        line = f"{name.split(' ')[0]} {code.split(' ')[0]}\n".encode("utf-8", "replace")
-        handle = os.open(CALLS_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        os.write(handle, line)
-        os.close(handle)
+        CALLS.add((name, code.split(" ")[0]))
+
+
+def keep_calls():
+    os.makedirs(CALLS_FOLDER, exist_ok=True)
+    path = os.path.join(CALLS_FOLDER, os.path.basename(sys.argv[0]))
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.writelines(f"{name} {code}\n" for name, code in sorted(CALLS))
+    os.replace(path + ".new", path)
+
+
+if CALLS_FOLDER and len(sys.argv) == 1:
+    atexit.register(keep_calls)
 
 
 class Raw:

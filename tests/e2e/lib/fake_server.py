@@ -45,6 +45,7 @@ class FakeServer:
         self.requests = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
+        self.accepted = 0  # connections, so far
         self.wake, self.stop = socket.socketpair()
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.listener, selectors.EVENT_READ)
@@ -59,6 +60,7 @@ class FakeServer:
                     return
                 if key.fileobj is self.listener:
                     connection, _ = self.listener.accept()
+                    self.accepted += 1
                     self.selector.register(connection, selectors.EVENT_READ, [b""])
                 else:
                     self._read(key.fileobj, key.data)

@@ -11,7 +11,7 @@ import tempfile
 from lib.server import until
 
 PROGRAM = shutil.which("redis-server")
-START_S = 20
+START_S = 120
 
 
 def free_port():

@@ -9,7 +9,8 @@ CRLF, a boolean that is neither t nor f) raises BadReply: tests see what lenient
 import re
 import socket
 
-TIMEOUT_S = 30
+from lib.client import TIMEOUT_S
+
 INTEGER = re.compile(rb"-?(0|[1-9][0-9]*)\Z")
 DOUBLE = re.compile(rb"(-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?|-?inf|nan)\Z")
 NULLS = (b"$-1\r\n", b"*-1\r\n", b"_\r\n")

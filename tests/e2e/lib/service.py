@@ -67,7 +67,7 @@ class Manager:
             return None
         return dict(line.split("=", 1) for line in data.decode("ascii").split("\n"))
 
-    def wait(self, name, seconds=30):
+    def wait(self, name, seconds=120):
         """The next message with this name; others are skipped."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:

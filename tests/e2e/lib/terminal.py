@@ -138,7 +138,7 @@ class Terminal:
         self.screen.feed(self.decoder.decode(data))
         return bool(data)
 
-    def until(self, condition, seconds=20):
+    def until(self, condition, seconds=120):
         """Read until condition() is true; returns its value, or the last one at the end."""
         deadline = time.monotonic() + seconds
         more = True
@@ -146,7 +146,7 @@ class Terminal:
             more = self._read(0.2)
         return value
 
-    def expect(self, pattern, seconds=20):
+    def expect(self, pattern, seconds=120):
         """Wait for the pattern in what is shown behind the last one; returns the match."""
         wanted = re.compile(pattern, re.M)
         found = self.until(lambda: wanted.search(self.screen.text(), self.seen), seconds)

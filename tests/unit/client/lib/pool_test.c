@@ -4,7 +4,10 @@
  */
 #include "tests/unit/client/lib/fake.h"
 
+#include "client/lib/client.h"
 #include "client/lib/target.h"
+
+#include <poll.h>
 
 /* ---- Addresses ----------------------------------------------------------------------------- */
 
@@ -53,6 +56,8 @@ static void addresses(void **state)
 
 /* ---- Pool ---------------------------------------------------------------------------------- */
 
+enum { FAKE_WAIT_MS = 30000 };
+
 static void serve_one(int fd)
 {
     REPLY_OK(fd, read_request(fd), "\x01");
@@ -68,17 +73,18 @@ static void pool_replaces(void **state)
     struct cairn_error error;
     fake_start(&fake, serve_one, 2);
     struct cairn_pool *pool = cairn_pool_create(fake.address, NULL, 1, &error);
-    struct cairn *c = cairn_pool_borrow(pool, 1000, &error);
+    struct cairn *c = cairn_pool_borrow(pool, FAKE_WAIT_MS, &error);
     assert_non_null(c);
     assert_null(cairn_pool_borrow(pool, 20, &error));
     assert_int_equal(error.status, CAIRN_TIMEOUT);
     assert_int_equal(cairn_call(c, "x", cairn_view(NULL, 0), NULL), CAIRN_OK);
     cairn_pool_give_back(pool, c);
-    assert_ptr_equal(cairn_pool_borrow(pool, 1000, &error), c); /* the same */
+    assert_ptr_equal(cairn_pool_borrow(pool, FAKE_WAIT_MS, &error), c); /* the same */
     assert_int_equal(cairn_call(c, "x", cairn_view(NULL, 0), NULL), CAIRN_OK);
-    usleep(20000); /* the server closes */
+    struct pollfd closed = {.fd = c->link.fd, .events = POLLIN};
+    assert_int_equal(poll(&closed, 1, FAKE_WAIT_MS), 1); /* the server closes */
     cairn_pool_give_back(pool, c);
-    c = cairn_pool_borrow(pool, 1000, &error);
+    c = cairn_pool_borrow(pool, FAKE_WAIT_MS, &error);
     assert_non_null(c);
     assert_int_equal(cairn_call(c, "x", cairn_view(NULL, 0), NULL), CAIRN_OK);
     assert_int_equal(cairn_send(c, "x", cairn_view(NULL, 0), NULL), CAIRN_OK);
