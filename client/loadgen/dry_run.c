@@ -86,8 +86,7 @@ static void dry_preload(FILE *out, const struct plan *plan)
 {
     char keys[TEXT_SIZE], size[TEXT_SIZE];
     text_count(plan_preload_keys(plan), keys);
-    dry_size((double)plan_preload_keys(plan) * (dry_value_mean(plan) + (double)strlen(plan->key)),
-             size);
+    dry_size((double)plan_preload_keys(plan) * (dry_value_mean(plan) + plan_key_mean(plan)), size);
     if (plan->preload) {
         dry_label(out, "preload");
         fprintf(out, "%s keys with their values: %s\n", keys, size);
@@ -168,6 +167,8 @@ static void dry_keys(FILE *out, const struct plan *plan)
     if (plan->keys > 1 && plan->pattern == STREAM_HOTSPOT)
         fprintf(out, ": %" PRIu32 " %% of them get %" PRIu32 " %% of the requests",
                 plan->hotspot.write, plan->hotspot.read);
+    if (plan->key_span.max > 0)
+        fprintf(out, ", of %zu to %zu bytes", plan->key_span.min, plan->key_span.max);
     fputc('\n', out);
     dry_label(out, "");
     fputs(plan->preload && plan->preload_keys == 0

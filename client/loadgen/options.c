@@ -167,6 +167,8 @@ static int options_store(const struct options_row *row, const char *text, struct
         return options_parse_ratio(row, text, (struct ratio *)(void *)field);
     case OPTIONS_TYPE_SIZES:
         return sizes_parse(text, row->min, row->max, (struct sizes *)(void *)field);
+    case OPTIONS_TYPE_SPAN:
+        return sizes_parse_span(text, row->min, row->max, (struct sizes *)(void *)field);
     case OPTIONS_TYPE_REAL:
         return options_parse_real(row, text, (double *)(void *)field);
     case OPTIONS_TYPE_FLAG:
@@ -214,6 +216,11 @@ static int options_bad_value(const struct options_reader *r, const struct option
                              "--%s %s: must be a size from %s to %s, as 64, 64-4KiB, "
                              "64:90,4KiB:10 or lognormal:200,1.2",
                              row->name, text, min, max);
+    case OPTIONS_TYPE_SPAN:
+        return options_wrong(r,
+                             "--%s %s: must be a size from %" PRId64 " to %" PRId64
+                             ", as 32, or from one to another, as 16:40",
+                             row->name, text, row->min, row->max);
     case OPTIONS_TYPE_REAL:
         return options_wrong(r, "--%s %s: must be a number from %" PRId64 " to %" PRId64, row->name,
                              text, row->min, row->max);

@@ -33,7 +33,8 @@ static const char *report_plural(uint64_t n)
 void report_head(FILE *out, const struct plan *plan, const char *target)
 {
     char size[SIZES_TEXT_SIZE], keys[TEXT_SIZE];
-    if (plan->sizes.kind != SIZES_UNIFORM)
+    bool ranges = plan->sizes.kind != SIZES_UNIFORM || plan->value_min < plan->value_bytes;
+    if (ranges)
         sizes_format(&plan->sizes, size);
     else
         num_format_bytes((int64_t)plan->value_bytes, size);
@@ -41,7 +42,10 @@ void report_head(FILE *out, const struct plan *plan, const char *target)
     fprintf(out, "%s  %s, %u connection%s, %u thread%s, pipeline %u, values of %s%s, %s key%s\n",
             target, plan->driver->name, plan->connections, report_plural(plan->connections),
             plan->threads, report_plural(plan->threads), plan->pipeline, size,
-            plan->value_bytes % 1024 == 0 ? "" : " bytes", keys, report_plural(plan->keys));
+            !ranges && plan->value_bytes % 1024 == 0 ? "" : " bytes", keys,
+            report_plural(plan->keys));
+    if (plan->key_span.max > 0)
+        fprintf(out, "keys of %zu to %zu bytes\n", plan->key_span.min, plan->key_span.max);
     vector_report_head(out, &plan->vectors);
     if (plan->rate <= 0) {
         fputs("closed loop: latency depends on connections and pipeline\n", out);

@@ -128,6 +128,7 @@ static void json_option(struct writer *json, const struct options_row *row, cons
         writer_text(json, row->name, text);
         break;
     case OPTIONS_TYPE_SIZES:
+    case OPTIONS_TYPE_SPAN:
         json_sizes(json, row->name, field);
         break;
     case OPTIONS_TYPE_REAL:

@@ -80,6 +80,28 @@ static void refused(void **state)
             fail_msg("%s was read", texts[i]);
 }
 
+/* One size, or from and to: nothing else, and no weights. */
+static void spans(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *again;
+    } good[] = {{"0", "0"}, {"16", "16"}, {"16:40", "16-40"}, {"16-40", "16-40"}, {"7:7", "7"}};
+    static const char *const bad[] = {"",      "40:16", "16:",  ":16",    "16:40:50",
+                                      "16,40", "-1",    "1001", "1:1001", "normal:20,2"};
+    struct sizes sizes;
+    char again[SIZES_TEXT_SIZE];
+    for (size_t i = 0; i < LENGTH_OF(good); i++) {
+        if (sizes_parse_span(good[i].text, 0, 1000, &sizes) != 0)
+            fail_msg("%s was refused", good[i].text);
+        sizes_format(&sizes, again);
+        assert_string_equal(again, good[i].again);
+    }
+    for (size_t i = 0; i < LENGTH_OF(bad); i++)
+        if (sizes_parse_span(bad[i], 0, 1000, &sizes) == 0)
+            fail_msg("%s was read", bad[i]);
+}
+
 /* Mean and deviation of what is drawn; all must be from min to max. */
 static void draw(const struct sizes *sizes, double *out_mean, double *out_deviation)
 {
@@ -144,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(presets),
         cmocka_unit_test(refused),
+        cmocka_unit_test(spans),
         cmocka_unit_test(moments),
         cmocka_unit_test(list_has_its_weights),
     };
