@@ -138,6 +138,32 @@ class OutputsTest(unittest.TestCase):
                 self.assertEqual(before["t_ns"] + before["length_ns"], after["t_ns"])
         self.assertIn("too-few-samples", {line.get("name") for line in lines})
 
+    def test_json_file(self):
+        """The object of --json, beside what people read or in place of it."""
+        for options in ((), ("-q",), ("--csv",), ("--json",)):
+            done = self.load("-t", "set", "-n", 500, "--json-file", self.path, *options)
+            with open(self.path, encoding="utf-8") as file:
+                document = json.load(file)
+            (result,) = document["results"].values()
+            self.assertEqual((result["count"], document["config"]["json-file"]), (500, self.path))
+            if options == ("--json",):
+                self.assertEqual(json.loads(done.stdout), document)
+            else:
+                self.assertIn("SET", done.stdout)
+                self.assertNotIn("{", done.stdout)
+        done = self.load("-n", 1, "--json-file", "/nowhere/x", status=2)
+        self.assertIn("--json-file: cannot write /nowhere/x", done.stderr)
+        done = self.load("-t", "set", "-n", 100, "--json-file", "/dev/full", status=3)
+        self.assertIn("--json-file: cannot write /dev/full", done.stderr)
+
+    def test_nothing_succeeds(self):
+        """No latency is made up where there is none."""
+        done = self.load("-n", 100, "kv.put", "one", status=3)
+        self.assertIn("latency      of nothing: no request succeeded\n", done.stdout)
+        self.assertIn("warning: errors: ", done.stdout)
+        self.assertNotIn("fairness", done.stdout)
+        self.assertNotIn("in flight", done.stdout)
+
     def test_hdr(self):
         done = self.load("-t", "mixed", "-n", 2000, "--rate", 10000, "--hdr", self.path, "--json")
         (result,) = json.loads(done.stdout)["results"].values()
