@@ -159,7 +159,10 @@ static void dry_keys(FILE *out, const struct plan *plan)
     char keys[TEXT_SIZE];
     text_count(plan->keys, keys);
     dry_label(out, "keys");
-    fprintf(out, "%s, %s", keys,
+    fputs(keys, out);
+    if (plan->key_span.max > 0)
+        fprintf(out, " of %zu to %zu bytes", plan->key_span.min, plan->key_span.max);
+    fprintf(out, ", %s",
             plan->keys == 1 ? "the same for all requests" : plan_pattern_name(plan->pattern));
     if (plan->keys > 1 && (plan->pattern == STREAM_ZIPF || plan->pattern == STREAM_LATEST))
         fprintf(out, " %g: the most frequent one gets %.2g %% of the requests", plan->zipf_exponent,
@@ -167,8 +170,6 @@ static void dry_keys(FILE *out, const struct plan *plan)
     if (plan->keys > 1 && plan->pattern == STREAM_HOTSPOT)
         fprintf(out, ": %" PRIu32 " %% of them get %" PRIu32 " %% of the requests",
                 plan->hotspot.write, plan->hotspot.read);
-    if (plan->key_span.max > 0)
-        fprintf(out, ", of %zu to %zu bytes", plan->key_span.min, plan->key_span.max);
     fputc('\n', out);
     dry_label(out, "");
     fputs(plan->preload && plan->preload_keys == 0

@@ -91,6 +91,10 @@ static void report_steps(FILE *out, const struct result *result, unsigned shape)
 static void report_latency(FILE *out, const struct result *result)
 {
     const struct workload *workload = result->workload;
+    if (result->latency.count == 0) {
+        fprintf(out, "  %-12s of nothing: no request succeeded\n", "latency");
+        return;
+    }
     fprintf(out, "  %-12s %9s %9s", "latency (ms)", "avg", "min");
     for (size_t i = 0; i < LENGTH_OF(report_columns); i++)
         fprintf(out, " %9s", report_columns[i].title);
@@ -170,7 +174,10 @@ static void report_throughput(FILE *out, const struct result *result)
 
 static void report_in_flight(FILE *out, const struct plan *plan, const struct result *result)
 {
-    fprintf(out, "  %-12s %.1f requests on average", "in flight", result_in_flight(result));
+    double mean = result_in_flight(result);
+    if (mean <= 0)
+        return;
+    fprintf(out, "  %-12s %.1f requests on average", "in flight", mean);
     if (plan->rate <= 0 && !plan->batch && !plan->reconnect)
         fprintf(out, " of %u", plan->connections * plan->pipeline);
     fputc('\n', out);
@@ -203,7 +210,7 @@ static void report_checked(FILE *out, const struct plan *plan, const struct resu
 static void report_fairness(FILE *out, const struct fairness *fairness)
 {
     char min[TEXT_SIZE], median[TEXT_SIZE], max[TEXT_SIZE];
-    if (fairness->connections < 2)
+    if (fairness->connections < 2 || fairness->max == 0)
         return;
     text_count(fairness->min, min);
     text_count(fairness->median, median);

@@ -225,6 +225,8 @@ static void json_in_flight(struct writer *json, const struct plan *plan,
 {
     double asked = (double)plan->connections * plan->pipeline;
     double mean = result_in_flight(result);
+    if (mean <= 0)
+        return;
     writer_open(json, "in_flight", '{');
     writer_real(json, "mean", mean);
     if (plan->rate <= 0 && !plan->batch && !plan->reconnect) {

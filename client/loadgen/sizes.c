@@ -76,7 +76,7 @@ static bool sizes_read_list(const char *text, struct sizes *out)
         text += whole;
         more = *text == ',';
     }
-    return true;
+    return out->n > 1; /* who writes 64:4096 means something else */
 }
 
 /* The size that one value of a million exceeds. */
