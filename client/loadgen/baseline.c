@@ -11,6 +11,7 @@
 #include "client/loadgen/baseline.h"
 
 #include "client/loadgen/compare.h"
+#include "client/loadgen/files.h"
 #include "client/loadgen/load.h"
 #include "common/err.h"
 
@@ -191,16 +192,6 @@ int baseline_compare(const struct baseline *baseline, FILE *document, FILE *out)
     return status;
 }
 
-static bool baseline_copy(FILE *from, FILE *to)
-{
-    char text[BUFSIZ];
-    size_t size;
-    while ((size = fread(text, 1, sizeof text, from)) > 0)
-        if (fwrite(text, 1, size, to) != size)
-            return false;
-    return ferror(from) == 0 && fflush(to) == 0 && fsync(fileno(to)) == 0;
-}
-
 int baseline_save(const struct baseline *baseline, FILE *document,
                   char out_detail[static BASELINE_DETAIL_SIZE])
 {
@@ -213,7 +204,7 @@ int baseline_save(const struct baseline *baseline, FILE *document,
     FILE *out = fopen(fresh, "we");
     if (out == NULL)
         return baseline_cannot(fresh, out_detail);
-    bool good = baseline_copy(document, out);
+    bool good = files_copy(document, out) && fflush(out) == 0 && fsync(fileno(out)) == 0;
     good = fclose(out) == 0 && good;
     if (good && rename(fresh, path) == 0)
         return 0;

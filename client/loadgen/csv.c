@@ -13,6 +13,11 @@
 
 #include <inttypes.h>
 
+enum {
+    CSV_KIND_COLUMNS = 3,   /* of intervals alone: kind, begin, length */
+    CSV_RESULT_COLUMNS = 8, /* of whole results alone: from the offered rate to recall */
+};
+
 void csv_head(FILE *out, bool extended)
 {
     fputs("\"test\",\"rps\",\"avg_latency_ms\",\"min_latency_ms\",\"p50_latency_ms\","
@@ -22,9 +27,16 @@ void csv_head(FILE *out, bool extended)
         fputs(
             ",\"p90_latency_ms\",\"p99.9_latency_ms\",\"p99.99_latency_ms\",\"offered_rps\","
             "\"errors\",\"hits\",\"misses\",\"client_us_per_op\",\"server_us_per_op\",\"warnings\","
-            "\"recall\"",
+            "\"recall\",\"kind\",\"start_s\",\"length_s\"",
             out);
     fputc('\n', out);
+}
+
+/* What is not known. */
+static void csv_nothing(FILE *out, unsigned columns)
+{
+    for (unsigned i = 0; i < columns; i++)
+        fputs(",\"\"", out);
 }
 
 static void csv_ms(FILE *out, double ns)
@@ -67,21 +79,65 @@ static void csv_more(FILE *out, const struct result *result, const struct plan *
     if (result->has_server_cpu)
         fprintf(out, ",\"%.3f\"", result_server_us(result));
     else
-        fputs(",\"\"", out); /* not known */
+        csv_nothing(out, 1);
     csv_warnings(out, plan, result);
     if (result->recall.scored > 0)
         fprintf(out, ",\"%.5f\"", result->recall.mean);
     else
-        fputs(",\"\"", out);
+        csv_nothing(out, 1);
+    csv_nothing(out, CSV_KIND_COLUMNS);
+}
+
+static void csv_text(FILE *out, const char *text)
+{
+    fputc('"', out);
+    for (const char *c = text; *c != 0; c++)
+        fputs(*c == '"' ? "\"\"" : (const char[]){*c, 0}, out);
+    fputc('"', out);
+}
+
+/* ---- kinds of requests of a test that mixes them ---- */
+
+/* Percentiles in the order of the columns, of an interval. */
+static void csv_kind_row(FILE *out, const char *title, const struct kinds *kinds, unsigned kind,
+                         unsigned i, const char *name)
+{
+    const struct kinds_row *row = &kinds->row[kind][i];
+    csv_text(out, title);
+    fprintf(out, ",\"%.2f\"", kinds_rate(kinds, kind, i));
+    csv_nothing(out, 2); /* mean and minimum */
+    csv_ms(out, (double)kinds_quantile(row, 0.5));
+    csv_ms(out, (double)kinds_quantile(row, 0.95));
+    csv_ms(out, (double)kinds_quantile(row, 0.99));
+    csv_ms(out, (double)row->max_ns);
+    csv_ms(out, (double)kinds_quantile(row, 0.9));
+    csv_ms(out, (double)kinds_quantile(row, 0.999));
+    csv_ms(out, (double)kinds_quantile(row, 0.9999));
+    csv_nothing(out, CSV_RESULT_COLUMNS);
+    fputc(',', out);
+    csv_text(out, name);
+    fprintf(out, ",\"%.3f\",\"%.3f\"\n", (double)kinds->span[i].start_ns / 1e9,
+            (double)kinds->span[i].length_ns / 1e9);
+}
+
+static void csv_kinds(FILE *out, const char *title, const struct result *result)
+{
+    const struct workload *workload = result->workload;
+    if (!workload_mixes(workload))
+        return;
+    for (unsigned kind = 0; kind < workload->n_shapes; kind++) {
+        if (result_kind_requests(result, kind) == 0)
+            continue;
+        for (unsigned i = 0; i < result->over_time.n; i++)
+            csv_kind_row(out, title, &result->over_time, kind, i, workload->shapes[kind]->name);
+    }
 }
 
 void csv_row(FILE *out, const char *title, const struct result *result, const struct plan *extended)
 {
     const struct hist *latency = &result->latency;
-    fputc('"', out);
-    for (const char *c = title; *c != 0; c++)
-        fputs(*c == '"' ? "\"\"" : (const char[]){*c, 0}, out);
-    fprintf(out, "\",\"%.2f\"", result_rate(result));
+    csv_text(out, title);
+    fprintf(out, ",\"%.2f\"", result_rate(result));
     csv_ms(out, hist_mean(latency));
     csv_ms(out, latency->count == 0 ? 0 : (double)latency->min);
     csv_ms(out, (double)hist_quantile(latency, 0.5));
@@ -91,5 +147,7 @@ void csv_row(FILE *out, const char *title, const struct result *result, const st
     if (extended != NULL)
         csv_more(out, result, extended);
     fputc('\n', out);
+    if (extended != NULL)
+        csv_kinds(out, title, result);
     fflush(out);
 }

@@ -86,8 +86,7 @@ static void dry_preload(FILE *out, const struct plan *plan)
 {
     char keys[TEXT_SIZE], size[TEXT_SIZE];
     text_count(plan_preload_keys(plan), keys);
-    dry_size((double)plan_preload_keys(plan) * (dry_value_mean(plan) + (double)strlen(plan->key)),
-             size);
+    dry_size((double)plan_preload_keys(plan) * (dry_value_mean(plan) + plan_key_mean(plan)), size);
     if (plan->preload) {
         dry_label(out, "preload");
         fprintf(out, "%s keys with their values: %s\n", keys, size);
@@ -160,7 +159,10 @@ static void dry_keys(FILE *out, const struct plan *plan)
     char keys[TEXT_SIZE];
     text_count(plan->keys, keys);
     dry_label(out, "keys");
-    fprintf(out, "%s, %s", keys,
+    fputs(keys, out);
+    if (plan->key_span.max > 0)
+        fprintf(out, " of %zu to %zu bytes", plan->key_span.min, plan->key_span.max);
+    fprintf(out, ", %s",
             plan->keys == 1 ? "the same for all requests" : plan_pattern_name(plan->pattern));
     if (plan->keys > 1 && (plan->pattern == STREAM_ZIPF || plan->pattern == STREAM_LATEST))
         fprintf(out, " %g: the most frequent one gets %.2g %% of the requests", plan->zipf_exponent,

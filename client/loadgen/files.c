@@ -31,11 +31,24 @@ static int files_open_acks(struct files *files, const char *path, struct plan *p
     return acks_create(&files->acks, path, plan->value_min, plan->value_bytes, out_detail);
 }
 
+/* Can it be written? What stands there stays until there is something else. */
+static int files_check_json(const struct files *files, char *out_detail)
+{
+    FILE *out = files->json[0] != 0 ? fopen(files->json, "ae") : NULL;
+    if (files->json[0] != 0 && out == NULL)
+        return files_cannot("json-file", files->json, out_detail);
+    if (out != NULL)
+        (void)fclose(out);
+    return 0;
+}
+
 int files_open(struct files *files, const struct options *options, struct plan *plan,
                char out_detail[static FILES_DETAIL_SIZE])
 {
-    *files = (struct files){.acks = {.fd = -1}, .hdr = options->hdr};
+    *files = (struct files){.acks = {.fd = -1}, .hdr = options->hdr, .json = options->json_file};
     int err = files_open_acks(files, options->ack_log, plan, out_detail);
+    if (err == 0)
+        err = files_check_json(files, out_detail);
     if (err != 0 || options->ndjson[0] == 0)
         return err;
     files->ndjson.out = fopen(options->ndjson, "we");
@@ -58,6 +71,28 @@ int files_hdr(const struct files *files, const char *step, const struct result *
               char out_detail[static FILES_DETAIL_SIZE])
 {
     return files->hdr[0] == 0 ? 0 : hdr_write_files(files->hdr, step, result, out_detail);
+}
+
+bool files_copy(FILE *from, FILE *to)
+{
+    char text[BUFSIZ];
+    size_t size;
+    rewind(from);
+    while ((size = fread(text, 1, sizeof text, from)) > 0)
+        if (fwrite(text, 1, size, to) != size)
+            return false;
+    return ferror(from) == 0;
+}
+
+int files_document(const struct files *files, FILE *document,
+                   char out_detail[static FILES_DETAIL_SIZE])
+{
+    if (files->json[0] == 0)
+        return 0;
+    FILE *out = fopen(files->json, "we");
+    bool good = out != NULL && files_copy(document, out);
+    good = out != NULL && fclose(out) == 0 && good;
+    return good ? 0 : files_cannot("json-file", files->json, out_detail);
 }
 
 int files_close(struct files *files, char out_detail[static FILES_DETAIL_SIZE])

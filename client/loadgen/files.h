@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What is written to files besides the output: --ndjson, --hdr and --ack-log.
+ * What is written to files besides the output: --json-file, --ndjson, --hdr and --ack-log.
  */
 #pragma once
 
@@ -11,7 +11,8 @@
 struct files {
     struct acks acks; /* fd -1: none */
     struct ndjson ndjson;
-    const char *hdr; /* prefix; "": none */
+    const char *hdr;  /* prefix; "": none */
+    const char *json; /* path; "": none */
 };
 
 enum { FILES_DETAIL_SIZE = HDR_DETAIL_SIZE };
@@ -29,6 +30,14 @@ MUST_USE int files_result(struct files *files, const struct report_run *run,
 /* --hdr alone, of a result that is a step of a search ("": none). 0, or ERR_IO with a sentence. */
 MUST_USE int files_hdr(const struct files *files, const char *step, const struct result *result,
                        char out_detail[static FILES_DETAIL_SIZE]);
+
+/* --json-file, of the document: a file, which is read from its begin. 0, or ERR_IO with a
+ * sentence. */
+MUST_USE int files_document(const struct files *files, FILE *document,
+                            char out_detail[static FILES_DETAIL_SIZE]);
+
+/* Copy a file from its begin behind what stands in another. */
+MUST_USE bool files_copy(FILE *from, FILE *to);
 
 /* 0, or ERR_IO with a sentence: not everything could be written. */
 MUST_USE int files_close(struct files *files, char out_detail[static FILES_DETAIL_SIZE]);

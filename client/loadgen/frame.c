@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Requests with holes that have no room: values, numbers, keys of --key-file.
+ * Requests with holes that have no room: values, numbers, keys of --key-file or of different
+ * lengths.
  *
  * How: the bytes between two holes are copied with the digits of keys filled in, then comes what
  * fills the hole.
@@ -53,9 +54,26 @@ static void frame_emit_value(const struct frame *frame, const struct frame_fill 
     out->size += size;
 }
 
+/* Prefix, digits, and x up to its length. */
+static void frame_emit_span(const struct frame *frame, const struct keys_span *span, uint64_t key,
+                            struct buf *out)
+{
+    size_t size = keys_span_size(span, key), prefix = strlen(span->prefix);
+    out->size += frame->style->put_key_head(out->data + out->size, size);
+    uint8_t *to = out->data + out->size;
+    memcpy(to, span->prefix, prefix);
+    frame_put_digits(to + prefix, key);
+    memset(to + prefix + FRAME_DIGITS, 'x', size - prefix - FRAME_DIGITS);
+    out->size += size;
+}
+
 static void frame_emit_key(const struct frame *frame, const struct frame_fill *fill, uint64_t key,
                            struct buf *out)
 {
+    if (fill->list == NULL) {
+        frame_emit_span(frame, fill->span, key, out);
+        return;
+    }
     struct bytes text = keys_at(fill->list, key);
     out->size += frame->style->put_key_head(out->data + out->size, text.size);
     memcpy(out->data + out->size, text.data, text.size);

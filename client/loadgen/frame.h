@@ -5,7 +5,8 @@
  *   94 00 ce |id, 4 bytes| a6 kv.get 91 b0 key: |12 digits|
  *
  * A hole for the digits of a key has their room in the bytes. Others have none, as what fills them
- * may differ in length from request to request: values, numbers, keys of --key-file. Values that
+ * may differ in length from request to request: values, numbers, keys of --key-file and those of
+ * different lengths. Values that
  * are all the same are no holes, but part of the bytes.
  */
 #pragma once
@@ -70,7 +71,8 @@ struct frame_fill {
     size_t sizes[FRAME_VALUES_MAX]; /* of the values; at most those of the source */
     const struct value_source *source;
     uint64_t numbers[FRAME_NUMBERS_MAX];
-    const struct keys *list; /* of --key-file; NULL: keys are digits */
+    const struct keys *list;      /* of --key-file; NULL: keys are digits, */
+    const struct keys_span *span; /* or those and more */
     struct bytes reply;
     const struct vector_plan *vectors;
 };
@@ -78,8 +80,8 @@ struct frame_fill {
 /* Nothing yet; the caller frees frame->bytes. */
 void frame_init(struct frame *frame);
 
-/* The most bytes a request can have, without replies and vectors. key_max: of the longest key of
- * --key-file. */
+/* The most bytes a request can have, without replies and vectors. key_max: of the longest key
+ * that is a hole. */
 size_t frame_size_max(const struct frame *frame, size_t value_max, size_t key_max);
 
 /* Write `key` (below FRAME_KEYS) as 12 decimal digits. */

@@ -112,12 +112,20 @@ static void html_load(FILE *out, const json_t *document)
                  {"threads", "client thread", "client threads"},
                  {"pipeline", "request in flight on each", "requests in flight on each"},
                  {"size", "byte a value", "bytes a value"},
-                 {"keyspace", "key", "keys"}};
+                 {"keyspace", "key", "keys"},
+                 {"key-size", "byte a key", "bytes a key"}};
     char text[HTML_NUMBER_SIZE];
     for (size_t i = 0; i < LENGTH_OF(parts); i++) {
         double value = load_number(config, parts[i].key);
-        if (value <= 0 || strcmp(parts[i].key, swept) == 0)
+        const char *several = load_text(config, parts[i].key); /* "16-40" */
+        if ((value <= 0 && several[0] == 0) || strcmp(parts[i].key, swept) == 0)
             continue;
+        if (several[0] != 0) {
+            fputs("<li>", out);
+            html_escape(out, several);
+            fprintf(out, " %s</li>", parts[i].many);
+            continue;
+        }
         html_number(value, text);
         fprintf(out, "<li>%s %s</li>", text, value == 1 ? parts[i].one : parts[i].many);
     }

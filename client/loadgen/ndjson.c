@@ -36,6 +36,31 @@ void ndjson_config(struct ndjson *ndjson, const struct report_run *run)
     ndjson_end(ndjson, &json);
 }
 
+static void ndjson_rate(struct writer *json, const struct ndjson_sample *sample,
+                        const struct hist *latency)
+{
+    double seconds = (double)sample->length_ns / 1e9;
+    writer_real(json, "ops_per_sec", seconds > 0 ? (double)latency->count / seconds : 0);
+}
+
+/* The same members as of a kind in an interval of --json. */
+static void ndjson_kinds(struct writer *json, const struct ndjson_sample *sample)
+{
+    if (sample->kinds == NULL)
+        return;
+    writer_open(json, "by_request", '{');
+    for (unsigned i = 0; i < sample->workload->n_shapes; i++) {
+        writer_open(json, sample->workload->shapes[i]->name, '{');
+        writer_uint(json, "ops", sample->kinds[i].count);
+        ndjson_rate(json, sample, &sample->kinds[i]);
+        writer_uint(json, "median_ns", hist_quantile(&sample->kinds[i], 0.5));
+        writer_uint(json, "p99_ns", hist_quantile(&sample->kinds[i], 0.99));
+        writer_uint(json, "max_ns", hist_quantile(&sample->kinds[i], 1));
+        writer_close(json, '}');
+    }
+    writer_close(json, '}');
+}
+
 void ndjson_sample(struct ndjson *ndjson, const struct ndjson_sample *sample)
 {
     struct writer json;
@@ -48,14 +73,13 @@ void ndjson_sample(struct ndjson *ndjson, const struct ndjson_sample *sample)
     writer_uint(&json, "length_ns", sample->length_ns);
     writer_uint(&json, "ops", latency->count);
     writer_uint(&json, "errors", sample->errors);
-    writer_real(&json, "ops_per_sec",
-                sample->length_ns > 0 ? (double)latency->count * 1e9 / (double)sample->length_ns
-                                      : 0);
+    ndjson_rate(&json, sample, latency);
     writer_uint(&json, "median_ns", hist_quantile(latency, 0.5));
     writer_uint(&json, "p95_ns", hist_quantile(latency, 0.95));
     writer_uint(&json, "p99_ns", hist_quantile(latency, 0.99));
     writer_uint(&json, "p999_ns", hist_quantile(latency, 0.999));
     writer_uint(&json, "max_ns", hist_quantile(latency, 1));
+    ndjson_kinds(&json, sample);
     ndjson_end(ndjson, &json);
 }
 

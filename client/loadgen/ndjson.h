@@ -17,6 +17,8 @@ struct ndjson_sample {
     uint64_t begin_ns, length_ns; /* from the begin of the phase */
     uint64_t errors;
     const struct hist *latency; /* of the interval */
+    const struct workload *workload;
+    const struct hist *kinds; /* the same of each kind of request; NULL: there is only one */
 };
 
 void ndjson_config(struct ndjson *ndjson, const struct report_run *run);

@@ -56,6 +56,14 @@ static const struct options_alias options_aliases[] = {
 #undef ALIAS
 };
 
+static const struct {
+    const char *name, *text;
+} options_foreign[] = {
+#define FOREIGN(name, text) {name, text},
+#include "client/loadgen/foreign.def"
+#undef FOREIGN
+};
+
 /* The command line and where the parser is in it. */
 struct options_reader {
     const char *const *argv;
@@ -167,6 +175,8 @@ static int options_store(const struct options_row *row, const char *text, struct
         return options_parse_ratio(row, text, (struct ratio *)(void *)field);
     case OPTIONS_TYPE_SIZES:
         return sizes_parse(text, row->min, row->max, (struct sizes *)(void *)field);
+    case OPTIONS_TYPE_SPAN:
+        return sizes_parse_span(text, row->min, row->max, (struct sizes *)(void *)field);
     case OPTIONS_TYPE_REAL:
         return options_parse_real(row, text, (double *)(void *)field);
     case OPTIONS_TYPE_FLAG:
@@ -214,6 +224,11 @@ static int options_bad_value(const struct options_reader *r, const struct option
                              "--%s %s: must be a size from %s to %s, as 64, 64-4KiB, "
                              "64:90,4KiB:10 or lognormal:200,1.2",
                              row->name, text, min, max);
+    case OPTIONS_TYPE_SPAN:
+        return options_wrong(r,
+                             "--%s %s: must be a size from %" PRId64 " to %" PRId64
+                             ", as 32, or from one to another, as 16:40",
+                             row->name, text, row->min, row->max);
     case OPTIONS_TYPE_REAL:
         return options_wrong(r, "--%s %s: must be a number from %" PRId64 " to %" PRId64, row->name,
                              text, row->min, row->max);
@@ -277,6 +292,21 @@ int options_set(struct options *options, enum options_id id, const char *text,
     return options_take(&r, &options_table[id], text, options);
 }
 
+/* What is said of an option that is none: one of another tool, or one that is mistyped. */
+static int options_unknown(const struct options_reader *r, const char *hyphens, const char *word,
+                           size_t size, const char *best)
+{
+    for (size_t i = 0; i < LENGTH_OF(options_foreign); i++)
+        if (strlen(options_foreign[i].name) == size &&
+            memcmp(options_foreign[i].name, word, size) == 0)
+            return options_wrong(r, "there is no %s%.*s here: %s", hyphens, (int)size, word,
+                                 options_foreign[i].text);
+    if (best != NULL)
+        return options_wrong(r, "unknown option %s%.*s; did you mean --%s?", hyphens, (int)size,
+                             word, best);
+    return options_wrong(r, "unknown option %s%.*s; --help lists all", hyphens, (int)size, word);
+}
+
 static int options_long(struct options_reader *r, const char *word, struct options *out)
 {
     struct suggest suggest;
@@ -292,10 +322,7 @@ static int options_long(struct options_reader *r, const char *word, struct optio
     const struct options_row *row = options_find_alias(word, size);
     if (row != NULL)
         return options_take(r, row, equals != NULL ? equals + 1 : NULL, out);
-    if (suggest.best == NULL)
-        return options_wrong(r, "unknown option --%.*s; --help lists all", (int)size, word);
-    return options_wrong(r, "unknown option --%.*s; did you mean --%s?", (int)size, word,
-                         suggest.best);
+    return options_unknown(r, "--", word, size, suggest.best);
 }
 
 static int options_short(struct options_reader *r, const char *word, struct options *out)
@@ -303,7 +330,7 @@ static int options_short(struct options_reader *r, const char *word, struct opti
     for (unsigned i = 0; i < OPTIONS_COUNT; i++)
         if (options_table[i].letter == word[0])
             return options_take(r, &options_table[i], word[1] != 0 ? word + 1 : NULL, out);
-    return options_wrong(r, "unknown option -%c; --help lists all", word[0]);
+    return options_unknown(r, "-", word, 1, NULL);
 }
 
 static bool options_ask_help(int argc, char *const *argv)

@@ -41,6 +41,7 @@ enum options_type {
     OPTIONS_TYPE_AUTO,
     OPTIONS_TYPE_RATIO,
     OPTIONS_TYPE_SIZES,
+    OPTIONS_TYPE_SPAN,
     OPTIONS_TYPE_REAL,
     OPTIONS_TYPE_FLAG,
     OPTIONS_TYPE_MAYBE,
@@ -57,6 +58,7 @@ struct options {
 #define OPTIONS_FIELD_AUTO  int64_t
 #define OPTIONS_FIELD_RATIO struct ratio
 #define OPTIONS_FIELD_SIZES struct sizes
+#define OPTIONS_FIELD_SPAN  struct sizes
 #define OPTIONS_FIELD_REAL  double
 #define OPTIONS_FIELD_FLAG  bool
 #define OPTIONS_FIELD_MAYBE int64_t

@@ -43,8 +43,8 @@ static int phase_make_frame(struct phase *phase, const struct shape *shape, stru
         return ERR_BAD_ARGUMENT;
     int err = phase->driver->encode(&command, (shape->flags & SHAPE_INLINE) != 0,
                                     value_varies(&phase->values) ? BYTES_NONE : value, frame);
-    size_t size =
-        frame_size_max(frame, phase->values.max, phase->list != NULL ? phase->list->longest : 0);
+    size_t size = frame_size_max(frame, phase->values.max,
+                                 phase->list != NULL ? phase->list->longest : phase->span.max);
     if (err == 0 && !phase_add_vectors(phase, frame, &size))
         err = ERR_BAD_ARGUMENT;
     if (size > phase->frame_bytes)
@@ -108,6 +108,7 @@ static int phase_init(struct phase *phase, const struct plan *plan, const struct
         .acks = plan->acks,
         .key = plan->key[0] != 0 ? plan->key : COMMAND_KEY_USUAL,
         .list = plan->list,
+        .span = plan->key_span,
         .vectors = plan->vectors.used ? &plan->vectors : NULL,
     };
     /* What one run has written another must be able to check. */
@@ -196,6 +197,7 @@ void phase_fill(const struct phase *phase, const struct frame *frame, uint64_t i
     fill->write = index;
     fill->source = &phase->values;
     fill->list = phase->list;
+    fill->span = &phase->span;
     fill->vectors = phase->vectors;
     for (unsigned i = 0; i < frame->values; i++)
         fill->sizes[i] = value_size(&phase->values, rng_next(rng));

@@ -40,6 +40,7 @@ struct phase {
     uint64_t drain_ns;
     const char *key;         /* the word that stands for __key__ */
     const struct keys *list; /* of --key-file; NULL: keys are digits */
+    struct keys_span span;   /* or those of different lengths */
     uint64_t arrival_seed;
     uint64_t check_below;    /* of 2^32: this share of the values that are read is checked */
     bool removes;            /* keys may be gone: a request of this phase deletes */

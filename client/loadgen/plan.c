@@ -83,12 +83,12 @@ static int plan_check_options(const struct options *options, char *out_detail)
         wrong = "the keys are those of --key-file: give no -r";
     else if (options->key_file[0] != 0 && options->given[OPTIONS_key_prefix])
         wrong = "the lines of --key-file are whole keys: give no --key-prefix";
-    else if (options->key_size > 0 && options->key_file[0] != 0)
+    else if (options->key_size.max > 0 && options->key_file[0] != 0)
         wrong = "the lines of --key-file are whole keys: give no --key-size";
-    else if (options->key_size > 0 && options->ack_log[0] != 0)
+    else if (options->key_size.max > 0 && options->ack_log[0] != 0)
         wrong = "--ack-log knows keys by prefix and number: give no --key-size";
-    else if (options->key_size > 0 &&
-             (size_t)options->key_size < strlen(options->key_prefix) + COMMAND_KEY_SIZE)
+    else if (options->key_size.max > 0 &&
+             (size_t)options->key_size.min < strlen(options->key_prefix) + COMMAND_KEY_SIZE)
         wrong = "--key-size must be at least the length of --key-prefix and 12 digits";
     else if (options->ack_log[0] != 0 && (options->key_file[0] != 0 || options->compress > 0))
         wrong = "--ack-log knows keys by their numbers, and plain values: give no --key-file and "
@@ -180,12 +180,20 @@ static void plan_set_keyspace(struct plan *plan, const struct options *options, 
     plan->key_deviation = options->key_stddev > 0 ? options->key_stddev : (double)keys / 6;
 }
 
-/* What stands for __key__: prefix, digits, and what makes it as long as --key-size says. */
+/* What stands for __key__: prefix, digits, and what makes it as long as --key-size says; a hole, if
+ * that differs. */
 static void plan_set_key(struct plan *plan, const struct options *options)
 {
+    const struct sizes *sizes = &options->key_size;
+    if (sizes->min < sizes->max) {
+        plan->key_span =
+            (struct keys_span){options->key_prefix, (size_t)sizes->min, (size_t)sizes->max};
+        (void)snprintf(plan->key, sizeof plan->key, "%s", COMMAND_KEY_ITSELF);
+        return;
+    }
     (void)snprintf(plan->key, sizeof plan->key, "%s%s", options->key_prefix, COMMAND_DIGITS);
     size_t size = strlen(plan->key);
-    while (size < (size_t)options->key_size && size + 1 < sizeof plan->key)
+    while (size < (size_t)sizes->max && size + 1 < sizeof plan->key)
         plan->key[size++] = 'x';
     plan->key[size] = 0;
 }
@@ -330,6 +338,8 @@ int plan_check(const struct plan *plan, char out_detail[static PLAN_DETAIL_SIZE]
         wrong = "--verify knows the values of keys, not vectors: give no --verify";
     else if (plan->list != NULL && plan_has(plan, SHAPE_VECTORS))
         wrong = "keys of vectors are numbers: give no --key-file";
+    else if (plan->key_span.max > 0 && plan_has(plan, SHAPE_VECTORS))
+        wrong = "keys of vectors are prefix and number: give no --key-size";
     else if (plan->list != NULL && plan_has(plan, SHAPE_INSERTS))
         wrong = "inserts need new keys, and --key-file has no more: give no --key-file";
     else if (plan->preload_keys > plan->keys)
@@ -430,6 +440,12 @@ struct stream plan_stream(const struct plan *plan, const struct workload *worklo
     if ((workload->shapes[0]->flags & SHAPE_INSERTS) != 0)
         plan_set_growth(plan, warmup, &stream);
     return stream;
+}
+
+double plan_key_mean(const struct plan *plan)
+{
+    return plan->key_span.max > 0 ? (double)(plan->key_span.min + plan->key_span.max) / 2
+                                  : (double)strlen(plan->key);
 }
 
 uint64_t plan_preload_keys(const struct plan *plan)

@@ -36,9 +36,10 @@ struct plan {
     double ci_p99;        /* confidence intervals; 0: not asked for */
     uint64_t timeout_ns;
     uint64_t seed;
-    uint64_t keys;           /* at least 1 */
-    char key[PLAN_KEY_SIZE]; /* the word that stands for __key__; "": the usual one */
-    const struct keys *list; /* of --key-file; NULL: keys are digits */
+    uint64_t keys;             /* at least 1 */
+    char key[PLAN_KEY_SIZE];   /* the word that stands for __key__; "": the usual one */
+    const struct keys *list;   /* of --key-file; NULL: keys are digits */
+    struct keys_span key_span; /* those are of different lengths; max 0: of one */
     struct ratio ratio;
     size_t value_bytes; /* of the largest value */
     size_t value_min;   /* of the smallest */
@@ -89,6 +90,9 @@ MUST_USE int plan_check(const struct plan *plan, char out_detail[static PLAN_DET
  * sentence: none is left. */
 MUST_USE int plan_use(struct plan *plan, const struct driver *driver,
                       char out_detail[static PLAN_DETAIL_SIZE]);
+
+/* The mean length of the keys that are numbers. */
+double plan_key_mean(const struct plan *plan);
 
 /* How many keys --preload writes. */
 uint64_t plan_preload_keys(const struct plan *plan);

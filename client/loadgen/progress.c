@@ -45,6 +45,8 @@ void progress_begin(struct progress *progress)
     progress->begun = progress->printed = clock_mono_ns();
     progress->errors_before = progress->n_rates = 0;
     hist_init(&progress->before);
+    for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
+        hist_init(&progress->kinds_before[i]);
 }
 
 /* What came since `before`; minimum and maximum are not known and bound nothing. */
@@ -120,6 +122,8 @@ static void progress_tell(struct progress *progress, const struct phase *phase,
         .length_ns = now - progress->printed,
         .errors = errors - progress->errors_before,
         .latency = &recent,
+        .workload = phase->workload,
+        .kinds = workload_mixes(phase->workload) ? progress->kinds : NULL,
     };
     progress_difference(all, &progress->before, &recent);
     progress_add_rate(progress, (double)recent.count / ((double)sample.length_ns / 1e9));
@@ -138,12 +142,17 @@ static void progress_take(struct progress *progress, const struct phase *phase,
                           bool last)
 {
     uint64_t errors = 0;
-    struct hist all;
+    struct hist all, kind;
     hist_init(&all);
-    for (unsigned i = 0; i < n_workers; i++) {
+    for (unsigned i = 0; i < n_workers; i++)
         errors += worker_load(&workers[i]->counts.errors);
-        for (unsigned shape = 0; shape < phase->workload->n_shapes; shape++)
-            hist_merge(&all, &workers[i]->latency[shape]);
+    for (unsigned shape = 0; shape < phase->workload->n_shapes; shape++) {
+        hist_init(&kind);
+        for (unsigned i = 0; i < n_workers; i++)
+            hist_merge(&kind, &workers[i]->latency[shape]);
+        hist_merge(&all, &kind);
+        progress_difference(&kind, &progress->kinds_before[shape], &progress->kinds[shape]);
+        progress->kinds_before[shape] = kind;
     }
     progress_tell(progress, phase, &all, errors, now, last);
 }

@@ -18,7 +18,9 @@ struct progress {
     uint64_t begun, printed; /* clock_mono_ns */
     struct hist before;      /* all replies, when the last line was printed */
     uint64_t errors_before;
-    double rates[PROGRESS_BARS]; /* of the last intervals, the latest last */
+    struct hist kinds_before[WORKLOAD_SHAPES]; /* by kind of request */
+    struct hist kinds[WORKLOAD_SHAPES];        /* what came since */
+    double rates[PROGRESS_BARS];               /* of the last intervals, the latest last */
     unsigned n_rates;
     struct ndjson *ndjson; /* intervals are written to it as well; NULL: none */
 };

@@ -33,7 +33,8 @@ static const char *report_plural(uint64_t n)
 void report_head(FILE *out, const struct plan *plan, const char *target)
 {
     char size[SIZES_TEXT_SIZE], keys[TEXT_SIZE];
-    if (plan->sizes.kind != SIZES_UNIFORM)
+    bool ranges = plan->sizes.kind != SIZES_UNIFORM || plan->value_min < plan->value_bytes;
+    if (ranges)
         sizes_format(&plan->sizes, size);
     else
         num_format_bytes((int64_t)plan->value_bytes, size);
@@ -41,7 +42,10 @@ void report_head(FILE *out, const struct plan *plan, const char *target)
     fprintf(out, "%s  %s, %u connection%s, %u thread%s, pipeline %u, values of %s%s, %s key%s\n",
             target, plan->driver->name, plan->connections, report_plural(plan->connections),
             plan->threads, report_plural(plan->threads), plan->pipeline, size,
-            plan->value_bytes % 1024 == 0 ? "" : " bytes", keys, report_plural(plan->keys));
+            !ranges && plan->value_bytes % 1024 == 0 ? "" : " bytes", keys,
+            report_plural(plan->keys));
+    if (plan->key_span.max > 0)
+        fprintf(out, "keys of %zu to %zu bytes\n", plan->key_span.min, plan->key_span.max);
     vector_report_head(out, &plan->vectors);
     if (plan->rate <= 0) {
         fputs("closed loop: latency depends on connections and pipeline\n", out);
@@ -87,6 +91,10 @@ static void report_steps(FILE *out, const struct result *result, unsigned shape)
 static void report_latency(FILE *out, const struct result *result)
 {
     const struct workload *workload = result->workload;
+    if (result->latency.count == 0) {
+        fprintf(out, "  %-12s of nothing: no request succeeded\n", "latency");
+        return;
+    }
     fprintf(out, "  %-12s %9s %9s", "latency (ms)", "avg", "min");
     for (size_t i = 0; i < LENGTH_OF(report_columns); i++)
         fprintf(out, " %9s", report_columns[i].title);
@@ -166,7 +174,10 @@ static void report_throughput(FILE *out, const struct result *result)
 
 static void report_in_flight(FILE *out, const struct plan *plan, const struct result *result)
 {
-    fprintf(out, "  %-12s %.1f requests on average", "in flight", result_in_flight(result));
+    double mean = result_in_flight(result);
+    if (mean <= 0)
+        return;
+    fprintf(out, "  %-12s %.1f requests on average", "in flight", mean);
     if (plan->rate <= 0 && !plan->batch && !plan->reconnect)
         fprintf(out, " of %u", plan->connections * plan->pipeline);
     fputc('\n', out);
@@ -199,7 +210,7 @@ static void report_checked(FILE *out, const struct plan *plan, const struct resu
 static void report_fairness(FILE *out, const struct fairness *fairness)
 {
     char min[TEXT_SIZE], median[TEXT_SIZE], max[TEXT_SIZE];
-    if (fairness->connections < 2)
+    if (fairness->connections < 2 || fairness->max == 0)
         return;
     text_count(fairness->min, min);
     text_count(fairness->median, median);

@@ -171,6 +171,8 @@ double result_paced_rate(const struct result *result)
 
 double result_in_flight(const struct result *result)
 {
+    if (result->counts.unanswered > 0) /* they waited when the time was over, too */
+        return 0;
     return result_per((double)result->service.sum, (double)result->elapsed_ns);
 }
 

@@ -2,8 +2,8 @@
  *
  * What all ways of measuring share: phases with their failures, and the document of the results.
  *
- * How: the document is written to memory while tests run, so that --json and --html hand out the
- * same, whole, at the end; also after an interrupt.
+ * How: the document is written to memory while tests run, so that --json, --json-file and --html
+ * hand out the same, whole, at the end; also after an interrupt.
  *
  * Invariants: the first reason decides the exit code.
  * Threads: the main thread. Failures: told on standard error; -1 ends the session.
@@ -148,7 +148,8 @@ int session_check_keys(struct session *session, struct side *side)
 static bool session_has_document(const struct session *session)
 {
     const struct options *options = &session->options;
-    return options->json || options->html[0] != 0 || baseline_wanted(&session->baseline);
+    return options->json || options->json_file[0] != 0 || options->html[0] != 0 ||
+           baseline_wanted(&session->baseline);
 }
 
 /* Is the server asked what it has counted? */
@@ -258,15 +259,6 @@ void session_begin_document(struct session *session)
     report_json_begin(&session->json, &session->report);
 }
 
-static void session_print_document(FILE *document)
-{
-    char text[BUFSIZ];
-    size_t size;
-    rewind(document);
-    while ((size = fread(text, 1, sizeof text, document)) > 0)
-        (void)fwrite(text, 1, size, stdout);
-}
-
 /* The comparison goes where it does not disturb what programs read. */
 static void session_end_baseline(struct session *session)
 {
@@ -285,7 +277,6 @@ static void session_end_baseline(struct session *session)
                 baseline->save);
         return;
     }
-    rewind(session->document);
     if (baseline_save(baseline, session->document, detail) != 0)
         session_lost(session, detail);
 }
@@ -297,8 +288,10 @@ void session_end_document(struct session *session)
     if (session->document == NULL)
         return;
     report_json_end(&session->json, &session->findings);
-    if (options->json)
-        session_print_document(session->document);
+    if (options->json && !files_copy(session->document, stdout))
+        session_invalid(session);
+    if (files_document(&session->files, session->document, detail) != 0)
+        session_lost(session, detail);
     rewind(session->document);
     if (options->html[0] != 0 && html_write_file(options->html, session->document, detail) != 0)
         session_lost(session, detail);

@@ -35,7 +35,7 @@ struct session {
     unsigned n_sides; /* 2 with --vs */
     struct progress progress;
     struct writer json;
-    FILE *document;           /* in memory, what json writes to; NULL: neither --json nor --html */
+    FILE *document;           /* in memory, what json writes to; NULL: nobody asks for it */
     struct report_run report; /* what the report says besides results */
     struct files files;       /* what is written besides */
     struct baseline baseline; /* what is kept, and what it is compared with */
@@ -89,7 +89,8 @@ bool session_brief(const struct session *session);
 void session_warn(struct session *session, const struct side *side, const struct result *result,
                   bool tell);
 
-/* --json and --html: the document is begun before the first test and handed out at the end. */
+/* --json, --json-file and --html: the document is begun before the first test and handed out at
+ * the end. */
 void session_begin_document(struct session *session);
 void session_end_document(struct session *session);
 

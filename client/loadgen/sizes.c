@@ -45,9 +45,10 @@ static bool sizes_bytes(const char *text, size_t size, int64_t *out)
     return sizes_cut(text, size, part) && num_parse_bytes(part, out) == 0;
 }
 
-static bool sizes_read_range(const char *text, struct sizes *out)
+/* One size, or from and to with one of `marks` between them. */
+static bool sizes_read_range(const char *text, const char *marks, struct sizes *out)
 {
-    size_t dash = strcspn(text, "-");
+    size_t dash = strcspn(text, marks);
     if (!sizes_bytes(text, dash, &out->min))
         return false;
     out->max = out->min;
@@ -75,7 +76,7 @@ static bool sizes_read_list(const char *text, struct sizes *out)
         text += whole;
         more = *text == ',';
     }
-    return true;
+    return out->n > 1; /* who writes 64:4096 means something else */
 }
 
 /* The size that one value of a million exceeds. */
@@ -111,7 +112,8 @@ static bool sizes_read(const char *text, struct sizes *out)
             out->kind = (enum sizes_kind)i;
             return sizes_read_two(text + strlen(sizes_names[i]), out);
         }
-    return strchr(text, ':') != NULL ? sizes_read_list(text, out) : sizes_read_range(text, out);
+    return strchr(text, ':') != NULL ? sizes_read_list(text, out)
+                                     : sizes_read_range(text, "-", out);
 }
 
 /* Well-known sizes: a cache (B. Atikoglu and others, 2012), small records, sessions of web
@@ -137,6 +139,16 @@ int sizes_parse(const char *text, int64_t min, int64_t max, struct sizes *out)
 {
     struct sizes sizes = {.kind = SIZES_UNIFORM};
     if (!sizes_read(sizes_preset(text), &sizes) || sizes.min < min || sizes.max < sizes.min ||
+        sizes.max > max)
+        return ERR_BAD_ARGUMENT;
+    *out = sizes;
+    return 0;
+}
+
+int sizes_parse_span(const char *text, int64_t min, int64_t max, struct sizes *out)
+{
+    struct sizes sizes = {.kind = SIZES_UNIFORM};
+    if (!sizes_read_range(text, "-:", &sizes) || sizes.min < min || sizes.max < sizes.min ||
         sizes.max > max)
         return ERR_BAD_ARGUMENT;
     *out = sizes;

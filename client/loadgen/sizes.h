@@ -11,6 +11,9 @@
  *   etc, small, session,   what these stand for is in sizes.c
  *   embedding
  *
+ * A span, of keys, is only one size, or from and to, which may have a colon between them: 16-40,
+ * 16:40.
+ *
  * Distributions are cut off at 1 byte, and above at the size that one value of a million exceeds.
  */
 #pragma once
@@ -38,6 +41,9 @@ struct sizes {
 
 /* Read what is written. 0, or ERR_BAD_ARGUMENT: it is none of these, or not from min to max. */
 MUST_USE int sizes_parse(const char *text, int64_t min, int64_t max, struct sizes *out);
+
+/* The same of a span. */
+MUST_USE int sizes_parse_span(const char *text, int64_t min, int64_t max, struct sizes *out);
 
 /* The same as text. */
 void sizes_format(const struct sizes *sizes, char out_text[static SIZES_TEXT_SIZE]);

@@ -81,6 +81,11 @@ static int target_refused(const struct target *target, int error, struct failure
                            "no free local port for a connection to %s; "
                            "wait a minute, or use a Unix socket (-s)",
                            target->name);
+    if (!tcp && strchr(target->name, '/') == NULL)
+        return failure_set(failure, FAILURE_CONNECT,
+                           "cannot connect to %s: %s\n-s is the path of a Unix socket; the name "
+                           "of a host is -h",
+                           target->name, strerror(error));
     return failure_set(failure, FAILURE_CONNECT,
                        "cannot connect to %s: %s\nIs a server running there? Start one with: "
                        "cairnd --set listen.%s=%s%s",

@@ -147,8 +147,9 @@ int workload_unknown(const char *name, size_t size, char out_detail[static WORKL
         (void)snprintf(out_detail, WORKLOAD_DETAIL_SIZE, "unknown test '%.*s'; did you mean %s?",
                        shown, name, suggest.best);
     else
-        (void)snprintf(out_detail, WORKLOAD_DETAIL_SIZE, "unknown test '%.*s'; --help lists all",
-                       shown, name);
+        (void)snprintf(out_detail, WORKLOAD_DETAIL_SIZE, "unknown test '%.*s'; --help lists all%s",
+                       shown, name,
+                       name[0] >= '0' && name[0] <= '9' ? ", and threads are --threads" : "");
     return ERR_BAD_ARGUMENT;
 }
 

@@ -90,6 +90,12 @@ void writer_text(struct writer *writer, const char *key, const char *text)
     writer_string(writer, text);
 }
 
+void writer_known(struct writer *writer, const char *key, const char *text)
+{
+    if (text != NULL && text[0] != 0)
+        writer_text(writer, key, text);
+}
+
 void writer_uint(struct writer *writer, const char *key, uint64_t value)
 {
     writer_begin(writer, key);

@@ -18,7 +18,7 @@ LOADGEN = os.environ.get("LOADGEN", "loadgen")
 REDIS_COLUMNS = ("test rps avg_latency_ms min_latency_ms p50_latency_ms p95_latency_ms "
                  "p99_latency_ms max_latency_ms").split()
 MORE_COLUMNS = ("p90_latency_ms p99.9_latency_ms p99.99_latency_ms offered_rps errors hits misses "
-                "client_us_per_op server_us_per_op warnings recall").split()
+                "client_us_per_op server_us_per_op warnings recall kind start_s length_s").split()
 
 
 class OutputsTest(unittest.TestCase):
@@ -80,6 +80,42 @@ class OutputsTest(unittest.TestCase):
                  for name in ("min", "p50", "p90", "p95", "p99", "p99.9", "p99.99", "max")]
         self.assertEqual(order, sorted(order))
 
+    def test_kinds_over_time(self):
+        """What kind of request happened when: the same in JSON, in CSV and line by line."""
+        mix = ("--mix", "get=3,set=1", "-r", 100, "--preload", "--rate", 2000, "--duration",
+               "2500ms")
+        done = self.load(*mix, "--json", "--ndjson", self.path, "--interval", "500ms")
+        (result,) = json.loads(done.stdout)["results"].values()
+        with open(self.path, encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+        samples = [line for line in lines if line["type"] == "sample"]
+        self.assertEqual({"by_request" in line for line in samples if line["title"] == "preload"},
+                         {False})
+        samples = [line for line in samples if line["title"] != "preload"]
+        self.assertGreater(len(samples), 2)
+        for name, kind in result["by_request"].items():
+            rows = [line["by_request"][name] for line in samples]
+            self.assertEqual(sum(row["ops"] for row in rows), kind["samples"])
+            self.assertEqual(set(rows[0]) | {"t_ns", "length_ns"}, set(kind["series"][0]))
+            self.assertGreaterEqual(max(row["max_ns"] for row in rows) * 1.01, kind["max_ns"])
+        for line in samples:
+            self.assertEqual(sum(row["ops"] for row in line["by_request"].values()), line["ops"])
+        lines = self.load(*mix, "--csv-ext").stdout.splitlines()
+        self.assertEqual({len(row) for row in csv.reader(lines)},
+                         {len(REDIS_COLUMNS + MORE_COLUMNS)})
+        whole, *rows = csv.DictReader(lines)
+        self.assertEqual((whole["kind"], whole["start_s"]), ("", ""))
+        self.assertEqual([row["kind"] for row in rows], sorted(row["kind"] for row in rows))
+        self.assertEqual({row["kind"] for row in rows}, {"get", "set"})
+        self.assertEqual({row["test"] for row in rows}, {whole["test"]})
+        done = sum(float(row["rps"]) * float(row["length_s"]) for row in rows)
+        self.assertAlmostEqual(done / 5000, 1, delta=0.01)
+        for row in rows:
+            order = [float(row[name + "_latency_ms"])
+                     for name in ("p50", "p90", "p95", "p99", "p99.9", "p99.99", "max")]
+            self.assertEqual(order, sorted(order))
+            self.assertEqual((row["avg_latency_ms"], row["errors"], row["recall"]), ("",) * 3)
+
     def test_ndjson(self):
         done = self.load("-t", "set,get", "-n", 4000, "--rate", 5000, "--interval", "200ms",
                          "--ndjson", self.path, "--json", "--seed", 9)
@@ -101,6 +137,32 @@ class OutputsTest(unittest.TestCase):
             for before, after in zip(samples, samples[1:]):
                 self.assertEqual(before["t_ns"] + before["length_ns"], after["t_ns"])
         self.assertIn("too-few-samples", {line.get("name") for line in lines})
+
+    def test_json_file(self):
+        """The object of --json, beside what people read or in place of it."""
+        for options in ((), ("-q",), ("--csv",), ("--json",)):
+            done = self.load("-t", "set", "-n", 500, "--json-file", self.path, *options)
+            with open(self.path, encoding="utf-8") as file:
+                document = json.load(file)
+            (result,) = document["results"].values()
+            self.assertEqual((result["count"], document["config"]["json-file"]), (500, self.path))
+            if options == ("--json",):
+                self.assertEqual(json.loads(done.stdout), document)
+            else:
+                self.assertIn("SET", done.stdout)
+                self.assertNotIn("{", done.stdout)
+        done = self.load("-n", 1, "--json-file", "/nowhere/x", status=2)
+        self.assertIn("--json-file: cannot write /nowhere/x", done.stderr)
+        done = self.load("-t", "set", "-n", 100, "--json-file", "/dev/full", status=3)
+        self.assertIn("--json-file: cannot write /dev/full", done.stderr)
+
+    def test_nothing_succeeds(self):
+        """No latency is made up where there is none."""
+        done = self.load("-n", 100, "kv.put", "one", status=3)
+        self.assertIn("latency      of nothing: no request succeeded\n", done.stdout)
+        self.assertIn("warning: errors: ", done.stdout)
+        self.assertNotIn("fairness", done.stdout)
+        self.assertNotIn("in flight", done.stdout)
 
     def test_hdr(self):
         done = self.load("-t", "mixed", "-n", 2000, "--rate", 10000, "--hdr", self.path, "--json")

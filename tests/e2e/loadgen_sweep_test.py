@@ -68,6 +68,28 @@ class FakeTest(unittest.TestCase):
         self.assertTrue(all(len(key) in (16, 40, 900) for words in requests if words[0] == b"MSET"
                             for key in words[1::2]))
 
+    def test_key_size_from_to(self):
+        """A key has one length, whichever seed and number of threads it is asked with."""
+        lengths = {}
+        for seed, threads in ((1, 1), (1, 2), (2, 8)):
+            done, requests = self.sweep("-t", "set,get,mset", "-n", 200, "-c", 8, "-r", 300,
+                                        "--preload", "--threads", threads, "--seed", seed,
+                                        "--sweep", "key-size=16:40,100:200", "--json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual([point["value"] for point in json.loads(done.stdout)["sweep"][0]
+                              ["points"]], ["16:40", "100:200"])
+            keys = {key for words in requests if words[0] in (b"SET", b"GET", b"MSET")
+                    for key in (words[1::2] if words[0] == b"MSET" else words[1:2])}
+            for key in keys:
+                self.assertRegex(key, rb"^key:0{9}\d{3}x*$")
+                span = len(key) > 40
+                self.assertEqual(lengths.setdefault((span, key[:16]), len(key)), len(key))
+        for span, low, high in ((False, 16, 40), (True, 100, 200)):
+            found = {size for (other, _), size in lengths.items() if other == span}
+            self.assertTrue(low <= min(found) and max(found) <= high, found)
+            self.assertGreater(len(found), 20)
+        self.assertEqual(len(lengths), 600)  # preload: every key of each
+
     def test_every_option(self):
         """Also those of which the name of a result says nothing have results of their own."""
         for values in ("clients=1,3", "pipeline=1,4", "threads=1,2", "rate=200,400.5",

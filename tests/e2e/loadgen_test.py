@@ -153,6 +153,7 @@ class FakeTest(unittest.TestCase):
         self.assertIn("incomplete", done.stdout)
         self.assertIn("unanswered", done.stdout)
         self.assertIn("throughput", done.stdout)
+        self.assertNotIn("in flight  ", done.stdout)  # they waited beyond the time that is known
 
     def test_dies_json(self):
         done = self.load(lambda _, n: b"+OK\r\n" if n < 500 else None, "-t", "set,get", "-n", 1000,

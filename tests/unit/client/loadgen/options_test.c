@@ -257,22 +257,29 @@ static void names_are_unique(void **state)
         }
 }
 
+/* What other tools have and loadgen has not; where only the name differs, it is taken. */
+static void of_other_tools(void **state)
+{
+    (void)state;
+    bad("loadgen --key-maximum=1000", "there is no --key-maximum here: -r N uses N keys");
+    bad("loadgen -q -I", "there is no -I here: connections that idle are --workload idle");
+    bad("loadgen --key-maximun 5", "unknown option --key-maximun");
+    assert_string_equal(good("loadgen --server ten --select-db 3").host, "ten");
+    assert_string_equal(good("loadgen --json-out-file=x").json_file, "x");
+    assert_int_equal(good("loadgen --key-size 16:40").key_size.max, 40);
+    bad("loadgen --key-size 40:16", "as 32, or from one to another, as 16:40");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mix_of_a_workload),
-        cmocka_unit_test(defaults),
-        cmocka_unit_test(redis_letters),
-        cmocka_unit_test(spellings),
-        cmocka_unit_test(help_wins),
-        cmocka_unit_test(mistakes),
-        cmocka_unit_test(bounds),
-        cmocka_unit_test(help_lists_all),
-        cmocka_unit_test(words_of_a_request),
-        cmocka_unit_test(sizes_and_reals),
-        cmocka_unit_test(names_are_unique),
-        cmocka_unit_test(workloads),
-        cmocka_unit_test(aliases),
+        cmocka_unit_test(of_other_tools),  cmocka_unit_test(mix_of_a_workload),
+        cmocka_unit_test(defaults),        cmocka_unit_test(redis_letters),
+        cmocka_unit_test(spellings),       cmocka_unit_test(help_wins),
+        cmocka_unit_test(mistakes),        cmocka_unit_test(bounds),
+        cmocka_unit_test(help_lists_all),  cmocka_unit_test(words_of_a_request),
+        cmocka_unit_test(sizes_and_reals), cmocka_unit_test(names_are_unique),
+        cmocka_unit_test(workloads),       cmocka_unit_test(aliases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

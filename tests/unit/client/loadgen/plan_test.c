@@ -140,6 +140,8 @@ static void mistakes(void **state)
     bad(&queue, "lets all wait");
     struct options small = OPTIONS("--key-size", "15");
     bad(&small, "at least the length");
+    struct options span = OPTIONS("--key-size", "15:40");
+    bad(&span, "at least the length");
     struct options form = OPTIONS("-q", "--json");
     bad(&form, "not both");
 }
@@ -165,6 +167,38 @@ static void checks(void **state)
     assert_true(plan.verify && plan.verify_skip > 0.749 && plan.verify_skip < 0.751);
     assert_int_equal(plan.value_bytes, 64);
     assert_string_equal(plan.key, "a__rand_int__");
+}
+
+/* Keys of different lengths: each from the first to the last, and the mean as it should be. */
+static void key_spans(void **state)
+{
+    (void)state;
+    char detail[PLAN_DETAIL_SIZE];
+    struct options options = OPTIONS("--key-size", "16:40", "-r", "100000");
+    struct plan plan = good(&options);
+    bool seen[41] = {false};
+    size_t sum = 0;
+    assert_string_equal(plan.key, "__key__");
+    assert_true(plan_key_mean(&plan) == 28);
+    for (uint64_t i = 0; i < plan.keys; i++) {
+        size_t size = keys_span_size(&plan.key_span, i);
+        assert_true(size >= 16 && size <= 40);
+        seen[size] = true;
+        sum += size;
+    }
+    for (size_t size = 16; size <= 40; size++)
+        assert_true(seen[size]);
+    assert_true(sum > 27 * plan.keys && sum < 29 * plan.keys);
+    plan_set_own(&plan, &workload_table[WORKLOAD_vec_get]);
+    assert_int_equal(plan_check(&plan, detail), ERR_BAD_ARGUMENT);
+    assert_non_null(strstr(detail, "give no --key-size"));
+    struct options one = OPTIONS("--key-size", "18");
+    plan = good(&one);
+    assert_string_equal(plan.key, "key:__rand_int__xx");
+    assert_true(plan_key_mean(&plan) == 18);
+    struct options usual = OPTIONS("-t", "set");
+    plan = good(&usual);
+    assert_string_equal(plan.key, "key:__rand_int__");
 }
 
 /* How often each request occurs when so many threads take their numbers. */
@@ -301,6 +335,7 @@ int main(void)
         cmocka_unit_test(until_it_is_good),
         cmocka_unit_test(mistakes),
         cmocka_unit_test(checks),
+        cmocka_unit_test(key_spans),
         cmocka_unit_test(same_requests_for_any_threads),
         cmocka_unit_test(stream_is_even),
         cmocka_unit_test(streams_differ),

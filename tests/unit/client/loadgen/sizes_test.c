@@ -54,6 +54,7 @@ static void refused(void **state)
         "5-4",
         "64:",
         "64:0",
+        "64:4096",
         ":5",
         "64:1,",
         "64:1,,65:1",
@@ -78,6 +79,28 @@ static void refused(void **state)
     for (size_t i = 0; i < LENGTH_OF(texts); i++)
         if (sizes_parse(texts[i], 1, LIMIT, &sizes) == 0)
             fail_msg("%s was read", texts[i]);
+}
+
+/* One size, or from and to: nothing else, and no weights. */
+static void spans(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *again;
+    } good[] = {{"0", "0"}, {"16", "16"}, {"16:40", "16-40"}, {"16-40", "16-40"}, {"7:7", "7"}};
+    static const char *const bad[] = {"",      "40:16", "16:",  ":16",    "16:40:50",
+                                      "16,40", "-1",    "1001", "1:1001", "normal:20,2"};
+    struct sizes sizes;
+    char again[SIZES_TEXT_SIZE];
+    for (size_t i = 0; i < LENGTH_OF(good); i++) {
+        if (sizes_parse_span(good[i].text, 0, 1000, &sizes) != 0)
+            fail_msg("%s was refused", good[i].text);
+        sizes_format(&sizes, again);
+        assert_string_equal(again, good[i].again);
+    }
+    for (size_t i = 0; i < LENGTH_OF(bad); i++)
+        if (sizes_parse_span(bad[i], 0, 1000, &sizes) == 0)
+            fail_msg("%s was read", bad[i]);
 }
 
 /* Mean and deviation of what is drawn; all must be from min to max. */
@@ -144,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(presets),
         cmocka_unit_test(refused),
+        cmocka_unit_test(spans),
         cmocka_unit_test(moments),
         cmocka_unit_test(list_has_its_weights),
     };
