@@ -402,6 +402,7 @@ class FileTest(CliCkptTest):
             with self.subTest(place=place, hide=hide):
                 with open(path, "wb") as file:
                     file.write(data)
+                os.utime(path, (1, 1))  # however coarse the clock of the file system is
 
                 def change():
                     before = os.stat(path)
