@@ -169,6 +169,12 @@ size_t reply_size(const struct reply *reply)
     return reply->out->size - reply->start;
 }
 
+void reply_cut(struct reply *reply, size_t size)
+{
+    if (reply->failed == 0)
+        reply->out->size = reply->start + size;
+}
+
 size_t reply_uint_later(struct reply *reply)
 {
     size_t place = reply_place(reply, 9);

@@ -53,6 +53,9 @@ void reply_array_close(struct reply *reply, size_t mark, size_t count);
 /* Bytes this reply has so far. */
 size_t reply_size(const struct reply *reply);
 
+/* Take back whole values: what was written since it had this size. */
+void reply_cut(struct reply *reply, size_t size);
+
 /* A number that is not known yet (the version of a batch): its place, and filling it in. */
 size_t reply_uint_later(struct reply *reply);
 void reply_uint_now(struct reply *reply, size_t place, uint64_t value);

@@ -4,8 +4,10 @@
  *
  *   ckpt.export, page by page  -->  file        file  -->  verify all  -->  ckpt.import, in parts
  *
- * How: an import asks the server for its limits, so that a part is never refused for its size, and
- * what can be refused is, before anything is sent. With --mode fail it also asks for the sessions.
+ * How: an import reads its file twice, and holds an item and a part of it. It asks the server for
+ * its limits, so that a part is never refused for its size, and what can be refused is, before
+ * anything is sent: also a file that was changed meanwhile. With --mode fail it also asks for the
+ * sessions.
  *
  * Threads: one. Failures: told on stderr; an export that did not come to its end is a file that no
  * import takes.
@@ -14,7 +16,8 @@
 
 #include "client/cli/bulk.h"
 #include "client/cli/ckpt_file.h"
-#include "client/cli/input.h"
+#include "client/cli/ckpt_item.h"
+#include "client/cli/ckpt_writer.h"
 #include "client/cli/run.h"
 #include "common/err.h"
 #include "proto/pack.h"
@@ -85,11 +88,14 @@ int ckpt_export_run(struct session *session, struct args *args, struct bytes par
 
 struct import {
     struct session *session;
+    struct input_file input;
     struct ckpt_file file;
+    struct usage *usage;
     struct bytes options; /* pairs of names and values behind the header of the map, packed */
     uint32_t n_options;
     struct bulk_limits limits;
-    uint64_t sent;
+    struct buf part, params; /* items that are sent at once; the arguments they are sent in */
+    uint64_t sent, in_part;
     uint64_t totals[COPY_TOTALS];
 };
 
@@ -125,58 +131,73 @@ static int import_pack_session(const struct args *args, struct bytes session, st
     return err == 0 && name != NULL ? pack_str(out, bytes_of(name)) : err;
 }
 
-/* Is there a session of the file already? */
+/* Why nothing was imported, or nothing of what follows. */
+static int import_tell(const struct import *im, int err)
+{
+    if (err != ERR_BAD_ARGUMENT)
+        return run_internal(err);
+    if (im->sent == 0)
+        fprintf(stderr, "cairn: nothing was imported: %s\n", im->usage->text);
+    else
+        fprintf(stderr, "cairn: only items 1 to %" PRIu64 " were imported: %s\n", im->sent,
+                im->usage->text);
+    return EXIT_USAGE;
+}
+
+/* Is there a session of this item already? */
+static int import_find_session(struct import *im, const struct args *args, uint64_t i)
+{
+    struct ckpt_item item;
+    struct bytes packed, result;
+    int err = ckpt_file_get(&im->file, i, &packed);
+    if (err != 0)
+        return import_tell(im, err);
+    if (!ckpt_item_read(packed, &item) || item.checkpoint)
+        return EXIT_DONE;
+    err = import_pack_session(args, item.session, &im->params);
+    if (err != 0)
+        return run_internal(err);
+    if (session_call(im->session, "ckpt.session_get", buf_bytes(&im->params), &result) != CAIRN_OK)
+        return session_tell(&im->session->error);
+    if (result.data[0] == 0xc0)
+        return EXIT_DONE;
+    fprintf(stderr, "cairn: nothing was imported: there is a session of item %" PRIu64 "\n", i);
+    return EXIT_ANSWERED_ERROR;
+}
+
 static int import_find_sessions(struct import *im, const struct args *args)
 {
-    struct mp_reader reader = mp_reader_of(im->file.items);
-    struct bytes item, session, result;
-    struct buf params;
-    bool checkpoint;
     int code = EXIT_DONE;
-    buf_init(&params);
-    for (uint64_t i = 0; i < im->file.count && code == EXIT_DONE; i++) {
-        if (!print_skip(&reader, &item) || !ckpt_file_item(item, &session, &checkpoint) ||
-            checkpoint)
-            continue;
-        int err = import_pack_session(args, session, &params);
-        if (err != 0)
-            code = run_internal(err);
-        else if (session_call(im->session, "ckpt.session_get", buf_bytes(&params), &result) !=
-                 CAIRN_OK)
-            code = session_tell(&im->session->error);
-        else if (result.data[0] != 0xc0) {
-            fprintf(stderr, "cairn: nothing was imported: there is a session of item %" PRIu64 "\n",
-                    i + 1);
-            code = EXIT_ANSWERED_ERROR;
-        }
-    }
-    buf_deinit(&params);
+    for (uint64_t i = 1; i <= im->file.count && code == EXIT_DONE; i++)
+        code = import_find_session(im, args, i);
     return code;
 }
 
-/* {options..., items: [n of them]} */
-static int import_pack(const struct import *im, struct bytes items, uint64_t n, struct buf *out)
+/* {options..., items: [those of the part]} */
+static int import_pack(struct import *im)
 {
+    struct buf *out = &im->params;
     out->size = 0;
     int err = pack_map(out, im->n_options + 1);
     (void)(err == 0 && (err = buf_append(out, im->options.data, im->options.size)) == 0 &&
-           (err = pack_str(out, bytes_of("items"))) == 0 && (err = pack_array(out, n)) == 0 &&
-           (err = buf_append(out, items.data, items.size)) == 0);
+           (err = pack_str(out, bytes_of("items"))) == 0 &&
+           (err = pack_array(out, im->in_part)) == 0 &&
+           (err = buf_append(out, im->part.data, im->part.size)) == 0);
     return err;
 }
 
-static int import_send(struct import *im, struct bytes items, uint64_t n, struct buf *params)
+static int import_send(struct import *im)
 {
     struct bytes result;
-    int err = import_pack(im, items, n, params);
+    int err = import_pack(im);
     if (err != 0)
         return run_internal(err);
-    if (session_call(im->session, "ckpt.import", buf_bytes(params), &result) != CAIRN_OK) {
+    if (session_call(im->session, "ckpt.import", buf_bytes(&im->params), &result) != CAIRN_OK) {
         int code = session_tell(&im->session->error);
         fprintf(stderr,
                 "cairn: that was for items %" PRIu64 " to %" PRIu64 "; those before were "
                 "imported\n",
-                im->sent + 1, im->sent + n);
+                im->sent + 1, im->sent + im->in_part);
         return code;
     }
     for (unsigned i = 0; i < COPY_TOTALS; i++) {
@@ -184,31 +205,40 @@ static int import_send(struct import *im, struct bytes items, uint64_t n, struct
         (void)bulk_number(result, import_totals[i], &number);
         im->totals[i] += number;
     }
-    im->sent += n;
+    im->sent += im->in_part;
+    im->in_part = im->part.size = 0;
     bulk_progress("items imported", im->sent, im->sent == im->file.count);
     return EXIT_DONE;
 }
 
+/* Add an item to the part, which is sent before if it would become too large. */
+static int import_item(struct import *im, uint64_t i)
+{
+    struct bytes item;
+    int err = ckpt_file_get(&im->file, i, &item);
+    if (err != 0)
+        return import_tell(im, err);
+    if (im->in_part > 0 &&
+        (im->in_part == im->limits.items || im->part.size + item.size > BULK_PART_BYTES)) {
+        int code = import_send(im);
+        if (code != EXIT_DONE)
+            return code;
+    }
+    err = buf_append(&im->part, item.data, item.size);
+    im->in_part++;
+    return err != 0 ? run_internal(err) : EXIT_DONE;
+}
+
 static int import_send_all(struct import *im)
 {
-    struct mp_reader reader = mp_reader_of(im->file.items);
-    struct buf params;
     int code = EXIT_DONE;
-    buf_init(&params);
-    while (code == EXIT_DONE && im->sent < im->file.count) {
-        const uint8_t *start = reader.at;
-        uint64_t n = 0, left = im->file.count - im->sent;
-        struct mp_reader next = reader;
-        struct bytes item;
-        while (n < left && n < im->limits.items && print_skip(&next, &item) &&
-               (n == 0 || (size_t)(next.at - start) <= BULK_PART_BYTES)) {
-            reader = next;
-            n++;
-        }
-        code = import_send(im, (struct bytes){start, (size_t)(reader.at - start)}, n, &params);
+    if (input_file_changed(&im->input)) {
+        (void)usage_set(im->usage, "the file was changed while it was read");
+        return import_tell(im, ERR_BAD_ARGUMENT);
     }
-    buf_deinit(&params);
-    return code;
+    for (uint64_t i = 1; i <= im->file.count && code == EXIT_DONE; i++)
+        code = import_item(im, i);
+    return code == EXIT_DONE && im->in_part > 0 ? import_send(im) : code;
 }
 
 static int import_print(const struct import *im, struct printer *printer)
@@ -239,31 +269,40 @@ static int import_file(struct import *im, const struct args *args, struct printe
     return code == EXIT_DONE ? import_print(im, printer) : code;
 }
 
+static void import_verified(uint64_t items)
+{
+    bulk_progress("items verified", items, false);
+}
+
+/* The first pass: what is refused is told. */
+static int import_verify(struct import *im, const struct args *args)
+{
+    int err = input_file_open(&im->input, args->input, args->has_lines, im->usage);
+    if (err != 0)
+        return import_tell(im, err);
+    err = ckpt_file_verify(&im->file, &im->input, import_verified, im->usage);
+    if (err != ERR_BAD_ARGUMENT)
+        return err != 0 ? run_internal(err) : EXIT_DONE;
+    fprintf(stderr, "cairn: nothing was imported: the file is refused: %s\n", im->usage->text);
+    return EXIT_USAGE;
+}
+
 int ckpt_import_run(struct session *session, struct args *args, struct bytes params,
                     struct printer *printer, struct usage *usage)
 {
-    struct import im = {.session = session};
+    struct import im = {.session = session, .usage = usage, .input = {.fd = -1}};
     struct mp_reader reader = mp_reader_of(params);
-    struct buf input;
     struct mp head;
-    buf_init(&input);
     if (mp_read(&reader, &head) != 0 || head.kind != MP_MAP)
         return run_internal(ERR_INTERNAL);
     im.options = (struct bytes){reader.at, (size_t)(reader.end - reader.at)};
     im.n_options = head.count;
-    int code = EXIT_USAGE;
-    int err = input_read(args->input, args->has_lines, &input, usage);
-    bool is_read = err == 0;
-    if (is_read)
-        err = ckpt_file_read(buf_bytes(&input), &im.file, usage);
-    if (err == 0) {
+    int code = import_verify(&im, args);
+    if (code == EXIT_DONE)
         code = import_file(&im, args, printer);
-        ckpt_file_deinit(&im.file);
-    } else if (err == ERR_BAD_ARGUMENT)
-        fprintf(stderr, "cairn: nothing was imported: %s%s\n",
-                is_read ? "the file is refused: " : "", usage->text);
-    else
-        code = run_internal(err);
-    buf_deinit(&input);
+    ckpt_file_deinit(&im.file);
+    input_file_close(&im.input);
+    buf_deinit(&im.part);
+    buf_deinit(&im.params);
     return code;
 }

@@ -103,10 +103,11 @@ static const struct own_row own_rows[] = {
     {&op_table[OP_watch_open], -1, own_watch, NULL},
     {&op_table[OP_ckpt_export], -1, ckpt_export_run,
      "Writes all pages as one file, with a checksum: MessagePack, or with --json, and on a "
-     "terminal, lines of JSON."},
+     "terminal, lines of JSON. A blob that several checkpoints name is in it once."},
     {&op_table[OP_ckpt_import], 0, ckpt_import_run,
      "Reads a file of cairn ckpt export, whichever its form, from standard input or @FILE; all of "
-     "it is verified before any of it is sent."},
+     "it is verified before any of it is sent, so it is read twice: what comes from a pipe is "
+     "first copied to a file in $TMPDIR (/tmp)."},
     {&own_ops[0], -1, ckpt_show_run, NULL},
     {&own_ops[1], -1, ckpt_diff_run, NULL},
     {&own_ops[2], -1, vec_import_run,

@@ -139,6 +139,13 @@ MUST_USE int ckpt_decode(struct bytes from, struct ckpt_value *out);
  * instead of [channel, version, type, bytes], behind the count. None if it is not. */
 struct bytes ckpt_blob_manifest(struct bytes value);
 
+/* Add the checksum of the row of a blob, which was added to `out` from `start` on. */
+MUST_USE int ckpt_seal_blob(struct buf *out, size_t start);
+
+/* The row of a blob that was saved: [channel, version, type, bytes], or as above. False: it is not
+ * what its checksum is of. */
+MUST_USE bool ckpt_blob_row(struct bytes value, struct bytes *out_row);
+
 /* Is the checksum right? */
 bool ckpt_checksum_holds(struct bytes value, struct bytes ns, struct bytes id);
 

@@ -100,8 +100,10 @@ static int plan_blob_value(struct ckpt_session *s, struct bytes row, struct byte
     scratch->size = 0;
     if (err == 0)
         err = buf_append(scratch, head, sizeof head);
+    if (err == 0 && !cut)
+        err = buf_append(scratch, row.data, row.size);
     if (err != 0 || !cut)
-        return err != 0 ? err : buf_append(scratch, row.data, row.size);
+        return err != 0 ? err : ckpt_seal_blob(scratch, sizeof head);
     struct mp_reader reader = mp_reader_of(row);
     struct mp mp;
     REQUIRE(mp_read(&reader, &mp) == 0);
@@ -111,7 +113,8 @@ static int plan_blob_value(struct ckpt_session *s, struct bytes row, struct byte
     (void)((err = pack_array(scratch, 5)) == 0 &&
            (err = buf_append(scratch, start, (size_t)(reader.at - start))) == 0 &&
            (err = pack_bin(scratch, (struct bytes){hash, sizeof hash})) == 0 &&
-           (err = pack_uint(scratch, bytes.size)) == 0);
+           (err = pack_uint(scratch, bytes.size)) == 0 &&
+           (err = ckpt_seal_blob(scratch, sizeof head)) == 0);
     return err;
 }
 

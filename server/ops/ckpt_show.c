@@ -264,27 +264,26 @@ static int show_join_blob(struct ckpt_session *s, struct bytes value, struct byt
 
 int ckpt_read_blob(struct ckpt_session *s, const struct record *record, struct buf *out)
 {
-    struct bytes value = record_value(record), manifest = ckpt_blob_manifest(value);
-    if (manifest.size > 0)
+    struct bytes value = record_value(record), manifest = ckpt_blob_manifest(value), row;
+    bool whole = ckpt_blob_row(value, &row);
+    if (whole && manifest.size > 0)
         return show_join_blob(s, value, manifest, out);
-    struct bytes row = {value.data + RECORD_COUNT_BYTES, value.size - RECORD_COUNT_BYTES};
-    if (!show_is_blob(row))
+    if (!whole || !show_is_blob(row))
         return ckpt_damaged(s->ctx, "a blob");
     return buf_append(out, row.data, row.size);
 }
 
-/* Can this blob be read, and are its pieces, if it is in pieces, what they were? */
+/* Can this blob be read, and is it, with its pieces if it is in pieces, what it was? */
 static bool show_blob_holds(struct ckpt_session *s, const struct record *record)
 {
     struct ckpt_space space = ckpt_space(s);
     struct bytes value = record == NULL ? BYTES_NONE : record_value(record);
     if (value.size <= RECORD_COUNT_BYTES)
         return record == NULL || value.size == RECORD_COUNT_BYTES;
-    struct bytes manifest = ckpt_blob_manifest(value);
-    if (manifest.size > 0)
-        return ckpt_state_verify(&space, manifest) == 0;
-    return show_is_blob(
-        (struct bytes){value.data + RECORD_COUNT_BYTES, value.size - RECORD_COUNT_BYTES});
+    struct bytes manifest = ckpt_blob_manifest(value), row;
+    if (!ckpt_blob_row(value, &row))
+        return false;
+    return manifest.size > 0 ? ckpt_state_verify(&space, manifest) == 0 : show_is_blob(row);
 }
 
 bool ckpt_verify(struct ckpt_session *s, struct bytes ns, struct bytes id,

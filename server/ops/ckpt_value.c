@@ -10,6 +10,8 @@
  * and the value up to the checksum. What is stored elsewhere has its own: the manifest and pieces
  * are found by the hash of their content.
  *
+ * A blob is a count, [channel, version, type, ...] and the CRC-32 of that array.
+ *
  * Threads: pure functions.
  * Failures: bytes that are no such array are DATA_DAMAGED.
  */
@@ -18,11 +20,14 @@
 #include "server/ops/ckpt.h"
 
 #include <endian.h>
+#include <libdeflate.h>
 
 enum {
     VALUE_FIELDS = 14,
     VALUE_NS_TEXT = 1, /* flags */
     VALUE_TAIL = 2 + CKPT_CHECKSUM,
+    VALUE_SEAL = 5, /* of a blob: a u32 in the long form */
+    VALUE_SEAL_HEAD = 0xce,
 };
 
 static const struct bytes value_nil = {(const uint8_t *)"\xc0", 1};
@@ -154,6 +159,31 @@ bool ckpt_checksum_holds(struct bytes value, struct bytes ns, struct bytes id)
     struct bytes covered = {value.data, value.size - VALUE_TAIL};
     return value_checksum(covered, ns, id, checksum) == 0 &&
            memcmp(checksum, value.data + value.size - CKPT_CHECKSUM, CKPT_CHECKSUM) == 0;
+}
+
+int ckpt_seal_blob(struct buf *out, size_t start)
+{
+    uint8_t seal[VALUE_SEAL] = {VALUE_SEAL_HEAD};
+    uint32_t crc = htobe32(libdeflate_crc32(0, out->data + start, out->size - start));
+    memcpy(seal + 1, &crc, sizeof crc);
+    return buf_append(out, seal, sizeof seal);
+}
+
+bool ckpt_blob_row(struct bytes value, struct bytes *out_row)
+{
+    uint32_t crc;
+    if (value.size <= RECORD_COUNT_BYTES)
+        return false;
+    struct mp_reader reader = mp_reader_of(
+        (struct bytes){value.data + RECORD_COUNT_BYTES, value.size - RECORD_COUNT_BYTES});
+    if (value_read_view(&reader, out_row) != 0)
+        return false;
+    if (mp_at_end(&reader)) /* saved before blobs had one */
+        return true;
+    if (reader.end - reader.at != VALUE_SEAL || reader.at[0] != VALUE_SEAL_HEAD)
+        return false;
+    memcpy(&crc, reader.at + 1, sizeof crc);
+    return be32toh(crc) == libdeflate_crc32(0, out_row->data, out_row->size);
 }
 
 struct bytes ckpt_blob_manifest(struct bytes value)

@@ -9,6 +9,8 @@
  * What does not bound the walk is looked at. A page ends early, with a cursor, when LIST_LOOK
  * checkpoints have been looked at, so that a filter that matches nothing does not hold up others.
  *
+ * A checkpoint that cannot be read is an item that says so, wherever its key does not exclude it.
+ *
  * Threads: any loop; locks are held for a slice at a time. Failures: as the walk.
  */
 #include "common/err.h"
@@ -79,16 +81,20 @@ static bool list_in(const struct arg *from, const struct arg *to, uint64_t numbe
     return (!from->present || number >= from->uint) && (!to->present || number <= to->uint);
 }
 
-static bool list_matches(const struct list *list, const struct record *record,
-                         const struct ckpt_value *value)
+/* As far as its key tells. */
+static bool list_matches_key(const struct list *list, struct bytes ns, struct bytes id)
 {
     const struct args_ckpt_list *a = list->a;
-    struct bytes ns, id;
-    return ckpt_key_parts(record_key_bytes(record), &ns, &id) &&
-           (!a->ns.present || bytes_equal(ns, a->ns.bytes)) &&
+    return (!a->ns.present || bytes_equal(ns, a->ns.bytes)) &&
            (!a->before.present || bytes_compare(id, a->before.bytes) < 0) &&
-           (!a->after.present || bytes_compare(id, a->after.bytes) > 0) &&
-           list_in(&a->from_seq, &a->to_seq, value->number) &&
+           (!a->after.present || bytes_compare(id, a->after.bytes) > 0);
+}
+
+/* As far as its value tells. */
+static bool list_matches(const struct list *list, const struct ckpt_value *value)
+{
+    const struct args_ckpt_list *a = list->a;
+    return list_in(&a->from_seq, &a->to_seq, value->number) &&
            list_in(&a->from_time, &a->to_time, value->created_at) &&
            (!a->trigger.present || bytes_equal(list_text(value->trigger), a->trigger.bytes)) &&
            (!a->tag.present || ckpt_has(value->tags, a->tag.bytes)) &&
@@ -101,21 +107,60 @@ static bool list_is_past(const struct list *list, const struct ckpt_value *value
     return !list->walk.by_id && list->a->from_seq.present && value->number < list->a->from_seq.uint;
 }
 
+/* One that cannot be read: what its key tells. */
+static void list_damaged(struct list *list, const struct record *record, struct bytes ns,
+                         struct bytes id)
+{
+    struct reply *reply = list->ctx->reply;
+    struct bytes session = group_name(record_key_bytes(record));
+    reply_map(reply, 4);
+    reply_key(reply, "session");
+    reply_bytes(reply, session, mp_utf8_valid(session));
+    reply_key(reply, "ns");
+    reply_bytes(reply, ns, mp_utf8_valid(ns));
+    reply_key(reply, "id");
+    reply_bytes(reply, id, record_is_text(record));
+    reply_key(reply, "damaged");
+    reply_bool(reply, true);
+}
+
+/* An item of the page. What is damaged is one, too: it must not hide the others. */
+static int list_show(struct list *list, struct ckpt_session *s, const struct record *record)
+{
+    size_t mark = reply_size(list->ctx->reply);
+    s->ctx = &list->walk.inner;
+    int err = ckpt_reply(s, record, &list->show);
+    if (err == ERR_DATA_DAMAGED) {
+        reply_cut(list->ctx->reply, mark);
+        list->ctx->problem->err = 0;
+    }
+    return err;
+}
+
 static int list_item(struct list *list, const struct record *record, uint64_t *items, bool *past)
 {
     struct ckpt_session s;
     struct ckpt_value value;
-    if (ckpt_decode(record_value(record), &value) != 0)
-        return ckpt_damaged(list->ctx, "a checkpoint");
-    *past = list_is_past(list, &value);
-    if (*past || !list_matches(list, record, &value))
+    struct bytes ns, id;
+    if (!ckpt_key_parts(record_key_bytes(record), &ns, &id))
+        return ckpt_damaged(list->ctx, "the key of a checkpoint");
+    int err = ckpt_decode(record_value(record), &value);
+    *past = err == 0 && list_is_past(list, &value);
+    if (*past || !list_matches_key(list, ns, id) || (err == 0 && !list_matches(list, &value)))
         return 0;
-    int err = ckpt_walk_session(&list->walk, record, &s);
-    if (err != 0)
-        return err == ERR_NOT_FOUND ? 0 : ckpt_damaged(list->ctx, "the record of a session");
+    int found = ckpt_walk_session(&list->walk, record, &s);
+    if (found == ERR_NOT_FOUND)
+        return 0;
     ++*items;
-    s.ctx = &list->walk.inner;
-    return ckpt_reply(&s, record, &list->show);
+    if (err == 0)
+        err = found;
+    if (err == 0)
+        err = list_show(list, &s, record);
+    if (err == ERR_DATA_DAMAGED) {
+        list_damaged(list, record, ns, id);
+        err = 0;
+    }
+    return err;
 }
 
 static int list_page(struct list *list, uint64_t limit)

@@ -99,8 +99,11 @@ static bool save_throttles(struct ckpt_session *s, const struct args_ckpt_save *
         bytes_equal(a->trigger.bytes, bytes_of("manual")))
         return false;
     const struct record *record = ckpt_latest(s, ns);
-    if (record == NULL || ckpt_decode(record_value(record), &value) != 0 ||
-        (uint64_t)s->ctx->env->now_ms - value.created_at >= s->min_interval_ms)
+    if (record == NULL || ckpt_decode(record_value(record), &value) != 0)
+        return false;
+    uint64_t now = (uint64_t)s->ctx->env->now_ms; /* of this loop: that of another may be ahead */
+    uint64_t apart = now > value.created_at ? now - value.created_at : value.created_at - now;
+    if (apart >= s->min_interval_ms)
         return false;
     struct bytes at;
     (void)ckpt_key_parts(record_key_bytes(record), &at, &out->id.bytes);

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 
-from lib import RpcError, Server
+from lib import RpcError, Server, until
 from lib.ckpt_oracle import World, raw, seen
 
 SESSIONS = ["thread-1", "thread-2", b"\x00*", "\u00e9"]
@@ -27,6 +27,7 @@ VERSIONS = [1, 2, 3, "00000000000000000000000000000001.0.5", "1", 2.5]
 RUN_IDS = [f"run-{i}" for i in range(20)]
 SOURCES = ["input", "loop", "update"]
 CLIENTS = 3
+YEARS_MS = 10 ** 11
 MADE_S = 120  # how far clocks may be apart
 
 
@@ -331,6 +332,43 @@ class Model:
         if not self.one_in(3):
             self.session_create(session)
 
+    def expire(self):
+        """A session expires: it is gone as if it had been deleted. Others will, in years."""
+        session = self.place()[0]
+        if not any(raw(session) in world.sessions for world in self.worlds):
+            return
+        if not self.one_in(8):
+            ttl = self.pick([0, YEARS_MS])
+            self.call("session_create", session, ttl_ms=ttl)
+            for world in self.worlds:
+                world.sessions.add(raw(session))
+            known = self.call("session_get", session)
+            assert known["ttl_ms"] == ttl and (known["expires_at"] or 0) >= ttl, known
+            return
+        self.call("session_create", session, ttl_ms=1)
+        until(lambda: self.call("session_get", session) is None, f"{session!r} expires")
+        for world in self.worlds:
+            world.session_delete(session)
+
+    def throttle(self):
+        """Where a session saves once in years, what is there is answered, and stays."""
+        (session, state), options = self.save_arguments(with_id=True)
+        options["trigger"] = "step"
+        if not all(raw(session) in world.sessions for world in self.worlds):
+            return
+        self.call("auto", session, YEARS_MS)
+        latest = self.call("get", session, ns=options.get("ns", ""))
+        if latest is None:
+            self.save(((session, state), options))
+        else:
+            reply = self.call("save", session, state, **options)
+            assert reply == {**{name: latest[name] for name in ("id", "seq", "version")},
+                             "throttled": True}, f"step {self.step}: {reply}, not {latest}"
+            self.keep_agreeing([seen(latest)])
+        self.save(((session, state), {**options, "trigger": "manual"}))
+        self.call("auto", session, 0)
+        self.save(((session, state), options))
+
     def get_key(self, key):
         item = self.call("get", key[0], ns=key[1], id=key[2])
         if item is None:
@@ -479,7 +517,7 @@ class Model:
         often = [self.save, self.save, self.save, self.put_writes, self.get, self.get, self.list,
                  self.save_many, self.tag, self.delete, self.compact, self.history,
                  self.fork, self.session_delete, self.delete_runs,
-                 self.note, self.clear]
+                 self.note, self.clear, self.expire, self.throttle]
         often += [] if self.shared else [self.round_trip]
         rare = [self.restart, self.kill, self.kill, self.sums]
         for session in SESSIONS:

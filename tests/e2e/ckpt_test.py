@@ -3,6 +3,7 @@
 """Checkpoints over MessagePack-RPC: what every operation of ckpt.* promises, case by case. What
 random operations and restarts come to is in ckpt_model_test.py."""
 
+import time
 import unittest
 
 from lib import until
@@ -175,6 +176,15 @@ class SaveTest(CkptTest):
         self.assertNotIn("throttled", self.call("save", "s", 5, ns="other", trigger="x"))
         self.call("auto", "s", 0)
         self.assertNotIn("throttled", self.call("save", "s", 6, trigger="code_modified"))
+
+    def test_auto_after_one_of_the_future(self):
+        """Clocks differ, between servers and a little between loops."""
+        self.call("auto", "s", 3600000)
+        for id_, ahead_s, throttled in (("a", 1800, True), ("b", 360000, None)):
+            self.call("import", [{"session": "s", "id": id_, "state": 1,
+                                  "created_at": int(1000 * (time.time() + ahead_s))}])
+            reply = self.call("save", "s", 2, id=id_ + "2", trigger="step")
+            self.assertEqual(reply.get("throttled"), throttled)
 
 
 class WritesTest(CkptTest):

@@ -7,7 +7,10 @@ import json
 import os
 import random
 import re
+import select
+import socket
 import subprocess
+import tempfile
 import threading
 import unittest
 
@@ -20,7 +23,39 @@ CAIRN = os.environ.get("CAIRN")
 DONE, ANSWERED_ERROR, USAGE, UNREACHABLE, ABSENT = range(5)
 EVERY_BYTE = bytes(range(256))[:255]
 IDS = [b"\0", b"*", b"a\0b", b"\xff" * 255, EVERY_BYTE, "é", "\x7f", b"plain", "\1"]
+GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden",
+                      "checkpoints-1")
 SEED = int(os.environ.get("SEED", random.randrange(1 << 32)))
+
+
+class Before:
+    """A port that leads to a server, and does something before a request of this name goes on."""
+
+    def __init__(self, address, name, do):
+        self.address, self.name, self.do = address, name, do
+        self.listener = socket.create_server(("127.0.0.1", 0))
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+        return self.listener.getsockname()[1]
+
+    def __exit__(self, *_):
+        self.thread.join()
+        self.listener.close()
+
+    def run(self):
+        client, _ = self.listener.accept()
+        with client, socket.create_connection(self.address) as server:
+            while True:
+                for readable in select.select([client, server], [], [])[0]:
+                    data = readable.recv(65536)
+                    if not data:
+                        return
+                    if readable is client and self.do and self.name in data:
+                        self.do()
+                        self.do = None
+                    (server if readable is client else client).sendall(data)
 
 
 class CliCkptTest(TestCase):
@@ -110,7 +145,7 @@ class FileTest(CliCkptTest):
         self.assertEqual(self.export(), packed)
         lines = self.export("--json").splitlines(keepends=True)
         values = list(self.unpack(packed))
-        self.assertEqual(values[0], {"format": "cairn-checkpoints", "version": 1})
+        self.assertEqual(values[0], {"format": "cairn-checkpoints", "version": 2})
         self.assertEqual(json.loads(lines[0]), values[0])
         self.assertEqual(len(values), len(lines))
         self.assertEqual(values[-1]["count"], len(lines) - 2)
@@ -200,15 +235,17 @@ class FileTest(CliCkptTest):
                           (b"\0", "byte 0: it is no export"),
                           (encode({"a": 1}), "byte 0: it is no"),
                           (b"session,id\ns,c\n", "byte 0"), (os.urandom(1000), "byte 0"),
-                          (b'{"format": "cairn-checkpoints", "version": 2}\n', "a version that"),
-                          (encode({"format": "cairn-checkpoints", "version": 2}), "a version that"),
+                          (b'{"format": "cairn-checkpoints", "version": 3}\n', "a version that"),
+                          (b'{"format": "cairn-checkpoints", "version": 20}\n', "a version that"),
+                          (encode({"format": "cairn-checkpoints", "version": 3}), "a version that"),
                           (b'{"format": "other", "version": 1}\n', "byte 0")]:
             with self.subTest(data=data[:40]):
                 self.refuses(data, why)
 
-    def made(self, values, form=encode, count=None):
+    def made(self, values, form=encode, count=None, version=2):
         """A file that cairn did not write, with a checksum that is right."""
-        data = b"".join(form(v) for v in [{"format": "cairn-checkpoints", "version": 1}, *values])
+        head = {"format": "cairn-checkpoints", "version": version}
+        data = b"".join(form(v) for v in [head, *values])
         return data + form({"sha256": hashlib.sha256(data).hexdigest(),
                             "count": len(values) if count is None else count})
 
@@ -230,6 +267,163 @@ class FileTest(CliCkptTest):
         _, error = self.cairn("ckpt", "import", data=data, run=self.into, code=ANSWERED_ERROR)
         self.assertIn("'state' is missing", error)
         self.assertEqual(self.call("metrics", run=self.into)["sessions"], 0)
+
+    def shared(self, n, size=5000):
+        """Checkpoints that share blobs, some of which come and go."""
+        big = [bytes([i]) * size for i in range(3)]
+        for i in range(n):
+            self.call("save", f"s{i % 2}", {"i": i}, id=f"c{i:03}", ns=f"n{i % 3}",
+                      blobs=[["big", 1, "t", big[0]], ["now", i // 4, "t", big[1 + i // 4 % 2]],
+                             ["text", "v", "", "\u00e9" * 50], ["small", i, "t", b"%d" % i]],
+                      channel_versions=[["big", 1], ["now", i // 4], ["text", "v"], ["small", i],
+                                        ["missing", 1]])
+        return self.content(self._testMethodName)
+
+    @staticmethod
+    def resolved(items):
+        """Items as docs/formats.md has them, without references."""
+        for item in items:
+            for row in item.get("blobs", []):
+                if isinstance(row[3], list):
+                    there, number = row[3]
+                    row[3] = items[there - 1]["blobs"][number][3]
+        return items
+
+    def test_a_blob_is_there_once(self):
+        content = self.shared(40)
+        data = self.export("--limit", "7")
+        self.assertEqual(data, self.export())
+        self.assertEqual([data.count(bytes([i]) * 5000) for i in range(3)], [1, 1, 1])
+        items = self.resolved(list(self.unpack(data))[1:-1])
+        self.assertEqual([{k: v for k, v in item.items() if k not in ("seq", "version")}
+                          for item in items], content)
+        self.assertLess(len(self.export("--json")), 60000)
+        for form in ([], ["--json"]):
+            for mode in ("fail", "overwrite", "skip"):
+                self.cairn("ckpt", "import", "--mode", mode, data=self.export(*form), run=self.into)
+                self.assertEqual(self.content(self.into), content)
+            self.c.call("run.drop", self.into)
+
+    def test_blobs_of_checkpoints_that_are_there(self):
+        """The one that has the bytes is skipped, or overwritten later: others have them still."""
+        content = self.shared(12)
+        data = self.export()
+        for mode, first in (("skip", "other"), ("overwrite", {"i": 0})):
+            self.call("save", "s0", "other", ns="n0", id="c000", run=self.into)
+            self.cairn("ckpt", "import", "--mode", mode, data=data, run=self.into)
+            got = {item["id"]: item for item in self.content(self.into) if "id" in item}
+            self.assertEqual(got.pop("c000")["state"], first)
+            self.assertEqual(got, {item["id"]: item for item in content
+                                   if "id" in item and item["id"] != "c000"})
+            self.c.call("run.drop", self.into)
+
+    def test_references(self):
+        blob = ["b", 1, "t", b"bytes"]
+        good = {"session": "s", "id": "a", "state": 1, "blobs": [blob, ["c", 1, "t", "text"]],
+                "channel_versions": [["b", 1], ["c", 1]]}
+        lines = lambda v: json.dumps(v, default=lambda b: {"$bin": "Ynl0ZXM="}).encode() + b"\n"
+
+        def with_bytes(*values):
+            return {**good, "id": "z", "blobs": [["b", 1, "t", value] for value in values]}
+
+        for form in (encode, lines):
+            data = self.made([good, {**good, "id": "d", "blobs": [
+                ["b", 2, "t", [1, 0]], ["c", 2, "t", [1, 1]]],
+                "channel_versions": [["b", 2], ["c", 2]]}], form)
+            self.cairn("ckpt", "import", data=data, run=self.into)
+            self.assertEqual(self.call("get", "s", id="d", run=self.into)["blobs"],
+                             [["b", 2, "t", b"bytes"], ["c", 2, "t", "text"]])
+            self.c.call("run.drop", self.into)
+            for bad in ([1, 2], [2, 0], [3, 0], [0, 0], [9, 0], [1, 2 ** 62], [2 ** 62, 0]):
+                with self.subTest(bad=bad):
+                    self.refuses(self.made([good, with_bytes(bad), good], form),
+                                 "(item 2|line 3).*: a blob is said to stand where none does")
+            self.refuses(self.made([good, with_bytes([1, 0]), with_bytes([2, 0])], form),
+                         "(item 3|line 4).*: a blob is said to stand where none does")
+            self.refuses(self.made([{"session": "s"}, with_bytes([1, 0])], form), "where none does")
+            for bad in (None, 5, [], [1], [1, 0, 0], {}, [-1, 0], ["1", 0], True):
+                with self.subTest(bad=bad):
+                    self.refuses(self.made([good, with_bytes(b"", bad)], form),
+                                 "(item 2|line 3).*: a blob has no bytes")
+            self.refuses(self.made([good, with_bytes([1, 0])], form, version=1), "has no bytes")
+
+    def test_version_1(self):
+        """Files of the first version are read for ever."""
+        for name in ("packed", "lines"):
+            with self.subTest(name=name):
+                self.cairn("ckpt", "import", "@" + os.path.join(GOLDEN, name), run=self.into)
+                session, *items, empty = self.content(self.into)
+                self.assertEqual(session["name"], "A thread")
+                self.assertEqual((empty["session"], empty["delta"]), (b"\xff", True))
+                big = ["messages", "v1", "bytes", b"\xff" + b"shared " * 20]
+                for i, item in enumerate(items):
+                    self.assertEqual(item["id"], f"step-{i}")
+                    self.assertEqual(item["state"], {"step": i, "n": [None, 1.5, 2 ** 64 - 1]})
+                    self.assertEqual(item["blobs"], [big, ["step", i, "", b"%d" % i]])
+                    self.assertEqual(item["created_at"], 1790000000000 + i)
+                self.assertEqual(items[1]["writes"], [["task", -1, "messages", "json", b"w"]])
+                self.assertEqual(items[1]["notes"], [[1790000000005, "annotation", "info", "look"]])
+                self.c.call("run.drop", self.into)
+
+    def test_pipes_are_copied(self):
+        """To $TMPDIR, where nothing is left; a file needs no copy, also as standard input."""
+        content = self.shared(6)
+        data = self.export()
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "export")
+            with open(path, "wb") as file:
+                file.write(b"# before\n" + data)
+            self.cairn("ckpt", "import", data=data, run=self.into, env={"TMPDIR": folder})
+            self.assertEqual(os.listdir(folder), ["export"])
+            nowhere = {"TMPDIR": os.path.join(folder, "nowhere")}
+            _, error = self.cairn("ckpt", "import", data=data, code=USAGE, env=nowhere)
+            self.assertRegex(error, "nothing was imported: cannot make a temporary file in .*no")
+            self.c.call("run.drop", self.into)
+            with open(path, "rb", buffering=0) as file:
+                file.seek(len(b"# before\n"))
+                done = subprocess.run([CAIRN, "-p", str(self.server.address[1]), "--run", self.into,
+                                       "ckpt", "import"], stdin=file, capture_output=True,
+                                      timeout=60, check=False, env={**environment(), **nowhere})
+            self.assertEqual(done.returncode, DONE, done.stderr)
+            self.assertEqual(self.content(self.into), content)
+
+    def test_changed_while_it_is_read(self):
+        """Between the passes, when the server is asked for its limits; also where the times of the
+        file do not tell."""
+        self.call("save_many", "s", [{"id": f"c{i:05}", "state": "x" * 300} for i in range(3000)])
+        data = self.export()
+        at = data.index(b"x" * 300) + 5
+        late = data.rindex(b"x" * 300) + 5
+        path = os.path.join(self.server.folder, "changing")
+        for place, hide, why in ((at, False, "nothing was imported: the file was changed"),
+                                 (at, True, "nothing was imported: byte .*it was changed while"),
+                                 (late, True, "only items 1 to [0-9]+ were imported: .* changed"),
+                                 (None, False, "nothing was imported: the file was changed")):
+            with self.subTest(place=place, hide=hide):
+                with open(path, "wb") as file:
+                    file.write(data)
+                os.utime(path, (1, 1))  # however coarse the clock of the file system is
+
+                def change():
+                    before = os.stat(path)
+                    with open(path, "r+b") as file:
+                        if place is None:
+                            file.truncate(1000)
+                        else:
+                            file.seek(place)
+                            file.write(b"y")
+                    if hide:
+                        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+                with Before(self.server.address, b"server.info", change) as port:
+                    _, error = self.cairn("-p", str(port), "ckpt", "import", "@" + path,
+                                          run=self.into, code=USAGE)
+                self.assertRegex(error, why)
+                if place == late:
+                    self.assertNotIn(b"y", [item["state"] for item in self.content(self.into)
+                                            if "id" in item])
+                    self.c.call("run.drop", self.into)
+                self.assertEqual(self.call("metrics", run=self.into)["sessions"], 0)
 
     def test_cut(self):
         """Cut at any place."""

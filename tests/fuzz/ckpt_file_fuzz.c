@@ -5,11 +5,13 @@
  *
  *   input: a file, of either form; and the items in it once more, in a file that is right
  *
- * Invariants: what is taken holds as many items as it says, each a session or a checkpoint; what
- * is written is taken, in both forms, and comes back as it was.
+ * Invariants: what is taken holds as many items as it says, each a session or a checkpoint without
+ * references; what is written is taken, in both forms, and comes back as it was.
  */
 #include "client/cli/ckpt_file.h"
 
+#include "client/cli/ckpt_item.h"
+#include "client/cli/ckpt_writer.h"
 #include "common/err.h"
 #include "proto/mp.h"
 
@@ -26,72 +28,70 @@ static bool take(struct mp_reader *reader, struct bytes *out)
     return true;
 }
 
-/* The items of a file that was taken. */
-static void check_items(const struct ckpt_file *file)
+/* Item i of a file that was taken. */
+static struct bytes item_of(struct ckpt_file *file, uint64_t i)
 {
-    struct mp_reader reader = mp_reader_of(file->items);
-    struct bytes item, session;
-    bool checkpoint;
-    for (uint64_t i = 0; i < file->count; i++) {
-        REQUIRE(take(&reader, &item) && item.size <= file->largest);
-        REQUIRE(ckpt_file_item(item, &session, &checkpoint) && session.size > 0);
-    }
-    REQUIRE(mp_at_end(&reader));
+    struct ckpt_item item;
+    struct bytes packed;
+    REQUIRE(ckpt_file_get(file, i, &packed) == 0 && packed.size <= file->largest);
+    REQUIRE(ckpt_item_read(packed, &item) && item.session.size > 0);
+    return packed;
 }
 
 /* Write these items as a file, and read it. */
-static void write_again(const struct ckpt_file *file, bool json)
+static void write_again(struct ckpt_file *file, bool json)
 {
-    struct mp_reader reader = mp_reader_of(file->items);
     struct ckpt_writer writer;
     struct ckpt_file again;
     struct usage usage;
-    struct bytes item;
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     REQUIRE(out != NULL && ckpt_writer_begin(&writer, out, json) == 0);
-    for (uint64_t i = 0; i < file->count; i++)
-        REQUIRE(take(&reader, &item) && ckpt_writer_add(&writer, item) == 0);
+    for (uint64_t i = 1; i <= file->count; i++)
+        REQUIRE(ckpt_writer_add(&writer, item_of(file, i)) == 0);
     REQUIRE(ckpt_writer_end(&writer) == 0 && fclose(out) == 0);
     ckpt_writer_deinit(&writer);
-    int err = ckpt_file_read((struct bytes){(const uint8_t *)text, size}, &again, &usage);
+    struct input_file input = input_file_of((struct bytes){(const uint8_t *)text, size});
+    int err = ckpt_file_verify(&again, &input, NULL, &usage);
     REQUIRE(err == 0 && again.count == file->count);
-    check_items(&again);
-    if (!json)
-        REQUIRE(bytes_equal(again.items, file->items));
+    for (uint64_t i = 1; i <= file->count; i++) {
+        struct bytes item = item_of(&again, i);
+        REQUIRE(json || bytes_equal(item, item_of(file, i)));
+    }
     ckpt_file_deinit(&again);
     free(text);
 }
 
 static void read_file(struct bytes bytes)
 {
+    struct input_file input = input_file_of(bytes);
     struct ckpt_file file;
     struct usage usage = {""};
-    int err = ckpt_file_read(bytes, &file, &usage);
+    int err = ckpt_file_verify(&file, &input, NULL, &usage);
     REQUIRE(err == 0 || (err == ERR_BAD_ARGUMENT && usage.text[0] != 0));
-    if (err != 0)
-        return;
-    check_items(&file);
-    write_again(&file, false);
-    write_again(&file, true);
+    if (err == 0) {
+        write_again(&file, false);
+        write_again(&file, true);
+    }
     ckpt_file_deinit(&file);
 }
 
-/* The items of the input, which need not be whole, as a file: whatever is one goes in. */
+/* The items of the input, which need not be whole, as a file: whatever is one goes in, also what
+ * refers to others. */
 static void read_sealed(struct bytes bytes)
 {
     struct mp_reader reader = mp_reader_of(bytes);
     struct ckpt_writer writer;
-    struct bytes item, session;
-    bool checkpoint;
+    struct ckpt_item item;
+    struct bytes packed;
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     REQUIRE(out != NULL && ckpt_writer_begin(&writer, out, false) == 0);
-    while (reader.at < reader.end && take(&reader, &item))
-        if (ckpt_file_item(item, &session, &checkpoint))
-            REQUIRE(ckpt_writer_add(&writer, item) == 0);
+    while (reader.at < reader.end && take(&reader, &packed))
+        if (ckpt_item_read(packed, &item))
+            REQUIRE(ckpt_writer_add(&writer, packed) == 0);
     REQUIRE(ckpt_writer_end(&writer) == 0 && fclose(out) == 0);
     ckpt_writer_deinit(&writer);
     read_file((struct bytes){(const uint8_t *)text, size});

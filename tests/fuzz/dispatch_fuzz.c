@@ -280,14 +280,15 @@ static void one_request(struct world *w)
 /* The bytes of a record that are MessagePack, if they all should be; none: they are not. */
 static struct bytes check_value(const struct record *record)
 {
-    struct bytes value = record_value(record);
+    struct bytes value = record_value(record), row = BYTES_NONE;
     struct vec_collection collection;
     struct vec_vector vector;
     switch (record_kind_of(record)) {
     case KIND_piece:
         return BYTES_NONE;
     case KIND_blob:
-        return (struct bytes){value.data + RECORD_COUNT_BYTES, value.size - RECORD_COUNT_BYTES};
+        REQUIRE(value.size == RECORD_COUNT_BYTES || ckpt_blob_row(value, &row));
+        return row;
     case KIND_vector:
         REQUIRE(vec_check_vector(value, &vector));
         return vector.metadata;

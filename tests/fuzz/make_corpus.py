@@ -310,8 +310,9 @@ def ckpt_file_seeds():
     def line(value):
         return json.dumps(value).encode() + b"\n"
 
-    def file(form, items):
-        data = form({"format": "cairn-checkpoints", "version": 1}) + b"".join(map(form, items))
+    def file(form, items, version=2):
+        head = {"format": "cairn-checkpoints", "version": version}
+        data = form(head) + b"".join(map(form, items))
         return data + form({"sha256": hashlib.sha256(data).hexdigest(), "count": len(items)})
 
     session = {"session": "s", "name": None, "meta": {"a": 1}, "created_at": 5, "delta": False}
@@ -321,7 +322,12 @@ def ckpt_file_seeds():
            "e": msgpack.ExtType(3, b"abcd"), "f": float("inf")}
     special = {"session": {"$bin": "/w=="}, "id": "c", "state": {"$map": [[1, {"$uint": "1"}]]},
                "s": {"$str": "wyg="}, "e": {"$ext": [-3, "AA=="]}, "f": {"$float": "nan"}}
-    return {"packed": file(packed, [session, plain, odd]),
+    blobs = [{**plain, "blobs": [["a", 1, "t", value], ["b", 2, "", b"x" * 70]]}
+             for value in (b"z" * 70, [1, 0], b"z" * 70, [1, 1], [2, 0], [9, 0])]
+    return {"blobs": file(packed, blobs[:3]),
+            "places": file(packed, blobs),
+            "first": file(packed, [session, plain], 1),
+            "packed": file(packed, [session, plain, odd]),
             "lines": file(line, [session, plain, special]),
             "none": file(packed, []),
             "cut": file(packed, [session, plain])[:-40],

@@ -105,6 +105,21 @@ static void later(void **state)
     WROTE("\x94\x01\x01\xc0\xcf\0\0\0\0\0\0\0\0");
 }
 
+static void cut(void **state)
+{
+    (void)state;
+    struct reply reply = begun(1);
+    reply_array(&reply, 2);
+    reply_uint(&reply, 1);
+    size_t size = reply_size(&reply);
+    reply_map(&reply, 5);
+    reply_key(&reply, "half");
+    reply_cut(&reply, size);
+    reply_uint(&reply, 2);
+    assert_int_equal(reply_end(&reply), 0);
+    WROTE("\x94\x01\x01\xc0\x92\x01\x02");
+}
+
 static void error_strings(void **state)
 {
     (void)state;
@@ -345,6 +360,7 @@ int main(void)
         cmocka_unit_test_teardown(heads, reset),
         cmocka_unit_test_teardown(parts, reset),
         cmocka_unit_test_teardown(later, reset),
+        cmocka_unit_test_teardown(cut, reset),
         cmocka_unit_test_teardown(error_strings, reset),
         cmocka_unit_test_teardown(error_maps, reset),
         cmocka_unit_test_teardown(nested, reset),
