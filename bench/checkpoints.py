@@ -239,11 +239,19 @@ def lists(bench):
 
 # ---- what others notice ----
 
+def held_ms(client):
+    """The longest turn of a loop since this was last asked for, that of the question included."""
+    counters = client.call("server.stats", op="server.ping", reset=True)["counters"]
+    return counters["loop_held_max_us"] / 1e3
+
+
 def worst_ms(bench, server, client, requests):
-    """The worst latency another client sees, in ms, from the time these requests are sent until
-    they are answered and what they left to do in the background should be done."""
+    """The worst latency another client sees and the longest turn of the loop, in ms, from the time
+    these requests are sent until they are answered and what they left to do in the background
+    should be done."""
     worst, end = 0, time.monotonic() + bench.sizes.window_s
     with rpc.Client(server) as other:
+        held_ms(other)
         gc.disable()
         client.send(requests)
         while time.monotonic() < end:
@@ -252,12 +260,13 @@ def worst_ms(bench, server, client, requests):
             worst = max(worst, time.perf_counter() - begun)
         results = client.results(len(requests))
         gc.enable()
-    return 1e3 * worst, results
+        return 1e3 * worst, held_ms(other), results
 
 
 def beside(bench, figure, prepare, requests, check):
-    """Worst latency of another client during these requests beside that without, in turn, each
-    time after `prepare` made what they work on."""
+    """Worst latency of another client during these requests, and the longest turn of the loop,
+    beside those without, in turn, each time after `prepare` made what they work on. How the machine
+    runs client and server is in the former, and hardly in the latter."""
     calm, during = [], []
     os.sched_setaffinity(0, {bench.args.client_cpu})
     for number in range(bench.sizes.rounds):
@@ -265,14 +274,16 @@ def beside(bench, figure, prepare, requests, check):
             prepare(client)
             steps = [(calm, []), (during, requests)]
             for found, what in steps if number % 2 == 0 else steps[::-1]:
-                worst, results = worst_ms(bench, server, client, what)
+                *worst, results = worst_ms(bench, server, client, what)
                 found.append(worst)
                 for result in results:
                     check(result)
     os.sched_setaffinity(0, bench.cpus)
-    bench.add(f"{figure}: worst latency of another client, ms", f"{statistics.median(during):.2f}",
-              f"{statistics.median(calm):.2f} (calm, {spread(calm)})", statistics.median(during),
-              1.0, False, spread(during))
+    for what, bar, on, off in zip(("worst latency of another client", "longest turn of the loop"),
+                                  (1.0, 0.5), zip(*during), zip(*calm)):
+        bench.add(f"{figure}: {what}, ms", f"{statistics.median(on):.2f}",
+                  f"{statistics.median(off):.2f} (calm, {spread(off)})", statistics.median(on), bar,
+                  False, spread(on))
 
 
 def compactions(bench):

@@ -45,6 +45,23 @@ static uint64_t report_connections(const struct server *server)
     return n;
 }
 
+static uint64_t report_held_max_us(const struct server *server)
+{
+    uint64_t max = 0;
+    for (unsigned i = 0; i < server->n_loops; i++) {
+        uint64_t ns = loop_held_max_ns(server->loops[i]);
+        max = ns > max ? ns : max;
+    }
+    return max / 1000;
+}
+
+static void report_stats_reset(void *self)
+{
+    struct server *server = self;
+    for (unsigned i = 0; i < server->n_loops; i++)
+        loop_held_reset(server->loops[i]);
+}
+
 static uint64_t report_watches(const struct server *server)
 {
     uint64_t n = 0;
@@ -203,6 +220,7 @@ void server_collect_stats(const struct server *server, struct stats *out_stats)
     counter[METRIC_connections] = report_connections(server);
     counter[METRIC_connections_received] = server->group.received;
     counter[METRIC_connections_rejected] = server->group.rejected;
+    counter[METRIC_loop_held_max_us] = report_held_max_us(server);
     counter[METRIC_watches] = report_watches(server);
     counter[METRIC_records] = figures.records;
     counter[METRIC_records_expiring] = figures.expiring;
@@ -307,6 +325,7 @@ void server_init_host(struct server *server)
                                     .server_version = CAIRN_VERSION,
                                     .info = report_info,
                                     .stats = report_stats,
+                                    .stats_reset = report_stats_reset,
                                     .collect = report_collect,
                                     .config_get = report_config_get,
                                     .config_set = report_config_set,

@@ -21,7 +21,7 @@
 #include "server/net/conn.h"
 #include "server/ops/dispatch.h"
 
-enum { JOBS_NS = 500000 };
+enum { JOBS_NS = 200000 }; /* and the rest of a slice */
 
 static void jobs_on_idle(uv_idle_t *handle);
 

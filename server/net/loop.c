@@ -2,7 +2,7 @@
  *
  * The life of an event loop.
  *
- *   one turn:  idle: jobs take turns, a step each, for half a millisecond
+ *   one turn:  idle: jobs take turns, a step each, for a fifth of a millisecond
  *              prepare: tell watches what is new, send what is left, forget the time
  *              wait for events -> conn_on_event: read, run requests, gather replies
  *              check: one send for each connection that has replies
@@ -38,8 +38,9 @@
 enum {
     TICK_MS = 100,
     CHECK_NS = 250000000,     /* how often time limits of connections are looked at */
-    SWEEP_NS = 400000,        /* expiry works no longer than this at a time, */
-    SWEEP_BUDGET = 128,       /* in slices of so many steps under a partition's lock */
+    SWEEP_NS = 200000,        /* expiry works no longer than this at a time, */
+    SWEEP_BUDGET = 64,        /* in slices of so many steps under a partition's lock, */
+    SWEEP_AGAIN_MS = 1,       /* and again so soon while there is more to do */
     SPARE_BYTES = 128 * 1024, /* buffers above this are not kept for lending */
     SPARE_FIRST_BYTES = 4096, /* what a lent buffer has at least */
 };
@@ -54,7 +55,29 @@ void loop_see_time(struct loop *loop)
     if (loop->now_is_set)
         return;
     loop->env.now_ms = clock_wall_ms();
+    loop->turn_ticks = clock_ticks();
     loop->now_is_set = true;
+}
+
+/* The loop is about to look at its connections again. A turn in which the time was of no interest
+ * has done nothing that takes any. */
+static void loop_end_turn(struct loop *loop)
+{
+    uint64_t now = loop->now_is_set ? clock_ticks() : 0;
+    uint64_t held = now > loop->turn_ticks ? now - loop->turn_ticks : 0;
+    if (held > atomic_load_explicit(&loop->held_max_ticks, memory_order_relaxed))
+        atomic_store_explicit(&loop->held_max_ticks, held, memory_order_relaxed);
+    loop->now_is_set = false;
+}
+
+uint64_t loop_held_max_ns(const struct loop *loop)
+{
+    return clock_ticks_to_ns(atomic_load_explicit(&loop->held_max_ticks, memory_order_relaxed));
+}
+
+void loop_held_reset(struct loop *loop)
+{
+    atomic_store_explicit(&loop->held_max_ticks, 0, memory_order_relaxed);
 }
 
 struct buf loop_borrow(struct loop *loop)
@@ -191,7 +214,7 @@ static void loop_on_prepare(uv_prepare_t *handle)
             loop_flush(loop);
     } while (loop_watch_log(loop, durable_lsn));
     push_before_sleep(loop);
-    loop->now_is_set = false;
+    loop_end_turn(loop);
 }
 
 static void loop_on_check(uv_check_t *handle)
@@ -259,7 +282,11 @@ static void loop_on_tick(uv_timer_t *timer)
     }
     if (loop->stopping)
         loop_drain(loop, now_ns);
-    (void)uv_timer_start(timer, loop_on_tick, more ? 2 : loop->stopping ? 5 : TICK_MS, 0);
+    (void)uv_timer_start(timer, loop_on_tick,
+                         more             ? SWEEP_AGAIN_MS
+                         : loop->stopping ? 5
+                                          : TICK_MS,
+                         0);
 }
 
 /* ---- messages ---- */

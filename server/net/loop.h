@@ -71,6 +71,8 @@ struct loop {
     struct loop_job *parked;           /* those that wait for others */
     uint64_t told;                     /* up to here in the feed others were told to look */
     bool now_is_set;                   /* env.now_ms is that of this turn */
+    uint64_t turn_ticks;               /* when it was set */
+    _Atomic uint64_t held_max_ticks;   /* the longest turn, from then to its end */
     bool stopping;         /* no new requests; connections close when they have been answered */
     uint64_t stop_at_ns;   /* then they are closed anyhow */
     uint64_t client_bytes; /* memory of the buffers of all connections; read by others */
@@ -107,6 +109,11 @@ void loop_tell_log(struct loop *loop);
 /* Nanoseconds since the loop last came round, which it does ten times a second unless something
  * holds it up; 0 once it has ended (any thread). */
 uint64_t loop_age_ns(const struct loop *loop);
+
+/* The longest the loop was held by one turn, in nanoseconds; and to begin again at 0 (any
+ * thread). */
+uint64_t loop_held_max_ns(const struct loop *loop);
+void loop_held_reset(struct loop *loop);
 
 /* ---- for the files of server/net, on the loop's thread ---- */
 

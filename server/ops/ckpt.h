@@ -5,7 +5,7 @@
  *   ckpt_open        lock the partition of the session, read its record
  *   ckpt_key, ...    where records of it are
  *   ckpt_plan_...    plan changes; counts of the session go along
- *   ckpt_close       plan the record of the session itself
+ *   ckpt_close       plan the record of the session itself; ckpt_commit: and commit
  *
  * Layout of keys, behind the prefix of the group (server/store/group.h); "x" is a size byte and so
  * many bytes:
@@ -67,6 +67,9 @@ MUST_USE int ckpt_must_exist(struct ckpt_session *s);
 
 /* Plan its record; its number becomes the last one given away. */
 MUST_USE int ckpt_close(struct ckpt_session *s);
+
+/* The same, and commit: for less, as nothing can come between. *out_version may be NULL. */
+MUST_USE int ckpt_commit(struct ckpt_session *s, uint64_t *out_version);
 
 void ckpt_reply_session(struct op_ctx *ctx, const struct ckpt_session *s, uint64_t version);
 

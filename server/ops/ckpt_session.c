@@ -168,7 +168,8 @@ static int session_encode(const struct ckpt_session *s, struct buf *out)
     return err;
 }
 
-int ckpt_close(struct ckpt_session *s)
+static int session_plan(struct ckpt_session *s,
+                        int (*put)(struct txn *, const struct record_spec *, uint64_t))
 {
     struct op_ctx *ctx = s->ctx;
     struct buf *scratch = &ctx->env->scratch;
@@ -182,7 +183,23 @@ int ckpt_close(struct ckpt_session *s)
     if (s->ttl_ms > 0)
         spec.expires_at_ms = ctx->env->now_ms + (int64_t)s->ttl_ms;
     (void)txn_find(ctx->txn, &s->key, s->hash);
-    return txn_put(ctx->txn, &spec, s->hash);
+    return put(ctx->txn, &spec, s->hash);
+}
+
+int ckpt_close(struct ckpt_session *s)
+{
+    return session_plan(s, txn_put);
+}
+
+int ckpt_commit(struct ckpt_session *s, uint64_t *out_version)
+{
+    int err = session_plan(s, txn_put_last);
+    if (err != 0)
+        return err;
+    uint64_t version = txn_commit(s->ctx->txn);
+    if (out_version != NULL)
+        *out_version = version;
+    return 0;
 }
 
 void ckpt_reply_session(struct op_ctx *ctx, const struct ckpt_session *s, uint64_t version)

@@ -8,7 +8,7 @@
 
 #include "common/clock.h"
 
-enum { SLICE_NS = 300000 };
+enum { SLICE_NS = 100000 };
 
 static bool sliced_step(struct job *job, struct op_env *env)
 {

@@ -207,9 +207,7 @@ int op_ckpt_restore(struct op_ctx *ctx, const struct args_ckpt_restore *a)
     if (err == 0)
         err = ckpt_note(&one.s, &one.key.key, record_is_text(one.record), EVENT_restored);
     if (err == 0)
-        err = ckpt_close(&one.s);
-    if (err == 0)
-        (void)txn_commit(ctx->txn);
+        err = ckpt_commit(&one.s, NULL);
     return err;
 }
 
@@ -230,17 +228,17 @@ int op_ckpt_annotate(struct op_ctx *ctx, const struct args_ckpt_annotate *a)
     int err = one_open_existing(ctx, &a->session, &a->ns, &a->id, &one, &value);
     if (err != 0)
         return err;
-    uint64_t number = store_next_number(ctx->store, 1);
+    uint64_t version, number = store_next_number(ctx->store, 1);
     err = note_put(&one, number, "annotation", severity, &a->note);
     if (err == 0)
-        err = ckpt_close(&one.s);
+        err = ckpt_commit(&one.s, &version);
     if (err != 0)
         return err;
     reply_map(ctx->reply, 2);
     reply_key(ctx->reply, "seq");
     reply_uint(ctx->reply, number);
     reply_key(ctx->reply, "version");
-    op_reply_version(ctx, txn_commit(ctx->txn));
+    op_reply_version(ctx, version);
     return 0;
 }
 
@@ -420,9 +418,7 @@ static int tags_set(struct one *one, struct ckpt_value *value, struct bytes elem
         reply_value(ctx->reply, value->tags);
     buf_deinit(&tags);
     if (err == 0)
-        err = ckpt_close(&one->s);
-    if (err == 0)
-        (void)txn_commit(ctx->txn);
+        err = ckpt_commit(&one->s, NULL);
     return err;
 }
 
@@ -470,8 +466,6 @@ int op_ckpt_delete(struct op_ctx *ctx, const struct args_ckpt_delete *a)
         return 0;
     err = ckpt_plan_delete(&one.s, one.record);
     if (err == 0)
-        err = ckpt_close(&one.s);
-    if (err == 0)
-        (void)txn_commit(ctx->txn);
+        err = ckpt_commit(&one.s, NULL);
     return err;
 }

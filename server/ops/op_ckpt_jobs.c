@@ -29,6 +29,11 @@ struct jobs_ns {
     uint64_t hash, count;
 };
 
+/* What a transaction deletes. */
+struct jobs_gone {
+    uint64_t checkpoints, bytes;
+};
+
 struct ckpt_job {
     struct ckpt_sliced base;
     struct buf text; /* copies of what the request said; the views below are of it */
@@ -338,28 +343,56 @@ static bool jobs_goes(const struct ckpt_job *self, const struct record *record)
     return false;
 }
 
+/* Plan the deletion of one, and count what goes. */
+static int jobs_delete_one(struct ckpt_session *s, const struct record *record,
+                           struct jobs_gone *gone)
+{
+    uint64_t bytes = s->bytes, checkpoints = s->checkpoints;
+    int err = ckpt_plan_delete(s, record);
+    gone->bytes += bytes > s->bytes ? bytes - s->bytes : 0;
+    gone->checkpoints += checkpoints > s->checkpoints;
+    return err;
+}
+
+/* Those of the session of the walk, whose record changes once for all of them. */
+static int jobs_delete_of_session(struct ckpt_walk *walk, const struct record *const *records,
+                                  size_t n, struct jobs_gone *gone)
+{
+    int err = 0;
+    for (size_t i = 0; i < n && err == 0; i++)
+        err = jobs_delete_one(&walk->s, records[i], gone);
+    return err != 0 ? err : ckpt_commit(&walk->s, NULL);
+}
+
+static int jobs_delete_of_run(struct ckpt_walk *walk, const struct record *const *records, size_t n,
+                              struct jobs_gone *gone)
+{
+    int err = 0;
+    for (size_t i = 0; i < n && err == 0; i++) {
+        struct ckpt_session s;
+        if (ckpt_walk_session(walk, records[i], &s) != 0)
+            continue;
+        err = jobs_delete_one(&s, records[i], gone);
+        if (err == 0)
+            err = ckpt_close(&s);
+    }
+    if (err == 0)
+        (void)txn_commit(&walk->txn);
+    return err;
+}
+
 /* Delete these, which stand, in the transaction of the walk. */
 static int jobs_delete(struct ckpt_job *self, struct ckpt_walk *walk,
                        const struct record *const *records, size_t n)
 {
+    struct jobs_gone gone = {0};
     walk->txn.many = true;
-    uint64_t deleted = 0, freed = 0;
-    for (size_t i = 0; i < n; i++) {
-        struct ckpt_session s;
-        if (ckpt_walk_session(walk, records[i], &s) != 0)
-            continue;
-        uint64_t bytes = s.bytes, checkpoints = s.checkpoints;
-        int err = ckpt_plan_delete(&s, records[i]);
-        freed += bytes > s.bytes ? bytes - s.bytes : 0;
-        deleted += checkpoints > s.checkpoints;
-        if (err == 0)
-            err = ckpt_close(&s);
-        if (err != 0)
-            return err;
-    }
-    (void)txn_commit(&walk->txn);
-    self->deleted += deleted;
-    self->freed += freed;
+    int err = self->of_session ? jobs_delete_of_session(walk, records, n, &gone)
+                               : jobs_delete_of_run(walk, records, n, &gone);
+    if (err != 0)
+        return err;
+    self->deleted += gone.checkpoints;
+    self->freed += gone.bytes;
     return 0;
 }
 

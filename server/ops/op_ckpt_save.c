@@ -259,9 +259,10 @@ int op_ckpt_save(struct op_ctx *ctx, const struct args_ckpt_save *a)
         txn_unlock(ctx->txn);
         return 0;
     }
-    err = ckpt_close(&s);
+    uint64_t version;
+    err = ckpt_commit(&s, &version);
     if (err == 0)
-        op_reply_version_now(ctx, place, txn_commit(ctx->txn));
+        op_reply_version_now(ctx, place, version);
     return err;
 }
 
@@ -313,9 +314,11 @@ int op_ckpt_save_many(struct op_ctx *ctx, const struct args_ckpt_save_many *a)
     int err = ckpt_open(ctx, &a->session, save_need(ctx, count), &s);
     if (err == 0)
         err = save_many(ctx, &s, &reader, count, &places);
+    uint64_t version = 0;
     if (err == 0 && places.size > 0)
-        err = ckpt_close(&s);
-    uint64_t version = err == 0 ? txn_commit(ctx->txn) : 0;
+        err = ckpt_commit(&s, &version);
+    else if (err == 0)
+        txn_unlock(ctx->txn);
     for (size_t i = 0; i < places.size && err == 0; i += sizeof place) {
         memcpy(&place, places.data + i, sizeof place);
         op_reply_version_now(ctx, place, version);
@@ -386,10 +389,11 @@ int op_ckpt_put_writes(struct op_ctx *ctx, const struct args_ckpt_put_writes *a)
     if (err == 0)
         err = save_writes(&s, a, ns.bytes, id.bytes, &task, &stored);
     if (err == 0 && stored > 0)
-        err = ckpt_close(&s);
+        err = ckpt_commit(&s, NULL);
+    else if (err == 0)
+        txn_unlock(ctx->txn);
     if (err != 0)
         return err;
-    (void)txn_commit(ctx->txn);
     reply_uint(ctx->reply, stored);
     return 0;
 }
@@ -403,11 +407,12 @@ int op_ckpt_auto(struct op_ctx *ctx, const struct args_ckpt_auto *a)
     if (err != 0)
         return err;
     s.min_interval_ms = a->min_interval_ms.uint;
-    err = ckpt_close(&s);
+    uint64_t version;
+    err = ckpt_commit(&s, &version);
     if (err != 0)
         return err;
     reply_map(ctx->reply, 1);
     reply_key(ctx->reply, "version");
-    op_reply_version(ctx, txn_commit(ctx->txn));
+    op_reply_version(ctx, version);
     return 0;
 }

@@ -154,6 +154,8 @@ int op_server_stats(struct op_ctx *ctx, const struct args_server_stats *a)
     if (a->op.present && op_find(a->op.bytes) == NULL)
         return problem_set(ctx->problem, ERR_NOT_FOUND, "there is no such operation");
     host->stats(host->self, a->op.present ? a->op.bytes : BYTES_NONE, ctx->reply);
+    if (a->reset.present && a->reset.boolean)
+        host->stats_reset(host->self);
     return 0;
 }
 

@@ -29,6 +29,7 @@ struct op_host {
     const char *server_version;
     void (*info)(void *self, enum op_info_section section, struct reply *reply);
     void (*stats)(void *self, struct bytes op, struct reply *reply);
+    void (*stats_reset)(void *self); /* maxima begin again */
     /* All metrics and figures of operations; to be released by stats_deinit. */
     void (*collect)(void *self, struct stats *out_stats);
     void (*config_get)(void *self, struct bytes prefix, struct reply *reply);

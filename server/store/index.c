@@ -95,18 +95,20 @@ int index_reserve(struct omap indexes[static INDEX_COUNT], size_t changes)
 void index_insert(struct omap indexes[static INDEX_COUNT], struct record *record)
 {
     for (unsigned i = 0; i < INDEX_COUNT; i++) {
+        if (index_rows[i].kind != record_kind_of(record))
+            continue;
         struct index_key key = index_key_of(record, index_rows[i].by_owner);
-        if (index_rows[i].kind == record_kind_of(record))
-            omap_insert(&indexes[i], &key, record);
+        omap_insert(&indexes[i], &key, record);
     }
 }
 
 void index_remove(struct omap indexes[static INDEX_COUNT], struct record *record)
 {
     for (unsigned i = 0; i < INDEX_COUNT; i++) {
+        if (index_rows[i].kind != record_kind_of(record))
+            continue;
         struct index_key key = index_key_of(record, index_rows[i].by_owner);
-        if (index_rows[i].kind == record_kind_of(record))
-            REQUIRE(omap_remove(&indexes[i], &key) == record);
+        REQUIRE(omap_remove(&indexes[i], &key) == record);
     }
 }
 

@@ -183,6 +183,22 @@ static void partition_place_indexed(struct partition *partition, struct effect *
     }
 }
 
+/* What stands there gets another value, and another place in its other orders. */
+static void partition_overwrite(struct partition *partition, const struct effect *effect)
+{
+    struct record *record = effect->old;
+    bool indexed = partition_indexes(partition, record);
+    if (indexed) {
+        index_remove(partition->indexes, record);
+        sums_remove(&partition->sums, record);
+    }
+    record_overwrite(record, &effect->spec);
+    if (indexed) {
+        index_insert(partition->indexes, record);
+        sums_add(&partition->sums, record);
+    }
+}
+
 void partition_apply(struct partition *partition, struct effect *effect)
 {
     if (effect->type == EFFECT_DEL) {
@@ -199,7 +215,7 @@ void partition_apply(struct partition *partition, struct effect *effect)
     struct record *record = effect->record;
     if (record == NULL) {
         record = effect->old;
-        record_overwrite(record, &effect->spec);
+        partition_overwrite(partition, effect);
     } else {
         partition_place_indexed(partition, effect);
     }

@@ -8,8 +8,8 @@
  * everybody else. Memory is taken while planning, so that committing cannot fail.
  *
  * A single effect on a record that has room is applied in place (no allocation at all). With
- * several effects each put prepares a record of its own, so that later reads of the same
- * transaction see it.
+ * several effects each put but the last prepares a record of its own, so that later reads of the
+ * same transaction see it.
  *
  * Invariants
  *   1. Partitions are locked in ascending order and only once: no deadlock.
@@ -291,7 +291,18 @@ static int txn_add(struct txn *txn, const struct effect *effect)
     return 0;
 }
 
-int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash)
+/* May the record that stands be written over? Of a deferred transaction nobody knows what is still
+ * to come, and indexes of vectors read records without a lock. */
+static bool txn_in_place(const struct txn *txn, const struct effect *effect,
+                         const struct effect *planned, bool last)
+{
+    if (txn->many && (!last || txn->deferred || planned != NULL))
+        return false;
+    return effect->old != NULL && record_fits(effect->old, &effect->spec) &&
+           !(record_kinds[effect->spec.key.kind].flags & RECORD_INDEXED);
+}
+
+static int txn_plan_put(struct txn *txn, const struct record_spec *spec, uint64_t hash, bool last)
 {
     struct partition *partition = txn_partition(txn, hash);
     struct effect *planned = txn->n_effects > 0 ? txn_planned(txn, &spec->key, hash) : NULL;
@@ -301,9 +312,7 @@ int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash)
     if (err != 0)
         return err;
     effect.old = planned != NULL ? planned->old : txn_standing(txn, &spec->key, hash);
-    bool in_place = !txn->many && effect.old != NULL && record_fits(effect.old, spec) &&
-                    !(record_kinds[spec->key.kind].flags & (RECORD_NUMBERED | RECORD_INDEXED));
-    if (!in_place) {
+    if (!txn_in_place(txn, &effect, planned, last)) {
         effect.record = record_create(spec);
         if (effect.record == NULL)
             return ERR_OUT_OF_MEMORY;
@@ -327,6 +336,16 @@ int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash)
         *planned = effect;
     }
     return 0;
+}
+
+int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash)
+{
+    return txn_plan_put(txn, spec, hash, false);
+}
+
+int txn_put_last(struct txn *txn, const struct record_spec *spec, uint64_t hash)
+{
+    return txn_plan_put(txn, spec, hash, true);
 }
 
 int txn_del(struct txn *txn, const struct record_key *key, uint64_t hash)

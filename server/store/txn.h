@@ -80,6 +80,10 @@ const struct partition *txn_partition_at(const struct txn *txn, uint64_t hash);
  * `many`: it is copied. 0, ERR_OUT_OF_MEMORY, or ERR_LIMIT_EXCEEDED if all effects together are
  * more than an entry of the log may hold. */
 MUST_USE int txn_put(struct txn *txn, const struct record_spec *spec, uint64_t hash);
+
+/* The same, where nothing but txn_note follows before the commit, so that the record that stands
+ * may be written over even while `many`. The value must last until the commit. */
+MUST_USE int txn_put_last(struct txn *txn, const struct record_spec *spec, uint64_t hash);
 MUST_USE int txn_del(struct txn *txn, const struct record_key *key, uint64_t hash);
 
 /* Change the count (record_count) of a record that txn_find gave: at once, without a version and

@@ -342,6 +342,15 @@ class InspectionTest(TestCase):
                          ["server.ping"])
         self.fails("NOT_FOUND", "server.stats", op="nope")
 
+    def test_how_long_a_loop_was_held(self):
+        def held(**options):
+            return self.c.call("server.stats", **options)["counters"]["loop_held_max_us"]
+        self.c.call("batch", [["kv.put", ["held:%d" % i, i]] for i in range(10000)])
+        most = held()
+        self.assertGreater(most, 10)  # nobody writes 1,000 records in a microsecond
+        self.assertGreaterEqual(held(reset=True), most)
+        until(lambda: held(reset=True) < most, "nothing but turns with little to do")
+
     def test_sync_is_not_promised(self):
         self.assertIn("memory", self.fails("UNSUPPORTED", "server.sync").text)
 

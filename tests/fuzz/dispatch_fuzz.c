@@ -477,6 +477,11 @@ static void host_tell(void *self, struct reply *reply)
     abort();
 }
 
+static void host_nothing(void *self)
+{
+    (void)self;
+}
+
 static int host_kill(void *self, uint64_t id, bool *out_found)
 {
     (void)self;
@@ -487,6 +492,7 @@ static int host_kill(void *self, uint64_t id, bool *out_found)
 static const struct op_host host = {.server_version = "0",
                                     .info = host_info,
                                     .stats = host_write,
+                                    .stats_reset = host_nothing,
                                     .config_get = host_write,
                                     .config_set = host_set,
                                     .snapshot = host_snapshot,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Indexes: seeded random transactions that put, replace with the same and with other sequence
- * numbers, and delete, some given up, against sorted arrays, for every row of indexes.def; what a
- * restart builds is the same. And: values without a number, memory counted, memory that is not
- * there.
+ * Indexes: seeded random transactions that put, replace and write over with the same and with other
+ * sequence numbers, and delete, some given up, against sorted arrays, for every row of indexes.def;
+ * what a restart builds is the same. And: values without a number, memory counted, memory that is
+ * not there.
  *
  * CAIRN_SEED sets the seed.
  */
@@ -254,7 +254,7 @@ static void check(struct world *world)
 
 /* ---- transactions ---- */
 
-static void some_change(struct world *world, struct txn *txn)
+static void some_change(struct world *world, struct txn *txn, bool last)
 {
     struct slot *slot = &world->planned[rng_below(&world->rng, SLOTS)];
     struct record_spec spec = {.key = record_key_of(slot)};
@@ -266,7 +266,7 @@ static void some_change(struct world *world, struct txn *txn)
     }
     some_value(world, slot);
     spec.value = (struct bytes){slot->value, slot->value_size};
-    assert_int_equal(txn_put(txn, &spec, hash), 0);
+    assert_int_equal((last ? txn_put_last : txn_put)(txn, &spec, hash), 0);
 }
 
 static void some_transaction(struct world *world)
@@ -280,7 +280,7 @@ static void some_transaction(struct world *world)
     unsigned n = 1 + (unsigned)rng_below(&world->rng, 6);
     txn.many = n > 1;
     while (n-- > 0)
-        some_change(world, &txn);
+        some_change(world, &txn, n == 0);
     if (rng_below(&world->rng, 8) > 0) {
         (void)txn_commit(&txn);
         memcpy(world->slots, world->planned, sizeof world->slots);
@@ -359,7 +359,7 @@ static void restarts(void **state)
 
 /* A checkpoint of one of three groups. */
 struct ckpt {
-    uint8_t key[MEMBER_KEY], value[OWNER_VALUE];
+    uint8_t key[MEMBER_KEY], value[VALUE_MAX];
     struct record_spec spec;
 };
 
@@ -374,10 +374,18 @@ static const struct record_spec *ckpt_of(unsigned i, uint64_t number, struct ckp
     return &out->spec;
 }
 
+/* With a value of so many bytes. */
+static int put_ckpt_of(struct store *store, unsigned i, uint64_t number, size_t bytes)
+{
+    struct ckpt ckpt = {0};
+    struct record_spec spec = *ckpt_of(i, number, &ckpt);
+    spec.value.size = bytes;
+    return grouped_put(store, &spec);
+}
+
 static int put_ckpt(struct store *store, unsigned i, uint64_t number)
 {
-    struct ckpt ckpt;
-    return grouped_put(store, ckpt_of(i, number, &ckpt));
+    return put_ckpt_of(store, i, number, OWNER_VALUE);
 }
 
 static void del_ckpt(struct store *store, unsigned i)
@@ -411,14 +419,14 @@ static void counted(void **state)
 }
 
 /* Refused, it has done nothing; then it is done. Returns how often it was refused. */
-static unsigned put_without_memory(struct store *store, unsigned i, uint64_t number)
+static unsigned put_without_memory(struct store *store, unsigned i, uint64_t number, size_t bytes)
 {
     size_t before = fixture_check(store);
     unsigned refused = 0;
     int err = ERR_OUT_OF_MEMORY;
     for (unsigned long n = 1; err != 0; n++) {
         mem_fail_after(n, 0);
-        err = put_ckpt(store, i, number);
+        err = put_ckpt_of(store, i, number, bytes);
         mem_fail_after(0, 0);
         assert_true(err == 0 || err == ERR_OUT_OF_MEMORY);
         if (err != 0)
@@ -437,9 +445,11 @@ static void without_memory(void **state)
     skip();
 #endif
     for (unsigned i = 0; i < FEW; i++)
-        refused += put_without_memory(store, i * 7 % FEW, i);
-    for (unsigned i = 0; i < FEW; i++) /* to another place */
-        refused += put_without_memory(store, i, i * 11 % FEW);
+        refused += put_without_memory(store, i * 7 % FEW, i, OWNER_VALUE);
+    for (unsigned i = 0; i < FEW; i++) /* another record, to another place */
+        refused += put_without_memory(store, i, i * 11 % FEW, VALUE_MAX);
+    for (unsigned i = 0; i < FEW; i++) /* the same, to another place */
+        (void)put_without_memory(store, i, i * 13 % FEW, VALUE_MAX - 1);
     assert_int_equal(fixture_check(store), FEW);
     assert_true(refused > 2 * FEW + INDEX_COUNT); /* not for the record alone */
     store_destroy(store);

@@ -215,6 +215,65 @@ static void test_deferred(void **state)
     store_destroy(store);
 }
 
+static int big_put_last(struct big *big, const char *key, const char *value)
+{
+    struct record_spec spec = fixture_spec(big->store, key, bytes_of(value), 0);
+    return txn_put_last(&big->txn, &spec, store_hash(big->store, &spec.key));
+}
+
+/* The last put of several writes over what stands, if that has room and nothing is planned for the
+ * key; given up, it has changed nothing. */
+static void test_last(void **state)
+{
+    struct store *store = fixture_open(1, 1);
+    struct big big;
+    (void)state;
+    put(store, "a", "old");
+    const struct record *stood = standing(store, "a");
+    for (int commit = 0; commit < 2; commit++) {
+        big_begin(&big, store);
+        assert_int_equal(big_put(&big, "b", "1", 0), 0);
+        assert_int_equal(big_put_last(&big, "a", "new"), 0);
+        assert_value(store, "a", "old");
+        assert_ptr_equal(big.txn.effects[1].record, NULL);
+        if (commit)
+            assert_true(txn_commit(&big.txn) == 2);
+        txn_deinit(&big.txn);
+        assert_value(store, "a", commit ? "new" : "old");
+        assert_ptr_equal(standing(store, "a"), stood);
+    }
+    big_begin(&big, store);
+    assert_int_equal(big_put(&big, "a", "2nd", 0), 0);
+    assert_int_equal(big_put_last(&big, "a", "3rd"), 0);
+    assert_int_equal(big_put_last(&big, "b", "does not fit: it is far too long for that"), 0);
+    big_sees(&big, "a", "3rd");
+    assert_true(txn_commit(&big.txn) == 3);
+    txn_deinit(&big.txn);
+    assert_value(store, "a", "3rd");
+    assert_value(store, "b", "does not fit: it is far too long for that");
+    assert_int_equal(fixture_check(store), 2);
+    store_destroy(store);
+}
+
+/* Of a deferred transaction it is copied like any other. */
+static void test_last_deferred(void **state)
+{
+    struct store *store = fixture_open(1, 1);
+    char value[] = "new";
+    struct big big;
+    (void)state;
+    put(store, "a", "old");
+    big_begin(&big, store);
+    big.txn.deferred = true;
+    assert_int_equal(big_put_last(&big, "a", value), 0);
+    value[0] = 'x';
+    big_sees(&big, "a", "new");
+    assert_true(txn_commit_deferred(&big.txn) == 2);
+    txn_deinit(&big.txn);
+    assert_value(store, "a", "new");
+    store_destroy(store);
+}
+
 /* Put, or find, a value that begins with a count. */
 static uint32_t counted(struct big *big, const char *key)
 {
@@ -445,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_many_effects), cmocka_unit_test(test_del_then_put),
         cmocka_unit_test(test_abort),        cmocka_unit_test(test_find_then_other),
         cmocka_unit_test(test_counts),       cmocka_unit_test(test_keep),
+        cmocka_unit_test(test_last),         cmocka_unit_test(test_last_deferred),
         cmocka_unit_test(test_deferred),     cmocka_unit_test(test_dropped),
 #ifdef CAIRN_FAULTS
         cmocka_unit_test(test_no_memory),
