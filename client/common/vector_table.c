@@ -72,6 +72,7 @@ static int table_begin_npy(struct vector_table *table, struct usage *usage)
     if (err != 0)
         return err;
     window_take(table->window, npy.size);
+    table->is_counted = true;
     table->rows = npy.rows;
     table->element = npy.element;
     return 0;
@@ -79,7 +80,7 @@ static int table_begin_npy(struct vector_table *table, struct usage *usage)
 
 int vector_table_begin(struct vector_table *table, struct window *window, struct usage *usage)
 {
-    *table = (struct vector_table){.window = window, .rows = UINT64_MAX};
+    *table = (struct vector_table){.window = window};
     elements_init(&table->elements);
     int err = window_have(window, NPY_MAGIC, usage);
     if (err != 0)
@@ -103,18 +104,18 @@ int vector_table_measure(struct vector_table *table, uint64_t file_size, struct 
     size_t stride = table_stride(table);
     uint64_t left = file_size > table->begin ? file_size - table->begin : 0;
     uint64_t there = left / stride, rest = left % stride;
-    bool told = table->rows != UINT64_MAX;
-    if (told && (there != table->rows || rest != 0))
+    if (table->is_counted && (there != table->rows || rest != 0))
         return usage_set(usage,
                          "%" PRIu64 " bytes follow the header of the .npy file, which tells of "
                          "%" PRIu64 " rows of %zu bytes: it is cut, or damaged; copy or save it "
                          "again",
                          left, table->rows, stride);
-    if (!told && rest != 0)
+    if (!table->is_counted && rest != 0)
         return usage_set(usage,
                          "the file has %" PRIu64 " rows of %u elements and %" PRIu64 " bytes more: "
                          "it is cut, or no .fvecs file, or not all of one dimension",
                          there, table->elements.dim, rest);
+    table->is_counted = true;
     table->rows = there;
     return 0;
 }
@@ -138,7 +139,7 @@ static int table_row(struct vector_table *table, struct usage *usage)
     size_t size = table_stride(table);
     int err = window_have(table->window, size, usage);
     struct bytes bytes = window_bytes(table->window);
-    if (err != 0 || (bytes.size == 0 && table->rows == UINT64_MAX))
+    if (err != 0 || (bytes.size == 0 && !table->is_counted))
         return err;
     bool has_head = bytes.size >= table->head;
     uint64_t dim = has_head && table->head > 0 ? table_u32(bytes) : table->elements.dim;
@@ -156,7 +157,7 @@ static int table_row(struct vector_table *table, struct usage *usage)
 
 int vector_table_next(struct vector_table *table, struct bytes *out, struct usage *usage)
 {
-    if (table->row == table->rows)
+    if (table->is_counted && table->row == table->rows)
         return table_end(table, usage);
     int got = table_row(table, usage);
     if (got < 0)

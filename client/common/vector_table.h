@@ -18,7 +18,8 @@ struct vector_table {
     struct window *window;
     struct elements elements; /* of the row that was read; their dim is that of all */
     uint64_t row;             /* number of the one that is read next, from 0 */
-    uint64_t rows;            /* in all; UINT64_MAX: only the end of the file will tell */
+    bool is_counted;          /* else only the end of the file tells how many rows there are */
+    uint64_t rows;            /* in all */
     uint64_t begin;           /* where in the file rows begin */
     size_t head;              /* bytes of a row before its elements: the dim of .fvecs */
     size_t element;           /* bytes of one in the file */
@@ -31,7 +32,7 @@ MUST_USE int vector_table_begin(struct vector_table *table, struct window *windo
                                 struct usage *usage);
 void vector_table_deinit(struct vector_table *table);
 
-/* The file is so large: are those all the rows that there should be? Then `rows` is known. 0, or
+/* The file is so large: are those all the rows that there should be? Then they are counted. 0, or
  * ERR_BAD_ARGUMENT told. To be asked before anything is reserved for rows. */
 MUST_USE int vector_table_measure(struct vector_table *table, uint64_t file_size,
                                   struct usage *usage);
