@@ -38,8 +38,9 @@ struct vec_file {
     struct buf packed, key, metadata; /* of the line */
 };
 
-/* Begin to read; keys: the file of keys, or NULL; vec_file_deinit in any case. 0, ERR_OUT_OF_MEMORY, or ERR_BAD_ARGUMENT told in
- * *usage, as below. Of a table that is no pipe it is seen at once whether it has all its rows. */
+/* Begin to read; keys: the file of keys, or NULL. vec_file_deinit in any case. 0,
+ * ERR_OUT_OF_MEMORY, or ERR_BAD_ARGUMENT told in *usage, as below. Of a table that is no pipe it is
+ * seen at once whether it has all its rows. */
 MUST_USE int vec_file_begin(FILE *in, FILE *keys, struct vec_file *out, struct usage *usage);
 
 /* The next row: 1; 0: there is none; or an error, told with the place of the row. */
