@@ -233,7 +233,10 @@ static int line_read(struct vec_file *file, struct bytes text, struct usage *usa
     struct usage why;
     file->packed.size = 0;
     int err = json_in(text, &file->packed, &why);
-    if (err == ERR_BAD_REQUEST || err == ERR_BAD_ARGUMENT)
+    if (err == ERR_BAD_REQUEST)
+        return usage_set(usage, "%.200s; a file of vectors has lines of JSON, or is .npy or .fvecs",
+                         why.text);
+    if (err == ERR_BAD_ARGUMENT)
         return usage_set(usage, "not JSON that can be stored: %.200s", why.text);
     if (err == 0)
         err = line_sort(file, &line, usage);
