@@ -52,6 +52,8 @@ static const struct help_example help_examples[] = {
     {OP_COUNT, "cairn vec import notes notes.jsonl --create --metric l2"},
     {OP_COUNT, "cairn vec import docs embeddings.npy --create --key-prefix doc: --wait"},
     {OP_COUNT, "cairn vec export notes > notes.jsonl"},
+    {OP_COUNT, "cairn vec export docs docs.npy --format npy"},
+    {OP_COUNT, "cairn vec import docs docs.npy --keys docs.npy.keys"},
     {OP_batch, "cairn batch '[[\"kv.put\", [\"a\", 1]], [\"kv.incr\", [\"b\"]]]' --atomic"},
     {OP_watch_open, "cairn watch open user: --values"},
     {OP_watch_open, "cairn watch open --from-version 1200 --json | tee events"},
@@ -344,8 +346,8 @@ static void help_exit_status(FILE *out)
         [EXIT_ANSWERED_ERROR] = "the server answered an error, or a call inside a batch failed",
         [EXIT_USAGE] = "the command line is wrong",
         [EXIT_UNREACHABLE] = "no connection, no answer in time, or the output could not be written",
-        [EXIT_ABSENT] = "the key is absent (get, del, exists, expire, ttl) or had no expiry "
-                        "(persist)",
+        [EXIT_ABSENT] = "the key is absent (get, del, exists, expire, ttl, drop ...), or what else "
+                        "was asked for; or it had no expiry (persist)",
     };
     fputs("\nExit status:\n", out);
     for (size_t i = 0; i < LENGTH_OF(texts); i++) {

@@ -40,6 +40,8 @@ static const struct arg_desc own_import_args[] = {
     {"file", ARG_NAME, ARG_POSITIONAL, "The file; - or none: standard input"},
     {"key_prefix", ARG_BYTES, ARG_NAMED,
      "What keys begin with that are the number of the vector, from 0"},
+    {"keys", ARG_NAME, ARG_NAMED,
+     "Of .npy and .fvecs: a file with keys and metadata, a line of JSON for each row"},
     {"wait", ARG_BOOL, ARG_NAMED, "Until all vectors are in the graph"},
     {"create", ARG_BOOL, ARG_NAMED, "Make the collection, with the dimension of the vectors"},
     {"metric", ARG_NAME, ARG_NAMED, "With --create: cosine (default), l2 or dot"},
@@ -51,6 +53,10 @@ static const struct arg_desc own_import_args[] = {
 
 static const struct arg_desc own_export_args[] = {
     {"collection", ARG_NAME, ARG_REQUIRED, "The collection"},
+    {"file", ARG_NAME, ARG_POSITIONAL, "The file; - or none: standard output"},
+    {"format", ARG_NAME, ARG_NAMED,
+     "json (default), or npy: the vectors as an .npy file, keys and metadata as lines of JSON in "
+     "FILE.keys"},
     {"prefix", ARG_BYTES, ARG_NAMED, "Only keys that begin with this"},
     {"filter", ARG_MAP, ARG_NAMED, "Only those whose metadata match this filter"},
 };
@@ -67,9 +73,10 @@ static const struct op own_ops[OWN_OPS] = {
      own_import_args, "{imported}",
      "Add the vectors of a file to a collection; the vectors and metadata of keys that are there "
      "are replaced."},
-    {OP_COUNT, "vec.export", 10, OP_READ | OP_SLOW, LENGTH_OF(own_export_args), 1, 1,
-     own_export_args, "lines of {key, vector, metadata}",
-     "Write the vectors of a collection as lines of JSON, which cairn vec import takes."},
+    {OP_COUNT, "vec.export", 10, OP_READ | OP_SLOW, LENGTH_OF(own_export_args), 1, 2,
+     own_export_args, "lines of {key, vector, metadata}, or nothing, if a file is named",
+     "Write the vectors of a collection as lines of JSON, or as an .npy file, which cairn vec "
+     "import takes."},
 };
 
 const struct op *own_op(unsigned i)
@@ -114,7 +121,8 @@ static const struct own_row own_rows[] = {
      "The file has lines of JSON, {\"key\": \"a\", \"vector\": [0.5, 1], \"metadata\": {}}, or is "
      "an .fvecs file, or an .npy file of floats; the form is known by its beginning. "
      "The key may be called id, the vector embedding or values, the metadata payload; any other "
-     "field joins the metadata. If a line is wrong, those before it were imported."},
+     "field joins the metadata. Rows of .npy and .fvecs have their number as key, or the key and "
+     "metadata of --keys. If a line is wrong, those before it were imported."},
     {&own_ops[3], -1, vec_export_run,
      "Numbers have as many digits as it takes to read back the same 32-bit floats."},
     {&op_table[OP_vec_search], -1, vec_search_run,

@@ -2,8 +2,9 @@
  *
  * One command on an open connection: call, print, exit code.
  *
- * How: the row of the operation tells what a result means: an operation on a key that returns nil,
- * or false to "true if ...", says that the key is absent; one that takes a cursor returns pages.
+ * How: the row of the operation tells what a result means: nil from one that returns "... or nil",
+ * or false to "true if ...", says that there is no such thing; one that takes a cursor returns
+ * pages.
  *
  * Invariants: results go to stdout, everything else to stderr.
  * Threads: one. Failures: "cairn: CODE message" on stderr and the exit code for it.
@@ -24,14 +25,34 @@ int run_internal(int err)
     return EXIT_UNREACHABLE;
 }
 
-/* Exit code for a result that arrived: 4 if it says that the key is absent. */
+/* Does nil, as this operation replies it, say that there is no such thing? Elsewhere it is a value.
+ */
+static bool run_nil_is_absent(const struct op *op)
+{
+    static const char end[] = "or nil";
+    size_t size = strlen(op->reply);
+    return (op->flags & OP_KEYED) != 0 || strstr(op->reply, "nil if ") != NULL ||
+           (size >= strlen(end) && strcmp(op->reply + size - strlen(end), end) == 0);
+}
+
+/* Exit code for a result that arrived: 4 if it says that what was asked for is absent. */
 static int run_outcome(const struct op *op, struct bytes result)
 {
     uint8_t first = result.size > 0 ? result.data[0] : 0;
-    if (op == NULL || (op->flags & OP_KEYED) == 0)
+    if (op == NULL)
         return EXIT_DONE;
-    bool tells = strncmp(op->reply, "true if", 7) == 0;
-    return first == 0xc0 || (first == 0xc2 && tells) ? EXIT_ABSENT : EXIT_DONE;
+    bool is_absent = (first == 0xc0 && run_nil_is_absent(op)) ||
+                     (first == 0xc2 && strncmp(op->reply, "true if", 7) == 0);
+    return is_absent ? EXIT_ABSENT : EXIT_DONE;
+}
+
+static void run_tell_absent(const struct op *op)
+{
+    fprintf(stderr, "cairn: there is no such %s\n",
+            op->id == OP_vec_info           ? "collection"
+            : op->id == OP_ckpt_get         ? "checkpoint"
+            : op->id == OP_ckpt_session_get ? "session"
+                                            : "key");
 }
 
 /* Did any call inside a batch fail? [[error, result]...] */
@@ -119,7 +140,7 @@ static int run_print(struct printer *printer, const struct op *op, struct bytes 
     if (list && !printer->json)
         err = print_list_page(printer, op, &page);
     else if (code == EXIT_ABSENT && result.data[0] == 0xc0 && !printer->json)
-        fprintf(stderr, "cairn: there is no such key\n");
+        run_tell_absent(op);
     else
         err = run_print_reply(printer, op, result);
     if (err == 0 && list && page.cursor.data != NULL)

@@ -13,6 +13,6 @@
 int vec_import_run(struct session *session, struct args *args, struct bytes params,
                    struct printer *printer, struct usage *usage);
 
-/* Write all vectors as lines of JSON that an import takes. */
+/* Write all vectors as lines of JSON, or as an .npy file, that an import takes. */
 int vec_export_run(struct session *session, struct args *args, struct bytes params,
                    struct printer *printer, struct usage *usage);

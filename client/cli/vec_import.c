@@ -209,7 +209,7 @@ static int import_key(struct import *im)
     struct buf key;
     if (im->row.key.size > 0)
         return buf_append(&im->rows, im->row.key.data, im->row.key.size);
-    if (im->file.form == VEC_FILE_LINES && !im->has_prefix)
+    if (!im->file.is_table && !im->has_prefix)
         return import_wrong(im, "no key: it is expected under \"key\" or \"id\"; --key-prefix P "
                                 "makes keys of P and the number of the vector");
     buf_init(&key);
@@ -320,7 +320,7 @@ static int import_call(struct import *im, enum op_id id, struct bytes *out_resul
     char dim[IMPORT_DIM_TEXT];
     struct buf params;
     int at = op_arg_find(args.op, bytes_of("dim"));
-    snprintf(dim, sizeof dim, "%u", im->file.dim);
+    snprintf(dim, sizeof dim, "%u", vec_file_dim(&im->file));
     if (at >= 0)
         args.word[at] = (struct args_word){dim, false};
     buf_init(&params);
@@ -356,7 +356,7 @@ static int import_create(struct import *im)
             }
         return EXIT_DONE;
     }
-    if (im->file.dim == 0) {
+    if (vec_file_dim(&im->file) == 0) {
         fprintf(stderr, "cairn: there is no vector in the file, so that the dimension of a new "
                         "collection is not known: cairn vec create\n");
         return EXIT_USAGE;
@@ -373,11 +373,12 @@ static int import_check(struct import *im)
     if (code != EXIT_DONE)
         return code;
     im->no_zeros = bytes_equal(bulk_text(info, "metric"), bytes_of("cosine"));
-    if (bulk_number(info, "dim", &dim) && im->file.dim != 0 && dim != im->file.dim) {
+    if (bulk_number(info, "dim", &dim) && vec_file_dim(&im->file) != 0 &&
+        dim != vec_file_dim(&im->file)) {
         fprintf(stderr,
                 "cairn: nothing was imported: the vectors of the file have %u elements, those of "
                 "the collection %" PRIu64 "\n",
-                im->file.dim, dim);
+                vec_file_dim(&im->file), dim);
         return EXIT_USAGE;
     }
     return EXIT_DONE;
@@ -457,9 +458,8 @@ static int import_all(struct import *im, struct printer *printer)
 }
 
 /* The file of the command: a path, with or without "@", or "-" (also if none is given). */
-static FILE *import_open(const struct import *im, struct usage *usage)
+static FILE *import_open(const struct import *im, const char *path, struct usage *usage)
 {
-    const char *path = import_word(im, "file");
     bool is_stdin = path == NULL || strcmp(path, "-") == 0;
     FILE *in = NULL;
     if (is_stdin && im->args->has_lines)
@@ -472,9 +472,9 @@ static FILE *import_open(const struct import *im, struct usage *usage)
     return in;
 }
 
-static int import_file(struct import *im, FILE *in, struct printer *printer)
+static int import_file(struct import *im, FILE *in, FILE *keys, struct printer *printer)
 {
-    int err = vec_file_begin(in, &im->file, im->usage);
+    int err = vec_file_begin(in, keys, &im->file, im->usage);
     if (err == 0) {
         im->got = vec_file_next(&im->file, &im->row, im->usage);
         err = im->got < 0 ? im->got : 0;
@@ -487,6 +487,31 @@ static int import_file(struct import *im, FILE *in, struct printer *printer)
     return EXIT_USAGE;
 }
 
+static void import_close(FILE *file)
+{
+    if (file != NULL && file != stdin)
+        fclose(file);
+}
+
+/* With the file and, if one is named, that of its keys. An exit code. */
+static int import_files(struct import *im, struct printer *printer)
+{
+    const char *path = import_word(im, "file"), *path_of_keys = import_word(im, "keys");
+    FILE *in = import_open(im, path, im->usage), *keys = NULL;
+    int code = EXIT_USAGE;
+    if (in != NULL && path_of_keys != NULL)
+        keys = import_open(im, path_of_keys, im->usage);
+    if (in != NULL && in == keys)
+        (void)usage_set(im->usage, "vectors and keys cannot both come from standard input");
+    else if (in != NULL && (keys != NULL || path_of_keys == NULL))
+        code = import_file(im, in, keys, printer);
+    if (in == NULL || in == keys || (keys == NULL && path_of_keys != NULL))
+        fprintf(stderr, "cairn: %s\n", im->usage->text);
+    import_close(in);
+    import_close(keys);
+    return code;
+}
+
 int vec_import_run(struct session *session, struct args *args, struct bytes params,
                    struct printer *printer, struct usage *usage)
 {
@@ -496,14 +521,7 @@ int vec_import_run(struct session *session, struct args *args, struct bytes para
     hash_key_random(&im.hash_key);
     im.has_prefix = prefix != NULL;
     im.prefix = bytes_of(prefix != NULL ? prefix : "");
-    FILE *in = import_open(&im, usage);
-    if (in == NULL) {
-        fprintf(stderr, "cairn: %s\n", usage->text);
-        return EXIT_USAGE;
-    }
-    int code = import_file(&im, in, printer);
-    if (in != stdin)
-        fclose(in);
+    int code = import_files(&im, printer);
     vec_file_deinit(&im.file);
     buf_deinit(&im.head);
     buf_deinit(&im.rows);

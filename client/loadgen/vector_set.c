@@ -14,24 +14,24 @@
 
 #include "client/loadgen/vector_file.h"
 #include "client/loadgen/vector_kernel.h"
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/rng.h"
 
+#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
 enum {
     MIXTURE_CLUSTERS = 256,
     MIXTURE_FAMILIES = 8,
     MIXTURE_RANK = 40,
-    VECTOR_CHUNK = 64,              /* vectors made in one go */
-    VECTOR_PATIENCE_NS = 2000000000 /* progress is told after so long */
+    VECTOR_CHUNK = 64,    /* vectors made in one go */
+    VECTOR_PATIENCE_S = 2 /* progress is told after so long */
 };
 
 static const double mixture_center = 0.4; /* deviation of centres in each of the directions */
@@ -49,16 +49,28 @@ struct parallel {
     void *context;
     size_t n;
     atomic_size_t next, done;
+    pthread_mutex_t lock;
+    pthread_cond_t finished; /* on CLOCK_MONOTONIC: no thread is running */
+    unsigned running;        /* threads, under the lock */
 };
 
-static void *parallel_main(void *argument)
+static void parallel_work(struct parallel *p)
 {
-    struct parallel *p = argument;
     size_t i;
     while ((i = atomic_fetch_add(&p->next, 1)) < p->n) {
         p->work(p->context, i);
         atomic_fetch_add(&p->done, 1);
     }
+}
+
+static void *parallel_main(void *argument)
+{
+    struct parallel *p = argument;
+    parallel_work(p);
+    pthread_mutex_lock(&p->lock);
+    if (--p->running == 0)
+        pthread_cond_signal(&p->finished);
+    pthread_mutex_unlock(&p->lock);
     return NULL;
 }
 
@@ -69,17 +81,40 @@ static void parallel_tell(const struct parallel *p, const char *progress)
                 100.0 * (double)atomic_load(&p->done) / (double)p->n);
 }
 
-/* Say every two seconds how far it is. */
-static void parallel_watch(const struct parallel *p, const char *progress)
+/* Until all threads have ended; say every two seconds how far they are. */
+static void parallel_wait(struct parallel *p, const char *progress)
 {
-    uint64_t told = clock_mono_ns();
-    while (atomic_load(&p->done) < p->n) {
-        usleep(2000);
-        if (clock_mono_ns() - told < VECTOR_PATIENCE_NS)
-            continue;
-        told = clock_mono_ns();
-        parallel_tell(p, progress);
-    }
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += VECTOR_PATIENCE_S;
+    pthread_mutex_lock(&p->lock);
+    while (p->running > 0)
+        if (pthread_cond_timedwait(&p->finished, &p->lock, &until) == ETIMEDOUT) {
+            parallel_tell(p, progress);
+            until.tv_sec += VECTOR_PATIENCE_S;
+        }
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void parallel_init(struct parallel *p)
+{
+    pthread_condattr_t attr;
+    REQUIRE(pthread_mutex_init(&p->lock, NULL) == 0 && pthread_condattr_init(&attr) == 0);
+    REQUIRE(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+    REQUIRE(pthread_cond_init(&p->finished, &attr) == 0);
+    pthread_condattr_destroy(&attr);
+}
+
+/* As many threads as wanted, or as there can be. */
+static unsigned parallel_start(struct parallel *p, pthread_t *thread, unsigned wanted)
+{
+    unsigned started = 0;
+    pthread_mutex_lock(&p->lock); /* none ends before all are counted */
+    while (started < wanted && pthread_create(&thread[started], NULL, parallel_main, p) == 0)
+        started++;
+    p->running = started;
+    pthread_mutex_unlock(&p->lock);
+    return started;
 }
 
 void vector_parallel(size_t n, unsigned threads, const char *progress,
@@ -88,15 +123,15 @@ void vector_parallel(size_t n, unsigned threads, const char *progress,
     enum { THREADS_MAX = 64 };
     struct parallel p = {.work = work, .context = context, .n = n};
     pthread_t thread[THREADS_MAX];
-    unsigned started = 0;
-    threads = threads < THREADS_MAX ? threads : THREADS_MAX;
-    while (started < threads && pthread_create(&thread[started], NULL, parallel_main, &p) == 0)
-        started++;
+    parallel_init(&p);
+    unsigned started = parallel_start(&p, thread, threads < THREADS_MAX ? threads : THREADS_MAX);
     if (started == 0)
-        (void)parallel_main(&p);
-    parallel_watch(&p, progress);
+        parallel_work(&p);
+    parallel_wait(&p, progress);
     for (unsigned i = 0; i < started; i++)
         pthread_join(thread[i], NULL);
+    pthread_cond_destroy(&p.finished);
+    pthread_mutex_destroy(&p.lock);
 }
 
 /* ---- synthetic vectors ---- */

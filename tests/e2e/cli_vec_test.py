@@ -185,9 +185,41 @@ class ImportTest(CliVecTest):
             with self.subTest(why=why):
                 self.refuses(good + wrong, why, before=2)
                 self.call("delete", "c", ["1", "2"])
-        self.refuses(fvecs([[1, 2], [3, 4]])[:-1], "row 1: the file is cut", before=1)
-        self.refuses(npy([[1, 2], [3, 4], [5, 6]])[:-1], "row 2: the file is cut", before=2)
+        self.refuses(fvecs([[1, 2], [3, 4]])[:-1], r"row 1 \(byte 12\): the file is cut", before=1)
+        cut = npy([[1, 2], [3, 4], [5, 6]])[:-1]
+        self.refuses(cut, r"row 2 \(byte 144\): the file is cut", before=2)
+        self.call("delete", "c", ["0", "1"])
+        self.refuses(b"", "nothing was imported: 23 bytes follow the header", self.file("x", cut))
+        self.assertEqual(self.call("count", "c"), 0)
         self.load(b"\n\n", expect=0)
+
+    def test_keys(self):
+        """Keys and metadata of the rows of a table come from a file of lines."""
+        table = self.file("x.npy", npy([[1, 2], [3, 4], [5, 6]]))
+        keys = self.file("x.keys", line(key="a", metadata={"n": 1}) + b"\n" + line(id=7) +
+                         line(key="c", kind="k"))
+        self.load(b"", table, "--create", "--keys", keys, expect=3)
+        self.assertEqual(self.content(), {"a": (floats(1, 2), {"n": 1}), "7": (floats(3, 4), None),
+                                          "c": (floats(5, 6), {"kind": "k"})})
+        with open(keys, "rb") as file:
+            self.load(file.read(), "--keys", "-", table, expect=3)
+        self.assertEqual(self.call("count", "c"), 3)
+        self.call("drop", "c")
+        self.call("create", "c", 2)
+        good = line(key="a") + line(key="b")
+        for lines, why, before in (
+                (good, "row 2: the file of keys has no line for it", 2),
+                (good + line(key="c") + line(key="d"), "has more lines than there are rows, 3", 3),
+                (good + line(name="c"), "line 3 of the keys: no key", 2),
+                (good + b"c\n", "line 3 of the keys: not JSON", 2),
+                (good + b"\n7\n", 'line 4 of the keys: not an object such as .*"metadata"', 2),
+                (good + line(key="c", vector=[5, 6]), "line 3 of the keys: a vector, though", 2)):
+            with self.subTest(why=why):
+                self.refuses(b"", why, table, "--keys", self.file("y.keys", lines), before=before)
+                self.call("delete", "c", ["a", "b", "c"])
+        self.refuses(b"", "cannot open /nowhere/x", table, "--keys", "/nowhere/x")
+        self.refuses(b"", "cannot both come from standard input", "-", "--keys", "-")
+        self.refuses(good, "keys is for .npy and .fvecs", "--keys", keys)
 
     def test_refused_by_the_server(self):
         """The lines are told, and what else was imported."""
@@ -312,6 +344,47 @@ class ExportTest(CliVecTest):
         self.cairn("vec", "import", "d", path, "--create", "--metric", "dot")
         self.assertEqual(self.content("d"), before)
 
+    def test_npy(self):
+        """Vectors as numpy reads them, keys and metadata beside them; all comes back."""
+        keys = sorted([b"a", "é".encode(), b"\xff\0", b"k" * 1024, b"7", b"\"quoted\"\n"])
+        metadata = [None, {}, {"b": b"\xff", "x": [1, 2.5, None, True]}, {1: "int key"},
+                    {"key": 1, "vector": [1]}, {"n": 9007199254740993}]
+        rows = [[self.random.gauss(0, 1) for _ in range(3)] for _ in keys]
+        self.call("create", "c", 3)
+        for i, (key, one) in enumerate(zip(keys, metadata)):
+            self.call("upsert", "c", key, floats(*rows[i]) if i % 2 else rows[i], metadata=one)
+        path = os.path.join(self.folder, "x.npy")
+        self.assertEqual(self.cairn("vec", "export", "c", path, "--format", "npy"), ("", ""))
+        with open(path, "rb") as file:
+            data = file.read()
+        self.assertEqual((data[:8], len(data)), (b"\x93NUMPY\1\0", 128 + 12 * len(keys)))
+        self.assertIn(b"'shape': (6, 3), }", data[:128])
+        self.assertEqual(data[128:], b"".join(floats(*row) for row in rows))
+        before = self.content()
+        self.cairn("vec", "import", "d", path, "--keys", path + ".keys", "--create")
+        self.assertEqual(self.content("d"), before)
+        self.cairn("vec", "export", "c", path, "--format=npy", "--prefix", "none")
+        self.load(b"", path, "--keys", path + ".keys", expect=0)
+        lines = os.path.join(self.folder, "x.jsonl")
+        self.cairn("vec", "export", "d", lines, "--format=json")
+        with open(lines, "rb") as file:
+            self.assertEqual(file.read().decode(), self.cairn("vec", "export", "d")[0])
+
+    def test_npy_refused(self):
+        self.call("create", "c", 3)
+        for args, why in ((["--format", "npy"], "writes two files: name the first"),
+                          (["-", "--format", "npy"], "writes two files: name the first"),
+                          (["x", "--format", "csv"], "--format is json or npy, not 'csv'"),
+                          (["/nowhere/x"], "cannot open /nowhere/x"),
+                          (["/nowhere/x", "--format=npy"], "cannot open /nowhere/x"),
+                          ([os.path.join(self.folder, "pipe"), "--format=npy"], "is no file")):
+            with self.subTest(why=why):
+                if "pipe" in args[0]:
+                    os.symlink("/dev/stdout", args[0])
+                out, error = self.cairn("vec", "export", "c", *args, code=USAGE)
+                self.assertEqual(out, "")
+                self.assertIn(why, error)
+
     def test_pages(self):
         rows = [[i, 0.1] for i in range(2500)]
         self.load(npy(rows), "--create", "--metric", "l2", expect=2500)
@@ -347,6 +420,17 @@ class LookTest(CliVecTest):
                          [0.1, 0.2, 0.3])
         out, _ = self.cairn("vec", "keys", "c", "--all", "--with-vectors", "--json")
         self.assertEqual(json.loads(out)["items"][1]["vector"], [0.9, 0.1, 0.0])
+
+    def test_absent(self):
+        """What is not there is exit status 4, as with kv get."""
+        for args, what in ((("get", "c", "z"), "key"), (("info", "z"), "collection"),
+                           (("set-metadata", "c", "z", "{}"), "key")):
+            out, error = self.cairn("vec", *args, code=ABSENT)
+            self.assertEqual((out, error), ("", f"cairn: there is no such {what}\n"))
+        self.assertEqual(self.cairn("vec", "get", "c", "z", "--json", code=ABSENT)[0], "null\n")
+        self.assertEqual(self.cairn("vec", "drop", "z", code=ABSENT)[0], "false\n")
+        _, error = self.cairn("ckpt", "get", "s", code=ABSENT)
+        self.assertEqual(error, "cairn: there is no such checkpoint\n")
 
     def test_search(self):
         out, error = self.cairn("vec", "search", "c", "--vector", "[1, 0, 0]", "--k", "2")

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Write the seeds and dictionaries of the fuzz targets ckpt, ckpt_file, mp, filter, rpc_decode,
-dispatch, resp, snapshot, vec_file, vector_file and waldump.
+dispatch, resp, snapshot, vec_file, vector_table and waldump.
 
 Usage: make_corpus.py [FOLDER]   (corpus/ beside this file)
 
@@ -357,7 +357,7 @@ def vec_file_seeds():
             "npy_half": npy("<f2", (2, 6), rows), "npy_huge": npy("<f4", (2 ** 63, 8192), rows)}
 
 
-def vector_file_seeds():
+def vector_table_seeds():
     """Three vectors in both forms; .npy that is of other elements, and cut."""
     def npy(kind, data):
         head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': (3, 2), }}\n".encode()
@@ -376,7 +376,7 @@ def main():
              "mp": mp_seeds(), "filter": filter_seeds(),
              "rpc_decode": rpc_seeds(),
              "dispatch": dispatch_seeds(), "resp": resp_seeds(), "snapshot": snapshot_seeds(),
-             "vec_file": vec_file_seeds(), "vector_file": vector_file_seeds(),
+             "vec_file": vec_file_seeds(), "vector_table": vector_table_seeds(),
              "waldump": waldump_seeds()}
     for target, files in seeds.items():
         os.makedirs(os.path.join(folder, target), exist_ok=True)

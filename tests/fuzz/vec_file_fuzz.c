@@ -35,8 +35,8 @@ static void check_value(struct bytes packed, enum mp_kind kind, enum mp_kind or)
 
 static void check_row(const struct vec_file *file, const struct vec_row *row)
 {
-    REQUIRE(file->dim > 0 && file->dim <= VEC_FILE_DIM_MAX);
-    REQUIRE(row->elements.size == file->dim * sizeof(float));
+    REQUIRE(vec_file_dim(file) > 0 && vec_file_dim(file) <= ELEMENTS_MAX);
+    REQUIRE(row->elements.size == vec_file_dim(file) * sizeof(float));
     for (size_t at = 0; at < row->elements.size; at += sizeof(float)) {
         float element;
         memcpy(&element, row->elements.data + at, sizeof element);
@@ -74,7 +74,7 @@ static void write_again(const struct vec_row *row)
     pack_row(row, &packed);
     REQUIRE(json_out_exact(buf_bytes(&packed), &text) == 0);
     FILE *in = fmemopen(text.data, text.size, "rb");
-    REQUIRE(in != NULL && vec_file_begin(in, &file, &usage) == 0);
+    REQUIRE(in != NULL && vec_file_begin(in, NULL, &file, &usage) == 0);
     REQUIRE(vec_file_next(&file, &again, &usage) == 1);
     REQUIRE(bytes_equal(again.elements, row->elements));
     REQUIRE(bytes_equal(again.key, row->key));
@@ -93,11 +93,11 @@ static void read_file(struct bytes bytes)
     struct usage usage = {""};
     FILE *in = fmemopen((void *)(uintptr_t)bytes.data, bytes.size, "rb");
     REQUIRE(in != NULL);
-    int got = vec_file_begin(in, &file, &usage);
+    int got = vec_file_begin(in, NULL, &file, &usage);
     got = got == 0 ? 1 : got;
     while (got == 1 && (got = vec_file_next(&file, &row, &usage)) == 1) {
         check_row(&file, &row);
-        REQUIRE(file.raw.capacity <= bytes.size + ROOM);
+        REQUIRE(file.window.raw.capacity <= bytes.size + ROOM);
         if (file.count <= 4)
             write_again(&row);
     }

@@ -309,72 +309,43 @@ static void files(void **state)
     unlink(queries.path);
 }
 
+/* client/common/vector_table refuses what is damaged; here it is told of which option. */
 static void files_refused(void **state)
 {
     (void)state;
-    static const char *const headers[] = {
-        "{'descr': '<f8', 'fortran_order': False, 'shape': (5, 3), }",
-        "{'descr': '<f4', 'fortran_order': True, 'shape': (5, 3), }",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (15,), }",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (5, 3, 1), }",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (5, 0), }",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (6, 3), }",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (999999999999999999, 8192), }",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999999, 3), }",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 3), }",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (",
-        "{'descr':",
-        "",
+    static const struct {
+        const char *header; /* NULL: .fvecs */
+        size_t change;      /* a byte that becomes 0xff and is followed by three more; 0: none */
+        const char *expected;
+    } cases[] = {
+        {"{'descr': '<f4', 'fortran_order': True, 'shape': (5, 3), }", 0, "in Fortran order"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (6, 3), }", 0, "60 bytes follow"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 3), }", 0, "60 bytes follow"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (999999999999999999, 8192), }", 0,
+         "60 bytes follow"},
+        {NULL, 16, "row 1 (byte 16): a vector of 4294967295 elements"},
+        {NULL, 24, "row 1 (byte 16): element 1 is no number"},
     };
     uint8_t bytes[2000];
-    const char *why;
-    struct vector_table table;
-    for (size_t i = 0; i < LENGTH_OF(headers); i++) {
-        size_t size = npy(bytes, headers[i], 15);
-        if (vector_table_find(bytes, size, size, &table, &why))
-            fail_msg("%s was taken", headers[i]);
-    }
-    size_t size = fvecs(bytes, 3, 5);
-    assert_false(vector_table_find(bytes, size, size - 1, &table, &why));
-    assert_false(vector_table_find(bytes, 3, 3, &table, &why));
-    assert_false(vector_table_find(bytes, 0, 0, &table, &why));
-    size = fvecs(bytes, 0, 5);
-    assert_false(vector_table_find(bytes, size, size, &table, &why));
-    /* What is not all of one dimension, or no number, is found when it is read. */
     struct vector_set set;
     struct file file;
     char detail[VECTOR_DETAIL_SIZE];
-    for (unsigned wrong = 0; wrong < 2; wrong++) {
-        size = fvecs(bytes, 3, 5);
-        memcpy(bytes + 16 + (wrong == 0 ? 0 : 8), "\xff\xff\xff\xff", 4);
+    for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+        size_t size =
+            cases[i].header != NULL ? npy(bytes, cases[i].header, 15) : fvecs(bytes, 3, 5);
+        if (cases[i].change > 0)
+            memcpy(bytes + cases[i].change, "\xff\xff\xff\xff", 4);
         file_write(&file, bytes, size);
         assert_int_equal(read_set(&set, file.path, "", 0, 1, detail), ERR_BAD_ARGUMENT);
-        assert_non_null(strstr(detail, "row 1 "));
+        assert_true(strncmp(detail, "--dataset /tmp/vector_test.", 27) == 0);
+        if (strstr(detail, cases[i].expected) == NULL)
+            fail_msg("%s instead of %s", detail, cases[i].expected);
         vector_set_deinit(&set);
         unlink(file.path);
     }
-}
-
-/* Any bytes: what is taken fits the file. */
-static void any_file(void **state)
-{
-    (void)state;
-    uint8_t bytes[300];
-    struct rng rng = {11};
-    const char *why;
-    struct vector_table table;
-    for (unsigned round = 0; round < 100000; round++) {
-        size_t size = npy(bytes, "{'descr': '<f4', 'fortran_order': False, 'shape': (5, 3), }", 15);
-        if (round % 3 == 0)
-            size = fvecs(bytes, 3, 5);
-        for (unsigned i = 0; i < 1 + round % 4; i++)
-            bytes[rng_below(&rng, round % 2 == 0 ? 16 : size)] = (uint8_t)rng_next(&rng);
-        size_t head = rng_below(&rng, size + 1);
-        if (!vector_table_find(bytes, head, size, &table, &why))
-            continue;
-        assert_in_range(table.dim, 1, VECTOR_DIM_MAX);
-        assert_true(table.rows > 0 && table.begin + table.rows * table.stride <= size);
-    }
+    assert_int_equal(read_set(&set, "/dev/null", "", 0, 1, detail), ERR_BAD_ARGUMENT);
+    assert_non_null(strstr(detail, "it is no file"));
+    vector_set_deinit(&set);
 }
 
 /* ---- requests ---- */
@@ -650,7 +621,6 @@ int main(void)
         cmocka_unit_test(oracle_reach),
         cmocka_unit_test(files),
         cmocka_unit_test(files_refused),
-        cmocka_unit_test(any_file),
         cmocka_unit_test(words),
         cmocka_unit_test(lists),
         cmocka_unit_test(recall_of_replies),

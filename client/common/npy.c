@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Reading headers of .npy files: see npy.h.
+ * Headers of .npy files: see npy.h.
  *
  * How: the dict is read as what numpy.save writes: three keys, whose values are a string, a word
  * and a tuple of numbers. Nothing else is taken.
@@ -8,13 +8,17 @@
  * Invariants: nothing is read behind the bytes given; sizes are only computed where they fit.
  * Threads: pure functions. Failures: one sentence in *usage.
  */
-#include "client/cli/npy.h"
+#include "client/common/npy.h"
 
 #include "common/err.h"
 
-enum { NPY_START = 10, NPY_DIMENSIONS_MAX = 32, NPY_WORD_SHOWN = 40 };
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
-static const char npy_magic[] = "\x93NUMPY";
+enum { NPY_START = 10, NPY_VERSION_MAX = 3, NPY_DIMENSIONS_MAX = 32, NPY_WORD_SHOWN = 40 };
+
+static const char npy_magic[NPY_MAGIC + 1] = "\x93NUMPY";
 
 /* The dict, and what it said so far. */
 struct npy_dict {
@@ -142,7 +146,8 @@ static bool npy_dict(struct npy_dict *dict)
 static bool npy_find_dict(struct bytes bytes, struct bytes *out)
 {
     size_t start = NPY_START, size;
-    if (bytes.size < NPY_START + 2 || !npy_is(bytes))
+    if (bytes.size < NPY_START + 2 || !npy_is(bytes) || bytes.data[6] == 0 ||
+        bytes.data[6] > NPY_VERSION_MAX)
         return false;
     size = bytes.data[8] | (size_t)bytes.data[9] << 8;
     if (bytes.data[6] > 1) {
@@ -204,4 +209,20 @@ int npy_read(struct bytes bytes, struct npy *out, struct usage *usage)
                         .element = element,
                         .size = size};
     return 0;
+}
+
+void npy_write(uint64_t rows, uint64_t columns, uint8_t out[static NPY_HEAD_WRITTEN])
+{
+    enum { DICT = NPY_HEAD_WRITTEN - NPY_START };
+    char dict[DICT + 1];
+    int n =
+        snprintf(dict, sizeof dict,
+                 "{'descr': '<f4', 'fortran_order': False, 'shape': (%" PRIu64 ", %" PRIu64 "), }",
+                 rows, columns);
+    REQUIRE(n > 0 && n < DICT);
+    memset(dict + n, ' ', (size_t)(DICT - n - 1));
+    dict[DICT - 1] = '\n';
+    memcpy(out, npy_magic, NPY_MAGIC);
+    memcpy(out + NPY_MAGIC, (const uint8_t[]){1, 0, DICT, 0}, NPY_START - NPY_MAGIC);
+    memcpy(out + NPY_START, dict, DICT);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The header of a .npy file, as numpy.save writes it.
+ * The header of a .npy file, as numpy.save writes and numpy.load reads it.
  *
  *   "\x93NUMPY" | major u8 | minor u8 | size u16 (u32 from version 2 on) | a dict in Python | rows
  *
@@ -8,10 +8,14 @@
  */
 #pragma once
 
-#include "client/cli/usage.h"
+#include "client/common/usage.h"
 #include "common/bytes.h"
 
-enum { NPY_HEAD_MAX = 12 + 65535 };
+enum {
+    NPY_MAGIC = 6, /* bytes by which it is known */
+    NPY_HEAD_MAX = 12 + 65535,
+    NPY_HEAD_WRITTEN = 128,
+};
 
 /* Rows of numbers, in the order in which they stand in the file. */
 struct npy {
@@ -27,3 +31,7 @@ bool npy_is(struct bytes bytes);
  * ERR_BAD_ARGUMENT told in *usage: it is damaged, or holds something else than float16, 32 or 64
  * in C order, in one or two dimensions. */
 MUST_USE int npy_read(struct bytes bytes, struct npy *out, struct usage *usage);
+
+/* The header of so many rows of 32-bit floats: always of this size, so that it can be written
+ * behind the rows, at the beginning of the file. */
+void npy_write(uint64_t rows, uint64_t columns, uint8_t out[static NPY_HEAD_WRITTEN]);
