@@ -7,9 +7,9 @@
  *     else      a job: workers enter, search, write the reply into the job's memory, leave; the
  *               last of them resumes the job, whose reply is that
  *
- * Of many searches each worker has a part, next to each other, and writes what belongs behind the
- * part before. It does VINDEX_TOGETHER of them, which share a pass if they look at all rows, then
- * lines up behind what others have asked for meanwhile. A reply that grows too large ends all parts.
+ * Of many searches each worker has a part, a range, whose replies stand behind those of the part
+ * before. It does VINDEX_TOGETHER of them, which share a pass if they look at all rows, then lines
+ * up behind what others have asked for meanwhile. A reply that grows too large ends all parts.
  *
  * What is searched is the collection as it is when the search begins; nothing that was acknowledged
  * before is missed, and nothing that was deleted before is found. If it is dropped meanwhile, the

@@ -292,7 +292,8 @@ class GroupsTest(FormatsTest):
         good = [self.put("vector", group(b"c", 1, bytes([i]))) for i in range(1, 200)]
         bad = good[0]._replace(key=group(b"c", 1, b"bad"), value=formats.write_vector([1, 2, 3]))
         other = bad._replace(key=group(b"d", 2, b"nobody's"))
-        for effects in ([collection, *good, bad], [bad, collection, *good], [*good, bad, collection]):
+        for effects in ([collection, *good, bad], [bad, collection, *good],
+                        [*good, bad, collection]):
             self.write(effects)
             done = run_cairnd("check", self.data)
             self.assertEqual(done.returncode, os.EX_DATAERR, done.stdout)
