@@ -345,7 +345,7 @@ class WriteTest(VecTest):
                (["vec.upsert", ["none", "x", [1, 2, 3]]], "NOT_FOUND", "no such collection"),
                (["vec.upsert_many", ["c", [["x", [1, 2, 3]], ["y", [1]]]]], "BAD_ARGUMENT",
                 "element 1"),
-               (["vec.delete", ["c", ["k2", ""]]], "BAD_ARGUMENT", ""),
+               (["vec.delete", ["c", ["k2", "x" * 1025]]], "LIMIT_EXCEEDED", "element 1"),
                (["vec.delete", ["none", ["k2"]]], "NOT_FOUND", "no such collection"),
                (["vec.set_metadata", ["c", "k2", [1]]], "BAD_ARGUMENT", "map or nil"),
                (["kv.cas", ["document", 77, 1]], "CONFLICT", ""))
