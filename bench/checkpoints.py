@@ -25,6 +25,7 @@ import time
 import rounds
 import rpc
 import servers
+from rounds import spread
 
 STATE, BLOB, SMALL = 4096, 1024, 100
 CONNECTIONS, SESSIONS = 50, 1000
@@ -41,8 +42,8 @@ Sizes = collections.namedtuple("Sizes", "rounds requests deep shallow long short
 FULL = Sizes(5, 30000, 10000, 10, 100000, 200, 1000, 1000, 0.5)
 QUICK = Sizes(1, 1000, 1000, 10, 5000, 200, 1000, 200, 0.2)
 
-# One line of the table. `value` is held against `bar`: at least, or at most, that; None: no bar.
-Line = collections.namedtuple("Line", "figure mode ours beside value spread bar at_least")
+COLUMNS = {"figure": "---", "durability": "---", "cairnd": "--:", "beside it": "--:",
+           "judged by": "--:", "spread": "---", "bar": "--:", "verdict": "---"}
 
 
 class Bench:
@@ -77,12 +78,13 @@ class Bench:
 
     def add(self, figure, ours, beside, value, bar=None, at_least=False, spread="", mode=BUFFERED):
         """A line of the table."""
-        self.lines.append(Line(figure, mode, ours, beside, value, spread, bar, at_least))
+        self.lines.append(rounds.Line(figure, mode, ours, beside, None, value, spread, bar,
+                                      at_least))
         print(f"{figure}: {ours} beside {beside or '-'}", file=sys.stderr)
 
     def add_note(self, figure, what):
         """A line for what was not measured."""
-        self.lines.append(Line(figure, "-", what, "", None, "", None, False))
+        self.lines.append(rounds.Line(figure, "-", what, "", None, None, "", None, False))
 
     def command(self, server, *options):
         """The command line of loadgen for one test."""
@@ -101,11 +103,6 @@ class Bench:
         before = server.cpu_ns()
         self.loadgen(server, "-n", requests, "-c", CONNECTIONS, *options)
         return (server.cpu_ns() - before) / 1e3 / requests
-
-
-def spread(values, form=".2f"):
-    """The lowest and the highest."""
-    return f"{min(values):{form}}-{max(values):{form}}"
 
 
 def entries(count, size, first=0):
@@ -472,26 +469,6 @@ PARTS = {"saves": saves, "writers": writers, "gets": gets, "put_writes": put_wri
          "starts": starts}
 
 
-def verdict(line):
-    """What the last column says."""
-    if line.bar is None:
-        return "-"
-    met = line.value >= line.bar if line.at_least else line.value <= line.bar
-    return "met" if met else "**missed**"
-
-
-def table(lines):
-    """The Markdown table, and whether every bar is met."""
-    print("| figure | durability | cairnd | beside it | judged by | spread | bar | verdict |")
-    print("|---|---|--:|--:|--:|---|--:|---|")
-    for line in lines:
-        value = "" if line.value is None else f"{line.value:,.2f}"
-        bar = "" if line.bar is None else f"{'>=' if line.at_least else '<='} {line.bar:,}"
-        print(f"| {line.figure} | {line.mode} | {line.ours} | {line.beside or '-'} | {value} | "
-              f"{line.spread} | {bar} | {verdict(line)} |")
-    return all(verdict(line) != "**missed**" for line in lines)
-
-
 def main():
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
@@ -513,7 +490,7 @@ def main():
         bench = Bench(args, folder)
         for name in args.parts or PARTS:
             PARTS[name](bench)
-    good = table(bench.lines)
+    good = rounds.table(bench.lines, COLUMNS)
     return 1 if args.check and not good else 0
 
 

@@ -3,6 +3,7 @@
 redis-benchmark and its reports, interleaved rounds and their medians."""
 
 import collections
+import contextlib
 import csv
 import signal
 import statistics
@@ -104,3 +105,67 @@ def add_cpu_options(parser):
     """--server-cpu and --client-cpu."""
     parser.add_argument("--server-cpu", type=int, default=0, help="CPU of the servers (0)")
     parser.add_argument("--client-cpu", type=int, default=1, help="CPU of the clients (1)")
+
+
+# ---- figures held against bars ----
+
+# One line of a table: what was found, in which durability mode, what stands beside it, recall of
+# searches. `value` is held against `bar`: at least, or at most, that; None: no bar.
+Line = collections.namedtuple("Line", "figure mode ours beside recall value spread bar at_least")
+
+NOT_DONE = "**not done**"  # in place of a figure: counts as missed
+
+
+def spread(values, form=".2f"):
+    """The lowest and the highest."""
+    return f"{min(values):{form}}-{max(values):{form}}"
+
+
+def verdict(line):
+    """What the last column says."""
+    if line.ours == NOT_DONE:
+        return NOT_DONE
+    if line.bar is None:
+        return "-"
+    met = line.value >= line.bar if line.at_least else line.value <= line.bar
+    return "met" if met else "**missed**"
+
+
+def cells(line, form):
+    """{column: text} of a line."""
+    return {"figure": line.figure, "durability": line.mode, "cairnd": line.ours,
+            "beside it": line.beside or "-",
+            "recall": "-" if line.recall is None else f"{line.recall:.4f}",
+            "judged by": "" if line.value is None else form(line.value), "spread": line.spread,
+            "bar": "" if line.bar is None else f"{'>=' if line.at_least else '<='} {line.bar:,}",
+            "verdict": verdict(line)}
+
+
+def table(lines, columns, form="{:,.2f}".format):
+    """Print a Markdown table of {column: how it is aligned}; whether every bar is met."""
+    print("| " + " | ".join(columns) + " |")
+    print("|" + "|".join(columns.values()) + "|")
+    for line in lines:
+        found = cells(line, form)
+        print("| " + " | ".join(found[column] for column in columns) + " |")
+    return all(verdict(line) in ("met", "-") for line in lines)
+
+
+# ---- bounded time ----
+
+class TimeUp(Exception):
+    """What was to be done took longer than it may."""
+
+
+@contextlib.contextmanager
+def within(seconds):
+    """Raise TimeUp in the middle of what is done, once so many seconds are over."""
+    def end(*_):
+        raise TimeUp
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -34,7 +34,7 @@ LIMIT_S = 3600
 WORST = (0, 2, 1, 3)  # of two exit codes, the one further right is told
 COLUMNS = ("ops_per_sec", "median_ns", "p99_ns", "p999_ns", "max_ns")
 KEPT = ("ops_per_sec", "median_ns", "p95_ns", "p99_ns", "p999_ns", "client", "server",
-        "bytes_per_record", "beside")
+        "recall", "bytes_per_record", "beside")
 
 
 def git(*words):
@@ -79,7 +79,7 @@ def run_once(run, path, args):
         with server_of(run, args) as server:
             done = subprocess.run(
                 [args.loadgen, "-p", str(server.port), "--server-pid", str(server.pid), "--json",
-                 "--html", path + ".html", *shlex.split(run["loadgen"]), *length],
+                 "--html", path + ".html", *length, *shlex.split(run["loadgen"])],
                 capture_output=True, text=True, timeout=LIMIT_S, check=False, env=environment)
     except SystemExit as why:
         return None, str(why).strip().splitlines()[-1]
@@ -111,7 +111,7 @@ def merge(documents):
     middle = copy.deepcopy(documents[0])
     for key in middle["results"]:
         each = sorted((document["results"][key] for document in documents),
-                      key=lambda result: result.get("ops_per_sec") or result["bytes_per_record"])
+                      key=lambda result: result.get("ops_per_sec", result.get("bytes_per_record")))
         middle["results"][key] = dict(each[len(each) // 2])
         middle["results"][key]["runs"] = [{name: result[name] for name in KEPT if name in result}
                                           for result in each]
@@ -150,8 +150,10 @@ def rows_of(tier, name, kind, document):
     for key, result in document["results"].items():
         cells = [cell(column, result) for column in COLUMNS]
         server = result.get("server", {}).get("us_per_op")
+        recall = result.get("recall", {}).get("mean")
         flags = ", ".join(warning["name"] for warning in result["warnings"]) or "-"
         yield (f"| [{tier}/{name}]({tier}/{name}-1.{kind}) | `{key}` | " + " | ".join(cells) +
+               f" | {f'{recall:.4f}' if recall is not None else '-'}"
                f" | {f'{server:.2f}' if server else '-'} | {flags} |")
 
 
@@ -235,9 +237,9 @@ class Record:
                 print("; ".join(f"{key}: {value}" for key, value in machine.items()) + "\n",
                       file=file)
             if self.rows:
-                print("| run | result | requests/s | p50 | p99 | p99.9 | max | server us | "
-                      "warnings |\n|---|---|--:|--:|--:|--:|--:|--:|---|", *self.rows, sep="\n",
-                      file=file)
+                print("| run | result | requests/s | p50 | p99 | p99.9 | max | recall | "
+                      "server us | warnings |\n|---|---|--:|--:|--:|--:|--:|--:|--:|---|",
+                      *self.rows, sep="\n", file=file)
             if self.beside:
                 print("\n| run | result | cairnd | Redis | ratio |\n|---|---|--:|--:|--:|",
                       *self.beside, sep="\n", file=file)

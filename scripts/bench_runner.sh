@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # The benchmarks of bench/suites.json, by tier: micro, concurrency, durability, memory, recovery,
-# scenarios, checkpoints, or all.
+# scenarios, checkpoints, vectors, or all.
 # Installs what is missing, builds build-release/, runs the tiers it is given against a cairnd of
 # its own, and keeps reports in out/run_DATE_TIME_COMMIT/ and a line in out/INDEX.md.
 #

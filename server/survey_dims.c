@@ -15,10 +15,16 @@ enum { DIMS_FIRST = 64 }; /* room of the first table, a power of two */
 
 struct survey_dim {
     uint64_t generation;
-    uint32_t says;    /* the collection; 0: not told of yet */
-    uint32_t has;     /* the first of its vectors; 0: none */
-    bool mixed, used; /* mixed: another vector has not as many */
+    uint32_t says;    /* the collection: a shape; 0: not told of yet */
+    uint32_t has;     /* one of its vectors; 0: none */
+    bool mixed, used; /* mixed: another vector has another */
 };
+
+/* How many elements, and whether they are codes, in one number. */
+static uint32_t dims_shape(uint32_t dim, bool coded)
+{
+    return 2 * dim + coded;
+}
 
 /* Where this generation is or belongs. */
 static struct survey_dim *dims_place(const struct survey_dims *dims, uint64_t generation)
@@ -74,7 +80,7 @@ static void dims_see_collection(struct survey_dims *dims, struct bytes value)
     if (!vec_read_collection(value, &collection) ||
         (dim = dims_of(dims, collection.generation)) == NULL)
         return;
-    dim->says = collection.config.dim;
+    dim->says = dims_shape(collection.config.dim, collection.config.quantization == VEC_INT8_ONLY);
     dims_judge(dims, dim);
 }
 
@@ -87,8 +93,9 @@ static void dims_see_vector(struct survey_dims *dims, const struct record_spec *
     if (!group_read(&spec->key, &group, &rest) || !vec_check_vector(spec->value, &vector) ||
         (dim = dims_of(dims, group.generation)) == NULL)
         return;
-    dim->mixed = dim->mixed || (dim->has != 0 && dim->has != vector.dim);
-    dim->has = vector.dim;
+    uint32_t shape = dims_shape(vector.dim, vector.coded);
+    dim->mixed = dim->mixed || (dim->has != 0 && dim->has != shape);
+    dim->has = shape;
     dims_judge(dims, dim);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Do vectors have as many elements as their collections say? Told of the records and effects of
- * files in any order, whole or not.
+ * Do vectors have as many elements as their collections say, in that form? Told of the records and
+ * effects of files in any order, whole or not.
  */
 #pragma once
 

@@ -2,12 +2,13 @@
  *
  * The graph beside hnswlib and faiss: the same vectors in the same order, the same M and
  * ef_construction, one thread, one process; everything interleaved and in CPU time, so that what else
- * the machine does hits all alike. Prints Markdown.
+ * the machine does hits all alike. Prints Markdown, or with --json what bench/vectors.py reads.
  *
  *   vectors_inprocess [--n N] [--dim D] [--queries Q] [--k K] [--m M] [--efc EF] [--metric l2|cosine]
  *                     [--base FILE.fvecs [--query FILE.fvecs]] [--rounds R] [--int8]
- *                     [--libraries cairn,hnswlib,faiss]
+ *                     [--libraries cairn,hnswlib,faiss] [--ef EF,...] [--json] [--write DIR]
  *
+ * --write: only write the vectors to DIR/base.fvecs and DIR/query.fvecs, for others to read.
  * Without --base: a mixture of Gaussians, each with 16 directions in which it is wide, as embeddings
  * of texts have; clusters are of different sizes. Recall is by distance against an exact scan, so
  * that ties count. Rates at a recall are interpolated between the values of ef beside it.
@@ -26,14 +27,16 @@
 #include <ctime>
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
 
 struct options {
     size_t n = 100000, dim = 128, queries = 10000, k = 10, m = 16, efc = 200, rounds = 3;
-    bool cosine = false, int8 = false;
-    std::string base, query, libraries = "cairn,hnswlib,faiss";
+    bool cosine = false, int8 = false, json = false;
+    std::string base, query, write, libraries = "cairn,hnswlib,faiss";
+    std::vector<size_t> efs = {10, 15, 20, 30, 40, 60, 80, 120, 160, 240, 320, 480};
 };
 
 using matrix = std::vector<float>;
@@ -100,6 +103,20 @@ static matrix read_fvecs(const std::string &path, size_t &dim, size_t most)
     return all;
 }
 
+static void write_fvecs(const std::string &path, const matrix &all, size_t dim)
+{
+    FILE *file = std::fopen(path.c_str(), "wb");
+    int32_t d = (int32_t)dim;
+    bool good = file != nullptr;
+    for (size_t i = 0; good && i < all.size(); i += dim)
+        good = std::fwrite(&d, sizeof d, 1, file) == 1 &&
+               std::fwrite(&all[i], sizeof(float), dim, file) == dim;
+    if (file == nullptr || std::fclose(file) != 0 || !good) {
+        std::fprintf(stderr, "cannot write %s\n", path.c_str());
+        std::exit(1);
+    }
+}
+
 static void normalize(matrix &all, size_t dim)
 {
     for (size_t i = 0; i < all.size(); i += dim) {
@@ -116,10 +133,12 @@ static float distance(const options &o, const float *a, const float *b)
 {
     float sum = 0;
     if (o.cosine) {
+#pragma omp simd reduction(+ : sum)
         for (size_t d = 0; d < o.dim; d++)
             sum -= a[d] * b[d];
         return sum;
     }
+#pragma omp simd reduction(+ : sum)
     for (size_t d = 0; d < o.dim; d++)
         sum += (a[d] - b[d]) * (a[d] - b[d]);
     return sum;
@@ -132,10 +151,21 @@ struct library {
     std::function<void(const float *, size_t)> add;
     std::function<size_t(const float *, size_t, size_t, uint32_t *)> search; /* k, ef */
     std::function<uint64_t()> scanned = [] { return (uint64_t)0; };
-    bool counts = false; /* distances */
-    double built = 0;
-    std::vector<double> recall, rate, visits;
+    bool counts = false;       /* distances */
+    std::vector<double> built; /* seconds, of each slice */
+    std::vector<uint32_t> ids; /* k for each query, of the last searches */
+    std::vector<size_t> found; /* how many of them there are */
+    std::vector<double> recall, visits;
+    std::vector<std::vector<double>> spent; /* seconds of each slice of queries, for each ef */
+
+    double build_s() const
+    {
+        return std::accumulate(built.begin(), built.end(), 0.0);
+    }
 };
+
+/* Queries are searched for in so many parts, each by every library in turn. */
+enum { PARTS = 5, PART_SLICES = 10 };
 
 static library make_cairn(const options &o)
 {
@@ -209,7 +239,7 @@ static void build(const options &o, std::vector<library> &libraries, const matri
         for (library &l : libraries) {
             double from = now();
             l.add(&base[i * o.dim], std::min(slice, o.n - i));
-            l.built += now() - from;
+            l.built.push_back(now() - from);
         }
 }
 
@@ -217,8 +247,9 @@ static void build(const options &o, std::vector<library> &libraries, const matri
 static std::vector<float> exact(const options &o, const matrix &base, const matrix &query)
 {
     std::vector<float> farthest(o.queries);
-    std::vector<float> all(o.n);
+#pragma omp parallel for num_threads(omp_get_num_procs())
     for (size_t q = 0; q < o.queries; q++) {
+        std::vector<float> all(o.n);
         for (size_t i = 0; i < o.n; i++)
             all[i] = distance(o, &base[i * o.dim], &query[q * o.dim]);
         std::nth_element(all.begin(), all.begin() + (long)o.k - 1, all.end());
@@ -227,79 +258,91 @@ static std::vector<float> exact(const options &o, const matrix &base, const matr
     return farthest;
 }
 
-/* Queries in slices, each by every library in turn; the best of the rounds counts of each slice. */
-static void measure(const options &o, std::vector<library> &libraries, const matrix &base,
-                    const matrix &query, const std::vector<float> &farthest,
-                    const std::vector<size_t> &efs)
+/* The best of the rounds counts of each slice. */
+static void measure_times(const options &o, std::vector<library> &libraries, const matrix &query,
+                          size_t ef)
 {
-    const size_t slice = 200;
-    std::vector<uint32_t> ids(o.k);
-    for (size_t ef : efs) {
-        std::vector<double> spent(libraries.size(), 0);
-        std::vector<size_t> right(libraries.size(), 0);
-        for (size_t from = 0; from < o.queries; from += slice) {
-            size_t to = std::min(from + slice, o.queries);
-            std::vector<double> best(libraries.size(), 1e30);
-            for (size_t i = 0; i < libraries.size() * o.rounds; i++) {
-                size_t which = i % libraries.size();
-                library &l = libraries[which];
-                double begun = now();
-                for (size_t q = from; q < to; q++)
-                    l.search(&query[q * o.dim], o.k, ef, ids.data());
-                best[which] = std::min(best[which], now() - begun);
-            }
-            for (size_t which = 0; which < libraries.size(); which++)
-                spent[which] += best[which];
-        }
-        for (size_t which = 0; which < libraries.size(); which++) {
+    for (library &l : libraries) {
+        l.spent.emplace_back();
+        l.ids.resize(o.queries * o.k);
+        l.found.resize(o.queries);
+        l.scanned();
+    }
+    for (size_t s = 0; s < PARTS * PART_SLICES; s++) {
+        size_t from = o.queries * s / (PARTS * PART_SLICES);
+        size_t to = o.queries * (s + 1) / (PARTS * PART_SLICES);
+        std::vector<double> best(libraries.size(), 1e30);
+        for (size_t i = 0; i < libraries.size() * o.rounds; i++) {
+            size_t which = i % libraries.size();
             library &l = libraries[which];
-            l.scanned();
-            for (size_t q = 0; q < o.queries; q++) {
-                const float *v = &query[q * o.dim];
-                size_t n = l.search(v, o.k, ef, ids.data());
-                for (size_t j = 0; j < n; j++)
-                    right[which] += distance(o, &base[ids[j] * o.dim], v) <=
-                                    farthest[q] + 1e-6f * std::fabs(farthest[q]);
-            }
-            l.recall.push_back((double)right[which] / (double)(o.queries * o.k));
-            l.visits.push_back((double)l.scanned() / (double)o.queries);
-            l.rate.push_back((double)o.queries / spent[which]);
+            double begun = now();
+            for (size_t q = from; q < to; q++)
+                l.found[q] = l.search(&query[q * o.dim], o.k, ef, &l.ids[q * o.k]);
+            best[which] = std::min(best[which], now() - begun);
         }
+        for (size_t which = 0; which < libraries.size(); which++)
+            libraries[which].spent.back().push_back(best[which]);
     }
 }
 
+/* Of what was found last. */
+static void measure_recall(const options &o, library &l, const matrix &base, const matrix &query,
+                           const std::vector<float> &farthest)
+{
+    size_t right = 0;
+    for (size_t q = 0; q < o.queries; q++)
+        for (size_t j = 0; j < l.found[q]; j++)
+            right += distance(o, &base[l.ids[q * o.k + j] * o.dim], &query[q * o.dim]) <=
+                     farthest[q] + 1e-6f * std::fabs(farthest[q]);
+    l.recall.push_back((double)right / (double)(o.queries * o.k));
+    l.visits.push_back((double)l.scanned() / (double)(o.queries * o.rounds));
+}
+
+/* Searches per second at the ef-th ef, of one part of the queries or of all (PARTS). */
+static double rate(const options &o, const library &l, size_t ef, size_t part)
+{
+    size_t from = part < PARTS ? part * PART_SLICES : 0;
+    size_t slices = part < PARTS ? PART_SLICES : PARTS * PART_SLICES;
+    auto first = l.spent[ef].begin() + (long)from;
+    size_t queries = o.queries * (from + slices) / (PARTS * PART_SLICES) -
+                     o.queries * from / (PARTS * PART_SLICES);
+    return (double)queries / std::accumulate(first, first + (long)slices, 1e-12);
+}
+
 /* Interpolated on the logarithm of what is missed; 0 if it is never reached. */
-static double rate_at(const library &l, double recall)
+static double rate_at(const options &o, const library &l, double recall, size_t part = PARTS)
 {
     for (size_t i = 0; i < l.recall.size(); i++) {
         if (l.recall[i] < recall)
             continue;
         if (i == 0)
-            return l.rate[0];
+            return rate(o, l, 0, part);
         auto missed = [](double r) { return std::log(std::max(1e-6, 1 - r)); };
-        double part = (missed(l.recall[i - 1]) - missed(recall)) /
-                      (missed(l.recall[i - 1]) - missed(l.recall[i]));
-        return std::exp(std::log(l.rate[i - 1]) * (1 - part) + std::log(l.rate[i]) * part);
+        double share = (missed(l.recall[i - 1]) - missed(recall)) /
+                       (missed(l.recall[i - 1]) - missed(l.recall[i]));
+        return std::exp(std::log(rate(o, l, i - 1, part)) * (1 - share) +
+                        std::log(rate(o, l, i, part)) * share);
     }
     return 0;
 }
 
-static void report(const options &o, const std::vector<library> &libraries,
-                   const std::vector<size_t> &efs)
+static void report(const options &o, const std::vector<library> &libraries)
 {
     std::printf("%zu x %zu, %s, M %zu, ef_construction %zu, %zu queries, k %zu, one thread\n\n",
                 o.n, o.dim, o.cosine ? "cosine" : "l2", o.m, o.efc, o.queries, o.k);
     std::printf("| | inserts/s | QPS at recall 0.90 | 0.95 | 0.99 |\n|---|---|---|---|---|\n");
     for (const library &l : libraries)
-        std::printf("| %s | %.0f | %.0f | %.0f | %.0f |\n", l.name.c_str(), (double)o.n / l.built,
-                    rate_at(l, 0.90), rate_at(l, 0.95), rate_at(l, 0.99));
+        std::printf("| %s | %.0f | %.0f | %.0f | %.0f |\n", l.name.c_str(),
+                    (double)o.n / l.build_s(), rate_at(o, l, 0.90), rate_at(o, l, 0.95),
+                    rate_at(o, l, 0.99));
     for (size_t i = 1; i < libraries.size() && libraries[0].name == "cairn"; i++) {
         const library &a = libraries[0], &b = libraries[i];
         auto ratio = [](double x, double y) { return y > 0 ? x / y : 0; };
         std::printf("| cairn / %s | %.2f | %.2f | %.2f | %.2f |\n", b.name.c_str(),
-                    ratio(b.built, a.built), ratio(rate_at(a, 0.90), rate_at(b, 0.90)),
-                    ratio(rate_at(a, 0.95), rate_at(b, 0.95)),
-                    ratio(rate_at(a, 0.99), rate_at(b, 0.99)));
+                    ratio(b.build_s(), a.build_s()),
+                    ratio(rate_at(o, a, 0.90), rate_at(o, b, 0.90)),
+                    ratio(rate_at(o, a, 0.95), rate_at(o, b, 0.95)),
+                    ratio(rate_at(o, a, 0.99), rate_at(o, b, 0.99)));
     }
     std::printf("\n| ef |");
     for (const library &l : libraries)
@@ -307,10 +350,10 @@ static void report(const options &o, const std::vector<library> &libraries,
     std::printf("\n|---|");
     for (const library &l : libraries)
         std::printf("---|---|%s", l.counts ? "---|" : "");
-    for (size_t e = 0; e < efs.size(); e++) {
-        std::printf("\n| %zu |", efs[e]);
+    for (size_t e = 0; e < o.efs.size(); e++) {
+        std::printf("\n| %zu |", o.efs[e]);
         for (const library &l : libraries) {
-            std::printf(" %.4f | %.0f |", l.recall[e], l.rate[e]);
+            std::printf(" %.4f | %.0f |", l.recall[e], rate(o, l, e, PARTS));
             if (l.counts)
                 std::printf(" %.0f |", l.visits[e]);
         }
@@ -318,13 +361,60 @@ static void report(const options &o, const std::vector<library> &libraries,
     std::printf("\n");
 }
 
+/* The members of a JSON array. */
+static void print_array(const char *name, size_t n, const std::function<double(size_t)> &of)
+{
+    std::printf("\"%s\": [", name);
+    for (size_t i = 0; i < n; i++)
+        std::printf("%s%.9g", i > 0 ? ", " : "", of(i));
+    std::printf("]");
+}
+
+/* Of each library: seconds of every slice of the inserts; by ef: recall and searches per second;
+ * searches per second at a recall, of every part of the queries. */
+static void report_json(const options &o, const std::vector<library> &libraries)
+{
+    std::printf("{\"n\": %zu, \"dim\": %zu, \"queries\": %zu, \"k\": %zu, ", o.n, o.dim, o.queries,
+                o.k);
+    print_array("ef", o.efs.size(), [&](size_t i) { return (double)o.efs[i]; });
+    std::printf(", \"libraries\": {");
+    for (const library &l : libraries) {
+        std::printf("%s\n\"%s\": {", &l == &libraries[0] ? "" : ",", l.name.c_str());
+        print_array("built_s", l.built.size(), [&](size_t i) { return l.built[i]; });
+        std::printf(", ");
+        print_array("recall", o.efs.size(), [&](size_t i) { return l.recall[i]; });
+        std::printf(", ");
+        print_array("per_sec", o.efs.size(), [&](size_t i) { return rate(o, l, i, PARTS); });
+        std::printf(", \"at\": {");
+        for (const char *at : {"0.90", "0.95", "0.99"}) {
+            std::printf("%s", std::strcmp(at, "0.90") == 0 ? "" : ", ");
+            print_array(at, PARTS, [&](size_t i) { return rate_at(o, l, std::atof(at), i); });
+        }
+        std::printf("}}");
+    }
+    std::printf("}}\n");
+}
+
+static std::vector<size_t> parse_list(const char *text)
+{
+    std::vector<size_t> all;
+    for (char *end; *text != 0; text = *end == ',' ? end + 1 : end) {
+        all.push_back(std::strtoull(text, &end, 10));
+        if (end == text) {
+            std::fprintf(stderr, "--ef %s: no number\n", text);
+            std::exit(2);
+        }
+    }
+    return all;
+}
+
 static options parse(int argc, char **argv)
 {
     options o;
     for (int i = 1; i < argc; i++) {
         std::string name = argv[i];
-        if (name == "--int8") {
-            o.int8 = true;
+        if (name == "--int8" || name == "--json") {
+            (name == "--json" ? o.json : o.int8) = true;
             continue;
         }
         if (i + 1 == argc) {
@@ -353,6 +443,10 @@ static options parse(int argc, char **argv)
             o.base = value;
         else if (name == "--query")
             o.query = value;
+        else if (name == "--write")
+            o.write = value;
+        else if (name == "--ef")
+            o.efs = parse_list(value);
         else if (name == "--libraries")
             o.libraries = value;
         else {
@@ -382,10 +476,17 @@ int main(int argc, char **argv)
         o.n = base.size() / o.dim;
         o.queries = query.size() / o.dim;
     }
+    if (!o.write.empty()) {
+        write_fvecs(o.write + "/base.fvecs", base, o.dim);
+        write_fvecs(o.write + "/query.fvecs", query, o.dim);
+        return 0;
+    }
     if (o.cosine) {
         normalize(base, o.dim);
         normalize(query, o.dim);
     }
+    o.efs.erase(std::remove_if(o.efs.begin(), o.efs.end(), [&](size_t ef) { return ef < o.k; }),
+                o.efs.end());
     std::vector<library> libraries;
     if (o.libraries.find("cairn") != std::string::npos)
         libraries.push_back(make_cairn(o));
@@ -395,11 +496,14 @@ int main(int argc, char **argv)
         libraries.push_back(make_faiss(o));
     build(o, libraries, base);
     std::vector<float> farthest = exact(o, base, query);
-    std::vector<size_t> efs;
-    for (size_t ef : {10, 15, 20, 30, 40, 60, 80, 120, 160, 240, 320, 480})
-        if (ef >= o.k)
-            efs.push_back(ef);
-    measure(o, libraries, base, query, farthest, efs);
-    report(o, libraries, efs);
+    for (size_t ef : o.efs) {
+        measure_times(o, libraries, query, ef);
+        for (library &l : libraries)
+            measure_recall(o, l, base, query, farthest);
+    }
+    if (o.json)
+        report_json(o, libraries);
+    else
+        report(o, libraries);
     return 0;
 }

@@ -46,7 +46,7 @@ static const struct arg_desc own_import_args[] = {
     {"index", ARG_NAME, ARG_NAMED, "With --create: auto (default), flat or hnsw"},
     {"m", ARG_UINT, ARG_NAMED, "With --create: links of a vector"},
     {"ef_construction", ARG_UINT, ARG_NAMED, "With --create: candidates when linking"},
-    {"quantization", ARG_NAME, ARG_NAMED, "With --create: none (default) or int8"},
+    {"quantization", ARG_NAME, ARG_NAMED, "With --create: none (default), int8 or int8_only"},
 };
 
 static const struct arg_desc own_export_args[] = {

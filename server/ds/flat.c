@@ -22,21 +22,21 @@ enum {
 /* A number of rows that is about so many bytes, from 1 to `most`. */
 static uint32_t flat_rows_of(const struct rows *rows, size_t bytes, uint32_t most)
 {
-    size_t n = bytes / (rows->dim * sizeof(float)) + 1;
+    size_t n = bytes / rows->vector_bytes + 1;
     return n < most ? (uint32_t)n : most;
 }
 
 static inline void flat_prefetch_far(const struct rows *rows, uint32_t slot)
 {
-    const char *vector = (const char *)rows_vector(rows, slot);
-    for (size_t at = 0; at < rows->dim * sizeof(float); at += FLAT_LINE)
+    const uint8_t *vector = rows_stored(rows, slot);
+    for (size_t at = 0; at < rows->vector_bytes; at += FLAT_LINE)
         prefetch_early(vector + at);
 }
 
 static inline void flat_prefetch_near(const struct rows *rows, uint32_t slot)
 {
-    const char *vector = (const char *)rows_vector(rows, slot);
-    for (size_t at = 0; at < rows->dim * sizeof(float); at += FLAT_LINE)
+    const uint8_t *vector = rows_stored(rows, slot);
+    for (size_t at = 0; at < rows->vector_bytes; at += FLAT_LINE)
         prefetch(vector + at);
 }
 
@@ -44,7 +44,7 @@ static inline void flat_prefetch_near(const struct rows *rows, uint32_t slot)
 static inline void flat_prefetch_item(const struct rows *rows, uint32_t slot)
 {
     prefetch(rows_item(rows, slot));
-    prefetch(rows_vector(rows, slot) + rows->dim);
+    prefetch(rows_stored(rows, slot) + rows->vector_bytes);
 }
 
 static bool flat_accepts(const struct rows *rows, struct flat_search *search, uint32_t slot)

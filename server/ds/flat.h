@@ -24,7 +24,7 @@ struct flat_search {
     uint64_t asked;    /* out: calls of accept, added up */
 };
 
-/* Slots from..to-1 that are alive (free ones are not). In full precision. */
+/* Slots from..to-1 that are alive (free ones are not). In full precision (rows_distance). */
 void flat_scan(const struct rows *rows, struct flat_search *search, uint32_t from, uint32_t to);
 
 /* These slots, in any order; a slot that is in topk already is not taken twice. */

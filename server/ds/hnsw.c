@@ -240,17 +240,3 @@ void scratch_forget(struct hnsw_scratch *scratch)
     memset(scratch->seen, 0, scratch->n_seen);
     scratch->epoch = 1;
 }
-
-void query_of_row(const struct rows *rows, uint32_t slot, struct rows_query *out_query)
-{
-    uint32_t i;
-    const struct rows_chunk *chunk = &rows->chunks[rows_chunk_of(slot, &i)];
-    *out_query = (struct rows_query){
-        .vector = rows_vector(rows, slot),
-        .factor = chunk->rows[i].factor,
-        .code = rows->int8 ? chunk->codes + (size_t)i * rows->code_bytes : NULL,
-        .step = rows->int8 ? chunk->steps[i] : 0,
-        .square = chunk->squares != NULL ? chunk->squares[i] : 0,
-        .clock = atomic_load_explicit(&rows->clock, memory_order_acquire),
-    };
-}

@@ -172,9 +172,6 @@ static inline bool scratch_mark(struct hnsw_scratch *scratch, uint32_t slot)
     return true;
 }
 
-/* A row as a query, without a copy. */
-void query_of_row(const struct rows *rows, uint32_t slot, struct rows_query *out_query);
-
 /* ---- hnsw_search.c ---- */
 
 /* Who looks for others to link to. Rows that are equal to it are ordered by a mix of both slots:

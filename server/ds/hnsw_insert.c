@@ -99,7 +99,7 @@ static int insert_choose(const struct hnsw *hnsw, struct hnsw_scratch *scratch, 
                          uint64_t entry, unsigned top)
 {
     struct rows_query query;
-    query_of_row(hnsw->rows, slot, &query);
+    rows_query_row(hnsw->rows, slot, &query);
     struct walk walk = {.query = &query,
                         .ef = hnsw->ef_construction,
                         .base = base_of(hnsw, slot),

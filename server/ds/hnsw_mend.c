@@ -102,7 +102,7 @@ static int pool_search(const struct hnsw *hnsw, struct hnsw_scratch *scratch, st
                        unsigned level)
 {
     struct rows_query query;
-    query_of_row(hnsw->rows, base.slot, &query);
+    rows_query_row(hnsw->rows, base.slot, &query);
     struct walk walk = {
         .query = &query, .ef = hnsw->ef_construction, .base = base, .visits_max = UINT64_MAX};
     uint64_t entry = atomic_load_explicit(&hnsw->entry, memory_order_acquire);

@@ -29,7 +29,7 @@ static inline void prefetch_vector(const struct rows *rows, uint32_t slot)
         return;
     }
     const char *at = (const char *)rows_vector(rows, slot);
-    size_t bytes = rows->dim * sizeof(float);
+    size_t bytes = rows->vector_bytes;
     if (bytes > PREFETCH_LINES * LINE)
         bytes = PREFETCH_LINES * LINE;
     for (size_t i = 0; i < bytes; i += LINE)

@@ -34,15 +34,17 @@ static size_t rows_aligned(size_t bytes)
     return (bytes + ROWS_CODE_ALIGN - 1) & ~((size_t)ROWS_CODE_ALIGN - 1);
 }
 
-void rows_init(struct rows *rows, unsigned dim, enum metric metric, bool int8,
+void rows_init(struct rows *rows, unsigned dim, enum metric metric, enum rows_codes codes,
                const struct kernels *kernels)
 {
-    REQUIRE(dim >= 1 && dim <= ROWS_DIM_MAX && metric < METRIC_COUNT);
+    REQUIRE(dim >= 1 && dim <= ROWS_DIM_MAX && metric < METRIC_COUNT && codes < CODES_COUNT);
     memset(rows, 0, sizeof *rows);
     rows->dim = dim;
     rows->metric = metric;
-    rows->int8 = int8;
-    rows->code_bytes = int8 ? rows_aligned(dim) : 0;
+    rows->int8 = codes != CODES_NONE;
+    rows->coded = codes == CODES_ONLY;
+    rows->vector_bytes = rows->coded ? code_stored_bytes(dim) : dim * sizeof(float);
+    rows->code_bytes = codes == CODES_BESIDE ? rows_aligned(dim) : 0;
     rows->kernels = kernels;
     atomic_init(&rows->clock, 1);
 }
@@ -66,7 +68,7 @@ static bool rows_has_squares(const struct rows *rows)
 static size_t rows_row_bytes(const struct rows *rows)
 {
     return sizeof(struct row) + sizeof(uint8_t) + rows->code_bytes +
-           (rows->int8 ? sizeof(float) : 0) + (rows_has_squares(rows) ? sizeof(float) : 0);
+           (rows->int8 ? sizeof(float) : 0) + (rows_has_squares(rows) ? sizeof(int32_t) : 0);
 }
 
 /* Room for every slot of a new capacity among the free ones. */
@@ -97,14 +99,14 @@ static bool rows_add_chunk(struct rows *rows)
         return false;
     }
     chunk->memory = memory;
-    chunk->codes = rows->int8 ? (int8_t *)memory : NULL;
+    chunk->codes = rows->code_bytes > 0 ? (int8_t *)memory : NULL;
     memory += n * rows->code_bytes;
     chunk->rows = (struct row *)memory;
     memory += n * sizeof(struct row);
     chunk->steps = rows->int8 ? (float *)memory : NULL;
     memory += rows->int8 ? n * sizeof(float) : 0;
-    chunk->squares = rows_has_squares(rows) ? (float *)memory : NULL;
-    memory += rows_has_squares(rows) ? n * sizeof(float) : 0;
+    chunk->squares = rows_has_squares(rows) ? (int32_t *)memory : NULL;
+    memory += rows_has_squares(rows) ? n * sizeof(int32_t) : 0;
     chunk->states = (_Atomic uint8_t *)memory;
     rows->capacity += (uint32_t)n;
     return true;
@@ -129,7 +131,7 @@ size_t rows_bytes(const struct rows *rows)
 
 /* ---- the life of a slot ---- */
 
-static uint64_t rows_place(const float *vector, uint16_t back)
+static uint64_t rows_place(const void *vector, uint16_t back)
 {
     uint64_t address = (uintptr_t)vector;
     REQUIRE(address >> 48 == 0 && address > back);
@@ -145,23 +147,34 @@ static float rows_factor(const struct rows *rows, const float *vector)
     return square >= ROWS_SQUARE_MIN && square <= ROWS_SQUARE_MAX ? 1 / sqrtf(square) : NAN;
 }
 
-static void rows_encode(const struct rows *rows, uint32_t slot, const float *vector)
+/* The step of a stored code. Of the vector of length 1 it is 1 / length of the code. */
+static float rows_stored_step(const struct rows *rows, const uint8_t *stored)
+{
+    const int8_t *code = code_of_stored(stored);
+    if (rows->metric != METRIC_COSINE)
+        return code_stored_step(stored);
+    int32_t square = rows_code_square(rows, code);
+    return square > 0 ? (float)(1 / sqrt(square)) : 0;
+}
+
+static void rows_encode(const struct rows *rows, uint32_t slot, const void *vector)
 {
     uint32_t i;
     const struct rows_chunk *chunk = &rows->chunks[rows_chunk_of(slot, &i)];
-    int8_t *code = chunk->codes + i * rows->code_bytes;
-    chunk->steps[i] = rows_code(rows, vector, code);
+    const int8_t *code = rows->coded ? code_of_stored(vector) : chunk->codes + i * rows->code_bytes;
+    chunk->steps[i] = rows->coded ? rows_stored_step(rows, vector)
+                                  : rows_code(rows, vector, chunk->codes + i * rows->code_bytes);
     if (chunk->squares != NULL)
-        chunk->squares[i] = rows_code_square(rows, code, chunk->steps[i]);
+        chunk->squares[i] = rows_code_square(rows, code);
 }
 
-uint32_t rows_add(struct rows *rows, const float *vector, uint16_t back)
+uint32_t rows_add(struct rows *rows, const void *vector, uint16_t back)
 {
     uint32_t n_slots = atomic_load_explicit(&rows->n_slots, memory_order_relaxed);
     uint32_t slot = rows->n_free > 0 ? rows->free[--rows->n_free] : n_slots;
     REQUIRE(slot < rows->capacity);
     struct row *row = rows_row(rows, slot);
-    row->factor = rows_factor(rows, vector);
+    row->factor = rows->coded ? 1 : rows_factor(rows, vector);
     if (rows->int8)
         rows_encode(rows, slot, vector);
     atomic_store_explicit(&row->place, rows_place(vector, back), memory_order_release);
@@ -173,7 +186,7 @@ uint32_t rows_add(struct rows *rows, const float *vector, uint16_t back)
     return slot;
 }
 
-void rows_move(struct rows *rows, uint32_t slot, const float *vector, uint16_t back)
+void rows_move(struct rows *rows, uint32_t slot, const void *vector, uint16_t back)
 {
     atomic_store_explicit(&rows_row(rows, slot)->place, rows_place(vector, back),
                           memory_order_release);
@@ -250,7 +263,23 @@ uint32_t rows_next_tail(const struct rows *rows, uint32_t from, uint32_t to)
 
 size_t rows_query_bytes(const struct rows *rows)
 {
-    return rows_aligned(rows->dim * sizeof(float)) + rows->code_bytes;
+    size_t code = rows_aligned(rows->dim);
+    return rows_aligned(rows->dim * sizeof(float)) + (rows->int8 ? code : 0) +
+           (rows->coded ? code : 0);
+}
+
+/* The codes, behind the vector. */
+static void rows_query_code(const struct rows *rows, int8_t *code, struct rows_query *query)
+{
+    query->code = code;
+    query->step = rows_code(rows, query->vector, code);
+    double unit = (double)query->step * query->step;
+    query->square = rows_code_square(rows, code) * unit;
+    if (!rows->coded)
+        return;
+    int8_t *rest = code + rows_aligned(rows->dim);
+    query->full_square = rows_code_rest(rows, query->vector, code, rest) * unit;
+    query->rest = rest;
 }
 
 void rows_query(const struct rows *rows, const float *vector, void *storage,
@@ -263,11 +292,24 @@ void rows_query(const struct rows *rows, const float *vector, void *storage,
         .factor = rows_factor(rows, copy),
         .clock = atomic_load_explicit(&rows->clock, memory_order_acquire),
     };
-    if (!rows->int8)
-        return;
-    int8_t *code = (int8_t *)storage + rows_aligned(rows->dim * sizeof *copy);
-    out_query->code = code;
-    out_query->step = rows_code(rows, copy, code);
-    if (rows_has_squares(rows))
-        out_query->square = rows_code_square(rows, code, out_query->step);
+    if (rows->int8)
+        rows_query_code(rows, (int8_t *)storage + rows_aligned(rows->dim * sizeof *copy),
+                        out_query);
+}
+
+void rows_query_row(const struct rows *rows, uint32_t slot, struct rows_query *out_query)
+{
+    uint32_t i;
+    const struct rows_chunk *chunk = &rows->chunks[rows_chunk_of(slot, &i)];
+    double step = rows->int8 ? chunk->steps[i] : 0;
+    double square = chunk->squares != NULL ? chunk->squares[i] * step * step : 0;
+    *out_query = (struct rows_query){
+        .vector = rows->coded ? NULL : rows_vector(rows, slot),
+        .factor = chunk->rows[i].factor,
+        .code = rows->int8 ? rows_code_at(rows, slot) : NULL,
+        .step = (float)step,
+        .square = square,
+        .full_square = square,
+        .clock = atomic_load_explicit(&rows->clock, memory_order_acquire),
+    };
 }

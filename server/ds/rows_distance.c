@@ -70,12 +70,6 @@ static inline float rows_distance_full(const struct rows *rows, const float *a, 
     return isfinite(distance) ? distance : rows_distance_double(rows, a, b);
 }
 
-float rows_distance(const struct rows *rows, const struct rows_query *query, uint32_t slot)
-{
-    return rows_distance_full(rows, query->vector, rows_vector(rows, slot),
-                              query->factor * rows_row(rows, slot)->factor);
-}
-
 /* What a row or a query is to the distance by codes. */
 struct rows_coded {
     const int8_t *code;
@@ -86,10 +80,11 @@ static inline struct rows_coded rows_coded(const struct rows *rows, uint32_t slo
 {
     uint32_t i;
     const struct rows_chunk *chunk = &rows->chunks[rows_chunk_of(slot, &i)];
+    float step = chunk->steps[i];
     return (struct rows_coded){
-        .code = chunk->codes + i * rows->code_bytes,
-        .step = chunk->steps[i],
-        .square = chunk->squares != NULL ? chunk->squares[i] : 0,
+        .code = rows_code_at(rows, slot),
+        .step = step,
+        .square = chunk->squares != NULL ? (float)chunk->squares[i] * step * step : 0,
     };
 }
 
@@ -104,21 +99,50 @@ static inline float rows_distance_codes(const struct rows *rows, struct rows_cod
     return distance < 0 ? 0 : distance; /* by rounding */
 }
 
+/* A row of which there is nothing but the code; all sums are of integers, and exact. */
+static float rows_distance_coded(const struct rows *rows, const struct rows_query *query,
+                                 uint32_t slot)
+{
+    uint32_t i;
+    const struct rows_chunk *chunk = &rows->chunks[rows_chunk_of(slot, &i)];
+    const int8_t *code = rows_code_at(rows, slot);
+    double step = chunk->steps[i], dot = rows->kernels->dot_int8(query->code, code, rows->dim);
+    if (query->rest != NULL)
+        dot += 1.0 / CODE_REST * rows->kernels->dot_int8(query->rest, code, rows->dim);
+    double distance = -dot * step * query->step;
+    if (rows->metric == METRIC_L2)
+        distance = fmax(0, chunk->squares[i] * step * step + query->full_square + 2 * distance);
+    return (float)fmax(-FLT_MAX, fmin(FLT_MAX, distance));
+}
+
+float rows_distance(const struct rows *rows, const struct rows_query *query, uint32_t slot)
+{
+    if (rows->coded)
+        return rows_distance_coded(rows, query, slot);
+    return rows_distance_full(rows, query->vector, rows_vector(rows, slot),
+                              query->factor * rows_row(rows, slot)->factor);
+}
+
 float rows_distance_fast(const struct rows *rows, const struct rows_query *query, uint32_t slot)
 {
     if (!rows->int8)
         return rows_distance(rows, query, slot);
-    struct rows_coded coded = {query->code, query->step, query->square};
+    struct rows_coded coded = {query->code, query->step, (float)query->square};
     float distance = rows_distance_codes(rows, coded, rows_coded(rows, slot));
     return isfinite(distance) ? distance : rows_distance(rows, query, slot);
 }
 
 float rows_distance_between(const struct rows *rows, uint32_t a, uint32_t b)
 {
+    struct rows_query query;
     if (rows->int8) {
         float distance = rows_distance_codes(rows, rows_coded(rows, a), rows_coded(rows, b));
         if (isfinite(distance))
             return distance;
+    }
+    if (rows->coded) {
+        rows_query_row(rows, a, &query);
+        return rows_distance_coded(rows, &query, b);
     }
     return rows_distance_full(rows, rows_vector(rows, a), rows_vector(rows, b),
                               rows_row(rows, a)->factor * rows_row(rows, b)->factor);
@@ -126,11 +150,9 @@ float rows_distance_between(const struct rows *rows, uint32_t a, uint32_t b)
 
 void rows_prefetch(const struct rows *rows, uint32_t slot)
 {
-    uint32_t i;
-    const struct rows_chunk *chunk = &rows->chunks[rows_chunk_of(slot, &i)];
-    size_t bytes = rows->int8 ? rows->dim : rows->dim * sizeof(float);
-    const char *at = rows->int8 ? (const char *)chunk->codes + i * rows->code_bytes
-                                : (const char *)rows_vector(rows, slot);
+    size_t bytes = rows->int8 ? rows->dim : rows->vector_bytes;
+    const char *at =
+        rows->int8 ? (const char *)rows_code_at(rows, slot) : (const char *)rows_vector(rows, slot);
     for (size_t line = 0; line < ROWS_PREFETCH_LINES && line * ROWS_LINE < bytes; line++)
         prefetch(at + line * ROWS_LINE);
 }

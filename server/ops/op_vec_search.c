@@ -324,7 +324,7 @@ static int search_start(struct op_ctx *ctx, struct search *self)
 /* ---- vec.search ---- */
 
 /* The vector of a key of the collection, which is open. */
-static int search_take_stored(struct op_ctx *ctx, struct vec *v, struct bytes bytes,
+static int search_take_stored(struct op_ctx *ctx, struct vec *v, struct bytes bytes, float *room,
                               struct vec_input *out)
 {
     struct vec_key key;
@@ -332,7 +332,7 @@ static int search_take_stored(struct op_ctx *ctx, struct vec *v, struct bytes by
     if (record == NULL)
         return problem_set(ctx->problem, ERR_NOT_FOUND, "vec.search: there is no such key");
     struct vec_vector vector = vec_read_vector(record_value(record));
-    *out = (struct vec_input){vector.elements, vector.dim, vector.form};
+    *out = (struct vec_input){vec_elements(&vector, room), vector.dim, vector.form};
     return 0;
 }
 
@@ -350,7 +350,7 @@ static int search_prepare(struct op_ctx *ctx, const struct args_vec_search *a, s
     if (err == 0)
         err = vec_open_existing(ctx, a->collection.bytes, &v);
     if (err == 0 && !a->vector.present)
-        err = search_take_stored(ctx, &v, a->key.bytes, &input);
+        err = search_take_stored(ctx, &v, a->key.bytes, room, &input);
     if (err == 0)
         err = vec_suits(&v, input.elements, input.dim, "vector", -1);
     if (err == 0)

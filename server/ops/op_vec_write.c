@@ -110,16 +110,31 @@ static int write_check_rows(const struct vec *v, const struct write *write)
     int err = 0;
     for (long i = 0; err == 0 && write_next_row(&rest, &row, &key, &value); i++) {
         struct vec_vector vector = vec_read_vector(value);
-        err = vec_suits(v, vector.elements, vector.dim, write->many ? "vectors" : "vector",
+        err = vec_suits(v, vector.stored.data, vector.dim, write->many ? "vectors" : "vector",
                         write->many ? i : -1);
     }
     return err;
 }
 
+/* As the collection stores it, if that is not as it is in the row: in *coded. */
+static int write_code(const struct vec *v, struct buf *coded, struct bytes *value)
+{
+    struct vec_vector vector = vec_read_vector(*value);
+    if (vec_belongs(&v->collection.config, &vector))
+        return 0;
+    coded->size = 0;
+    int err = vec_write_coded(coded, vector.dim, vector.form, vector.stored.data, vector.metadata);
+    *value = buf_bytes(coded);
+    return err;
+}
+
 static int write_plan_row(struct vec *v, const struct write *write, const struct write_row *row,
-                          struct bytes bytes, struct bytes value)
+                          struct bytes bytes, struct bytes value, struct buf *coded)
 {
     struct vec_key key;
+    int err = write_code(v, coded, &value);
+    if (err != 0)
+        return err;
     const struct record *there = vec_find(v, bytes, &key);
     if (there != NULL && write->if_absent)
         return problem_set(v->ctx->problem, ERR_ALREADY_EXISTS,
@@ -136,6 +151,7 @@ static int write_try(struct op_ctx *ctx, const struct write *write, bool wait,
     struct bytes rest = write->rows, key, value;
     struct write_row row;
     struct vindex *vindex = NULL;
+    struct buf coded = {0};
     struct vec v;
     *out_behind = NULL;
     int err = vec_open_existing(ctx, write->name, &v);
@@ -153,7 +169,8 @@ static int write_try(struct op_ctx *ctx, const struct write *write, bool wait,
     if (err == 0)
         err = write_check_rows(&v, write);
     while (err == 0 && write_next_row(&rest, &row, &key, &value))
-        err = write_plan_row(&v, write, &row, key, value);
+        err = write_plan_row(&v, write, &row, key, value, &coded);
+    buf_deinit(&coded);
     return err;
 }
 
@@ -486,10 +503,11 @@ static int metadata_put(struct vec *v, const struct vec_key *key, const struct r
     struct buf *scratch = &ctx->env->scratch;
     struct vec_vector vector = vec_read_vector(record_value(record));
     scratch->size = 0;
+    vector.metadata = metadata;
     int err = write_check_size(ctx, VEC_HEAD_BYTES + vector.dim * sizeof(float) + metadata.size,
                                "metadata", -1);
     if (err == 0)
-        err = vec_write_vector(scratch, vector.dim, vector.form, vector.elements, metadata);
+        err = vec_write_stored(scratch, &vector);
     struct record_spec spec = {
         .key = key->key, .text = record_is_text(record), .value = buf_bytes(scratch)};
     return err != 0 ? err : txn_put(ctx->txn, &spec, key->hash);

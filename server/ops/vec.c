@@ -208,14 +208,13 @@ int vec_suits(const struct vec *v, const void *elements, uint32_t dim, const cha
 
 /* ---- replies ---- */
 
-static void reply_floats(struct reply *reply, const struct vec_vector *vector)
+static void reply_floats(struct reply *reply, const uint8_t *from, uint32_t dim)
 {
     enum { AT_ONCE = 64, FLOAT32 = 0xca, SIZE = 1 + sizeof(float) };
     uint8_t out[AT_ONCE * SIZE];
-    const uint8_t *from = (const void *)vector->elements;
-    reply_array(reply, vector->dim);
-    for (uint32_t done = 0; done < vector->dim;) {
-        uint32_t n = vector->dim - done < AT_ONCE ? vector->dim - done : AT_ONCE;
+    reply_array(reply, dim);
+    for (uint32_t done = 0; done < dim;) {
+        uint32_t n = dim - done < AT_ONCE ? dim - done : AT_ONCE;
         for (uint32_t i = 0; i < n; i++) {
             uint32_t element;
             memcpy(&element, from + (size_t)(done + i) * sizeof element, sizeof element);
@@ -230,12 +229,12 @@ static void reply_floats(struct reply *reply, const struct vec_vector *vector)
 
 void vec_reply_vector(struct reply *reply, const struct vec_vector *vector)
 {
+    float room[ROWS_DIM_MAX];
+    const uint8_t *elements = vec_elements(vector, room);
     if (vector->form == VEC_ARRAY)
-        reply_floats(reply, vector);
+        reply_floats(reply, elements, vector->dim);
     else
-        reply_bytes(reply,
-                    (struct bytes){(const void *)vector->elements, vector->dim * sizeof(float)},
-                    false);
+        reply_bytes(reply, (struct bytes){elements, vector->dim * sizeof(float)}, false);
 }
 
 void vec_reply_metadata(struct reply *reply, const struct vec_vector *vector)

@@ -373,8 +373,9 @@ static int recover_groups(struct recovery *recovery)
         store_account(store, &store->partitions[i]);
     }
     if (err == ERR_DATA_DAMAGED)
-        (void)snprintf(recovery->problem, sizeof recovery->problem,
-                       "a vector has not as many elements as its collection says");
+        (void)snprintf(
+            recovery->problem, sizeof recovery->problem,
+            "a vector has not as many elements as its collection says, or is stored as another");
     return err;
 }
 

@@ -4,7 +4,7 @@
  *
  *   collection  | array of 4 | number u64 | generation u64 | bin: configuration | created ms |
  *   configuration  | dim u16 | m u16 | ef_construction u16 | metric u8 | index u8 | quant. u8 |
- *   vector      | slot u32 | dim u16 | form u8 | 0 | dim floats | metadata |
+ *   vector      | slot u32 | dim u16 | form u8 | coded u8 | elements | metadata |
  *
  * Number and generation stand in their long forms (group_generation), all else in the shortest.
  * The configuration is little-endian.
@@ -19,6 +19,7 @@
 #include "common/err.h"
 #include "proto/mp.h"
 #include "server/ds/hnsw.h"
+#include "server/ds/rows_code.h"
 
 #include <endian.h>
 #include <float.h>
@@ -27,7 +28,7 @@
 
 const char *const vec_metric_names[METRIC_COUNT] = {"cosine", "l2", "dot"};
 const char *const vec_index_names[VEC_INDEX_COUNT] = {"flat", "hnsw", "auto"};
-const char *const vec_quantization_names[VEC_QUANTIZATION_COUNT] = {"none", "int8"};
+const char *const vec_quantization_names[VEC_QUANTIZATION_COUNT] = {"none", "int8", "int8_only"};
 
 static void put_u16(uint8_t *to, uint32_t value)
 {
@@ -121,32 +122,63 @@ bool vec_read_collection(struct bytes value, struct vec_collection *out_collecti
 
 /* ---- vectors ---- */
 
-enum { AT_DIM = 4, AT_FORM = 6, AT_ZERO = 7 }; /* the slot is record_count */
+enum { AT_DIM = 4, AT_FORM = 6, AT_CODED = 7 }; /* the slot is record_count */
+
+static size_t vector_stored_bytes(uint32_t dim, bool coded)
+{
+    return coded ? code_stored_bytes(dim) : dim * sizeof(float);
+}
+
+int vec_write_stored(struct buf *out, const struct vec_vector *vector)
+{
+    uint8_t head[VEC_HEAD_BYTES] = {0};
+    int err = buf_reserve(out, sizeof head + vector->stored.size + vector->metadata.size);
+    if (err != 0)
+        return err;
+    put_u16(head + AT_DIM, vector->dim);
+    head[AT_FORM] = (uint8_t)vector->form;
+    head[AT_CODED] = vector->coded;
+    (void)((err = buf_append(out, head, sizeof head)) == 0 &&
+           (err = buf_append(out, vector->stored.data, vector->stored.size)) == 0 &&
+           (err = buf_append(out, vector->metadata.data, vector->metadata.size)) == 0);
+    return err;
+}
 
 int vec_write_vector(struct buf *out, uint32_t dim, enum vec_form form, const void *elements,
                      struct bytes metadata)
 {
-    uint8_t head[VEC_HEAD_BYTES] = {0};
-    size_t size = dim * sizeof(float);
-    int err = buf_reserve(out, sizeof head + size + metadata.size);
-    if (err != 0)
-        return err;
-    put_u16(head + AT_DIM, dim);
-    head[AT_FORM] = (uint8_t)form;
-    (void)((err = buf_append(out, head, sizeof head)) == 0 &&
-           (err = buf_append(out, elements, size)) == 0 &&
-           (err = buf_append(out, metadata.data, metadata.size)) == 0);
-    return err;
+    struct vec_vector vector = {dim, form, false, {elements, dim * sizeof(float)}, metadata};
+    return vec_write_stored(out, &vector);
+}
+
+int vec_write_coded(struct buf *out, uint32_t dim, enum vec_form form, const void *elements,
+                    struct bytes metadata)
+{
+    uint8_t stored[ROWS_CODE_HEAD + ROWS_DIM_MAX];
+    struct vec_vector vector = {dim, form, true, {stored, code_stored_bytes(dim)}, metadata};
+    REQUIRE(dim <= ROWS_DIM_MAX);
+    code_store(elements, dim, stored);
+    return vec_write_stored(out, &vector);
 }
 
 struct vec_vector vec_read_vector(struct bytes value)
 {
     uint32_t dim = get_u16(value.data + AT_DIM);
-    size_t head = VEC_HEAD_BYTES + dim * sizeof(float);
+    bool coded = value.data[AT_CODED] != 0;
+    size_t size = vector_stored_bytes(dim, coded), head = VEC_HEAD_BYTES + size;
     return (struct vec_vector){.dim = dim,
                                .form = (enum vec_form)value.data[AT_FORM],
-                               .elements = (const void *)(value.data + VEC_HEAD_BYTES),
+                               .coded = coded,
+                               .stored = {value.data + VEC_HEAD_BYTES, size},
                                .metadata = {value.data + head, value.size - head}};
+}
+
+const void *vec_elements(const struct vec_vector *vector, float *room)
+{
+    if (!vector->coded)
+        return vector->stored.data;
+    code_load(vector->stored.data, vector->dim, room);
+    return room;
 }
 
 static bool vector_metadata_sound(struct bytes metadata)
@@ -183,10 +215,14 @@ bool vec_check_vector(struct bytes value, struct vec_vector *out_vector)
         return false;
     uint32_t dim = get_u16(value.data + AT_DIM);
     if (dim < 1 || dim > ROWS_DIM_MAX || value.data[AT_FORM] >= VEC_FORM_COUNT ||
-        value.data[AT_ZERO] != 0 || value.size < VEC_HEAD_BYTES + dim * sizeof(float))
+        value.data[AT_CODED] > 1 ||
+        value.size < VEC_HEAD_BYTES + vector_stored_bytes(dim, value.data[AT_CODED] != 0))
         return false;
     struct vec_vector vector = vec_read_vector(value);
-    if (!isfinite(vector_square(vector.elements, dim)) || !vector_metadata_sound(vector.metadata))
+    const uint8_t *stored = vector.stored.data;
+    if (vector.coded ? !code_check_stored(stored, dim) : !isfinite(vector_square(stored, dim)))
+        return false;
+    if (!vector_metadata_sound(vector.metadata))
         return false;
     *out_vector = vector;
     return true;

@@ -5,12 +5,13 @@
  *   collection  name
  *               --> [number, generation, bin: configuration, created ms]
  *   vector      | group prefix | key |
- *               --> | slot u32 | dim u16 | form u8 | 0 | dim floats | metadata |
+ *               --> | slot u32 | dim u16 | form u8 | coded u8 | elements | metadata |
  *
  * Little-endian. The slot is where the row stands in the index of this process; on disk it means
  * nothing. It is written while others search, so only the index reads it (record_count). form:
- * whether the vector came as bin or as an array, and goes back so. metadata: a MessagePack map, or
- * nothing. docs/formats.md has them drawn.
+ * whether the vector came as bin or as an array, and goes back so. coded: 0, dim floats; 1, a
+ * stored code (rows_code.h) of 4 + dim bytes. metadata: a MessagePack map, or nothing.
+ * docs/formats.md has them drawn.
  */
 #pragma once
 
@@ -18,7 +19,8 @@
 #include "server/ds/rows.h"
 
 enum vec_index { VEC_FLAT, VEC_HNSW, VEC_AUTO, VEC_INDEX_COUNT };
-enum vec_quantization { VEC_NONE, VEC_INT8, VEC_QUANTIZATION_COUNT };
+/* int8: codes beside the floats, in the index; int8_only: codes in their place, in the records. */
+enum vec_quantization { VEC_NONE, VEC_INT8, VEC_INT8_ONLY, VEC_QUANTIZATION_COUNT };
 enum vec_form { VEC_BIN, VEC_ARRAY, VEC_FORM_COUNT };
 
 /* Words on the wire, in the order of the enums. */
@@ -60,7 +62,8 @@ bool vec_read_collection(struct bytes value, struct vec_collection *out_collecti
 struct vec_vector {
     uint32_t dim;
     enum vec_form form;
-    const float *elements; /* of any alignment: to be read by kernels and memcpy only */
+    bool coded;
+    struct bytes stored;   /* dim floats, or a stored code; of any alignment */
     struct bytes metadata; /* encoded map, or none */
 };
 
@@ -68,6 +71,20 @@ struct vec_vector {
  * ERR_OUT_OF_MEMORY. */
 MUST_USE int vec_write_vector(struct buf *out, uint32_t dim, enum vec_form form,
                               const void *elements, struct bytes metadata);
+/* The same as codes; and of a vector as it is. */
+MUST_USE int vec_write_coded(struct buf *out, uint32_t dim, enum vec_form form,
+                             const void *elements, struct bytes metadata);
+MUST_USE int vec_write_stored(struct buf *out, const struct vec_vector *vector);
+
+/* The elements, for which there is room if they have to be made of codes (dim floats); of any
+ * alignment: to be read by kernels and memcpy only. */
+const void *vec_elements(const struct vec_vector *vector, float *room);
+
+/* Are its dim and coding those of the collection? */
+static inline bool vec_belongs(const struct vec_config *config, const struct vec_vector *vector)
+{
+    return vector->dim == config->dim && vector->coded == (config->quantization == VEC_INT8_ONLY);
+}
 /* False: these bytes are none (elements not finite included). */
 bool vec_check_vector(struct bytes value, struct vec_vector *out_vector);
 /* The same of a value that was checked when it was made a record. */

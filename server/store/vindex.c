@@ -78,6 +78,12 @@ static bool vindex_alone(const struct vindex *vindex)
 
 /* ---- life ---- */
 
+static const enum rows_codes vindex_codes[VEC_QUANTIZATION_COUNT] = {
+    [VEC_NONE] = CODES_NONE,
+    [VEC_INT8] = CODES_BESIDE,
+    [VEC_INT8_ONLY] = CODES_ONLY,
+};
+
 struct vindex *vindex_create(struct store *store, const struct vec_collection *collection)
 {
     struct vindex *vindex = mem_calloc(1, sizeof *vindex);
@@ -106,7 +112,7 @@ struct vindex *vindex_create(struct store *store, const struct vec_collection *c
     vindex->config = collection->config;
     vindex->n_tasks = n;
     rows_init(&vindex->rows, collection->config.dim, collection->config.metric,
-              collection->config.quantization == VEC_INT8, kernels_best());
+              vindex_codes[collection->config.quantization], kernels_best());
     return vindex;
 }
 
@@ -230,7 +236,11 @@ size_t vindex_row_bytes(const struct vec_config *config)
 {
     enum { ROW_BYTES = 24 };
     size_t links = config->index == VEC_FLAT ? 0 : 4 * (2 * (size_t)config->m + 2);
-    return ROW_BYTES + links + (config->quantization == VEC_INT8 ? config->dim + 64 : 0);
+    static const size_t steps = 8;
+    size_t codes = config->quantization == VEC_INT8        ? config->dim + 64
+                   : config->quantization == VEC_INT8_ONLY ? steps
+                                                           : 0;
+    return ROW_BYTES + links + codes;
 }
 
 /* ---- applying ---- */
@@ -280,19 +290,20 @@ static void vindex_retire(struct vindex *vindex, struct record *record)
 static void vindex_put_row(struct vindex *vindex, struct record *record, struct record *old)
 {
     struct vec_vector now = vec_read_vector(record_value(record)), then;
-    uint16_t back = (uint16_t)((const char *)now.elements - (const char *)record);
+    const uint8_t *vector = now.stored.data;
+    uint16_t back = (uint16_t)((const char *)vector - (const char *)record);
     if (old != NULL) {
         then = vec_read_vector(record_value(old));
-        if (memcmp(now.elements, then.elements, now.dim * sizeof(float)) == 0) {
+        if (bytes_equal(now.stored, then.stored)) {
             uint32_t same = record_count(old);
             record_set_count(record, same);
-            rows_move(&vindex->rows, same, now.elements, back);
+            rows_move(&vindex->rows, same, vector, back);
             vindex_retire(vindex, old);
             return;
         }
     }
     pthread_mutex_lock(&vindex->lock);
-    uint32_t slot = rows_add(&vindex->rows, now.elements, back);
+    uint32_t slot = rows_add(&vindex->rows, vector, back);
     atomic_fetch_add(&vindex->n_tail, 1);
     vindex_add(&vindex->store->vectors.vectors, 1);
     pthread_mutex_unlock(&vindex->lock);
@@ -391,8 +402,11 @@ static int vindex_build_record(struct store *store, struct partition *partition,
     };
     struct vindex *of =
         effect.spec.key.kind == KIND_vector ? vindex_of(partition, &effect.spec.key) : NULL;
-    if (of != NULL && vec_read_vector(effect.spec.value).dim != of->config.dim)
-        return ERR_DATA_DAMAGED;
+    if (of != NULL) {
+        struct vec_vector vector = vec_read_vector(effect.spec.value);
+        if (!vec_belongs(&of->config, &vector))
+            return ERR_DATA_DAMAGED;
+    }
     int err = vindex_plan(store, partition, &effect);
     if (err == 0)
         (void)vindex_take(partition, &effect); /* what is to be done waits for a sweep */

@@ -43,8 +43,7 @@ uint64_t vindex_row_hash(const struct vindex *vindex, uint32_t slot)
 {
     static const struct hash_key fixed = {0x636169726e206772, 0x6170682076310000};
     struct bytes key = record_key_bytes(vindex_record(vindex, slot));
-    struct bytes elements = {(const uint8_t *)rows_vector(&vindex->rows, slot),
-                             vindex->rows.dim * sizeof(float)};
+    struct bytes elements = {rows_stored(&vindex->rows, slot), vindex->rows.vector_bytes};
     return hash_word_bytes(&fixed, hash_word_bytes(&fixed, vindex->rows.dim, key), elements);
 }
 

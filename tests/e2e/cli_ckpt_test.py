@@ -238,8 +238,9 @@ class FileTest(CliCkptTest):
         for form in ([], ["--json"]):
             data = self.export(*form)
             version = data.index(b"version")
-            for size in sorted({1, 5, 30, *range(version, version + 14), len(data) - 1, len(data) - 2, len(data) // 2,
-                                data.index(b"c1"), data.rindex(b"sha256") - 2,
+            for size in sorted({1, 5, 30, *range(version, version + 14), len(data) // 2,
+                                len(data) - 1, len(data) - 2, data.index(b"c1"),
+                                data.rindex(b"sha256") - 2,
                                 *random.Random(SEED).sample(range(1, len(data)), 12)}):
                 with self.subTest(form=form, size=size):
                     self.refuses(data[:size], "(cut|empty|damaged)")

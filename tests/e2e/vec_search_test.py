@@ -50,7 +50,7 @@ class OracleTest(SearchCase):
     def test_metrics_and_indexes(self):
         for metric in ("cosine", "l2", "dot"):
             for index in ("flat", "hnsw", "auto"):
-                for quantization in ("none", "int8"):
+                for quantization in ("none", "int8", "int8_only"):
                     name = f"{metric} {index} {quantization}"
                     with self.subTest(name=name):
                         oracle = self.fill(self.random, name, 600, DIM, metric, index=index,
@@ -299,7 +299,8 @@ class ChangeTest(SearchCase):
     def test_random_changes(self):
         """Upserts, deletes and changes of metadata between searches, of every index."""
         for metric, index, quantization in (("cosine", "flat", "none"), ("l2", "hnsw", "none"),
-                                            ("dot", "hnsw", "int8"), ("cosine", "auto", "int8")):
+                                            ("dot", "hnsw", "int8"), ("cosine", "auto", "int8"),
+                                            ("l2", "hnsw", "int8_only")):
             name = f"{metric} {index} {quantization}"
             oracle = self.fill(self.random, name, 50, DIM, metric, index=index,
                                quantization=quantization, metadata=lambda i: {"n": i % 3})
@@ -310,7 +311,7 @@ class ChangeTest(SearchCase):
                 if what < 5:
                     vector = self.vector()
                     self.call("upsert", name, key, pack(vector), metadata=about)
-                    oracle.rows[key] = (vector, about)
+                    oracle.rows[key] = (oracle.stored(vector), about)
                 elif what < 8:
                     existed = oracle.rows.pop(key, None) is not None
                     self.assertEqual(self.call("delete", name, [key]), existed)

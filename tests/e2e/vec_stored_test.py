@@ -14,7 +14,8 @@ from lib.vec import Oracle, pack, random_vector, rounded
 SEED = int(os.environ.get("CAIRN_SEED", random.randrange(2 ** 32)))
 DIM = 6
 COLLECTIONS = {"flat": ("cosine", "flat", "none"), "graph": ("l2", "hnsw", "none"),
-               "bytes": ("dot", "hnsw", "int8"), "auto": ("cosine", "auto", "none")}
+               "bytes": ("dot", "hnsw", "int8"), "codes": ("cosine", "hnsw", "int8_only"),
+               "auto": ("cosine", "auto", "none")}
 
 
 class StoredTest(Stored):
@@ -40,7 +41,8 @@ class StoredTest(Stored):
                 client.call("vec.upsert_many", name,
                             [[key, pack(vector) if self.random.random() < 0.5 else vector, about]
                              for key, (vector, about) in batch.items()])
-                rows.update(batch)
+                rows.update({key: (self.oracles[name].stored(vector), about)
+                             for key, (vector, about) in batch.items()})
             elif what < 0.85:
                 keys = [f"k{self.random.randrange(400)}" for _ in range(5)]
                 client.call("vec.delete", name, keys)
@@ -56,7 +58,7 @@ class StoredTest(Stored):
         metric, index, quantization = COLLECTIONS[name]
         client.call("vec.drop", name)
         client.call("vec.create", name, DIM, metric=metric, index=index, quantization=quantization)
-        self.oracles[name] = Oracle(metric)
+        self.oracles[name] = Oracle(metric, quantization=quantization)
 
     def check(self, client):
         page = client.call("vec.list")

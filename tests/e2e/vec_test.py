@@ -47,7 +47,7 @@ class CollectionTest(VecTest):
     def test_configurations(self):
         for metric in ("cosine", "l2", "dot"):
             for index in ("flat", "hnsw", "auto"):
-                for quantization in ("none", "int8"):
+                for quantization in ("none", "int8", "int8_only"):
                     name = f"{metric}-{index}-{quantization}"
                     self.call("create", name, 8192, metric=metric, index=index, m=2,
                               ef_construction=8, quantization=quantization)
@@ -66,7 +66,7 @@ class CollectionTest(VecTest):
                 ("LIMIT_EXCEEDED", "8 to 2000", ["c", 3], {"ef_construction": 2001}),
                 ("BAD_ARGUMENT", "cosine, l2 or dot", ["c", 3], {"metric": "cos"}),
                 ("BAD_ARGUMENT", "flat, hnsw or auto", ["c", 3], {"index": "ivf"}),
-                ("BAD_ARGUMENT", "none or int8", ["c", 3], {"quantization": "int4"}),
+                ("BAD_ARGUMENT", "none, int8 or int8_only", ["c", 3], {"quantization": "int4"}),
                 ("LIMIT_EXCEEDED", "255", ["c" * 256, 3], {}),
                 ("BAD_ARGUMENT", "collection", ["", 3], {}),
                 ("BAD_ARGUMENT", "dim", ["c"], {}), ("BAD_ARGUMENT", "dim", ["c", -1], {})):

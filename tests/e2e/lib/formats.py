@@ -23,7 +23,7 @@ OWNERS = {**{kind: "session" for kind in ("ckpt", "blob", "write", "note", "piec
           "vector": "collection"}
 METRICS = ("cosine", "l2", "dot")
 INDEXES = ("flat", "hnsw", "auto")
-QUANTIZATIONS = ("none", "int8")
+QUANTIZATIONS = ("none", "int8", "int8_only")
 NUMBER_MAX = 2 ** 63 - 1
 
 Segment = collections.namedtuple(
@@ -111,10 +111,17 @@ def read_collection(value):
 
 def read_vector(value):
     need(len(value) >= 8, "the head of a vector")
-    dim, form, zero = struct.unpack("<HBB", value[4:8])
-    need(1 <= dim <= 8192 and form <= 1 and zero == 0, "the head of a vector")
-    need(len(value) >= 8 + 4 * dim, "the elements of a vector")
-    elements, metadata = struct.unpack_from(f"<{dim}f", value, 8), value[8 + 4 * dim:]
+    dim, form, is_coded = struct.unpack("<HBB", value[4:8])
+    need(1 <= dim <= 8192 and form <= 1 and is_coded <= 1, "the head of a vector")
+    size = 4 + dim if is_coded else 4 * dim
+    need(len(value) >= 8 + size, "the elements of a vector")
+    metadata = value[8 + size:]
+    if is_coded:
+        step, *codes = struct.unpack_from(f"<f{dim}b", value, 8)
+        need(0 <= step and min(codes) >= -127, "a code")
+        elements = tuple(code * step for code in codes)
+    else:
+        elements = struct.unpack_from(f"<{dim}f", value, 8)
     need(all(map(math.isfinite, elements)), "finite elements")
     if not metadata:
         return Vector(dim, form, elements, None)

@@ -6,7 +6,8 @@ import struct
 
 from . import TestCase
 
-NEAR = 2e-5  # of scores: the server computes with 32 bits
+NEAR = 2e-5  # of scores: the server computes with 32 bits,
+NEAR_CODED = 2e-4  # and with int8_only queries have 15
 
 
 def pack(vector):
@@ -20,6 +21,17 @@ def unpack(data):
 def rounded(vector):
     """As 32-bit floats."""
     return list(unpack(pack(vector)))
+
+
+def coded(vector):
+    """As quantization int8_only keeps it: bytes from -127 to 127, times a 32-bit float."""
+    largest = max(map(abs, vector))
+    step, = rounded([largest / 127])
+    return rounded([round(element * (127 / largest)) * step for element in vector])
+
+
+# What each quantization makes of a vector.
+STORED = {"none": list, "int8": list, "int8_only": coded}
 
 
 def random_vector(random, dim):
@@ -36,10 +48,12 @@ def score(metric, a, b):
 
 
 class Oracle:
-    """A collection as a dictionary: {key: (vector, metadata)}."""
+    """A collection as a dictionary: {key: (vector, metadata)}. The vectors are STORED."""
 
-    def __init__(self, metric, rows=None):
+    def __init__(self, metric, rows=None, quantization="none"):
         self.metric, self.rows = metric, dict(rows or {})
+        self.stored = STORED[quantization]
+        self.near = NEAR_CODED if quantization == "int8_only" else NEAR
 
     def search(self, vector, k, accept=None, min_score=None):
         """[(key, score)...], the best first."""
@@ -61,8 +75,8 @@ class Oracle:
             row, metadata = self.rows[item["key"]]
             test.assertTrue(accept is None or accept(metadata), item)
             test.assertAlmostEqual(item["score"], score(self.metric, vector, row),
-                                   delta=NEAR * max(1, abs(item["score"])))
-        hits = sum(item["score"] >= wanted[-1][1] - NEAR * max(1, abs(wanted[-1][1]))
+                                   delta=self.near * max(1, abs(item["score"])))
+        hits = sum(item["score"] >= wanted[-1][1] - self.near * max(1, abs(wanted[-1][1]))
                    for item in items)
         recall = hits / len(wanted) if wanted else 1.0
         test.assertGreaterEqual(recall, 1.0 if reply["exact"] else min_recall, (reply, wanted))
@@ -91,12 +105,12 @@ class VecTest(TestCase):
     def fill(self, random, name, count, dim, metric="cosine", metadata=None, **options):
         """A collection with `count` random vectors, and its oracle."""
         self.call("create", name, dim, metric=metric, **options)
-        oracle = Oracle(metric)
+        oracle = Oracle(metric, quantization=options.get("quantization", "none"))
         rows = []
         for i in range(count):
             vector = rounded(random_vector(random, dim))
             about = metadata(i) if metadata else None
-            oracle.rows[f"k{i}"] = (vector, about)
+            oracle.rows[f"k{i}"] = (oracle.stored(vector), about)
             rows.append([f"k{i}", pack(vector) if i % 2 else vector, about])
         for at in range(0, count, 500):
             self.call("upsert_many", name, rows[at:at + 500])

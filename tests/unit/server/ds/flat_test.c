@@ -38,14 +38,14 @@ static void fixture_make(struct fixture *fixture, struct rng *rng)
 {
     float vector[DIM_MOST];
     unsigned dim = 1 + (unsigned)rng_below(rng, DIM_MOST);
-    rows_init(&fixture->rows, dim, (enum metric)rng_below(rng, METRIC_COUNT), rng_below(rng, 2),
-              kernels_best());
+    rows_init(&fixture->rows, dim, (enum metric)rng_below(rng, METRIC_COUNT),
+              (enum rows_codes)rng_below(rng, CODES_COUNT), kernels_best());
     fixture->n = (uint32_t)rng_below(rng, ROWS_MOST + 1);
     assert_int_equal(rows_reserve(&fixture->rows, fixture->n), 0);
     for (uint32_t i = 0; i < fixture->n; i++) {
         uint16_t back = random_back(rng);
         few_elements(rng, vector, dim);
-        fixture->items[i] = item_make(i, back, vector, dim);
+        fixture->items[i] = item_make_for(&fixture->rows, i, back, vector);
         rows_add(&fixture->rows, item_vector(fixture->items[i], back), back);
     }
     for (uint32_t i = 0; i < fixture->n; i += 1 + (uint32_t)rng_below(rng, 20)) {

@@ -4,14 +4,15 @@
  */
 #include "tests/unit/server/ds/hnsw_world.h"
 
-static void check_recall(unsigned dim, enum metric metric, bool int8, bool clustered, double least)
+static void check_recall(unsigned dim, enum metric metric, enum rows_codes codes, bool clustered,
+                         double least)
 {
     enum { N = 600 };
     struct world world;
-    world_open(&world, dim, metric, int8, clustered, 16, 40);
+    world_open(&world, dim, metric, codes, clustered, 16, 40);
     world_fill(&world, 0, N);
     double recall = world_recall(&world, 40, 10, 60);
-    print_message("dim %u metric %d int8 %d clustered %d: recall %.4f\n", dim, metric, int8,
+    print_message("dim %u metric %d codes %d clustered %d: recall %.4f\n", dim, metric, codes,
                   clustered, recall);
     assert_true(recall >= least);
     assert_true(hnsw_sound(world.hnsw));
@@ -25,14 +26,16 @@ static void finds_the_nearest(void **state)
     static const unsigned dims[] = {3, 16, 128};
     for (unsigned d = 0; d < LENGTH_OF(dims); d++)
         for (int clustered = 0; clustered < 2; clustered++) {
-            check_recall(dims[d], METRIC_L2, false, clustered, 0.95);
-            check_recall(dims[d], METRIC_COSINE, false, clustered, 0.95);
-            check_recall(dims[d], METRIC_COSINE, true, clustered, 0.95);
+            check_recall(dims[d], METRIC_L2, CODES_NONE, clustered, 0.95);
+            check_recall(dims[d], METRIC_COSINE, CODES_NONE, clustered, 0.95);
+            check_recall(dims[d], METRIC_COSINE, CODES_BESIDE, clustered, 0.95);
+            check_recall(dims[d], METRIC_COSINE, CODES_ONLY, clustered, 0.95);
         }
-    check_recall(16, METRIC_L2, true, true, 0.95);
+    check_recall(16, METRIC_L2, CODES_BESIDE, true, 0.95);
+    check_recall(16, METRIC_L2, CODES_ONLY, true, 0.95);
     /* Of products the longest vectors are everybody's nearest; graphs are worse at it. */
-    check_recall(16, METRIC_DOT, false, true, 0.85);
-    check_recall(16, METRIC_DOT, true, false, 0.85);
+    check_recall(16, METRIC_DOT, CODES_NONE, true, 0.85);
+    check_recall(16, METRIC_DOT, CODES_BESIDE, false, 0.85);
 }
 
 static void smallest_graphs(void **state)

@@ -18,6 +18,7 @@
 #include "common/rng.h"
 #include "server/ds/flat.h"
 #include "server/ds/hnsw.h"
+#include "server/ds/rows_code.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -67,13 +68,14 @@ static inline void world_vector(struct world *world, struct rng *rng, float *out
         out[i] = world_normal(rng) + (world->clustered ? 3 * centre[i] : 0);
 }
 
-static inline void world_open(struct world *world, unsigned dim, enum metric metric, bool int8,
-                              bool clustered, unsigned m, unsigned ef_construction)
+static inline void world_open(struct world *world, unsigned dim, enum metric metric,
+                              enum rows_codes codes, bool clustered, unsigned m,
+                              unsigned ef_construction)
 {
     memset(world, 0, sizeof *world);
     world->rng = world_rng();
     world->clustered = clustered;
-    rows_init(&world->rows, dim, metric, int8, kernels_best());
+    rows_init(&world->rows, dim, metric, codes, kernels_best());
     world->hnsw = hnsw_create(&world->rows, m, ef_construction);
     world->scratch = hnsw_scratch_create();
     world->centres = malloc(WORLD_CLUSTERS * (size_t)dim * sizeof(float));
@@ -97,9 +99,12 @@ static inline void world_close(struct world *world)
 /* A row in the tail. */
 static inline uint32_t world_add(struct world *world, uint32_t id, const float *vector)
 {
-    struct item *item = malloc(sizeof *item + world->rows.dim * sizeof *vector);
+    struct item *item = malloc(sizeof *item + (world->rows.dim + 1) * sizeof *vector);
     item->id = id;
-    memcpy(item->vector, vector, world->rows.dim * sizeof *vector);
+    if (world->rows.coded)
+        code_store(vector, world->rows.dim, (uint8_t *)item->vector);
+    else
+        memcpy(item->vector, vector, world->rows.dim * sizeof *vector);
     assert_int_equal(rows_reserve(&world->rows, 1), 0);
     uint32_t slot = rows_add(&world->rows, item->vector, offsetof(struct item, vector));
     assert_int_equal(hnsw_reserve(world->hnsw, world->rows.n_slots), 0);

@@ -22,19 +22,18 @@ struct fixture {
 
 static void fixture_add(struct fixture *fixture, struct rng *rng, uint32_t i)
 {
-    unsigned dim = fixture->rows.dim;
     uint16_t back = random_back(rng);
-    fixture->items[i] = item_make(i, back, fixture->vectors[i], dim);
+    fixture->items[i] = item_make_for(&fixture->rows, i, back, fixture->vectors[i]);
     assert_int_equal(rows_reserve(&fixture->rows, 1), 0);
     assert_int_equal(rows_add(&fixture->rows, item_vector(fixture->items[i], back), back), i);
 }
 
 /* Rows with elements up to `size`, and a query: half of them near it. */
-static void fixture_make(struct fixture *fixture, struct rng *rng, enum metric metric, bool int8,
-                         float size)
+static void fixture_make(struct fixture *fixture, struct rng *rng, enum metric metric,
+                         enum rows_codes codes, float size)
 {
     unsigned dim = 1 + (unsigned)rng_below(rng, DIM_MAX);
-    rows_init(&fixture->rows, dim, metric, int8, kernels_at(rng_below(rng, 2) == 0 ? 0 : 1));
+    rows_init(&fixture->rows, dim, metric, codes, kernels_at(rng_below(rng, 2) == 0 ? 0 : 1));
     random_vector(rng, fixture->query_vector, dim, size);
     fixture->query_vector[0] = size;
     for (uint32_t i = 0; i < ROWS; i++) {
@@ -165,7 +164,47 @@ static void test_codes(void **state)
     for (unsigned metric = 0; metric < METRIC_COUNT; metric++)
         for (int round = 0; round < 100; round++) {
             float size = round % 2 == 0 ? 1 : round % 3 == 0 ? 0.001f : 1000;
-            fixture_make(&fixture, &rng, (enum metric)metric, true, size);
+            fixture_make(&fixture, &rng, (enum metric)metric, CODES_BESIDE, size);
+            check_codes(&fixture, size);
+            fixture_drop(&fixture);
+        }
+}
+
+/* A query of codes is off by half a step of its rest at most, in every element. */
+static double rest_error(const struct rows *rows, const float *query, const float *row)
+{
+    double sum = 0, most = 0, differences = 0;
+    for (unsigned i = 0; i < rows->dim; i++) {
+        sum += fabs(row[i]);
+        most = fmax(most, fabs(query[i]));
+        differences += fabs((double)query[i] - row[i]);
+    }
+    double half = most / CODE_MAX / CODE_REST / 2;
+    if (rows->metric == METRIC_L2)
+        return 2 * half * differences + rows->dim * half * half;
+    if (rows->metric == METRIC_DOT)
+        return half * sum;
+    return half * sum / sqrt(dot_of(query, query, rows->dim)) / sqrt(dot_of(row, row, rows->dim));
+}
+
+/* Codes only: distances are those of the rounded vectors. */
+static void test_codes_only(void **state)
+{
+    (void)state;
+    struct rng rng = seed_rng();
+    static struct fixture fixture;
+    for (unsigned metric = 0; metric < METRIC_COUNT; metric++)
+        for (int round = 0; round < 100; round++) {
+            float size = round % 2 == 0 ? 1 : round % 3 == 0 ? 0.001f : 1000;
+            fixture_make(&fixture, &rng, (enum metric)metric, CODES_ONLY, size);
+            const struct rows *rows = &fixture.rows;
+            for (uint32_t i = 0; i < ROWS; i++) {
+                const float *row = fixture.vectors[i];
+                double wanted = distance_of(rows->metric, fixture.query_vector, row, rows->dim);
+                double rounds = metric == METRIC_COSINE ? 1e-6 : 1e-6 * size * size * rows->dim;
+                check_within("codes only", rows_distance(rows, &fixture.query, i), wanted,
+                             rest_error(rows, fixture.query_vector, row) * 1.001 + rounds);
+            }
             check_codes(&fixture, size);
             fixture_drop(&fixture);
         }
@@ -179,8 +218,10 @@ static void test_absurd_codes(void **state)
     static struct fixture fixture;
     for (unsigned metric = 0; metric < METRIC_COUNT; metric++)
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-            fixture_make(&fixture, &rng, (enum metric)metric, true, sizes[s]);
+            fixture_make(&fixture, &rng, (enum metric)metric, s % 2 ? CODES_ONLY : CODES_BESIDE,
+                         sizes[s]);
             for (uint32_t i = 0; i < ROWS; i++) {
+                assert_true(isfinite(rows_distance(&fixture.rows, &fixture.query, i)));
                 assert_true(isfinite(rows_distance_fast(&fixture.rows, &fixture.query, i)));
                 assert_true(isfinite(rows_distance_between(&fixture.rows, i, ROWS - 1 - i)));
                 rows_prefetch(&fixture.rows, i);
@@ -249,9 +290,13 @@ static void test_distance_of_score(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_distances),    cmocka_unit_test(test_codes),
-        cmocka_unit_test(test_absurd_codes), cmocka_unit_test(test_zeros),
-        cmocka_unit_test(test_scores),       cmocka_unit_test(test_distance_of_score),
+        cmocka_unit_test(test_distances),
+        cmocka_unit_test(test_codes),
+        cmocka_unit_test(test_codes_only),
+        cmocka_unit_test(test_absurd_codes),
+        cmocka_unit_test(test_zeros),
+        cmocka_unit_test(test_scores),
+        cmocka_unit_test(test_distance_of_score),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

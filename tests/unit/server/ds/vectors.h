@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "server/ds/rows.h"
+#include "server/ds/rows_code.h"
 
 #include "tests/unit/common/seed.h"
 
@@ -30,6 +30,20 @@ static inline struct item *item_make(uint32_t key, uint16_t back, const float *v
     assert_non_null(item);
     item->key = key;
     memcpy((char *)item + back, vector, dim * sizeof *vector);
+    return item;
+}
+
+/* As these rows have it; *vector is then what a stored code made of it. */
+static inline struct item *item_make_for(const struct rows *rows, uint32_t key, uint16_t back,
+                                         float *vector)
+{
+    if (!rows->coded)
+        return item_make(key, back, vector, rows->dim);
+    struct item *item = malloc(back + code_stored_bytes(rows->dim));
+    assert_non_null(item);
+    item->key = key;
+    code_store(vector, rows->dim, (uint8_t *)item + back);
+    code_load((const uint8_t *)item + back, rows->dim, vector);
     return item;
 }
 

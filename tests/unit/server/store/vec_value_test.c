@@ -148,7 +148,7 @@ static void vector_bytes(void **state)
     assert_true(vec_check_vector(buf_bytes(&out), &back));
     assert_int_equal(back.dim, 3);
     assert_int_equal(back.form, VEC_ARRAY);
-    assert_memory_equal(back.elements, three, sizeof three);
+    assert_memory_equal(vec_elements(&back, NULL), three, sizeof three);
     assert_true(bytes_equal(back.metadata, map));
     buf_deinit(&out);
 }
@@ -172,11 +172,48 @@ static void vector_there_and_back(void **state)
             assert_true(vec_check_vector(value, &back));
             assert_int_equal(back.dim, dims[i]);
             assert_int_equal(back.form, VEC_BIN);
-            assert_memory_equal(back.elements, elements + shift, dims[i] * sizeof(float));
+            assert_memory_equal(back.stored.data, elements + shift, dims[i] * sizeof(float));
             assert_true(bytes_equal(back.metadata, metadata));
             release(value);
             buf_deinit(&out);
         }
+}
+
+static void vector_coded(void **state)
+{
+    (void)state;
+    static const float given[] = {127, -2.4F, 0};
+    static const uint8_t wanted[] = {0,    0,    0,   0,    3, 0,    0,    1,   0, 0,
+                                     0x80, 0x3f, 127, 0xfe, 0, 0x81, 0xa1, 'k', 5};
+    float room[3];
+    struct buf out = {0}, again = {0};
+    struct vec_vector back;
+    struct vec_config config = {.dim = 3, .quantization = VEC_INT8_ONLY};
+    assert_int_equal(vec_write_coded(&out, 3, VEC_BIN, given, map), 0);
+    assert_int_equal(out.size, sizeof wanted);
+    assert_memory_equal(out.data, wanted, sizeof wanted);
+    assert_true(vec_check_vector(buf_bytes(&out), &back));
+    assert_true(vec_belongs(&config, &back));
+    config.quantization = VEC_INT8;
+    assert_false(vec_belongs(&config, &back));
+    const float *elements = vec_elements(&back, room);
+    assert_true(elements[0] == 127 && elements[1] == -2 && elements[2] == 0);
+    assert_int_equal(vec_write_stored(&again, &back), 0);
+    assert_true(bytes_equal(buf_bytes(&again), buf_bytes(&out)));
+    for (size_t cut = 0; cut < out.size; cut++) {
+        struct bytes value = exact(out.data, cut);
+        assert_int_equal(vec_check_vector(value, &back), cut == VEC_HEAD_BYTES + 4 + 3);
+        release(value);
+    }
+    out.data[13] = 0x80; /* -128 */
+    assert_false(vec_check_vector(buf_bytes(&out), &back));
+    out.data[13] = 0x81;
+    assert_true(vec_check_vector(buf_bytes(&out), &back));
+    out.data[11] = 0x7f;
+    out.data[10] = 0x80; /* an infinite step */
+    assert_false(vec_check_vector(buf_bytes(&out), &back));
+    buf_deinit(&out);
+    buf_deinit(&again);
 }
 
 static void vector_refused(struct buf *out, size_t at, uint8_t byte)
@@ -204,7 +241,7 @@ static void vector_damaged(void **state)
     vector_refused(&out, 4, 200);   /* more than there are */
     vector_refused(&out, 5, 0x20);  /* the limit, and 3 */
     vector_refused(&out, 6, 2);     /* no such form */
-    vector_refused(&out, 7, 1);     /* reserved */
+    vector_refused(&out, 7, 2);     /* no such coding */
     vector_refused(&out, 20, 0x91); /* no map */
     vector_refused(&out, 20, 0x82); /* not all of it */
     vector_refused(&out, 20, 0x80); /* more than it */
@@ -283,15 +320,11 @@ static void elements_too_large_or_small(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(collection_bytes),
-        cmocka_unit_test(collection_there_and_back),
-        cmocka_unit_test(collection_damaged),
-        cmocka_unit_test(vector_bytes),
-        cmocka_unit_test(vector_there_and_back),
-        cmocka_unit_test(vector_damaged),
-        cmocka_unit_test(vector_without_memory),
-        cmocka_unit_test(elements_not_finite),
-        cmocka_unit_test(elements_too_large_or_small),
+        cmocka_unit_test(collection_bytes),      cmocka_unit_test(collection_there_and_back),
+        cmocka_unit_test(collection_damaged),    cmocka_unit_test(vector_bytes),
+        cmocka_unit_test(vector_there_and_back), cmocka_unit_test(vector_damaged),
+        cmocka_unit_test(vector_coded),          cmocka_unit_test(vector_without_memory),
+        cmocka_unit_test(elements_not_finite),   cmocka_unit_test(elements_too_large_or_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
