@@ -87,6 +87,10 @@ static int check_recovery(struct check *check)
                        "the log ends at LSN %" PRIu64 ", but there is a snapshot of LSN %" PRIu64
                        ": files of the log are missing",
                        check->replay.end.last_lsn, newest_lsn);
+    else if (err == 0 && survey->dims.differ)
+        (void)snprintf(check->problem, sizeof check->problem,
+                       "a vector has not as many elements as its collection says, or is stored "
+                       "as another");
     else if (err != 0 && check->problem[0] == '\0')
         (void)snprintf(check->problem, sizeof check->problem, "%s", check->replay.problem);
     check_cut_advice(check->problem);

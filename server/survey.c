@@ -57,7 +57,8 @@ static void survey_tell_progress(struct survey *survey, uint64_t done)
 
 /* ---- what is inside ---- */
 
-int survey_check_entry(const struct entry *entry)
+/* As survey_check_entry; `dims` sees what is in it, if not NULL. */
+static int survey_see_entry(struct survey_dims *dims, const struct entry *entry)
 {
     struct codec_reader reader;
     struct effect effect;
@@ -69,12 +70,19 @@ int survey_check_entry(const struct entry *entry)
         err = codec_next(&reader, &effect, &more);
         if (err == 0 && more && !recover_takes_effect(&effect))
             err = ERR_DATA_DAMAGED;
+        if (err == 0 && more && effect.type == EFFECT_PUT && dims != NULL)
+            survey_dims_see(dims, &effect.spec);
     }
     return err;
 }
 
-static int survey_check_records(struct bytes data, bool (*takes)(const struct record_spec *spec),
-                                uint64_t *count)
+int survey_check_entry(const struct entry *entry)
+{
+    return survey_see_entry(NULL, entry);
+}
+
+static int survey_see_records(struct survey_dims *dims, struct bytes data,
+                              bool (*takes)(const struct record_spec *spec), uint64_t *count)
 {
     const uint8_t *at = data.data, *end = data.data + data.size;
     struct record_spec spec;
@@ -84,11 +92,13 @@ static int survey_check_records(struct bytes data, bool (*takes)(const struct re
         err = codec_read_record(&at, end, &spec, &version);
         if (err == 0 && !takes(&spec))
             err = ERR_DATA_DAMAGED;
+        if (err == 0)
+            survey_dims_see(dims, &spec);
     }
     return err;
 }
 
-static int survey_check_effects(struct bytes data, uint64_t *count)
+static int survey_see_effects(struct survey_dims *dims, struct bytes data, uint64_t *count)
 {
     const uint8_t *at = data.data, *end = data.data + data.size;
     struct entry entry;
@@ -96,7 +106,7 @@ static int survey_check_effects(struct bytes data, uint64_t *count)
     for (; at < end && err == 0; ++*count) {
         err = codec_read_entry(&at, end, &entry);
         if (err == 0)
-            err = survey_check_entry(&entry);
+            err = survey_see_entry(dims, &entry);
     }
     return err;
 }
@@ -113,15 +123,16 @@ static int survey_on_chunk(void *context, unsigned thread, enum snapshot_section
                            struct bytes data)
 {
     struct survey_snapshot *snapshot = ((struct survey_reading *)context)->snapshot;
+    struct survey_dims *dims = &((struct survey_reading *)context)->survey->dims;
     uint64_t runs = 0, nodes = 0;
     (void)thread;
     if (section == SNAPSHOT_EFFECTS)
-        return survey_check_effects(data, &snapshot->entries);
+        return survey_see_effects(dims, data, &snapshot->entries);
     if (section == SNAPSHOT_GRAPHS)
         return vindex_check_part(data, &nodes) ? 0 : ERR_DATA_DAMAGED;
     if (section == SNAPSHOT_RUNS)
-        return survey_check_records(data, recover_takes_told, &runs);
-    return survey_check_records(data, recover_takes_record, &snapshot->records);
+        return survey_see_records(dims, data, recover_takes_told, &runs);
+    return survey_see_records(dims, data, recover_takes_record, &snapshot->records);
 }
 
 static void survey_on_progress(void *context, uint64_t done, uint64_t all)
@@ -187,6 +198,7 @@ static int survey_snapshots(struct survey *survey)
 /* ---- segments ---- */
 
 struct survey_visit {
+    struct survey_dims *dims;
     inspect_fn entry;
     void *context;
     bool refused; /* by us */
@@ -195,7 +207,7 @@ struct survey_visit {
 static int survey_on_entry(void *context, const struct inspection *found, const struct entry *entry)
 {
     struct survey_visit *visit = context;
-    visit->refused = survey_check_entry(entry) != 0;
+    visit->refused = survey_see_entry(visit->dims, entry) != 0;
     if (visit->refused)
         return ERR_DATA_DAMAGED;
     return visit->entry == NULL ? 0 : visit->entry(visit->context, found, entry);
@@ -322,7 +334,7 @@ static void survey_judge_number(struct survey *survey, size_t i)
 int survey_segment(struct survey *survey, size_t i, inspect_fn entry, void *context)
 {
     struct survey_segment *segment = &survey->segments[i];
-    struct survey_visit visit = {entry, context, false};
+    struct survey_visit visit = {&survey->dims, entry, context, false};
     const struct segment_header *next = NULL;
     if (segment->ours) {
         next = survey_next_header(survey, i);
@@ -474,6 +486,10 @@ int survey_run(struct survey *survey)
         err = survey_snapshots(survey);
     if (err == 0)
         err = survey_segments(survey);
+    if (err == 0 && survey->dims.failed) {
+        (void)snprintf(survey->problem, sizeof survey->problem, "out of memory");
+        err = ERR_OUT_OF_MEMORY;
+    }
     if (err != 0)
         return err;
     survey_reach(survey);
@@ -483,6 +499,7 @@ int survey_run(struct survey *survey)
 
 void survey_deinit(struct survey *survey)
 {
+    survey_dims_deinit(&survey->dims);
     mem_free(survey->segments);
     survey->segments = NULL;
 }

@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "server/survey_dims.h"
 #include "server/wal/inspect.h"
 #include "server/wal/snapshot.h"
 
@@ -63,7 +64,8 @@ struct survey {
     uint64_t seen_lsn;     /* no LSN that was ever given away is above this one, as far as the files
                               tell */
     uint64_t last_segment; /* the highest number; 0: there is none */
-    char problem[256];     /* of survey_run */
+    struct survey_dims dims; /* of what is in all files */
+    char problem[256];       /* of survey_run */
     void (*progress)(void *context, uint64_t done_bytes, uint64_t all_bytes); /* may be NULL */
     void *context;
     uint64_t done_bytes, all_bytes;

@@ -137,7 +137,7 @@ void flat_scan_slots(const struct rows *rows, struct flat_search *search, const 
 void flat_scan_many(const struct rows *rows, struct flat_search *searches, size_t n_searches,
                     uint32_t from, uint32_t to)
 {
-    uint32_t block = flat_rows_of(rows, FLAT_BLOCK_BYTES, UINT32_MAX);
+    uint32_t block = n_searches > 1 ? flat_rows_of(rows, FLAT_BLOCK_BYTES, UINT32_MAX) : UINT32_MAX;
     for (uint32_t next; from < to; from = next) {
         next = to - from > block ? from + block : to;
         for (size_t i = 0; i < n_searches; i++)

@@ -6,8 +6,8 @@
  * locks what all calls and conditions touch, every call plans into it, and one commit applies all
  * of it:
  *
- *   collect partitions -> lock -> conditions -> call 0, 1, 2 ... (plan) -> commit -> versions
- *   filled in
+ *   collect partitions -> lock, make room -> conditions -> call 0, 1, 2 ... (plan) -> commit
+ *   -> versions filled in
  *
  * Replies to writes hold the version of the transaction, which is known only after the commit;
  * their places are remembered and filled in then.
@@ -25,6 +25,7 @@
 #include "common/err.h"
 #include "proto/rpc.h"
 #include "server/ops/dispatch.h"
+#include "server/ops/vec.h"
 
 static int batch_wrong(struct op_ctx *ctx, uint32_t index, const char *what)
 {
@@ -131,13 +132,20 @@ static int batch_decode(struct op_ctx *ctx, struct mp_reader *reader, struct req
     return err;
 }
 
-static void batch_add_key(struct op_ctx *ctx, struct txn_set *set, struct bytes key)
+/* Is this about vectors? Their operations begin with the name of the collection. */
+static bool batch_is_of_collection(const struct request *request)
 {
-    struct record_key record_key = {run_id(ctx->run), KIND_kv, key};
+    return request->op->args[0].type == ARG_NAME;
+}
+
+static void batch_add_key(struct op_ctx *ctx, struct txn_set *set, enum record_kind kind,
+                          struct bytes key)
+{
+    struct record_key record_key = {run_id(ctx->run), (uint8_t)kind, key};
     txn_set_add(set, ctx->store, store_hash(ctx->store, &record_key));
 }
 
-/* The partitions a call will touch: those of its key, keys or pairs. */
+/* The partitions a call will touch: those of its key, keys or pairs, or of its collection. */
 static void batch_add_keys(struct op_ctx *ctx, struct txn_set *set, const struct request *request)
 {
     const struct arg *first = &request->args[0];
@@ -146,15 +154,15 @@ static void batch_add_keys(struct op_ctx *ctx, struct txn_set *set, const struct
     struct bytes key = BYTES_NONE;
     struct mp pair;
     bool text;
-    if (type == ARG_KEY) {
-        batch_add_key(ctx, set, first->bytes);
+    if (type == ARG_KEY || batch_is_of_collection(request)) {
+        batch_add_key(ctx, set, type == ARG_KEY ? KIND_kv : KIND_collection, first->bytes);
         return;
     }
     for (uint32_t i = 0; i < first->count; i++) {
         if (type == ARG_PAIRS)
             REQUIRE(mp_read(&reader, &pair) == 0);
         REQUIRE(mp_read_bytes(&reader, &key, &text) == 0);
-        batch_add_key(ctx, set, key);
+        batch_add_key(ctx, set, KIND_kv, key);
         if (type == ARG_PAIRS)
             REQUIRE(mp_skip(&reader, MP_DEPTH_MAX) == 0);
     }
@@ -180,6 +188,29 @@ static int batch_collect(struct op_ctx *ctx, const struct args_batch *a, struct 
             *out_need = 2 * a->calls.bytes.size + 128 * (uint64_t)a->calls.count;
     }
     return 0;
+}
+
+/* Make room for what calls about vectors add besides their bytes, which collections tell: before
+ * anything is planned, as it may evict. */
+static int batch_admit_vectors(struct op_ctx *ctx, const struct args_batch *a, uint64_t need)
+{
+    struct mp_reader reader = mp_reader_of(a->calls.bytes);
+    struct partition *partition = NULL; /* of one of them */
+    for (uint32_t i = 0; i < a->calls.count; i++) {
+        struct request request;
+        struct vec v;
+        if (batch_decode(ctx, &reader, &request) != 0)
+            return batch_wrong(ctx, i, "call");
+        if (!(request.op->flags & OP_GROWS) || !batch_is_of_collection(&request))
+            continue;
+        if (vec_read(ctx, request.args[0].bytes, &v) != 0)
+            return batch_wrong(ctx, i, "call");
+        if (v.record == NULL)
+            continue;
+        need += vec_row_bytes(&v);
+        partition = &ctx->store->partitions[store_partition_index(ctx->store, v.hash)];
+    }
+    return partition == NULL ? 0 : store_admit(ctx->store, partition, need);
 }
 
 /* The next [kind, key, version] of the list, which the decoder has checked. */
@@ -301,6 +332,8 @@ static int batch_atomic(struct op_ctx *ctx, const struct args_batch *a)
         err = batch_collect_conditions(ctx, &a->conditions, &set);
     if (err == 0)
         err = txn_lock_set(ctx->txn, ctx->run, &set, need);
+    if (err == 0 && need > 0)
+        err = batch_admit_vectors(ctx, a, need);
     if (err == 0)
         err = batch_check_conditions(ctx, &a->conditions);
     if (err == 0)

@@ -4,8 +4,12 @@
  *
  *   handler   lock, collection -> index (a reference), vector of `key`, unlock
  *     cheap     enter, search, write the reply, leave
- *     else      a job: a worker enters, searches, writes the reply into the job's memory, leaves,
- *               and resumes the job, whose reply is that
+ *     else      a job: workers enter, search, write the reply into the job's memory, leave; the
+ *               last of them resumes the job, whose reply is that
+ *
+ * Of many searches each worker has a part, a range, whose replies stand behind those of the part
+ * before. It does VINDEX_TOGETHER of them, which share a pass if they look at all rows, then lines
+ * up behind what others have asked for meanwhile. A reply that grows too large ends all parts.
  *
  * What is searched is the collection as it is when the search begins; nothing that was acknowledged
  * before is missed, and nothing that was deleted before is found. If it is dropped meanwhile, the
@@ -25,11 +29,19 @@ enum {
     SEARCH_K = 10,
     SEARCH_MANY_MAX = 1000,
     SEARCH_HITS_MAX = 1000000, /* of all searches of one request */
+    SEARCH_PART_MIN = 4,       /* searches that are worth another worker */
+};
+
+/* Searches from..to-1 of a request, for one worker. */
+struct search_part {
+    struct task task;
+    struct search *search;
+    uint32_t from, to;
+    struct buf out; /* the encoded results */
 };
 
 struct search {
     struct job job;
-    struct task task;
     struct store *store;
     struct vindex *vindex; /* with a reference */
     uint32_t dim, n;       /* n: searches */
@@ -41,9 +53,12 @@ struct search {
     float *vectors;  /* n * dim */
     struct buf copy; /* of the filter, which views it */
     struct filter *filter;
-    struct buf out; /* the encoded result */
-    int failed;     /* enum err */
     bool searched;
+    unsigned n_parts;
+    _Atomic unsigned parts_left; /* not yet done */
+    _Atomic size_t out_bytes;    /* of all parts */
+    atomic_int failed;           /* enum err: of the first part that did */
+    struct search_part *parts;
 };
 
 static void search_destroy(struct job *job)
@@ -51,10 +66,12 @@ static void search_destroy(struct job *job)
     struct search *self = (struct search *)job;
     if (self->vindex != NULL)
         vindex_unref(self->vindex);
+    for (unsigned i = 0; i < self->n_parts; i++)
+        buf_deinit(&self->parts[i].out);
+    mem_free(self->parts);
     mem_free(self->queries);
     mem_free(self->filter);
     buf_deinit(&self->copy);
-    buf_deinit(&self->out);
     mem_free(self);
 }
 
@@ -175,16 +192,15 @@ static void search_reply_result(const struct search *self, const struct vindex_r
     reply_bool(reply, result->exact);
 }
 
-/* Search and write the result. The caller has entered the index. */
-static int search_run(struct search *self, struct reply *reply)
+/* Do searches from..to-1 and write the results. The caller has entered the index. */
+static int search_run(struct search *self, uint32_t from, uint32_t to, struct reply *reply)
 {
     struct vindex_searcher *searcher = searchers_take(self->store->searchers);
     if (searcher == NULL)
         return ERR_OUT_OF_MEMORY;
-    int err = vindex_search(self->vindex, searcher, self->queries, self->n, self->results);
-    if (err == 0 && self->many)
-        reply_array(reply, self->n);
-    for (uint32_t i = 0; i < self->n && err == 0 && reply->failed == 0; i++)
+    int err = vindex_search(self->vindex, searcher, self->queries + from, to - from,
+                            self->results + from);
+    for (uint32_t i = from; i < to && err == 0 && reply->failed == 0; i++)
         search_reply_result(self, &self->results[i], reply);
     searchers_give(self->store->searchers, searcher);
     return err;
@@ -192,17 +208,39 @@ static int search_run(struct search *self, struct reply *reply)
 
 /* ---- as a job ---- */
 
-static void search_work(struct task *task, unsigned worker)
+/* The next few searches of a part. */
+static int part_run(struct search_part *part)
 {
-    struct search *self = (struct search *)((char *)task - offsetof(struct search, task));
+    struct search *self = part->search;
+    uint32_t n = part->to - part->from, next = n < VINDEX_TOGETHER ? n : VINDEX_TOGETHER;
+    size_t before = part->out.size;
+    size_t others = atomic_load(&self->out_bytes);
     struct reply reply;
-    (void)worker;
-    reply_begin(&reply, &self->out, REPLY_PLAIN, 0, self->limit);
+    reply_begin(&reply, &part->out, REPLY_PLAIN, 0,
+                self->limit > others ? self->limit - others : 0);
     vindex_enter(self->vindex);
-    int err = search_run(self, &reply);
+    int err = search_run(self, part->from, part->from + next, &reply);
     vindex_leave(self->vindex);
-    self->failed = err != 0 ? err : reply.failed;
-    self->job.resume(&self->job);
+    part->from += next;
+    if (err == 0)
+        err = reply_end(&reply);
+    (void)atomic_fetch_add(&self->out_bytes, part->out.size - before);
+    return err;
+}
+
+static void part_work(struct task *task, unsigned worker)
+{
+    struct search_part *part =
+        (struct search_part *)((char *)task - offsetof(struct search_part, task));
+    struct search *self = part->search;
+    int none = 0, err = part_run(part);
+    (void)worker;
+    if (err != 0)
+        (void)atomic_compare_exchange_strong(&self->failed, &none, err);
+    if (part->from < part->to && atomic_load(&self->failed) == 0)
+        workers_submit(self->store->workers, task, WORK_NOW);
+    else if (atomic_fetch_sub(&self->parts_left, 1) == 1)
+        self->job.resume(&self->job);
 }
 
 static bool search_step(struct job *job, struct op_env *env)
@@ -211,18 +249,43 @@ static bool search_step(struct job *job, struct op_env *env)
     if (self->searched)
         return true;
     self->searched = true;
-    self->task = (struct task){.run = search_work};
     job->waits = true;
-    workers_submit(env->store->workers, &self->task, WORK_NOW);
+    atomic_store(&self->parts_left, self->n_parts);
+    for (unsigned i = 0, n = self->n_parts; i < n; i++)
+        workers_submit(env->store->workers, &self->parts[i].task, WORK_NOW);
     return false;
 }
 
 static void search_finish(struct job *job, struct reply *reply)
 {
     struct search *self = (struct search *)job;
-    reply->failed = self->failed;
-    if (self->failed == 0)
-        reply_value(reply, buf_bytes(&self->out));
+    reply->failed = atomic_load(&self->failed);
+    if (reply->failed == 0 && self->many)
+        reply_array(reply, self->n);
+    for (unsigned i = 0; i < self->n_parts && reply->failed == 0; i++)
+        reply_value(reply, buf_bytes(&self->parts[i].out));
+}
+
+/* Have workers search; takes *self if it succeeds. */
+static int search_start_job(struct op_ctx *ctx, struct search *self)
+{
+    uint32_t worth = (self->n + SEARCH_PART_MIN - 1) / SEARCH_PART_MIN;
+    unsigned workers = workers_count(self->store->workers);
+    unsigned n_parts = worth == 0 ? 1 : worth < workers ? worth : workers;
+    self->parts = mem_calloc(n_parts, sizeof *self->parts);
+    if (self->parts == NULL)
+        return ERR_OUT_OF_MEMORY;
+    self->n_parts = n_parts;
+    for (unsigned i = 0; i < n_parts; i++)
+        self->parts[i] =
+            (struct search_part){.task = {.run = part_work},
+                                 .search = self,
+                                 .from = (uint32_t)((uint64_t)self->n * i / n_parts),
+                                 .to = (uint32_t)((uint64_t)self->n * (i + 1) / n_parts)};
+    self->job =
+        (struct job){.step = search_step, .finish = search_finish, .destroy = search_destroy};
+    ctx->job = &self->job;
+    return 0;
 }
 
 static bool search_is_cheap(const struct search *self, const struct op_env *env)
@@ -240,19 +303,21 @@ static int search_start(struct op_ctx *ctx, struct search *self)
 {
     bool alone = ctx->store->workers == NULL;
     bool here = alone || search_is_cheap(self, ctx->env);
+    int err = 0;
     if (alone)
         vindex_enter(self->vindex);
     else
         here = here && vindex_try_enter(self->vindex);
-    if (!here) {
-        self->job =
-            (struct job){.step = search_step, .finish = search_finish, .destroy = search_destroy};
-        ctx->job = &self->job;
-        return 0;
+    if (here && self->many)
+        reply_array(ctx->reply, self->n);
+    if (here) {
+        err = search_run(self, 0, self->n, ctx->reply);
+        vindex_leave(self->vindex);
+    } else {
+        err = search_start_job(ctx, self);
     }
-    int err = search_run(self, ctx->reply);
-    vindex_leave(self->vindex);
-    search_destroy(&self->job);
+    if (here || err != 0)
+        search_destroy(&self->job);
     return err;
 }
 

@@ -3,7 +3,7 @@
  * vec.upsert, vec.upsert_many, vec.delete, vec.set_metadata.
  *
  *   request --> rows: | value size, key size, text | key | value |, one behind the other
- *           --> lock, check against the collection, plan all of them, commit
+ *           --> lock, check all of them against the collection, plan them, commit
  *
  * Writers faster than the index would make its tail long, and with it every search. So one that
  * meets an index that is behind waits, as a job: a worker does a part of what is to be done, then
@@ -97,10 +97,23 @@ static int write_admit(struct vec *v, const struct write *write)
     struct bytes rest = write->rows, key, value;
     struct write_row row;
     uint64_t need = 2 * write->rows.size; /* the log's copy, too */
-    size_t row_bytes = vindex_row_bytes(&v->collection.config) + VEC_OVERHEAD;
     while (write_next_row(&rest, &row, &key, &value))
-        need += v->prefix_size + row_bytes;
+        need += vec_row_bytes(v);
     return need == 0 ? 0 : vec_admit(v, need);
+}
+
+/* All of them, before anything is planned: a call of a batch that fails has planned nothing. */
+static int write_check_rows(const struct vec *v, const struct write *write)
+{
+    struct bytes rest = write->rows, key, value;
+    struct write_row row;
+    int err = 0;
+    for (long i = 0; err == 0 && write_next_row(&rest, &row, &key, &value); i++) {
+        struct vec_vector vector = vec_read_vector(value);
+        err = vec_suits(v, vector.stored.data, vector.dim, write->many ? "vectors" : "vector",
+                        write->many ? i : -1);
+    }
+    return err;
 }
 
 /* As the collection stores it, if that is not as it is in the row: in *coded. */
@@ -116,14 +129,10 @@ static int write_code(const struct vec *v, struct buf *coded, struct bytes *valu
 }
 
 static int write_plan_row(struct vec *v, const struct write *write, const struct write_row *row,
-                          struct bytes bytes, struct bytes value, long index, struct buf *coded)
+                          struct bytes bytes, struct bytes value, struct buf *coded)
 {
-    struct vec_vector vector = vec_read_vector(value);
-    const char *arg = write->many ? "vectors" : "vector";
     struct vec_key key;
-    int err = vec_suits(v, vector.stored.data, vector.dim, arg, index);
-    if (err == 0)
-        err = write_code(v, coded, &value);
+    int err = write_code(v, coded, &value);
     if (err != 0)
         return err;
     const struct record *there = vec_find(v, bytes, &key);
@@ -157,8 +166,10 @@ static int write_try(struct op_ctx *ctx, const struct write *write, bool wait,
         vindex_unref(vindex);
     if (err == 0)
         err = write_admit(&v, write);
-    for (long i = 0; err == 0 && write_next_row(&rest, &row, &key, &value); i++)
-        err = write_plan_row(&v, write, &row, key, value, write->many ? i : -1, &coded);
+    if (err == 0)
+        err = write_check_rows(&v, write);
+    while (err == 0 && write_next_row(&rest, &row, &key, &value))
+        err = write_plan_row(&v, write, &row, key, value, &coded);
     buf_deinit(&coded);
     return err;
 }
@@ -352,18 +363,37 @@ int op_vec_upsert_many(struct op_ctx *ctx, const struct args_vec_upsert_many *a)
 
 /* ---- delete ---- */
 
-static int delete_one(struct vec *v, struct bytes bytes, long index, uint64_t *existed)
+static struct bytes delete_next(struct mp_reader *reader)
 {
+    struct bytes key = BYTES_NONE;
+    bool text;
+    REQUIRE(mp_read_bytes(reader, &key, &text) == 0);
+    return key;
+}
+
+static int delete_check(struct op_ctx *ctx, const struct arg *keys)
+{
+    struct mp_reader reader = mp_reader_of(keys->bytes);
+    int err = 0;
+    for (uint32_t i = 0; i < keys->count && err == 0; i++)
+        err = vec_check_key(ctx, delete_next(&reader), "keys", i);
+    return err;
+}
+
+static int delete_one(struct vec *v, struct bytes bytes, uint64_t *existed)
+{
+    struct txn *txn = v->ctx->txn;
     struct vec_key key;
-    int err = vec_check_key(v->ctx, bytes, "keys", index);
-    if (err != 0)
-        return err;
     const struct record *record = vec_find(v, bytes, &key);
+    int err = 0;
     if (record == NULL)
         return 0;
     ++*existed;
-    key.key.bytes = record_key_bytes(record); /* until the commit */
-    return txn_del(v->ctx->txn, &key.key, key.hash);
+    if (record_version(record) != 0)
+        key.key.bytes = record_key_bytes(record); /* until the commit */
+    else                                          /* planned, and now not any more */
+        err = txn_keep(txn, key.key.bytes, &key.key.bytes);
+    return err != 0 ? err : txn_del(txn, &key.key, key.hash);
 }
 
 int op_vec_delete(struct op_ctx *ctx, const struct args_vec_delete *a)
@@ -371,13 +401,11 @@ int op_vec_delete(struct op_ctx *ctx, const struct args_vec_delete *a)
     struct mp_reader reader = mp_reader_of(a->keys.bytes);
     uint64_t existed = 0;
     struct vec v;
-    int err = vec_open_existing(ctx, a->collection.bytes, &v);
-    for (uint32_t i = 0; i < a->keys.count && err == 0; i++) {
-        struct bytes key = BYTES_NONE;
-        bool text;
-        REQUIRE(mp_read_bytes(&reader, &key, &text) == 0);
-        err = delete_one(&v, key, i, &existed);
-    }
+    int err = delete_check(ctx, &a->keys);
+    if (err == 0)
+        err = vec_open_existing(ctx, a->collection.bytes, &v);
+    for (uint32_t i = 0; i < a->keys.count && err == 0; i++)
+        err = delete_one(&v, delete_next(&reader), &existed);
     if (err != 0)
         return err;
     (void)txn_commit(ctx->txn);

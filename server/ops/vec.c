@@ -86,9 +86,17 @@ const struct partition *vec_partition(const struct vec *v)
 int vec_admit(struct vec *v, uint64_t need)
 {
     struct op_ctx *ctx = v->ctx;
+    if (ctx->txn->deferred)
+        return 0;
     struct partition *partition = (struct partition *)(uintptr_t)vec_partition(v);
     int err = store_admit(ctx->store, partition, need);
     return err != 0 ? err : vec_read(ctx, v->key.bytes, v);
+}
+
+size_t vec_row_bytes(const struct vec *v)
+{
+    const struct vec_config *config = &v->collection.config;
+    return v->prefix_size + VEC_OVERHEAD + vindex_row_bytes(config) + config->dim * sizeof(float);
 }
 
 int vec_index(const struct vec *v, struct vindex **out_vindex)

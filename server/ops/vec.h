@@ -41,8 +41,12 @@ MUST_USE int vec_open_existing(struct op_ctx *ctx, struct bytes name, struct vec
 /* The same of a partition that is locked. */
 MUST_USE int vec_read(struct op_ctx *ctx, struct bytes name, struct vec *out);
 
-/* A write adds so many bytes: is there room? Reads the collection again. */
+/* A write adds so many bytes: is there room? Reads the collection again. An atomic batch has made
+ * room for all of its calls (batch_admit_vectors). */
 MUST_USE int vec_admit(struct vec *v, uint64_t need);
+
+/* Memory that writing a vector of it may take besides what is in the request. */
+size_t vec_row_bytes(const struct vec *v);
 
 /* Its partition, and its index with a reference; ERR_INTERNAL if there is none. */
 const struct partition *vec_partition(const struct vec *v);

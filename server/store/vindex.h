@@ -29,6 +29,7 @@ struct filter;
 enum {
     VINDEX_TAIL_MAX = 8192, /* rows in the tail of a graph, beyond which writers wait */
     VINDEX_EF = 64,         /* of a search that does not say */
+    VINDEX_TOGETHER = 16,   /* queries that share a pass over all rows */
 };
 
 /* ---- for handlers, with the partition locked ---- */
@@ -77,7 +78,7 @@ struct vindex_query {
     const float *vector;         /* dim elements, checked */
     size_t k;                    /* at least 1 */
     size_t ef;                   /* 0: VINDEX_EF; raised to k */
-    bool exact;                  /* look at all */
+    bool exact;                  /* look at all; so does an ef of at least half the rows */
     const struct filter *filter; /* of the metadata; NULL: all */
     bool has_min_score;
     double min_score;
@@ -109,8 +110,8 @@ void vindex_enter(struct vindex *vindex);
 bool vindex_try_enter(struct vindex *vindex);
 void vindex_leave(struct vindex *vindex);
 
-/* Several queries, one after the other, over the same rows. results[i] is of queries[i]. 0 or
- * ERR_OUT_OF_MEMORY. */
+/* Several queries, as if one after the other; those that look at all rows share passes.
+ * results[i] is of queries[i]. 0 or ERR_OUT_OF_MEMORY. */
 MUST_USE int vindex_search(struct vindex *vindex, struct vindex_searcher *searcher,
                            const struct vindex_query *queries, size_t n,
                            struct vindex_result *out_results);

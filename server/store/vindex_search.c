@@ -2,8 +2,10 @@
  *
  * Searching an index: see vindex.h.
  *
- *   no graph, or exact     all rows are looked at
- *   else                   first the rows of the tail, then the graph; both together are ranked
+ *   no graph, exact, or ef near the number of rows     all rows are looked at
+ *   else             first the rows of the tail, then the graph; both together are ranked
+ *
+ * Queries next to each other that look at all rows share a pass, up to VINDEX_TOGETHER of them.
  *
  * The tail comes first: a row that leaves it meanwhile is in the graph before it is not in the tail
  * any more, so it is met at least once. What is replaced meanwhile may be met in both forms; the
@@ -35,12 +37,14 @@ enum {
     SEARCH_ELEMENTS_NS = 16, /* elements in a nanosecond */
     SEARCH_EF_NS = 2500,     /* walking, for each candidate, before it was measured */
     SEARCH_EF_VISITS = 14,   /* distances of a walk for each candidate, about */
+    SEARCH_EF_ROWS = 2,      /* a walk with 1 candidate for so many rows meets about all of them */
 };
 
 struct vindex_searcher {
     struct hnsw_scratch *scratch;
-    struct buf query; /* storage of rows_query */
-    struct buf walked, scanned, hits, tail;
+    struct buf query; /* storage of rows_query, and */
+    struct buf hits;  /* of topk, of those who search together */
+    struct buf walked, scanned, tail;
     struct buf results; /* of vindex_hit, of all queries */
 };
 
@@ -98,6 +102,7 @@ struct search {
     size_t k;
     struct topk topk;
     uint64_t scanned;
+    bool filter_first; /* few match: looking at all, ask before computing distances */
     bool exact;
 };
 
@@ -122,21 +127,47 @@ static int search_room(struct buf *buf, size_t n, struct topk *out_topk)
     return 0;
 }
 
-static int search_begin(struct search *search)
+static size_t search_query_bytes(const struct rows *rows)
 {
-    const struct rows *rows = &search->vindex->rows;
-    struct buf *storage = &search->searcher->query;
-    size_t bytes = rows_query_bytes(rows) + ROWS_CODE_ALIGN;
-    storage->size = 0;
-    if (buf_reserve(storage, bytes) != 0)
+    return (rows_query_bytes(rows) + ROWS_CODE_ALIGN - 1) & ~(size_t)(ROWS_CODE_ALIGN - 1);
+}
+
+/* Room for the queries and the hits of all of them. */
+static int search_reserve(const struct search *searches, size_t n)
+{
+    struct vindex_searcher *searcher = searches->searcher;
+    size_t bytes = n * search_query_bytes(&searches->vindex->rows) + ROWS_CODE_ALIGN, hits = 0;
+    for (size_t i = 0; i < n; i++)
+        hits += searches[i].k;
+    searcher->query.size = searcher->hits.size = 0;
+    if (buf_reserve(&searcher->query, bytes) != 0 ||
+        buf_reserve(&searcher->hits, hits * sizeof(struct hit)) != 0)
+        return ERR_OUT_OF_MEMORY;
+    return 0;
+}
+
+/* Begin them, which search together. */
+static int search_begin(struct search *searches, size_t n)
+{
+    const struct rows *rows = &searches->vindex->rows;
+    struct vindex_searcher *searcher = searches->searcher;
+    if (search_reserve(searches, n) != 0)
         return ERR_OUT_OF_MEMORY;
     uintptr_t at =
-        ((uintptr_t)storage->data + ROWS_CODE_ALIGN - 1) & ~(uintptr_t)(ROWS_CODE_ALIGN - 1);
-    rows_query(rows, search->query->vector, (void *)at, &search->rows_query);
-    search->within = search->query->has_min_score
-                         ? rows_distance_of_score(rows->metric, (float)search->query->min_score)
-                         : INFINITY;
-    return search_room(&search->searcher->hits, search->k, &search->topk);
+        ((uintptr_t)searcher->query.data + ROWS_CODE_ALIGN - 1) & ~(uintptr_t)(ROWS_CODE_ALIGN - 1);
+    struct hit *hits = (struct hit *)(void *)searcher->hits.data;
+    for (struct search *search = searches; search < searches + n; search++) {
+        const struct vindex_query *query = search->query;
+        rows_query(rows, query->vector, (void *)at, &search->rows_query);
+        search->within = query->has_min_score
+                             ? rows_distance_of_score(rows->metric, (float)query->min_score)
+                             : INFINITY;
+        search->topk = (struct topk){.hits = hits, .k = search->k};
+        search->exact = false;
+        at += search_query_bytes(rows);
+        hits += search->k;
+    }
+    return 0;
 }
 
 /* ---- ties ---- */
@@ -207,22 +238,31 @@ static int search_settle_ties(struct search *search)
 
 /* ---- one after the other, and the tail ---- */
 
-/* Look at all. */
-static int search_all(struct search *search, bool filter_first)
+/* Look at all, in one pass for all of them. */
+static int search_all(struct search *searches, size_t n)
 {
-    struct rows *rows = &search->vindex->rows;
-    struct flat_search flat = {.query = &search->rows_query,
-                               .within = search->within,
-                               .accept = search->query->filter != NULL ? search_accepts : NULL,
-                               .context = search_context(search),
-                               .filter_first = filter_first,
-                               .topk = &search->topk};
-    search->topk.count = 0;
-    search->topk.tied = false;
-    flat_scan(rows, &flat, 0, atomic_load_explicit(&rows->n_slots, memory_order_acquire));
-    search->scanned += flat.scanned;
-    search->exact = true;
-    return search->topk.tied ? search_settle_ties(search) : 0;
+    struct flat_search flat[VINDEX_TOGETHER];
+    struct rows *rows = &searches->vindex->rows;
+    int err = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct search *search = &searches[i];
+        flat[i] =
+            (struct flat_search){.query = &search->rows_query,
+                                 .within = search->within,
+                                 .accept = search->query->filter != NULL ? search_accepts : NULL,
+                                 .context = search_context(search),
+                                 .filter_first = search->filter_first,
+                                 .topk = &search->topk};
+        search->topk.count = 0;
+        search->topk.tied = false;
+    }
+    flat_scan_many(rows, flat, n, 0, atomic_load_explicit(&rows->n_slots, memory_order_acquire));
+    for (size_t i = 0; i < n && err == 0; i++) {
+        searches[i].scanned += flat[i].scanned;
+        searches[i].exact = true;
+        err = searches[i].topk.tied ? search_settle_ties(&searches[i]) : 0;
+    }
+    return err;
 }
 
 /* Look at the rows that are not in the graph. */
@@ -312,6 +352,13 @@ static size_t search_ef(const struct vindex_query *query)
     return ef < query->k ? query->k : ef;
 }
 
+/* Does it walk the graph, if there is one? Not where a walk would meet about every row: it takes
+ * longer than looking at all of them one after the other, and may miss some. */
+static bool search_walks(const struct vindex *vindex, const struct vindex_query *query)
+{
+    return !query->exact && search_ef(query) * SEARCH_EF_ROWS < search_rows(vindex);
+}
+
 static uint64_t search_walk_ns(const struct vindex *vindex)
 {
     uint64_t ns = atomic_load_explicit(&vindex->walk_ns, memory_order_relaxed);
@@ -346,16 +393,15 @@ static bool search_plan(const struct search *search, double share, uint64_t *out
     return walk_ns < all_ns;
 }
 
-static int search_filtered(struct search *search)
+static int search_filtered(struct search *search, double share)
 {
     uint64_t visits_max = UINT64_MAX;
-    double share = search_share(search);
     bool gave_up = true;
     int err = 0;
-    if (search->hnsw != NULL && search_plan(search, share, &visits_max))
+    if (search_plan(search, share, &visits_max))
         err = search_walk(search, search_ef(search->query), visits_max, &gave_up);
     if (err == 0 && (gave_up || search->topk.count < search->k))
-        err = search_all(search, share < 0.5);
+        err = search_all(search, 1);
     return err;
 }
 
@@ -372,14 +418,27 @@ static void search_measure(struct vindex *vindex, uint64_t ns, size_t ef)
 static int search_unfiltered(struct search *search)
 {
     bool gave_up;
-    if (search->hnsw == NULL)
-        return search_all(search, false);
     uint64_t from = clock_mono_ns();
     int err = search_walk(search, search_ef(search->query), UINT64_MAX, &gave_up);
     search_measure(search->vindex, clock_mono_ns() - from, search_ef(search->query));
     if (err == 0 && search->topk.count < search->k && search->within == INFINITY)
-        err = search_all(search, false);
+        err = search_all(search, 1);
     return err;
+}
+
+/* Search, all of them if they look at all rows, else the one. */
+static int search_do(struct search *searches, size_t n)
+{
+    double share = 1;
+    for (size_t i = 0; i < n; i++) {
+        if (searches[i].query->filter != NULL)
+            share = search_share(&searches[i]);
+        searches[i].filter_first = share < 0.5;
+    }
+    if (searches->hnsw == NULL)
+        return search_all(searches, n);
+    return searches->query->filter != NULL ? search_filtered(searches, share)
+                                           : search_unfiltered(searches);
 }
 
 /* ---- results ---- */
@@ -437,45 +496,69 @@ static int search_tell(struct search *search, size_t *out_count, bool *out_short
     return 0;
 }
 
-static int search_run(struct search *search, struct vindex_result *out_result)
+/* Search and tell, until no change meanwhile has cost one of them hits. */
+static int search_run(struct search *searches, size_t n, struct vindex_result *out_results)
 {
-    bool more = true;
+    struct buf *results = &searches->searcher->results;
+    size_t mark = results->size;
+    bool again = true;
     int err = 0;
-    for (int i = 0; i < SEARCH_AGAIN && err == 0 && more; i++) {
-        size_t mark = search->searcher->results.size;
-        search->exact = false;
-        err = search_begin(search);
+    for (int i = 0; i < SEARCH_AGAIN && err == 0 && again; i++) {
+        results->size = mark;
+        again = false;
+        err = search_begin(searches, n);
         if (err == 0)
-            err =
-                search->query->filter != NULL ? search_filtered(search) : search_unfiltered(search);
-        if (err == 0)
-            err = search_tell(search, &out_result->count, &more);
-        if (more && i + 1 < SEARCH_AGAIN)
-            search->searcher->results.size = mark;
+            err = search_do(searches, n);
+        for (size_t j = 0; j < n && err == 0; j++) {
+            bool fewer;
+            err = search_tell(&searches[j], &out_results[j].count, &fewer);
+            again = again || fewer;
+        }
     }
-    out_result->scanned = search->scanned;
-    out_result->exact = search->exact;
+    for (size_t i = 0; i < n; i++) {
+        out_results[i].scanned = searches[i].scanned;
+        out_results[i].exact = searches[i].exact;
+    }
     return err;
+}
+
+/* Make searches of the first of the queries, as many as can be run together; returns how many. */
+static size_t search_take(struct vindex *vindex, struct vindex_searcher *searcher,
+                          const struct vindex_query *queries, size_t n, struct search *out_searches)
+{
+    const struct hnsw *hnsw = atomic_load_explicit(&vindex->hnsw, memory_order_acquire);
+    size_t rows = search_rows(vindex), taken = 0;
+    for (; taken < n && taken < VINDEX_TOGETHER; taken++) {
+        const struct vindex_query *query = &queries[taken];
+        bool walks = hnsw != NULL && search_walks(vindex, query);
+        if (walks && taken > 0)
+            break;
+        out_searches[taken] = (struct search){.vindex = vindex,
+                                              .searcher = searcher,
+                                              .query = query,
+                                              .hnsw = walks ? hnsw : NULL,
+                                              .k = query->k < rows ? query->k : rows};
+        if (walks)
+            return 1;
+    }
+    return taken;
 }
 
 int vindex_search(struct vindex *vindex, struct vindex_searcher *searcher,
                   const struct vindex_query *queries, size_t n, struct vindex_result *out_results)
 {
-    const struct hnsw *hnsw = atomic_load_explicit(&vindex->hnsw, memory_order_acquire);
+    struct search searches[VINDEX_TOGETHER];
     uint64_t scanned = 0;
     searcher->results.size = 0;
     int err = buf_reserve(&searcher->results, sizeof(struct vindex_hit));
-    for (size_t i = 0; i < n && err == 0; i++) {
-        size_t rows = search_rows(vindex);
-        struct search search = {.vindex = vindex,
-                                .searcher = searcher,
-                                .query = &queries[i],
-                                .hnsw = queries[i].exact ? NULL : hnsw,
-                                .k = queries[i].k < rows ? queries[i].k : rows};
-        out_results[i] = (struct vindex_result){.exact = true};
-        if (search.k > 0)
-            err = search_run(&search, &out_results[i]);
-        scanned += search.scanned;
+    for (size_t i = 0, taken; i < n && err == 0; i += taken) {
+        taken = search_take(vindex, searcher, queries + i, n - i, searches);
+        for (size_t j = 0; j < taken; j++)
+            out_results[i + j] = (struct vindex_result){.exact = true};
+        if (searches->k > 0) /* else there are no rows */
+            err = search_run(searches, taken, out_results + i);
+        for (size_t j = 0; j < taken; j++)
+            scanned += searches[j].scanned;
     }
     struct vindex_hit *hits = (struct vindex_hit *)(void *)searcher->results.data;
     for (size_t i = 0; i < n && err == 0; hits += out_results[i++].count)
@@ -492,7 +575,7 @@ uint64_t vindex_cost_ns(const struct vindex *vindex, const struct vindex_query *
     uint64_t rows = search_rows(vindex);
     bool graph = atomic_load_explicit(&vindex->hnsw, memory_order_relaxed) != NULL;
     uint64_t filter_ns = query->filter != NULL ? SEARCH_FILTER_NS : 0;
-    if (graph && !query->exact && query->filter == NULL)
+    if (graph && query->filter == NULL && search_walks(vindex, query))
         return search_ef(query) * search_walk_ns(vindex) +
                atomic_load_explicit(&vindex->n_tail, memory_order_relaxed) * search_row_ns(vindex);
     return rows * (search_row_ns(vindex) + filter_ns);

@@ -284,6 +284,30 @@ class GroupsTest(FormatsTest):
                 self.assertIn("says what no build has written", done.stdout)
                 self.refused(os.EX_DATAERR, "LSN 2 is whole, but says what no build has written")
 
+    def test_dimensions(self):
+        """A vector that is not like its collection, whichever comes first, in the log or in a
+        snapshot: both programs say so."""
+        group, text = formats.write_group, "a vector has not as many elements as its collection"
+        collection = self.put("collection", b"c", 1, 1)
+        good = [self.put("vector", group(b"c", 1, bytes([i]))) for i in range(1, 200)]
+        bad = good[0]._replace(key=group(b"c", 1, b"bad"), value=formats.write_vector([1, 2, 3]))
+        other = bad._replace(key=group(b"d", 2, b"nobody's"))
+        for effects in ([collection, *good, bad], [bad, collection, *good],
+                        [*good, bad, collection]):
+            self.write(effects)
+            done = run_cairnd("check", self.data)
+            self.assertEqual(done.returncode, os.EX_DATAERR, done.stdout)
+            self.assertIn(text, done.stdout)
+            self.assertIn("verdict: damaged", done.stdout)
+            self.refused(os.EX_DATAERR, text)
+        self.write([other, *good, collection])
+        self.left = 200
+        done = run_cairnd("check", self.data)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        self.assertEqual(len(self.snapshot()[1]), 200)
+        done = run_cairnd("check", self.data)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+
 
 class LiveTest(FormatsTest):
     """More than fits into the golden files."""

@@ -106,18 +106,34 @@ class OracleTest(SearchCase):
             if index == "hnsw":
                 self.graph(index)
             vectors = [self.vector() for _ in range(300)]
-            options = {"k": 3, "with_metadata": True, "ef": 300, "exact": index == "flat"}
+            options = {"k": 3, "with_metadata": True, "ef": 100}
             replies = self.call("search_many", index, [pack(vector) if i % 2 else vector
                                                        for i, vector in enumerate(vectors)],
                                 **options)
             self.assertEqual(len(replies), 300)
             for vector, reply in zip(vectors, replies):
                 oracle.check(self, reply, vector, 3, min_recall=0.3)
-                self.assertEqual(self.call("search", index, vector, **options)["items"],
-                                 reply["items"])
+                self.assertEqual(self.call("search", index, vector, **options), reply)
+                self.assertIs(reply["exact"], index == "flat")
+            options["exact"] = True
+            for vector, reply in zip(vectors, self.call("search_many", index, vectors, **options)):
+                oracle.check(self, reply, vector, 3)
+                self.assertEqual(self.call("search", index, vector, **options), reply)
             for vector, reply in zip(vectors, self.call("search_many", index, vectors, k=5,
                                                         filter={"i": {"$lt": 50}})):
                 oracle.check(self, reply, vector, 5, lambda about: about["i"] < 50, 0.6)
+
+    def test_nearly_all(self):
+        """Where a walk would meet about every vector, all are looked at instead."""
+        oracle = self.fill(self.random, "c", 600, DIM, index="hnsw")
+        self.graph("c")
+        vector = self.vector()
+        for options, exact in (({"ef": 299}, False), ({"ef": 300}, True), ({"ef": 5000}, True),
+                               ({"k": 300}, True), ({"ef": 300, "filter": {}}, True)):
+            with self.subTest(options=options):
+                reply = self.call("search", "c", vector, **options)
+                self.assertIs(reply["exact"], exact)
+                oracle.check(self, reply, vector, options.get("k", 10), min_recall=0.5)
 
     def test_min_score(self):
         for metric in ("cosine", "l2", "dot"):

@@ -182,6 +182,40 @@ class StoredTest(Stored):
                              {"valid": 64, "invalid": 0, "ids": []})
         self.kill(server)
 
+    def test_atomic_batches(self):
+        """A start shows all of an atomic batch or none of it, whenever the server was killed."""
+        for turn in range(3):
+            server = self.start(mode="buffered")
+            client = server.connect()
+            if turn == 0:
+                client.call("vec.create", "c", 2)
+            done = client.call("kv.get", "n") or 0
+            for n in range(done + 1, done + 301):
+                calls = [["vec.upsert", ["c", "first", [1, n], {"metadata": {"n": n}}]],
+                         ["vec.upsert", ["c", f"k{n}", [1, n]]],
+                         ["vec.delete", ["c", [f"k{n - 5}"]]],
+                         ["vec.set_metadata", ["c", f"k{n - 1}", {"n": n}]],
+                         ["kv.put", ["n", n]]]
+                client.post("batch", calls, atomic=True)
+                if n == done + 200:
+                    client.call("ping")
+            self.kill(server)
+            client.close()
+            server = self.start()
+            with server.connect() as client:
+                n = client.call("kv.get", "n") or 0
+                rows = {item["key"]: item for item in client.call(
+                    "vec.keys", "c", with_vectors=True)["items"]}
+                self.assertEqual(set(rows), {"first"} | {
+                    f"k{i}" for i in range(max(1, n - 4), n + 1)} if n else set())
+                if n:
+                    self.assertEqual((rows["first"]["vector"], rows["first"]["metadata"]),
+                                     ([1, n], {"n": n}))
+                    self.assertIsNone(rows[f"k{n}"]["metadata"])
+                if n > 1:
+                    self.assertEqual(rows[f"k{n - 1}"]["metadata"], {"n": n})
+            self.kill(server)
+
     def test_dropped_stays_dropped(self):
         server = self.start(mode="strict")
         with server.connect() as client:

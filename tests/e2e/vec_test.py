@@ -293,14 +293,81 @@ class WriteTest(VecTest):
         self.assertEqual(len(self.call("get", "c", "k")["metadata"]), 900)
 
     def test_batch(self):
-        """Writes and reads may be part of a batch, but not of an atomic one; searches of none."""
+        """Writes and reads may be part of a batch; searches of none."""
         out = self.c.call("batch", [["vec.upsert", ["c", "k", [1, 2, 3]]],
                                     ["kv.put", ["document", "text"]], ["vec.get", ["c", "k"]],
                                     ["vec.search", ["c", [1, 2, 3]]]])
         self.assertEqual([error for error, _ in out[:3]], [None] * 3)
         self.assertEqual(out[2][1]["key"], "k")
         self.assertTrue(out[3][0].startswith("UNSUPPORTED"), out[3])
-        self.fails("UNSUPPORTED", "batch", [["vec.upsert", ["c", "x", [1, 2, 3]]]], atomic=True)
+        self.fails("UNSUPPORTED", "batch", [["vec.create", ["d", 3]]], atomic=True)
+
+    def test_atomic(self):
+        """All calls of an atomic batch at one instant, each seeing what those before it did."""
+        self.call("upsert_many", "c", [[f"k{i}", [i, 1, 1], {"n": i}] for i in range(5)])
+        out = self.c.call("batch", [
+            ["kv.put", ["document", "text"]],
+            ["vec.upsert", ["c", "new", [9, 9, 9], {"metadata": {"of": "document"}}]],
+            ["vec.set_metadata", ["c", "new", {"more": 1}, {"merge": True}]],
+            ["vec.upsert", ["c", "brief", [1, 1, 1]]],
+            ["vec.delete", ["c", ["brief", "brief", "k0", "none"]]],
+            ["vec.upsert", ["c", "k0", [7, 7, 7], {"if_absent": True}]],
+            ["vec.delete", ["c", ["k1"]]],
+            ["vec.set_metadata", ["c", "k1", {}]],
+            ["vec.upsert_many", ["c", [["k2", [2, 2, 2]], ["k2", [3, 3, 3]], ["k9", [1, 2, 3]]]]],
+            ["vec.delete", ["c", ["k9"]]]], atomic=True)
+        self.assertEqual([error for error, _ in out], [None] * 10)
+        replies = [reply for _, reply in out]
+        version = replies[0]
+        self.assertEqual(replies, [version, version, version, version, 2, version, 1, None, version,
+                                   1])
+        found = {item["key"]: item for item in self.c.call(
+            "vec.keys", "c", with_vectors=True)["items"]}
+        self.assertEqual(sorted(found), ["k0", "k2", "k3", "k4", "new"])
+        self.assertEqual(found["new"], {"key": "new", "vector": [9, 9, 9], "version": version,
+                                        "metadata": {"of": "document", "more": 1}})
+        self.assertEqual((found["k0"]["vector"], found["k0"]["version"]), ([7, 7, 7], version))
+        self.assertEqual((found["k2"]["vector"], found["k2"]["metadata"]), ([3, 3, 3], None))
+        self.assertEqual({item["key"] for item in self.call("search", "c", [1, 1, 1])["items"]},
+                         set(found))
+        self.assertEqual(self.call("count", "c"), 5)
+
+    def test_atomic_fails(self):
+        """One fails: none is done, and the error names it."""
+        self.call("upsert_many", "c", [[f"k{i}", [i, 1, 1], {"n": i}] for i in range(5)])
+        before = self.call("keys", "c", with_vectors=True), self.call("search", "c", [1, 2, 3])
+        calls = [["kv.put", ["document", 1]], ["vec.upsert", ["c", "k0", [5, 5, 5]]],
+                 ["vec.upsert", ["c", "new", [5, 5, 5]]], ["vec.delete", ["c", ["new", "k1"]]],
+                 ["vec.set_metadata", ["c", "k2", {"n": 9}]],
+                 ["vec.upsert_many", ["c", [["k3", [0, 0, 1]], ["more", [0, 1, 0]]]]]]
+        bad = ((["vec.upsert", ["c", "x", [1, 2]]], "BAD_ARGUMENT", "has 2 elements"),
+               (["vec.upsert", ["c", "k0", [1, 2, 3], {"if_absent": True}]], "ALREADY_EXISTS", ""),
+               (["vec.upsert", ["none", "x", [1, 2, 3]]], "NOT_FOUND", "no such collection"),
+               (["vec.upsert_many", ["c", [["x", [1, 2, 3]], ["y", [1]]]]], "BAD_ARGUMENT",
+                "element 1"),
+               (["vec.delete", ["c", ["k2", "x" * 1025]]], "LIMIT_EXCEEDED", "element 1"),
+               (["vec.delete", ["none", ["k2"]]], "NOT_FOUND", "no such collection"),
+               (["vec.set_metadata", ["c", "k2", [1]]], "BAD_ARGUMENT", "map or nil"),
+               (["kv.cas", ["document", 77, 1]], "CONFLICT", ""))
+        for call, code, text in bad:
+            with self.subTest(call=call):
+                error = self.fails(code, "batch", [*calls, call], atomic=True)
+                self.assertIn("call 6", error.text)
+                self.assertIn(text, error.text)
+        self.fails("CONFLICT", "batch", calls, conditions=[["kv", "document", 1]])
+        self.fails("LIMIT_EXCEEDED", "batch",
+                   [*calls, ["vec.upsert", ["c" * 256, "x", [1, 2, 3]]]], atomic=True)
+        self.assertFalse(self.c.call("kv.exists", "document"))
+        self.assertEqual((self.call("keys", "c", with_vectors=True),
+                          self.call("search", "c", [1, 2, 3])), before)
+        for call, code, text in bad:
+            out = self.c.call("batch", [call, ["vec.upsert", ["c", "good", [1, 1, 1]]]],
+                              atomic=True, partial=True)
+            self.assertTrue(out[0][0].startswith(code), out)
+            self.assertIsNone(out[1][0])
+            self.assertEqual(self.call("delete", "c", ["good"]), 1)
+        self.assertEqual((self.call("keys", "c", with_vectors=True),
+                          self.call("search", "c", [1, 2, 3])), before)
 
     def test_other_keyspaces(self):
         """What keys and counts of kv.* say has nothing to do with vectors."""

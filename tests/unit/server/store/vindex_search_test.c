@@ -172,6 +172,83 @@ static void many(void **state)
     rig_close(&rig);
 }
 
+/* Queries of every kind in one call, so that some share a pass and others walk: each finds what it
+ * finds alone. */
+static void mixed(enum vec_index index)
+{
+    enum { QUERIES = 70 };
+    static struct filter filter;
+    struct problem problem;
+    struct rig rig;
+    float vectors[QUERIES][COLLECTION_DIM];
+    struct vindex_query queries[QUERIES];
+    struct vindex_result results[QUERIES];
+    struct vindex_searcher *other = vindex_searcher_create();
+    const uint8_t text[] = {0x81, 0xa1, 't', 2};
+    rig_open(&rig, index);
+    assert_int_equal(filter_compile(&filter, (struct bytes){text, sizeof text}, &problem), 0);
+    for (unsigned key = 0; key < COLLECTION_KEYS; key++)
+        collection_upsert(&rig.c, key);
+    collection_settle(&rig.c);
+    for (unsigned i = 0; i < QUERIES; i++) {
+        collection_random_vector(&rig.c.rng, vectors[i]);
+        queries[i] = (struct vindex_query){.vector = vectors[i],
+                                           .k = 1 + rng_below(&rig.c.rng, 30),
+                                           .ef = rng_below(&rig.c.rng, 3) * 200,
+                                           .exact = i < 40 || i % 3 == 0,
+                                           .filter = i % 4 == 1 ? &filter : NULL,
+                                           .has_min_score = i % 5 == 2,
+                                           .min_score = 0.2};
+    }
+    vindex_enter(rig.vindex);
+    assert_int_equal(vindex_search(rig.vindex, rig.searcher, queries, QUERIES, results), 0);
+    for (unsigned i = 0; i < QUERIES; i++) {
+        struct vindex_result alone;
+        assert_int_equal(vindex_search(rig.vindex, other, &queries[i], 1, &alone), 0);
+        assert_int_equal(results[i].count, alone.count);
+        if (queries[i].exact) /* a walk with a filter is planned by how long others took */
+            assert_true(results[i].exact && results[i].scanned == alone.scanned);
+        for (size_t j = 0; j < alone.count && results[i].exact == alone.exact; j++) {
+            assert_ptr_equal(results[i].hits[j].record, alone.hits[j].record);
+            assert_true(results[i].hits[j].score == alone.hits[j].score);
+        }
+    }
+    vindex_leave(rig.vindex);
+    vindex_searcher_destroy(other);
+    rig_close(&rig);
+}
+
+static void together(void **state)
+{
+    (void)state;
+    mixed(VEC_FLAT);
+    mixed(VEC_HNSW);
+}
+
+/* A walk that would meet about every row is none. */
+static void looks_at_all(void **state)
+{
+    struct rig rig;
+    float vector[COLLECTION_DIM] = {1};
+    struct vindex_query query = {.vector = vector, .k = 10};
+    (void)state;
+    rig_open(&rig, VEC_HNSW);
+    for (unsigned key = 0; key < COLLECTION_KEYS; key++)
+        collection_upsert(&rig.c, key);
+    collection_settle(&rig.c);
+    assert_false(run(&rig, &query).exact);
+    query.ef = COLLECTION_KEYS / 2 - 1;
+    assert_false(run(&rig, &query).exact);
+    query.ef = COLLECTION_KEYS / 2;
+    struct vindex_result result = run(&rig, &query);
+    assert_true(result.exact);
+    assert_int_equal(result.scanned, COLLECTION_KEYS);
+    query.ef = 0;
+    query.k = COLLECTION_KEYS / 2; /* ef is at least that */
+    assert_true(run(&rig, &query).exact);
+    rig_close(&rig);
+}
+
 static void cost(void **state)
 {
     struct rig rig;
@@ -191,8 +268,9 @@ int main(void)
 {
     seed = collection_seed();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ties), cmocka_unit_test(filters), cmocka_unit_test(min_score),
-        cmocka_unit_test(many), cmocka_unit_test(cost),
+        cmocka_unit_test(ties), cmocka_unit_test(filters),  cmocka_unit_test(min_score),
+        cmocka_unit_test(many), cmocka_unit_test(together), cmocka_unit_test(looks_at_all),
+        cmocka_unit_test(cost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -273,14 +273,93 @@ static void without_memory(void **state)
     store_destroy(store);
 }
 
+/* One effect of a transaction: a put of this vector, or a del with the key kept by the transaction.
+ */
+static int plan_one(struct collection *c, struct txn *txn, unsigned key, const float *vector)
+{
+    uint8_t bytes[GROUP_PREFIX_MAX + 2];
+    struct record_key record_key = collection_key(c, key, bytes);
+    uint64_t hash = store_hash(c->store, &record_key);
+    struct buf value = {0};
+    int err;
+    if (vector == NULL) {
+        err = txn_keep(txn, record_key.bytes, &record_key.bytes);
+        return err != 0 ? err : txn_del(txn, &record_key, hash);
+    }
+    err = vec_write_vector(&value, COLLECTION_DIM, VEC_BIN, vector, BYTES_NONE);
+    struct record_spec spec = {.key = record_key, .value = buf_bytes(&value)};
+    if (err == 0)
+        err = txn_put(txn, &spec, hash);
+    buf_deinit(&value);
+    return err;
+}
+
+/* As atomic batches plan: vectors that are new, replaced, replaced again, taken back and deleted,
+ * in one transaction, without the n-th allocation. */
+static int try_batch(struct collection *c, unsigned long n)
+{
+    enum { NEW = 100, TAKEN_BACK = 101, OLD = 1, GONE = 2 };
+    float vector[COLLECTION_DIM] = {1}, last[COLLECTION_DIM] = {0, 1};
+    struct record_key own = collection_own_key(c);
+    const struct {
+        unsigned key;
+        const float *vector;
+    } plan[] = {{NEW, vector}, {TAKEN_BACK, vector}, {OLD, vector}, {TAKEN_BACK, NULL},
+                {OLD, last},   {GONE, NULL},         {NEW, last}};
+    struct txn txn;
+    int err = 0;
+    txn_init(&txn, c->store, FIXTURE_NOW_MS);
+    assert_int_equal(txn_lock(&txn, c->store->default_run, store_hash(c->store, &own), 0), 0);
+    txn.many = true;
+    mem_fail_after(n, 0);
+    for (size_t i = 0; i < LENGTH_OF(plan) && err == 0; i++)
+        err = plan_one(c, &txn, plan[i].key, plan[i].vector);
+    if (err == 0)
+        (void)txn_commit(&txn);
+    mem_fail_after(0, 0);
+    txn_deinit(&txn);
+    if (err == 0) {
+        c->there[NEW] = true;
+        c->there[GONE] = false;
+        memcpy(c->vectors[NEW], last, sizeof last);
+        memcpy(c->vectors[OLD], last, sizeof last);
+        c->tags[NEW] = c->tags[OLD] = 4;
+    }
+    return err;
+}
+
+static void batch_without_memory(void **state)
+{
+    struct store *store = fixture_open(4, 4);
+    struct vec_config config = {.index = VEC_FLAT, .m = 8, .ef_construction = 50};
+    struct vindex_searcher *searcher = vindex_searcher_create();
+    struct collection c;
+    unsigned long n = 1;
+    (void)state;
+    collection_open(&c, store, &config, seed);
+    for (unsigned key = 0; key < 50; key++)
+        collection_upsert(&c, key);
+    for (; try_batch(&c, n) != 0; n++) {
+        check_figures(&c);
+        check_search(&c, searcher, true);
+    }
+    check_figures(&c);
+    for (int i = 0; i < 20; i++)
+        check_search(&c, searcher, true);
+#ifdef CAIRN_FAULTS
+    assert_true(n > 7); /* each effect takes memory */
+#endif
+    vindex_searcher_destroy(searcher);
+    store_destroy(store);
+}
+
 int main(void)
 {
     seed = collection_seed();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_metric),
-        cmocka_unit_test(with_others),
-        cmocka_unit_test(drop_among_searches),
-        cmocka_unit_test(without_memory),
+        cmocka_unit_test(each_metric),          cmocka_unit_test(with_others),
+        cmocka_unit_test(drop_among_searches),  cmocka_unit_test(without_memory),
+        cmocka_unit_test(batch_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
