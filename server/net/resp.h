@@ -56,6 +56,20 @@ static inline struct resp_context resp_context_of(const struct conn *conn)
                                  conn->loop->limits.reply_bytes};
 }
 
+/* What makes a request of a command; the caller sets request and problem. */
+static inline struct resp_call resp_call_of(const struct resp_do *d, struct request *request,
+                                            struct problem *problem)
+{
+    struct loop *loop = d->conn->loop;
+    return (struct resp_call){.command = d->command,
+                              .args = d->args,
+                              .limits = &loop->limits,
+                              .now_ms = loop->env.now_ms,
+                              .scratch = &loop->packed,
+                              .request = request,
+                              .problem = problem};
+}
+
 /* A line of error, counted: "-" and the text. */
 MUST_USE int resp_fail(struct resp_do *d, const char *format, ...) PRINTF_LIKE(2, 3);
 

@@ -68,14 +68,17 @@ int vec_open(struct op_ctx *ctx, struct bytes name, struct vec *v)
     return vec_read(ctx, name, v);
 }
 
+int vec_absent(struct op_ctx *ctx)
+{
+    return problem_set(ctx->problem, ERR_NOT_FOUND,
+                       "%s: there is no such collection; vec.create makes one",
+                       ctx->request->op->name);
+}
+
 int vec_open_existing(struct op_ctx *ctx, struct bytes name, struct vec *v)
 {
     int err = vec_open(ctx, name, v);
-    if (err == 0 && v->record == NULL)
-        err = problem_set(ctx->problem, ERR_NOT_FOUND,
-                          "%s: there is no such collection; vec.create makes one",
-                          ctx->request->op->name);
-    return err;
+    return err == 0 && v->record == NULL ? vec_absent(ctx) : err;
 }
 
 const struct partition *vec_partition(const struct vec *v)
