@@ -216,15 +216,15 @@ class WriteTest(VecTest):
         self.assertIsNone(self.call("info", "other"))
 
     def test_upsert_keeps_metadata(self):
-        self.call("create", "c", 2)
-        self.call("upsert", "c", "a", [1, 2], metadata={"x": 1}, keep_metadata=True)
-        self.call("upsert", "c", "a", [3, 4], keep_metadata=True)
-        self.assertEqual(self.call("get", "c", "a")["metadata"], {"x": 1})
-        self.assertEqual(self.call("get", "c", "a")["vector"], [3, 4])
-        self.call("upsert", "c", "a", [3, 4], metadata={"y": 1}, keep_metadata=True)
-        self.assertEqual(self.call("get", "c", "a")["metadata"], {"y": 1})
-        self.call("upsert", "c", "a", [3, 4])
-        self.assertIsNone(self.call("get", "c", "a")["metadata"])
+        self.call("create", "kept", 2)
+        self.call("upsert", "kept", "a", [1, 2], metadata={"x": 1}, keep_metadata=True)
+        self.call("upsert", "kept", "a", [3, 4], keep_metadata=True)
+        self.assertEqual(self.call("get", "kept", "a")["metadata"], {"x": 1})
+        self.assertEqual(self.call("get", "kept", "a")["vector"], [3, 4])
+        self.call("upsert", "kept", "a", [3, 4], metadata={"y": 1}, keep_metadata=True)
+        self.assertEqual(self.call("get", "kept", "a")["metadata"], {"y": 1})
+        self.call("upsert", "kept", "a", [3, 4])
+        self.assertIsNone(self.call("get", "kept", "a")["metadata"])
 
     def test_keys(self):
         for key in ("k" * 1024, b"\0", b"\xff" * 1024, "é"):
