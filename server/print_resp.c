@@ -87,7 +87,7 @@ static const char resp_intro[] =
     "  are not equal, but `true` is 1 and `false` 0. `.a.b` is field `b` in object `a`.\n"
     "* `VINFO` has `metric`, `index`, `state`, `tail` and `bytes` instead of what it says of nodes "
     "and\n"
-    "  levels. `VLINKS`, `VRANDMEMBER` and `VRANGE` are not there.\n"
+    "  levels. `VLINKS`, `VRANDMEMBER` and `VRANGE` are refused.\n"
     "* Texts of errors about vectors are ours; each says what to do.\n";
 
 static void print_upper(FILE *out, const char *text)

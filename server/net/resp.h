@@ -6,7 +6,8 @@
  *   front_resp.c   from bytes to commands, spellings of operations
  *   resp_txn.c     MULTI, EXEC, DISCARD, WATCH, UNWATCH
  *   resp_conn.c    HELLO, AUTH, SELECT, QUIT, RESET, CLIENT
- *   resp_server.c  COMMAND, CONFIG, SLOWLOG, TIME, WAIT, WAITAOF, LASTSAVE, BGSAVE, MONITOR
+ *   resp_server.c  COMMAND, CONFIG, SLOWLOG, TIME, WAIT, WAITAOF, LASTSAVE, BGSAVE, and what is
+ *                  refused: SAVE, MONITOR, VLINKS, VRANDMEMBER, VRANGE
  *   resp_info.c    INFO
  *   resp_keys.c    KEYS
  */

@@ -211,6 +211,11 @@ class ReadTest(VectorSetTest):
         self.assertEqual(self.resp.call("VINFO", "t").pairs()[b"quant-type"].value, b"f32")
 
 
+    def test_not_served(self):
+        for name, *args in (("VLINKS", "a"), ("VRANDMEMBER",), ("VRANGE", "-", "+")):
+            self.refuses(f"ERR {name} is refused", name, "s", *args)
+
+
 class SimTest(VectorSetTest):
     def setUp(self):
         super().setUp()
