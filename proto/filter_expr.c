@@ -422,9 +422,11 @@ static int expr_or(struct expr *e)
 {
     size_t start = e->out->size;
     int err = expr_chain(e, expr_and, "or", "||", "$or");
+    if (err != 0)
+        return err;
     struct bytes written = {e->out->data + start, e->out->size - start};
     e->loose = e->loose || bytes_start_with(written, bytes_of("\x81\xa3$or"));
-    return err;
+    return 0;
 }
 
 /* All fields that were named must be there. */

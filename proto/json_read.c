@@ -115,10 +115,10 @@ static int read_escape(struct json_reader *r)
 /* Put the header of a str in front of the bytes that stand from `start` on. */
 static int read_wrap_str(struct json_reader *r, size_t start)
 {
-    struct bytes text = {r->out->data + start, r->out->size - start};
-    if (text.size > 0 && !mp_utf8_valid(text))
+    size_t size = r->out->size - start;
+    if (size > 0 && !mp_utf8_valid((struct bytes){r->out->data + start, size}))
         return read_wrong(r, "the string is not UTF-8");
-    if (text.size > UINT32_MAX)
+    if (size > UINT32_MAX)
         return read_wrong(r, "the string is too long");
     return pack_wrap_str(r->out, start);
 }
