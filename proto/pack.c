@@ -79,3 +79,37 @@ int pack_map(struct buf *out, size_t pairs)
     msgpack_packer packer = packer_of(out);
     return msgpack_pack_map(&packer, pairs);
 }
+
+/* Put the header that was written behind `end` in front of what stands from `start` to there. */
+static int pack_to_front(struct buf *out, size_t start, size_t end)
+{
+    uint8_t header[8];
+    size_t size = out->size - end;
+    REQUIRE(size <= sizeof header);
+    memcpy(header, out->data + end, size);
+    memmove(out->data + start + size, out->data + start, end - start);
+    memcpy(out->data + start, header, size);
+    return 0;
+}
+
+int pack_wrap_str(struct buf *out, size_t start)
+{
+    msgpack_packer packer = packer_of(out);
+    size_t end = out->size;
+    int err = msgpack_pack_str(&packer, end - start);
+    return err != 0 ? err : pack_to_front(out, start, end);
+}
+
+int pack_wrap_array(struct buf *out, size_t start, size_t count)
+{
+    size_t end = out->size;
+    int err = pack_array(out, count);
+    return err != 0 ? err : pack_to_front(out, start, end);
+}
+
+int pack_wrap_map(struct buf *out, size_t start, size_t pairs)
+{
+    size_t end = out->size;
+    int err = pack_map(out, pairs);
+    return err != 0 ? err : pack_to_front(out, start, end);
+}

@@ -12,6 +12,7 @@
 struct problem {
     int err;         /* enum err; 0: no problem */
     bool has_actual; /* CONFLICT: `actual` is the version that was found (0: absent) */
+    bool inside;     /* NOT_FOUND: the collection is there, what was looked for in it is not */
     bool has_index;  /* batch: the call or condition number `index` failed */
     uint64_t actual;
     uint32_t index;

@@ -125,15 +125,15 @@ bool resp_arity_fits(const struct resp_command *command, uint32_t n_args)
     return command->arity >= 0 ? n == command->arity : n >= -command->arity;
 }
 
-int resp_map(const struct resp_command *command, struct resp_reader args,
-             const struct limits *limits, int64_t now_ms, struct request *request,
-             struct problem *problem)
+int resp_map(struct resp_call *call)
 {
-    struct resp_call call = {command, args, limits, now_ms, request, problem};
-    request->op = &op_table[command->op];
+    struct request *request = call->request;
+    call->shape = call->command->shape;
+    call->scratch->size = 0;
+    request->op = &op_table[call->command->op];
     for (unsigned i = 0; i < request->op->n_args; i++)
         request->args[i].present = false;
     request->all.run.present = false;
     request->all.durability.present = false;
-    return command->map(&call);
+    return call->command->map(call);
 }

@@ -53,16 +53,30 @@ enum resp_shape {
     RESP_SHAPE_TYPE,         /* bool: +string or +none */
     RESP_SHAPE_PONG,         /* "pong": +PONG; anything else: as a value */
     RESP_SHAPE_PAGE,         /* {items, cursor}: [cursor, items] */
+    /* Of vector sets; where there is no such collection, what stands behind the slash. */
+    RESP_SHAPE_CARD,        /* an integer / 0 */
+    RESP_SHAPE_BOOL,        /* is the result, or the last element of an array, not nil, 0 or false?
+                             * / false */
+    RESP_SHAPE_DIM,         /* of what vec.info returns: dim; nil: an error */
+    RESP_SHAPE_VINFO,       /* the same in the words of Redis; nil: nil */
+    RESP_SHAPE_VECTOR,      /* of a vector: an array of its elements / nil */
+    RESP_SHAPE_ATTRIBUTES,  /* of [vector]: its metadata as JSON / nil */
+    RESP_SHAPE_HITS,        /* {items}: keys / an empty array */
+    RESP_SHAPE_HITS_SCORES, /* each with its score */
+    RESP_SHAPE_HITS_ATTRIBUTES,
+    RESP_SHAPE_HITS_BOTH,
 };
 
-/* What a map function works on. */
+/* A command on its way to a request. */
 struct resp_call {
     const struct resp_command *command;
     struct resp_reader args; /* behind the name; what is read may be written over */
     const struct limits *limits;
     int64_t now_ms;
-    struct request *request; /* op and, for keys FIRST, the first argument are set */
-    struct problem *problem;
+    struct buf *scratch;     /* for what does not fit in place; views of it go to the request */
+    struct request *request; /* what it becomes */
+    struct problem *problem; /* or why not */
+    enum resp_shape shape;   /* how its result is told: that of the row, unless map changes it */
 };
 
 struct resp_command {
@@ -90,11 +104,9 @@ const struct resp_command *resp_find(struct bytes name);
 bool resp_arity_fits(const struct resp_command *command, uint32_t n_args);
 
 /* Make a command a request: arguments are checked against limits and become MessagePack in place.
- * `args` stands behind the name; its number fits. The request has no options but run and durability
- * left out. 0, or an error in *problem, whose text is the one Redis has. */
-MUST_USE int resp_map(const struct resp_command *command, struct resp_reader args,
-                      const struct limits *limits, int64_t now_ms, struct request *request,
-                      struct problem *problem);
+ * The caller has set all but `shape`; the number of arguments fits. The request has no options but
+ * run and durability left out. 0, or an error in *problem, whose text is the one Redis has. */
+MUST_USE int resp_map(struct resp_call *call);
 
 /* Does this argument read as that word (lower case) in any case? */
 bool resp_is(struct bytes arg, const char *word);
@@ -122,3 +134,5 @@ MUST_USE int resp_reply_problem(const struct resp_context *context,
  * numbers. top: a number is told as text, as Redis' strings are. */
 MUST_USE int resp_put_value(const struct resp_context *context, struct mp_reader *reader, bool top,
                             struct buf *out);
+MUST_USE int resp_put_real(const struct resp_context *context, double value, struct buf *out);
+MUST_USE int resp_put_bool(const struct resp_context *context, bool value, struct buf *out);

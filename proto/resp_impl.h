@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The map functions of resp.def, between resp_command.c (the table) and resp_map.c.
+ * The map functions of resp.def, between resp_command.c (the table) and resp_map.c and
+ * resp_map_vec.c, and what these two share.
  */
 #pragma once
 
@@ -31,3 +32,39 @@ int resp_map_scan(struct resp_call *call);
 int resp_map_flush(struct resp_call *call);
 int resp_map_ping(struct resp_call *call);
 int resp_map_value(struct resp_call *call);
+
+/* Vector sets. */
+int resp_map_vset(struct resp_call *call);     /* key: the collection */
+int resp_map_velement(struct resp_call *call); /* key element */
+int resp_map_vmember(struct resp_call *call);  /* the same, as a list of one key */
+int resp_map_vemb(struct resp_call *call);
+int resp_map_vadd(struct resp_call *call);
+int resp_map_vsetattr(struct resp_call *call);
+int resp_map_vsim(struct resp_call *call);
+
+/* ---- what map functions share ---- */
+
+/* These return what they say: 0 or an error in call->problem. */
+MUST_USE int resp_syntax(struct resp_call *call);
+MUST_USE int resp_read_int(struct resp_call *call, struct bytes arg, int64_t *out);
+/* Of the sizes of keys the least and the largest: do they fit? */
+MUST_USE int resp_check_key(struct resp_call *call, size_t min, size_t max);
+
+static inline void resp_give_true(struct arg *arg)
+{
+    *arg = (struct arg){.present = true, .boolean = true};
+}
+
+static inline void resp_give_uint(struct arg *arg, int64_t value)
+{
+    *arg = (struct arg){.present = true, .uint = (uint64_t)value};
+}
+
+/* ---- shapes of vector sets, between resp_reply.c and resp_reply_vec.c ---- */
+
+MUST_USE int resp_reply_vec(const struct resp_context *context, enum resp_shape shape,
+                            struct mp_reader *reader, struct buf *out);
+/* What is said where there is no such collection; true if anything is (else it is an error). */
+MUST_USE bool resp_reply_absent(const struct resp_context *context,
+                                const struct resp_command *command, const struct problem *problem,
+                                struct buf *out, int *out_err);

@@ -21,7 +21,7 @@
 
 #define MAP_TIME_MAX (((int64_t)1 << 53) - 1)
 
-static int map_syntax(struct resp_call *call)
+int resp_syntax(struct resp_call *call)
 {
     return problem_set(call->problem, ERR_BAD_ARGUMENT, "syntax error");
 }
@@ -32,14 +32,14 @@ static int map_bad_time(struct resp_call *call)
                        call->command->name);
 }
 
-static int map_int(struct resp_call *call, struct bytes arg, int64_t *out)
+int resp_read_int(struct resp_call *call, struct bytes arg, int64_t *out)
 {
     return num_read_int(arg, out) ? 0
                                   : problem_set(call->problem, ERR_BAD_ARGUMENT,
                                                 "value is not an integer or out of range");
 }
 
-static int map_key_size(struct resp_call *call, size_t min, size_t max)
+int resp_check_key(struct resp_call *call, size_t min, size_t max)
 {
     if (min == 0)
         return problem_set(call->problem, ERR_BAD_ARGUMENT, "a key must not be empty");
@@ -67,7 +67,7 @@ static int map_first_key(struct resp_call *call)
     struct bytes key = resp_next(&call->args);
     struct arg *arg = &call->request->args[0];
     *arg = (struct arg){.present = true, .text = true, .bytes = key};
-    return map_key_size(call, key.size, key.size);
+    return resp_check_key(call, key.size, key.size);
 }
 
 /* Read the next argument as a value. */
@@ -78,16 +78,6 @@ static int map_value(struct resp_call *call, struct arg *out)
     if (err == 0)
         *out = (struct arg){.present = true, .bytes = resp_as_bin(value)};
     return err;
-}
-
-static void map_true(struct arg *arg)
-{
-    *arg = (struct arg){.present = true, .boolean = true};
-}
-
-static void map_uint(struct arg *arg, int64_t value)
-{
-    *arg = (struct arg){.present = true, .uint = (uint64_t)value};
 }
 
 int resp_map_none(struct resp_call *call)
@@ -118,7 +108,7 @@ int resp_map_keys(struct resp_call *call)
                            (unsigned long long)call->limits->items);
     struct resp_list list = resp_as_list(&call->args, false);
     request->args[0] = (struct arg){.present = true, .count = list.count, .bytes = list.bytes};
-    return map_key_size(call, list.key_min, list.key_max);
+    return resp_check_key(call, list.key_min, list.key_max);
 }
 
 int resp_map_pairs(struct resp_call *call)
@@ -134,8 +124,8 @@ int resp_map_pairs(struct resp_call *call)
     struct resp_list list = resp_as_list(&call->args, true);
     a->pairs = (struct arg){.present = true, .count = list.count, .bytes = list.bytes};
     if (call->command->param & MAP_NX)
-        map_true(&a->if_absent);
-    int err = map_key_size(call, list.key_min, list.key_max);
+        resp_give_true(&a->if_absent);
+    int err = resp_check_key(call, list.key_min, list.key_max);
     return err != 0 ? err : map_value_size(call, list.value_max);
 }
 
@@ -157,12 +147,12 @@ static int map_expiry(struct resp_call *call, struct bytes text, int param, stru
 {
     bool at = (param & MAP_AT) != 0;
     int64_t number, ms;
-    int err = map_int(call, text, &number);
+    int err = resp_read_int(call, text, &number);
     if (err != 0)
         return err;
     if (number <= 0 || !map_scale(number, param, at ? 0 : call->now_ms, &ms))
         return map_bad_time(call);
-    map_uint(at ? expires_at_ms : ttl_ms, ms < MAP_TIME_MAX ? ms : MAP_TIME_MAX);
+    resp_give_uint(at ? expires_at_ms : ttl_ms, ms < MAP_TIME_MAX ? ms : MAP_TIME_MAX);
     return 0;
 }
 
@@ -193,17 +183,17 @@ static int map_set_options(struct resp_call *call, struct args_kv_put *a)
         struct bytes word = resp_next(&call->args);
         bool timed = time.data != NULL || a->keep_ttl.present;
         if (resp_is(word, "nx") && !a->if_exists.present)
-            map_true(&a->if_absent);
+            resp_give_true(&a->if_absent);
         else if (resp_is(word, "xx") && !a->if_absent.present)
-            map_true(&a->if_exists);
+            resp_give_true(&a->if_exists);
         else if (resp_is(word, "get"))
-            map_true(&a->return_old);
+            resp_give_true(&a->return_old);
         else if (resp_is(word, "keepttl") && time.data == NULL)
-            map_true(&a->keep_ttl);
+            resp_give_true(&a->keep_ttl);
         else if (!timed && call->args.left > 0 && map_is_expiry(word, &param))
             time = resp_next(&call->args);
         else
-            return map_syntax(call);
+            return resp_syntax(call);
     }
     return time.data == NULL ? 0 : map_expiry(call, time, param, &a->ttl_ms, &a->expires_at_ms);
 }
@@ -221,9 +211,9 @@ int resp_map_put(struct resp_call *call)
 {
     struct args_kv_put *a = (struct args_kv_put *)call->request->args;
     if (call->command->param & MAP_NX)
-        map_true(&a->if_absent);
+        resp_give_true(&a->if_absent);
     if (call->command->param & MAP_GET)
-        map_true(&a->return_old);
+        resp_give_true(&a->return_old);
     int err = map_first_key(call);
     return err != 0 ? err : map_value(call, &a->value);
 }
@@ -239,7 +229,7 @@ int resp_map_setex(struct resp_call *call)
 
 int resp_map_getdel(struct resp_call *call)
 {
-    map_true(&((struct args_kv_del *)call->request->args)->return_old);
+    resp_give_true(&((struct args_kv_del *)call->request->args)->return_old);
     return map_first_key(call);
 }
 
@@ -255,17 +245,17 @@ int resp_map_getex(struct resp_call *call)
     struct bytes word = resp_next(&call->args);
     bool persist = resp_is(word, "persist"), timed = map_is_expiry(word, &param);
     if (call->args.left != (timed ? 1 : 0) || !(persist || timed))
-        return map_syntax(call);
+        return resp_syntax(call);
     request->op = &op_table[persist ? OP_kv_persist : OP_kv_expire];
     for (unsigned i = 0; i < request->op->n_args; i++)
         request->args[i].present = false;
     request->args[0] = key;
     if (persist) {
-        map_true(&((struct args_kv_persist *)request->args)->return_value);
+        resp_give_true(&((struct args_kv_persist *)request->args)->return_value);
         return 0;
     }
     struct args_kv_expire *a = (struct args_kv_expire *)request->args;
-    map_true(&a->return_value);
+    resp_give_true(&a->return_value);
     return map_expiry(call, resp_next(&call->args), param, &a->ttl_ms, &a->expires_at_ms);
 }
 
@@ -285,7 +275,7 @@ int resp_map_by(struct resp_call *call)
     int64_t by = 1;
     int err = map_first_key(call);
     if (err == 0 && call->args.left > 0)
-        err = map_int(call, resp_next(&call->args), &by);
+        err = resp_read_int(call, resp_next(&call->args), &by);
     if (err == 0 && call->command->param < 0 && by == INT64_MIN)
         err = problem_set(call->problem, ERR_BAD_ARGUMENT, "decrement would overflow");
     if (err == 0)
@@ -321,7 +311,7 @@ static int map_expire_options(struct resp_call *call, struct args_kv_expire *a)
         if (arg == NULL)
             return problem_set(call->problem, ERR_BAD_ARGUMENT, "Unsupported option %.*s",
                                (int)(word.size < 64 ? word.size : 64), (const char *)word.data);
-        map_true(arg);
+        resp_give_true(arg);
     }
     if (a->if_none.present && (a->if_some.present || a->if_later.present || a->if_sooner.present))
         return problem_set(call->problem, ERR_BAD_ARGUMENT,
@@ -342,17 +332,17 @@ int resp_map_expire(struct resp_call *call)
     struct bytes time = resp_next(&call->args);
     err = map_expire_options(call, a);
     if (err == 0)
-        err = map_int(call, time, &number);
+        err = resp_read_int(call, time, &number);
     if (err != 0)
         return err;
     if (!map_scale(number, call->command->param, base, &ms))
         return map_bad_time(call);
     if (base != 0 && ms > 0) { /* counted from when it is carried out */
-        map_uint(&a->ttl_ms, ms < MAP_TIME_MAX ? ms : MAP_TIME_MAX);
+        resp_give_uint(&a->ttl_ms, ms < MAP_TIME_MAX ? ms : MAP_TIME_MAX);
         return 0;
     }
     int64_t at = ms + base; /* a time that has passed deletes the key */
-    map_uint(&a->expires_at_ms, at < 1 ? 1 : at < MAP_TIME_MAX ? at : MAP_TIME_MAX);
+    resp_give_uint(&a->expires_at_ms, at < 1 ? 1 : at < MAP_TIME_MAX ? at : MAP_TIME_MAX);
     return 0;
 }
 
@@ -372,26 +362,26 @@ int resp_map_scan(struct resp_call *call)
     while (call->args.left > 0) {
         struct bytes word = resp_next(&call->args);
         if (call->args.left == 0)
-            return map_syntax(call);
+            return resp_syntax(call);
         struct bytes arg = resp_next(&call->args);
         if (resp_is(word, "match"))
             a->match = (struct arg){.present = true, .bytes = arg};
         else if (resp_is(word, "type"))
             strings = resp_is(arg, "string");
         else if (!resp_is(word, "count"))
-            return map_syntax(call);
-        else if (map_int(call, arg, &count) != 0)
+            return resp_syntax(call);
+        else if (resp_read_int(call, arg, &count) != 0)
             return call->problem->err;
         else if (count < 1)
-            return map_syntax(call);
+            return resp_syntax(call);
     }
     if (a->match.present && a->match.bytes.size > call->limits->key_bytes)
         return problem_set(call->problem, ERR_LIMIT_EXCEEDED,
                            "the pattern exceeds limits.key_bytes (%llu)",
                            (unsigned long long)call->limits->key_bytes);
     int64_t most = (int64_t)call->limits->page_items;
-    map_uint(&a->limit, count < most ? count : most);
-    map_uint(&a->cursor, cursor);
+    resp_give_uint(&a->limit, count < most ? count : most);
+    resp_give_uint(&a->cursor, cursor);
     if (!strings) /* there are no others: a pattern that no key matches, as none is empty */
         a->match = (struct arg){.present = true, .bytes = {(const uint8_t *)"", 0}};
     return 0;
@@ -404,7 +394,7 @@ int resp_map_flush(struct resp_call *call)
     struct bytes word = resp_next(&call->args);
     return call->args.left == 0 && (resp_is(word, "async") || resp_is(word, "sync"))
                ? 0
-               : map_syntax(call);
+               : resp_syntax(call);
 }
 
 /* ---- connection ---- */

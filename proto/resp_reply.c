@@ -14,7 +14,7 @@
  * Failures: memory, and a reply larger than limits.reply_bytes.
  */
 #include "common/err.h"
-#include "proto/resp_command.h"
+#include "proto/resp_impl.h"
 
 #include <stdio.h>
 
@@ -34,8 +34,15 @@ static int reply_number(const struct resp_context *context, const struct mp *mp,
     REQUIRE(mp_number_text(mp, text));
     if (top || (mp->kind == MP_UINT && mp->uint > INT64_MAX))
         return resp_put_text(out, text);
-    if (mp->kind != MP_FLOAT)
-        return resp_put_int(out, mp->sint);
+    return mp->kind == MP_FLOAT ? resp_put_real(context, mp->real, out)
+                                : resp_put_int(out, mp->sint);
+}
+
+int resp_put_real(const struct resp_context *context, double value, struct buf *out)
+{
+    char text[NUM_REAL_SIZE];
+    const struct mp mp = {.kind = MP_FLOAT, .real = value};
+    REQUIRE(mp_number_text(&mp, text));
     if (context->version != 3)
         return resp_put_text(out, text);
     size_t n = strlen(text);
@@ -46,7 +53,7 @@ static int reply_number(const struct resp_context *context, const struct mp *mp,
     return err != 0 ? err : buf_append(out, "\n", 1);
 }
 
-static int reply_bool(const struct resp_context *context, bool value, struct buf *out)
+int resp_put_bool(const struct resp_context *context, bool value, struct buf *out)
 {
     if (context->version == 3)
         return buf_append(out, value ? "#t\r\n" : "#f\r\n", 4);
@@ -81,7 +88,7 @@ int resp_put_value(const struct resp_context *context, struct mp_reader *reader,
     case MP_NIL:
         return resp_put_nil(out, context->version);
     case MP_BOOL:
-        return reply_bool(context, mp.boolean, out);
+        return resp_put_bool(context, mp.boolean, out);
     case MP_UINT:
     case MP_SINT:
     case MP_FLOAT:
@@ -215,6 +222,18 @@ int resp_reply(const struct resp_context *context, enum resp_shape shape, struct
         return reply_pong(context, &reader, out);
     case RESP_SHAPE_PAGE:
         return reply_page(context, &reader, out);
+    case RESP_SHAPE_CARD:
+        return reply_integer(&reader, out);
+    case RESP_SHAPE_BOOL:
+    case RESP_SHAPE_DIM:
+    case RESP_SHAPE_VINFO:
+    case RESP_SHAPE_VECTOR:
+    case RESP_SHAPE_ATTRIBUTES:
+    case RESP_SHAPE_HITS:
+    case RESP_SHAPE_HITS_SCORES:
+    case RESP_SHAPE_HITS_ATTRIBUTES:
+    case RESP_SHAPE_HITS_BOTH:
+        return resp_reply_vec(context, shape, &reader, out);
     case RESP_SHAPE_NONE:
         break;
     }
@@ -236,7 +255,12 @@ int resp_reply_problem(const struct resp_context *context, const struct resp_com
                        const struct problem *problem, struct buf *out)
 {
     char line[sizeof problem->text + 16];
+    int err;
     switch (problem->err) {
+    case ERR_NOT_FOUND:
+        if (resp_reply_absent(context, command, problem, out, &err))
+            return err;
+        break;
     case ERR_CONFLICT:
         if (command->shape == RESP_SHAPE_DONE)
             return resp_put_int(out, 0);

@@ -34,8 +34,8 @@ static const char resp_intro[] =
     "\n"
     "What differs from Redis:\n"
     "\n"
-    "* There is database 0 alone, and only what is listed below. Other types than strings have no\n"
-    "  commands here (yet); scripts, publish and subscribe neither.\n"
+    "* There is database 0 alone, and only what is listed below. Other types than strings and\n"
+    "  vector sets have no commands here (yet); scripts, publish and subscribe neither.\n"
     "* A key must not be empty and has at most `limits.key_bytes` bytes; other limits are listed "
     "by\n"
     "  `server.info` and named in errors.\n"
@@ -51,7 +51,45 @@ static const char resp_intro[] =
     "  do, and the slow log keeps no arguments. Counters only grow: no `CONFIG RESETSTAT`.\n"
     "* `CONFIG GET` and `SET` know a few options by the names of Redis (`maxmemory`, "
     "`maxclients`,\n"
-    "  `timeout`) and all of ours by their own.\n";
+    "  `timeout`) and all of ours by their own.\n"
+    "\n"
+    "Vector sets are the collections of [vectors.md](vectors.md): `VADD` makes one of metric "
+    "cosine,\n"
+    "together with its first element, and MessagePack-RPC sees the same vectors. Scores are from 0 "
+    "to 1,\n"
+    "(1 + cosine) / 2, as in Redis 8; of a collection of another metric, (1 + its score) / 2. "
+    "What\n"
+    "differs:\n"
+    "\n"
+    "* Without `Q8` a set is not quantized: a vector is kept as it came, in 32 bits. With `Q8`, as "
+    "there,\n"
+    "  only bytes of it are kept, and `VEMB` gives what they say. `VEMB` has no `RAW`; `BIN` and "
+    "`REDUCE`\n"
+    "  are refused.\n"
+    "* Quantization and `M` hold for the set: others than it has are refused, if given. `CAS`, "
+    "`EF` of\n"
+    "  `VADD`, `NOTHREAD` and `FILTER-EF` are accepted and change nothing: workers link, a "
+    "filter\n"
+    "  [loses nothing](vectors.md#filters).\n"
+    "* Vector sets have names of their own beside those of strings: `DEL`, `EXISTS`, `TYPE`, "
+    "`SCAN` and\n"
+    "  `FLUSHALL` do not see them, and a key can be both. A set that has lost its last element "
+    "stays,\n"
+    "  with its dimension, until `vec.drop`.\n"
+    "* Attributes are a JSON object, which comes back as the same values in the same order, not in "
+    "the\n"
+    "  same spaces; integers are exact. Anything else than an object is refused.\n"
+    "* `FILTER` takes the expressions of Redis but arithmetic: `.field` alone or compared with a "
+    "number,\n"
+    "  string or `null` (`== != < <= > >= in`), `value in .field`, `and`, `or`, `not`, "
+    "parentheses.\n"
+    "  As there, a field that is missing makes the whole expression false. Values of different "
+    "types\n"
+    "  are not equal, but `true` is 1 and `false` 0. `.a.b` is field `b` in object `a`.\n"
+    "* `VINFO` has `metric`, `index`, `state`, `tail` and `bytes` instead of what it says of nodes "
+    "and\n"
+    "  levels. `VLINKS`, `VRANDMEMBER` and `VRANGE` are refused.\n"
+    "* Texts of errors about vectors are ours; each says what to do.\n";
 
 static void print_upper(FILE *out, const char *text)
 {
@@ -78,7 +116,10 @@ static void print_row(FILE *out, const struct resp_command *command)
 
 static void print_group(FILE *out, const char *group)
 {
-    (void)fprintf(out, "\n## %c%s\n\n", toupper((unsigned char)group[0]), group + 1);
+    (void)fprintf(out, "\n## %c", toupper((unsigned char)group[0]));
+    for (const char *p = group + 1; *p != '\0'; p++)
+        (void)fputc(*p == '_' ? ' ' : *p, out);
+    (void)fputs("\n\n", out);
     (void)fputs("| command | operation | | meaning |\n|---|---|---|---|\n", out);
     for (unsigned i = 0; i < RESP_COUNT; i++) {
         const struct resp_command *command = &resp_table[i];

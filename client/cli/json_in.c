@@ -6,10 +6,10 @@
  * Threads: pure functions.
  * Failures: told in *usage; out is cut back to where it was.
  */
-#include "client/cli/base64.h"
 #include "client/cli/json.h"
-#include "client/cli/json_special.h"
+#include "common/base64.h"
 #include "common/err.h"
+#include "proto/json_special.h"
 #include "proto/pack.h"
 
 #include <errno.h>

@@ -11,10 +11,10 @@
  */
 #include "client/cli/run.h"
 
-#include "client/cli/base64.h"
 #include "client/cli/json.h"
 #include "client/cli/shape.h"
 #include "client/cli/vec_text.h"
+#include "common/base64.h"
 #include "common/err.h"
 
 #include <unistd.h>

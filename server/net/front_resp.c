@@ -29,7 +29,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { RESP_BATCH = 16, RESP_RESULT_KEPT = 256 * 1024 };
+enum { RESP_BATCH = 16, RESP_RESULT_KEPT = 256 * 1024, RESP_TAG_SHAPE = 16 };
 
 /* A command found in the input. */
 struct resp_found {
@@ -124,11 +124,10 @@ int resp_run(struct conn *conn, struct request *request, struct buf *result,
     return err;
 }
 
-/* Word a result or a problem. What OWN commands gather in jobs are arrays of keys. */
-static int resp_answer(struct conn *conn, const struct resp_command *command, int err,
-                       struct problem *problem, struct bytes result)
+/* Word a result or a problem. */
+static int resp_answer(struct conn *conn, const struct resp_command *command, enum resp_shape shape,
+                       int err, struct problem *problem, struct bytes result)
 {
-    enum resp_shape shape = command->op < 0 ? RESP_SHAPE_VALUES : command->shape;
     struct resp_context context = resp_context_of(conn);
     struct buf *out = &conn->out;
     size_t mark = out->size;
@@ -152,22 +151,30 @@ static void resp_trim(struct buf *result)
         buf_deinit(result);
 }
 
+/* What is remembered of a command while its job runs. */
+static uint32_t resp_tag(enum resp_id id, enum resp_shape shape)
+{
+    return (uint32_t)id | (uint32_t)shape << RESP_TAG_SHAPE;
+}
+
 static int resp_spell(struct resp_do *d, struct request *request)
 {
     struct conn *conn = d->conn;
     struct loop *loop = conn->loop;
     struct job *job = NULL;
     struct problem problem;
-    int err = resp_map(d->command, d->args, &loop->limits, loop->env.now_ms, request, &problem);
+    struct resp_call call = resp_call_of(d, request, &problem);
+    int err = resp_map(&call);
     if (err != 0) {
         stats_add(&loop->stats, METRIC_requests, 1);
         stats_add(&loop->stats, METRIC_errors, 1);
     } else {
         err = dispatch_plain(&loop->env, &conn->session, request, &loop->result, &problem, &job);
     }
+    resp_trim(&loop->packed);
     if (job != NULL)
-        return jobs_add(loop, conn, job, d->command->id, false);
-    err = resp_answer(conn, d->command, err, &problem, buf_bytes(&loop->result));
+        return jobs_add(loop, conn, job, resp_tag(d->command->id, call.shape), false);
+    err = resp_answer(conn, d->command, call.shape, err, &problem, buf_bytes(&loop->result));
     resp_trim(&loop->result);
     return err;
 }
@@ -178,7 +185,11 @@ static int resp_finish(struct conn *conn, uint32_t tag, bool silent, struct job 
     struct problem problem;
     (void)silent;
     int err = dispatch_finish_plain(&loop->env, &conn->session, job, &loop->result, &problem);
-    err = resp_answer(conn, &resp_table[tag], err, &problem, buf_bytes(&loop->result));
+    const struct resp_command *command = &resp_table[tag & ((1u << RESP_TAG_SHAPE) - 1)];
+    enum resp_shape shape = tag >> RESP_TAG_SHAPE;
+    if (command->op < 0)
+        shape = RESP_SHAPE_VALUES; /* what OWN commands gather in jobs are arrays of keys */
+    err = resp_answer(conn, command, shape, err, &problem, buf_bytes(&loop->result));
     resp_trim(&loop->result);
     return err;
 }

@@ -514,6 +514,7 @@ void loop_destroy(struct loop *loop)
         buf_deinit(&loop->spares[i]);
     buf_deinit(&loop->line);
     buf_deinit(&loop->result);
+    buf_deinit(&loop->packed);
     buf_deinit(&loop->env.scratch);
     stats_deinit(&loop->stats);
     mem_free(loop);

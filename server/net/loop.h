@@ -81,6 +81,7 @@ struct loop {
     struct buf spares[LOOP_SPARES]; /* buffers to lend */
     struct buf line;                /* RESP: an inline command, made an array */
     struct buf result;              /* RESP: what an operation answered */
+    struct buf packed;              /* RESP: arguments that become MessagePack elsewhere */
     uint8_t input[LOOP_INPUT_BYTES];
 };
 

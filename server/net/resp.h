@@ -6,7 +6,8 @@
  *   front_resp.c   from bytes to commands, spellings of operations
  *   resp_txn.c     MULTI, EXEC, DISCARD, WATCH, UNWATCH
  *   resp_conn.c    HELLO, AUTH, SELECT, QUIT, RESET, CLIENT
- *   resp_server.c  COMMAND, CONFIG, SLOWLOG, TIME, WAIT, WAITAOF, LASTSAVE, BGSAVE, MONITOR
+ *   resp_server.c  COMMAND, CONFIG, SLOWLOG, TIME, WAIT, WAITAOF, LASTSAVE, BGSAVE, and what is
+ *                  refused: SAVE, MONITOR, VLINKS, VRANDMEMBER, VRANGE
  *   resp_info.c    INFO
  *   resp_keys.c    KEYS
  */
@@ -54,6 +55,20 @@ static inline struct resp_context resp_context_of(const struct conn *conn)
 {
     return (struct resp_context){conn->resp->version, conn->loop->env.now_ms,
                                  conn->loop->limits.reply_bytes};
+}
+
+/* What makes a request of a command; the caller sets request and problem. */
+static inline struct resp_call resp_call_of(const struct resp_do *d, struct request *request,
+                                            struct problem *problem)
+{
+    struct loop *loop = d->conn->loop;
+    return (struct resp_call){.command = d->command,
+                              .args = d->args,
+                              .limits = &loop->limits,
+                              .now_ms = loop->env.now_ms,
+                              .scratch = &loop->packed,
+                              .request = request,
+                              .problem = problem};
 }
 
 /* A line of error, counted: "-" and the text. */

@@ -86,8 +86,8 @@ static int queue_spelling(struct resp_do *d, struct request *request)
         return queue_add(state, entry, rest.data);
     }
     resp_request(request, (enum op_id)d->command->op);
-    if (resp_map(d->command, d->args, &d->conn->loop->limits, d->conn->loop->env.now_ms, request,
-                 &problem) != 0)
+    struct resp_call call = resp_call_of(d, request, &problem);
+    if (resp_map(&call) != 0)
         return queue_error(d, &problem);
     int err = rpc_encode_call(&state->calls, request);
     if (err != 0)

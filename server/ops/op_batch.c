@@ -207,7 +207,7 @@ static int batch_admit_vectors(struct op_ctx *ctx, const struct args_batch *a, u
             return batch_wrong(ctx, i, "call");
         if (v.record == NULL)
             continue;
-        need += vec_row_bytes(&v);
+        need += vec_row_bytes(&v.collection.config);
         partition = &ctx->store->partitions[store_partition_index(ctx->store, v.hash)];
     }
     return partition == NULL ? 0 : store_admit(ctx->store, partition, need);

@@ -48,18 +48,9 @@ static int create_word(struct op_ctx *ctx, const struct arg *arg, const char *na
     return -1;
 }
 
-static int create_config(struct op_ctx *ctx, const struct args_vec_create *a,
-                         struct vec_config *out)
+static int create_words(struct op_ctx *ctx, const struct args_vec_create *a,
+                        struct vec_creation *out)
 {
-    *out = (struct vec_config){.m = VEC_M, .ef_construction = VEC_EF_CONSTRUCTION};
-    int err = create_range(ctx, &a->dim, "dim", 1, ROWS_DIM_MAX, &out->dim);
-    if (err == 0)
-        err = create_range(ctx, &a->m, "m", HNSW_M_MIN, HNSW_M_MAX, &out->m);
-    if (err == 0)
-        err = create_range(ctx, &a->ef_construction, "ef_construction", VEC_EF_CONSTRUCTION_MIN,
-                           VEC_EF_CONSTRUCTION_MAX, &out->ef_construction);
-    if (err != 0)
-        return err;
     int metric =
         create_word(ctx, &a->metric, "metric", vec_metric_names, METRIC_COUNT, METRIC_COSINE);
     int index = create_word(ctx, &a->index, "index", vec_index_names, VEC_INDEX_COUNT, VEC_AUTO);
@@ -67,10 +58,28 @@ static int create_config(struct op_ctx *ctx, const struct args_vec_create *a,
                                    VEC_QUANTIZATION_COUNT, VEC_NONE);
     if (metric < 0 || index < 0 || quantization < 0)
         return ctx->problem->err;
-    out->metric = (enum metric)metric;
-    out->index = (enum vec_index)index;
-    out->quantization = (enum vec_quantization)quantization;
+    out->config.metric = (enum metric)metric;
+    out->config.index = (enum vec_index)index;
+    out->config.quantization = (enum vec_quantization)quantization;
     return 0;
+}
+
+int vec_creation_read(struct op_ctx *ctx, const struct args_vec_create *a, struct vec_creation *out)
+{
+    *out = (struct vec_creation){.wanted = true,
+                                 .config = {.m = VEC_M, .ef_construction = VEC_EF_CONSTRUCTION},
+                                 .metric_given = a->metric.present,
+                                 .index_given = a->index.present,
+                                 .m_given = a->m.present,
+                                 .ef_construction_given = a->ef_construction.present,
+                                 .quantization_given = a->quantization.present};
+    int err = create_range(ctx, &a->dim, "dim", 1, ROWS_DIM_MAX, &out->config.dim);
+    if (err == 0)
+        err = create_range(ctx, &a->m, "m", HNSW_M_MIN, HNSW_M_MAX, &out->config.m);
+    if (err == 0)
+        err = create_range(ctx, &a->ef_construction, "ef_construction", VEC_EF_CONSTRUCTION_MIN,
+                           VEC_EF_CONSTRUCTION_MAX, &out->config.ef_construction);
+    return err != 0 ? err : create_words(ctx, a, out);
 }
 
 static void create_differ(char *text, size_t size, const char *name, const char *has,
@@ -92,7 +101,7 @@ static void create_differ_number(char *text, size_t size, const char *name, uint
 }
 
 /* It exists: is it the same? */
-static int create_compare(struct vec *v, const struct vec_config *wanted)
+static int create_compare(const struct vec *v, const struct vec_config *wanted)
 {
     const struct vec_config *has = &v->collection.config;
     char text[160] = "";
@@ -108,38 +117,55 @@ static int create_compare(struct vec *v, const struct vec_config *wanted)
                   vec_quantization_names[wanted->quantization]);
     if (text[0] == 0)
         return 0;
-    return problem_set(v->ctx->problem, ERR_ALREADY_EXISTS, "vec.create: the collection exists: %s",
-                       text);
+    return problem_set(v->ctx->problem, ERR_ALREADY_EXISTS, "%s: the collection exists: %s",
+                       v->ctx->request->op->name, text);
 }
 
-static int create_put(struct vec *v, const struct vec_config *config, bool text)
+int vec_creation_compare(const struct vec *v, const struct vec_creation *creation)
+{
+    const struct vec_config *config = &creation->config;
+    struct vec_config wanted = v->collection.config;
+    wanted.metric = creation->metric_given ? config->metric : wanted.metric;
+    wanted.index = creation->index_given ? config->index : wanted.index;
+    wanted.m = creation->m_given ? config->m : wanted.m;
+    wanted.ef_construction =
+        creation->ef_construction_given ? config->ef_construction : wanted.ef_construction;
+    wanted.quantization = creation->quantization_given ? config->quantization : wanted.quantization;
+    return create_compare(v, &wanted);
+}
+
+int vec_creation_plan(struct vec *v, const struct vec_creation *creation, bool text)
 {
     struct op_ctx *ctx = v->ctx;
     uint8_t value[VEC_COLLECTION_BYTES_MAX];
-    struct vec_collection collection = {.config = *config, .created_at_ms = ctx->env->now_ms};
-    int err = vec_admit(v, v->key.bytes.size + VEC_COLLECTION_BYTES_MAX + VEC_OVERHEAD);
-    if (err != 0)
-        return err;
+    struct vec_collection collection = {.config = creation->config,
+                                        .created_at_ms = ctx->env->now_ms};
     collection.number = collection.generation = store_next_number(ctx->store, 1);
     struct record_spec spec = {
         .key = v->key, .text = text, .value = {value, vec_write_collection(&collection, value)}};
-    return txn_put(ctx->txn, &spec, v->hash);
+    int err = txn_put(ctx->txn, &spec, v->hash);
+    return err != 0 ? err : vec_read(ctx, v->key.bytes, v);
+}
+
+static int create_put(struct vec *v, const struct vec_creation *creation, const struct arg *name)
+{
+    int err = vec_admit(v, v->key.bytes.size + VEC_COLLECTION_BYTES_MAX + VEC_OVERHEAD);
+    return err != 0 ? err
+                    : vec_creation_plan(v, creation, name->text && mp_utf8_valid(name->bytes));
 }
 
 int op_vec_create(struct op_ctx *ctx, const struct args_vec_create *a)
 {
-    struct vec_config config;
+    struct vec_creation creation;
     struct vec v;
-    int err = create_config(ctx, a, &config);
+    int err = vec_creation_read(ctx, a, &creation);
     if (err == 0)
         err = vec_open(ctx, a->collection.bytes, &v);
     if (err != 0)
         return err;
     bool created = v.record == NULL;
-    if (created)
-        err = create_put(&v, &config, a->collection.text && mp_utf8_valid(a->collection.bytes));
-    else
-        err = create_compare(&v, &config);
+    err =
+        created ? create_put(&v, &creation, &a->collection) : create_compare(&v, &creation.config);
     if (err != 0)
         return err;
     reply_map(ctx->reply, 2);

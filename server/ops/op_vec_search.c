@@ -329,8 +329,11 @@ static int search_take_stored(struct op_ctx *ctx, struct vec *v, struct bytes by
 {
     struct vec_key key;
     const struct record *record = vec_find(v, bytes, &key);
-    if (record == NULL)
-        return problem_set(ctx->problem, ERR_NOT_FOUND, "vec.search: there is no such key");
+    if (record == NULL) {
+        (void)problem_set(ctx->problem, ERR_NOT_FOUND, "vec.search: there is no such key");
+        ctx->problem->inside = true;
+        return ERR_NOT_FOUND;
+    }
     struct vec_vector vector = vec_read_vector(record_value(record));
     *out = (struct vec_input){vec_elements(&vector, room), vector.dim, vector.form};
     return 0;

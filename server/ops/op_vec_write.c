@@ -27,7 +27,15 @@ struct write_row {
 struct write {
     struct bytes name; /* of the collection */
     struct bytes rows;
-    bool many, if_absent;
+    bool many, if_absent, keep_metadata, return_added;
+    bool name_text; /* the name came as str */
+    struct vec_creation creation;
+};
+
+/* What came of it. */
+struct write_done {
+    uint64_t version;
+    bool added; /* the last of the keys was not there */
 };
 
 /* ---- rows from a request ---- */
@@ -92,13 +100,16 @@ static bool write_next_row(struct bytes *rest, struct write_row *out_row, struct
 
 /* ---- writing ---- */
 
-static int write_admit(struct vec *v, const struct write *write)
+/* Room for all of it, in a collection of this configuration. */
+static int write_admit(struct vec *v, const struct write *write, const struct vec_config *config)
 {
     struct bytes rest = write->rows, key, value;
     struct write_row row;
     uint64_t need = 2 * write->rows.size; /* the log's copy, too */
     while (write_next_row(&rest, &row, &key, &value))
-        need += vec_row_bytes(v);
+        need += vec_row_bytes(config);
+    if (v->record == NULL)
+        need += v->key.bytes.size + VEC_COLLECTION_BYTES_MAX + VEC_OVERHEAD;
     return need == 0 ? 0 : vec_admit(v, need);
 }
 
@@ -116,6 +127,22 @@ static int write_check_rows(const struct vec *v, const struct write *write)
     return err;
 }
 
+/* The collection as it is to be written to: there, or to be made. */
+static int write_open(struct op_ctx *ctx, const struct write *write, struct vec *v)
+{
+    int err = vec_open(ctx, write->name, v);
+    if (err == 0 && v->record == NULL && !write->creation.wanted)
+        err = vec_absent(ctx);
+    if (err == 0 && v->record == NULL && ctx->batch != NULL)
+        err = problem_set(ctx->problem, ERR_UNSUPPORTED,
+                          "%s: there is no such collection, and an atomic batch makes none; "
+                          "vec.create makes one",
+                          ctx->request->op->name);
+    if (err == 0 && v->record != NULL && write->creation.wanted)
+        err = vec_creation_compare(v, &write->creation);
+    return err;
+}
+
 /* As the collection stores it, if that is not as it is in the row: in *coded. */
 static int write_code(const struct vec *v, struct buf *coded, struct bytes *value)
 {
@@ -128,8 +155,26 @@ static int write_code(const struct vec *v, struct buf *coded, struct bytes *valu
     return err;
 }
 
+/* The metadata that are there stay with a vector that comes without. */
+static int write_put_kept(struct vec *v, struct record_spec *spec, uint64_t hash,
+                          const struct record *there)
+{
+    struct vec_vector vector = vec_read_vector(spec->value);
+    struct buf value = {0};
+    vector.metadata = vec_read_vector(record_value(there)).metadata;
+    int err = write_check_size(v->ctx, spec->value.size + vector.metadata.size, "vector", -1);
+    if (err == 0)
+        err = vec_write_stored(&value, &vector);
+    spec->value = buf_bytes(&value);
+    if (err == 0)
+        err = txn_put(v->ctx->txn, spec, hash); /* which copies it */
+    buf_deinit(&value);
+    return err;
+}
+
 static int write_plan_row(struct vec *v, const struct write *write, const struct write_row *row,
-                          struct bytes bytes, struct bytes value, struct buf *coded)
+                          struct bytes bytes, struct bytes value, struct buf *coded,
+                          bool *out_added)
 {
     struct vec_key key;
     int err = write_code(v, coded, &value);
@@ -141,12 +186,15 @@ static int write_plan_row(struct vec *v, const struct write *write, const struct
                            "%s: the key exists, with version %llu", v->ctx->request->op->name,
                            (unsigned long long)record_version(there));
     struct record_spec spec = {.key = key.key, .text = row->text != 0, .value = value};
+    *out_added = there == NULL;
+    if (there != NULL && write->keep_metadata && vec_read_vector(value).metadata.size == 0)
+        return write_put_kept(v, &spec, key.hash, there);
     return txn_put(v->ctx->txn, &spec, key.hash);
 }
 
 /* Do it; *out_behind is the index to wait for instead, with a reference, or NULL. */
 static int write_try(struct op_ctx *ctx, const struct write *write, bool wait,
-                     struct vindex **out_behind)
+                     struct vindex **out_behind, bool *out_added)
 {
     struct bytes rest = write->rows, key, value;
     struct write_row row;
@@ -154,10 +202,11 @@ static int write_try(struct op_ctx *ctx, const struct write *write, bool wait,
     struct buf coded = {0};
     struct vec v;
     *out_behind = NULL;
-    int err = vec_open_existing(ctx, write->name, &v);
-    if (err == 0)
+    int err = write_open(ctx, write, &v);
+    bool fresh = err == 0 && v.record == NULL;
+    if (err == 0 && !fresh)
         err = vec_index(&v, &vindex);
-    if (err == 0 && wait && vindex_is_behind(vindex)) {
+    if (vindex != NULL && wait && vindex_is_behind(vindex)) {
         txn_unlock(ctx->txn);
         *out_behind = vindex;
         return 0;
@@ -165,11 +214,13 @@ static int write_try(struct op_ctx *ctx, const struct write *write, bool wait,
     if (vindex != NULL)
         vindex_unref(vindex);
     if (err == 0)
-        err = write_admit(&v, write);
+        err = write_admit(&v, write, fresh ? &write->creation.config : &v.collection.config);
+    if (err == 0 && fresh)
+        err = vec_creation_plan(&v, &write->creation, write->name_text);
     if (err == 0)
         err = write_check_rows(&v, write);
     while (err == 0 && write_next_row(&rest, &row, &key, &value))
-        err = write_plan_row(&v, write, &row, key, value, &coded);
+        err = write_plan_row(&v, write, &row, key, value, &coded, out_added);
     buf_deinit(&coded);
     return err;
 }
@@ -184,7 +235,7 @@ struct write_job {
     struct buf copy; /* of name and rows */
     struct write write;
     struct vindex *behind; /* what a worker helps with */
-    uint64_t version;
+    struct write_done done;
     struct problem problem;
 };
 
@@ -227,9 +278,9 @@ static bool write_step(struct job *job, struct op_env *env)
     if (self->behind != NULL)
         vindex_unref(self->behind);
     txn_init(&txn, env->store, env->now_ms);
-    int err = write_try(&ctx, &self->write, true, &self->behind);
+    int err = write_try(&ctx, &self->write, true, &self->behind, &self->done.added);
     if (err == 0 && self->behind == NULL)
-        self->version = txn_commit(&txn);
+        self->done.version = txn_commit(&txn);
     txn_deinit(&txn);
     if (err == 0 && self->behind != NULL) {
         write_wait(self, env);
@@ -246,10 +297,15 @@ static bool write_step(struct job *job, struct op_env *env)
 static void write_finish(struct job *job, struct reply *reply)
 {
     struct write_job *self = (struct write_job *)job;
-    if (self->problem.err != 0)
+    if (self->problem.err != 0) {
         reply_error(reply, &self->problem);
-    else
-        reply_uint(reply, self->version);
+        return;
+    }
+    if (self->write.return_added)
+        reply_array(reply, 2);
+    reply_uint(reply, self->done.version);
+    if (self->write.return_added)
+        reply_bool(reply, self->done.added);
 }
 
 static int write_start(struct op_ctx *ctx, const struct write *write)
@@ -277,8 +333,9 @@ static int write_start(struct op_ctx *ctx, const struct write *write)
 /* Write, or have it written, and answer. */
 static int write_all(struct op_ctx *ctx, const struct write *write)
 {
+    bool added = false;
     struct vindex *behind;
-    int err = write_try(ctx, write, ctx->store->workers != NULL, &behind);
+    int err = write_try(ctx, write, ctx->store->workers != NULL, &behind, &added);
     if (err == 0 && behind != NULL) {
         if (!ctx->no_job) {
             vindex_unref(behind);
@@ -290,12 +347,39 @@ static int write_all(struct op_ctx *ctx, const struct write *write)
                            "waits for it",
                            ctx->request->op->name);
     }
-    if (err == 0)
-        op_reply_version(ctx, txn_commit(ctx->txn));
-    return err;
+    if (err != 0)
+        return err;
+    if (write->return_added)
+        reply_array(ctx->reply, 2);
+    op_reply_version(ctx, txn_commit(ctx->txn));
+    if (write->return_added)
+        reply_bool(ctx->reply, added);
+    return 0;
 }
 
 /* ---- upsert ---- */
+
+/* The options of vec.create that came with this vector; without 'create' none may. */
+static int upsert_creation(struct op_ctx *ctx, const struct args_vec_upsert *a, uint32_t dim,
+                           struct vec_creation *out)
+{
+    const struct args_vec_create create = {.dim = {.present = true, .uint = dim},
+                                           .metric = a->metric,
+                                           .index = a->index,
+                                           .m = a->m,
+                                           .ef_construction = a->ef_construction,
+                                           .quantization = a->quantization};
+    *out = (struct vec_creation){0};
+    if (vec_is_set(&a->create))
+        return vec_creation_read(ctx, &create, out);
+    if (a->metric.present || a->index.present || a->m.present || a->ef_construction.present ||
+        a->quantization.present)
+        return problem_set(ctx->problem, ERR_BAD_ARGUMENT,
+                           "%s: metric, index, m, ef_construction and quantization are for a "
+                           "collection that 'create' makes",
+                           ctx->request->op->name);
+    return 0;
+}
 
 int op_vec_upsert(struct op_ctx *ctx, const struct args_vec_upsert *a)
 {
@@ -315,8 +399,12 @@ int op_vec_upsert(struct op_ctx *ctx, const struct args_vec_upsert *a)
         return err;
     struct write write = {.name = a->collection.bytes,
                           .rows = buf_bytes(rows),
-                          .if_absent = vec_is_set(&a->if_absent)};
-    return write_all(ctx, &write);
+                          .if_absent = vec_is_set(&a->if_absent),
+                          .keep_metadata = vec_is_set(&a->keep_metadata) && !a->metadata.present,
+                          .return_added = vec_is_set(&a->return_added),
+                          .name_text = a->collection.text && mp_utf8_valid(a->collection.bytes)};
+    err = upsert_creation(ctx, a, input.dim, &write.creation);
+    return err != 0 ? err : write_all(ctx, &write);
 }
 
 /* One encoded element: [key, vector] or [key, vector, metadata]. */

@@ -68,14 +68,17 @@ int vec_open(struct op_ctx *ctx, struct bytes name, struct vec *v)
     return vec_read(ctx, name, v);
 }
 
+int vec_absent(struct op_ctx *ctx)
+{
+    return problem_set(ctx->problem, ERR_NOT_FOUND,
+                       "%s: there is no such collection; vec.create makes one",
+                       ctx->request->op->name);
+}
+
 int vec_open_existing(struct op_ctx *ctx, struct bytes name, struct vec *v)
 {
     int err = vec_open(ctx, name, v);
-    if (err == 0 && v->record == NULL)
-        err = problem_set(ctx->problem, ERR_NOT_FOUND,
-                          "%s: there is no such collection; vec.create makes one",
-                          ctx->request->op->name);
-    return err;
+    return err == 0 && v->record == NULL ? vec_absent(ctx) : err;
 }
 
 const struct partition *vec_partition(const struct vec *v)
@@ -93,10 +96,9 @@ int vec_admit(struct vec *v, uint64_t need)
     return err != 0 ? err : vec_read(ctx, v->key.bytes, v);
 }
 
-size_t vec_row_bytes(const struct vec *v)
+size_t vec_row_bytes(const struct vec_config *config)
 {
-    const struct vec_config *config = &v->collection.config;
-    return v->prefix_size + VEC_OVERHEAD + vindex_row_bytes(config) + config->dim * sizeof(float);
+    return GROUP_PREFIX_MAX + VEC_OVERHEAD + vindex_row_bytes(config) + config->dim * sizeof(float);
 }
 
 int vec_index(const struct vec *v, struct vindex **out_vindex)

@@ -38,15 +38,32 @@ struct vec {
 MUST_USE int vec_open(struct op_ctx *ctx, struct bytes name, struct vec *out);
 /* The same, and NOT_FOUND if there is none. */
 MUST_USE int vec_open_existing(struct op_ctx *ctx, struct bytes name, struct vec *out);
+/* What vec_open_existing says then. */
+int vec_absent(struct op_ctx *ctx);
 /* The same of a partition that is locked. */
 MUST_USE int vec_read(struct op_ctx *ctx, struct bytes name, struct vec *out);
+
+/* What a collection is to be, of which what was not given takes what it has by default. */
+struct vec_creation {
+    bool wanted; /* vec.upsert: make it if it is not there */
+    struct vec_config config;
+    bool metric_given, index_given, m_given, ef_construction_given, quantization_given;
+};
+
+/* Read the options of vec.create. 0, BAD_ARGUMENT or LIMIT_EXCEEDED. */
+MUST_USE int vec_creation_read(struct op_ctx *ctx, const struct args_vec_create *a,
+                               struct vec_creation *out);
+/* It is there: is it what was given, but for the dimension? 0 or ALREADY_EXISTS. */
+MUST_USE int vec_creation_compare(const struct vec *v, const struct vec_creation *creation);
+/* It is not, and there is room for it (vec_admit): plan to make it. *v can then be written to. */
+MUST_USE int vec_creation_plan(struct vec *v, const struct vec_creation *creation, bool text);
 
 /* A write adds so many bytes: is there room? Reads the collection again. An atomic batch has made
  * room for all of its calls (batch_admit_vectors). */
 MUST_USE int vec_admit(struct vec *v, uint64_t need);
 
-/* Memory that writing a vector of it may take besides what is in the request. */
-size_t vec_row_bytes(const struct vec *v);
+/* Memory that writing a vector of such a collection may take besides what is in the request. */
+size_t vec_row_bytes(const struct vec_config *config);
 
 /* Its partition, and its index with a reference; ERR_INTERNAL if there is none. */
 const struct partition *vec_partition(const struct vec *v);

@@ -184,19 +184,6 @@ void vindex_table_deinit(struct partition *partition)
 
 /* ---- planning ---- */
 
-static int vindex_plan_collection(struct store *store, struct partition *partition,
-                                  struct effect *effect)
-{
-    struct vec_collection collection;
-    if (!vec_read_collection(effect->spec.value, &collection) ||
-        vindex_look_up(partition, collection.generation) != NULL)
-        return 0;
-    effect->index = vindex_create(store, &collection);
-    if (effect->index == NULL || hmap_reserve(&partition->vindexes, ++partition->planned_rows) != 0)
-        return ERR_OUT_OF_MEMORY;
-    return 0;
-}
-
 /* Room for `n` more rows, and as many records to retire. */
 static int vindex_reserve(struct vindex *vindex, size_t n)
 {
@@ -215,6 +202,19 @@ static int vindex_reserve(struct vindex *vindex, size_t n)
         err = rows_reserve(&vindex->rows, (uint32_t)n);
     pthread_mutex_unlock(&vindex->lock);
     return err;
+}
+
+static int vindex_plan_collection(struct store *store, struct partition *partition,
+                                  struct effect *effect)
+{
+    struct vec_collection collection;
+    if (!vec_read_collection(effect->spec.value, &collection) ||
+        vindex_look_up(partition, collection.generation) != NULL)
+        return 0;
+    effect->index = vindex_create(store, &collection);
+    if (effect->index == NULL || hmap_reserve(&partition->vindexes, ++partition->planned_rows) != 0)
+        return ERR_OUT_OF_MEMORY;
+    return vindex_reserve(effect->index, 1); /* a vector may come in the same transaction */
 }
 
 static struct vindex *vindex_of(const struct partition *partition, const struct record_key *key)

@@ -191,6 +191,41 @@ class WriteTest(VecTest):
         self.refuses("ALREADY_EXISTS", str(second), "upsert", "c", "k", [1, 2, 3], if_absent=True)
         self.call("upsert", "c", "other", [1, 2, 3], if_absent=True)
 
+    def test_upsert_creates(self):
+        version, added = self.call("upsert", "new", "a", [1, 2], create=True, return_added=True,
+                                   metric="l2", index="flat", m=4, ef_construction=9,
+                                   quantization="int8")
+        self.assertTrue(added)
+        info = self.call("info", "new")
+        self.assertEqual((info["count"], info["dim"], info["metric"], info["index"], info["m"],
+                          info["ef_construction"], info["quantization"], info["version"]),
+                         (1, 2, "l2", "flat", 4, 9, "int8", version))
+        self.assertEqual(self.call("search", "new", [1, 2])["items"],
+                         [{"key": "a", "score": 1.0}])
+        self.assertFalse(self.call("upsert", "new", "a", [3, 4], create=True,
+                                   return_added=True)[1])
+        self.refuses("ALREADY_EXISTS", "metric is l2, not dot", "upsert", "new", "b", [1, 2],
+                     create=True, metric="dot")
+        self.refuses("BAD_ARGUMENT", "vectors of this collection have 2", "upsert", "new", "b",
+                     [1, 2, 3], create=True)
+        self.refuses("BAD_ARGUMENT", "'metric' must be", "upsert", "other", "b", [1], create=True,
+                     metric="what")
+        self.refuses("BAD_ARGUMENT", "that 'create' makes", "upsert", "new", "b", [1, 2], m=4)
+        self.refuses("BAD_ARGUMENT", "all elements are zero", "upsert", "other", "b", [0, 0],
+                     create=True)
+        self.assertIsNone(self.call("info", "other"))
+
+    def test_upsert_keeps_metadata(self):
+        self.call("create", "kept", 2)
+        self.call("upsert", "kept", "a", [1, 2], metadata={"x": 1}, keep_metadata=True)
+        self.call("upsert", "kept", "a", [3, 4], keep_metadata=True)
+        self.assertEqual(self.call("get", "kept", "a")["metadata"], {"x": 1})
+        self.assertEqual(self.call("get", "kept", "a")["vector"], [3, 4])
+        self.call("upsert", "kept", "a", [3, 4], metadata={"y": 1}, keep_metadata=True)
+        self.assertEqual(self.call("get", "kept", "a")["metadata"], {"y": 1})
+        self.call("upsert", "kept", "a", [3, 4])
+        self.assertIsNone(self.call("get", "kept", "a")["metadata"])
+
     def test_keys(self):
         for key in ("k" * 1024, b"\0", b"\xff" * 1024, "é"):
             self.call("upsert", "c", key, [1, 2, 3])
@@ -292,6 +327,19 @@ class WriteTest(VecTest):
         self.call("set_metadata", "c", "k", {str(i): None for i in range(100)}, merge=True)
         self.assertEqual(len(self.call("get", "c", "k")["metadata"]), 900)
 
+    def test_metadata_stay_beside_codes(self):
+        """keep_metadata of a collection that keeps bytes alone."""
+        self.call("upsert", "bytes", "k", [127, 2.4], metadata={"n": 1}, create=True,
+                  quantization="int8_only")
+        self.call("upsert", "bytes", "k", [254, -3], keep_metadata=True)
+        found = self.call("get", "bytes", "k")
+        self.assertEqual((found["vector"], found["metadata"]), ([254, -4], {"n": 1}))
+        self.call("set_metadata", "bytes", "k", {"n": 2})
+        found = self.call("get", "bytes", "k")
+        self.assertEqual((found["vector"], found["metadata"]), ([254, -4], {"n": 2}))
+        self.assertEqual(self.call("search", "bytes", [1, 0], filter={"n": 2})["items"][0]["key"],
+                         "k")
+
     def test_batch(self):
         """Writes and reads may be part of a batch; searches of none."""
         out = self.c.call("batch", [["vec.upsert", ["c", "k", [1, 2, 3]]],
@@ -355,6 +403,10 @@ class WriteTest(VecTest):
                 self.assertIn("call 6", error.text)
                 self.assertIn(text, error.text)
         self.fails("CONFLICT", "batch", calls, conditions=[["kv", "document", 1]])
+        self.fails("UNSUPPORTED", "batch", [*calls, [
+            "vec.upsert", {"collection": "new", "key": "k", "vector": [1], "create": True}]],
+                   atomic=True)
+        self.assertIsNone(self.call("info", "new"))
         self.fails("LIMIT_EXCEEDED", "batch",
                    [*calls, ["vec.upsert", ["c" * 256, "x", [1, 2, 3]]]], atomic=True)
         self.assertFalse(self.c.call("kv.exists", "document"))

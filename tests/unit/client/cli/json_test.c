@@ -5,7 +5,7 @@
  */
 #include "client/cli/json.h"
 
-#include "client/cli/base64.h"
+#include "common/base64.h"
 #include "common/err.h"
 #include "common/rng.h"
 #include "proto/mp.h"

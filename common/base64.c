@@ -5,7 +5,7 @@
  * Invariants: decoding accepts only what encoding writes, so each value has one text.
  * Threads: pure functions. Failures: as the header says; out is then as it was.
  */
-#include "client/cli/base64.h"
+#include "common/base64.h"
 
 #include "common/err.h"
 
