@@ -293,6 +293,8 @@ struct file_check {
 
 static struct bytes check_rest(const struct file_check *c)
 {
+    if (c->window.size == 0) /* there is no window before the first byte */
+        return BYTES_NONE;
     return (struct bytes){c->window.data + c->used, c->window.size - c->used};
 }
 

@@ -58,6 +58,7 @@ void hnsw_destroy(struct hnsw *hnsw)
         return;
     for (unsigned c = 0; c < hnsw->n_chunks; c++)
         chunk_free(&hnsw->chunks[c], chunk_used(hnsw, c));
+    reach_end(hnsw);
     mem_free(hnsw->gone);
     mem_free(hnsw);
 }

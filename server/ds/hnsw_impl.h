@@ -6,6 +6,7 @@
  *   hnsw_search.c  the walk, and search
  *   hnsw_insert.c  choosing of neighbours, and insert
  *   hnsw_mend.c    giving other links for those to dead rows
+ *   hnsw_reach.c   giving links to rows that no walk comes to
  *   hnsw_load.c    reading and writing of links, checks
  *
  * A list of links is an array of slots, full or ended by ROWS_NONE, behind which there are only
@@ -28,6 +29,14 @@ struct hnsw_chunk {
     _Atomic uint8_t *locks;
 };
 
+/* The end of a round: what has been reached. All of it is 0 before it begins. */
+struct hnsw_reach {
+    bool *reached;
+    uint32_t *front; /* reached, and still to be gone on from */
+    uint32_t n_front, n_slots;
+    uint32_t at; /* rows from here on are still to be asked */
+};
+
 struct hnsw {
     struct rows *rows;
     unsigned m, ef_construction;
@@ -45,6 +54,7 @@ struct hnsw {
     uint32_t *gone;  /* doomed rows found */
     size_t n_gone;
     _Atomic size_t gone_room; /* hnsw_bytes looks at it */
+    struct hnsw_reach reach;
 
     struct hnsw_chunk chunks[ROWS_CHUNKS];
 };
@@ -244,6 +254,25 @@ MUST_USE int find_neighbours(const struct hnsw *hnsw, struct hnsw_scratch *scrat
 unsigned neighbours_pick(const struct hnsw *hnsw, struct base base, uint64_t *keys, size_t n_keys,
                          uint32_t *picked, unsigned n_picked, unsigned max);
 
-/* Link base to slot, which replaces others if the list is full. */
-void link_add(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t base, unsigned level,
+/* Link base to slot, which replaces others if the list is full. False: those there are to be kept
+ * rather. */
+bool link_add(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t base, unsigned level,
               uint32_t slot);
+
+/* Have `base` link to `slot` on level 0: in the place of its last link if the list is full. */
+void link_force(struct hnsw *hnsw, uint32_t base, uint32_t slot);
+
+/* ---- hnsw_mend.c ---- */
+
+/* What a search for the base finds that stays, into scratch->pool as sorted keys. 0 or
+ * ERR_OUT_OF_MEMORY. */
+MUST_USE int pool_search(const struct hnsw *hnsw, struct hnsw_scratch *scratch, struct base base,
+                         unsigned level);
+
+/* ---- hnsw_reach.c ---- */
+
+/* Go on until *left is used up: 1 for each row that is looked at, bridge_price besides for each that
+ * gets a link. 0 or ERR_OUT_OF_MEMORY (then call it again later). */
+MUST_USE int reach_step(struct hnsw *hnsw, struct hnsw_scratch *scratch, int64_t *left,
+                        int64_t bridge_price, bool *out_done);
+void reach_end(struct hnsw *hnsw);

@@ -15,6 +15,14 @@
 
 #include "common/err.h"
 
+static bool among(const uint32_t *slots, unsigned n, uint32_t slot)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (slots[i] == slot)
+            return true;
+    return false;
+}
+
 /* Is it nearer to the base than to any of these? */
 static bool is_apart(const struct rows *rows, uint32_t slot, float distance, const uint32_t *picked,
                      unsigned n)
@@ -42,6 +50,98 @@ unsigned neighbours_pick(const struct hnsw *hnsw, struct base base, uint64_t *ke
     return n_picked;
 }
 
+/* ---- full lists with dead rows ---- */
+
+enum { THROUGH_MAX = 64, POOL_MAX = 2 * HNSW_M_MAX + 1 + 128 }; /* dead rows gone through; keys */
+
+struct through {
+    uint32_t dead[THROUGH_MAX];
+    unsigned n_dead;
+};
+
+/* Living rows into the pool, dead ones to be gone through. */
+static void through_take(const struct hnsw *hnsw, struct hnsw_scratch *scratch, struct base base,
+                         struct through *through, uint32_t slot)
+{
+    struct heap *pool = &scratch->pool;
+    if (rows_dead(hnsw->rows, slot)) {
+        if (through->n_dead < THROUGH_MAX)
+            through->dead[through->n_dead++] = slot;
+    } else if (pool->count < POOL_MAX) {
+        float distance = rows_distance_between(hnsw->rows, base.slot, slot);
+        pool->keys[pool->count++] = base_key(base, distance, slot);
+    }
+}
+
+/* What of the pool, the nearest first, neither was picked nor has a link from what was, is kept as
+ * well if there is room: who comes here still comes to it. */
+static unsigned through_keep(const struct hnsw *hnsw, struct hnsw_scratch *scratch,
+                             struct base base, unsigned level, unsigned n_picked)
+{
+    struct heap *pool = &scratch->pool;
+    uint32_t list[2 * HNSW_M_MAX];
+    unsigned max = links_max(hnsw, level), n_best = n_picked;
+    size_t n_left = 0;
+    for (size_t i = 0; i < pool->count; i++)
+        if (!among(scratch->picked, n_picked, base_slot(base, pool->keys[i])))
+            pool->keys[n_left++] = pool->keys[i];
+    for (unsigned i = 0; i < n_best && n_left > 0; i++) {
+        unsigned n = links_get(hnsw, scratch->picked[i], level, list);
+        size_t kept = 0;
+        for (size_t k = 0; k < n_left; k++)
+            if (!among(list, n, base_slot(base, pool->keys[k])))
+                pool->keys[kept++] = pool->keys[k];
+        n_left = kept;
+    }
+    for (size_t k = 0; k < n_left && n_picked < max; k++)
+        scratch->picked[n_picked++] = base_slot(base, pool->keys[k]);
+    return n_picked;
+}
+
+/* The list of a row is full, and some of it is dead: living rows behind those take their places.
+ * Otherwise the dead of a place where much comes and goes would crowd out the ways to the living,
+ * long before a round comes. 0: no memory. */
+static unsigned link_replace_dead(const struct hnsw *hnsw, struct hnsw_scratch *scratch,
+                                  uint32_t row, unsigned level, uint32_t slot)
+{
+    unsigned max = links_max(hnsw, level);
+    struct base base = base_of(hnsw, row);
+    struct through through = {.n_dead = 0};
+    struct heap *pool = &scratch->pool;
+    uint32_t list[2 * HNSW_M_MAX];
+    pool->count = 0;
+    if (heap_reserve(pool, POOL_MAX) != 0)
+        return 0;
+    scratch_forget(scratch);
+    (void)scratch_mark(scratch, row);
+    for (unsigned i = 0; i <= max; i++) {
+        uint32_t other = i < max ? scratch->list[i] : slot;
+        (void)scratch_mark(scratch, other);
+        through_take(hnsw, scratch, base, &through, other);
+    }
+    for (unsigned d = 0; d < through.n_dead; d++) {
+        unsigned n = links_get(hnsw, through.dead[d], level, list);
+        for (unsigned i = 0; i < n; i++)
+            if (scratch_mark(scratch, list[i]))
+                through_take(hnsw, scratch, base, &through, list[i]);
+    }
+    uint64_t keys[POOL_MAX]; /* which picking mixes up */
+    memcpy(keys, pool->keys, pool->count * sizeof *keys);
+    keys_sort(pool->keys, pool->count);
+    unsigned n = neighbours_pick(hnsw, base, keys, pool->count, scratch->picked, 0, max);
+    return through_keep(hnsw, scratch, base, level, n);
+}
+
+static bool any_dead(const struct hnsw *hnsw, const uint32_t *slots, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (rows_dead(hnsw->rows, slots[i]))
+            return true;
+    return false;
+}
+
+/* ---- links ---- */
+
 /* The list of base is full: which of it and the new one to keep. */
 static unsigned link_replace(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t row,
                              unsigned level, uint32_t slot)
@@ -49,6 +149,10 @@ static unsigned link_replace(struct hnsw *hnsw, struct hnsw_scratch *scratch, ui
     unsigned max = links_max(hnsw, level), n = max + 1;
     const struct rows *rows = hnsw->rows;
     struct base base = base_of(hnsw, row);
+    unsigned mended =
+        any_dead(hnsw, scratch->list, max) ? link_replace_dead(hnsw, scratch, row, level, slot) : 0;
+    if (mended > 0)
+        return mended;
     uint64_t keys[2 * HNSW_M_MAX + 1];
     for (unsigned i = 0; i < n; i++)
         rows_prefetch(rows, i < max ? scratch->list[i] : slot);
@@ -59,24 +163,33 @@ static unsigned link_replace(struct hnsw *hnsw, struct hnsw_scratch *scratch, ui
     return neighbours_pick(hnsw, base, keys, n, scratch->picked, 0, max);
 }
 
-void link_add(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t base, unsigned level,
+bool link_add(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t base, unsigned level,
               uint32_t slot)
 {
     lock_take(lock_of(hnsw, base));
     unsigned n = links_get(hnsw, base, level, scratch->list);
-    bool has = false;
-    for (unsigned i = 0; i < n; i++)
-        has |= scratch->list[i] == slot;
-    if (has) {
-        lock_drop(lock_of(hnsw, base));
-        return;
-    }
-    if (n < links_max(hnsw, level)) {
+    bool has = among(scratch->list, n, slot);
+    if (!has && n < links_max(hnsw, level)) {
         link_set(links_of(hnsw, base, level) + n, slot);
-    } else {
+        has = true;
+    } else if (!has) {
         n = link_replace(hnsw, scratch, base, level, slot);
         links_set(hnsw, base, level, scratch->picked, n);
+        has = among(scratch->picked, n, slot);
     }
+    lock_drop(lock_of(hnsw, base));
+    return has;
+}
+
+void link_force(struct hnsw *hnsw, uint32_t base, uint32_t slot)
+{
+    uint32_t list[2 * HNSW_M_MAX];
+    lock_take(lock_of(hnsw, base));
+    unsigned n = links_get(hnsw, base, 0, list), i = 0;
+    while (i < n && list[i] != slot)
+        i++;
+    if (i == n)
+        link_set(links_of(hnsw, base, 0) + (n < links_max(hnsw, 0) ? n : n - 1), slot);
     lock_drop(lock_of(hnsw, base));
 }
 
@@ -123,9 +236,12 @@ static void insert_link(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_
 {
     for (unsigned l = 0; l <= top; l++)
         links_set(hnsw, slot, l, scratch->chosen[l], scratch->n_chosen[l]);
+    bool known = false; /* on level 0 somebody links to it */
     for (unsigned l = 0; l <= top; l++)
         for (unsigned i = 0; i < scratch->n_chosen[l]; i++)
-            link_add(hnsw, scratch, scratch->chosen[l][i], l, slot);
+            known |= link_add(hnsw, scratch, scratch->chosen[l][i], l, slot) && l == 0;
+    if (!known && scratch->n_chosen[0] > 0)
+        link_force(hnsw, scratch->chosen[0][0], slot);
 }
 
 /* Insert where walks begin at `entry`; it is not ENTRY_NONE. */

@@ -7,6 +7,7 @@
  *   step    each linked row that stays, level by level: keep the links to rows that stay; from the
  *           neighbours of the doomed ones choose more, as an insert does, and have them link back.
  *           If most links were to doomed rows, the neighbourhood is searched for as by an insert.
+ *           Behind the last of them: rows that no walk comes to get a link (hnsw_reach.c).
  *   end     doomed rows are unlinked
  *
  * Nobody links to a doomed row while the round lasts: inserts do not choose any, and a doomed row
@@ -97,9 +98,8 @@ static int pool_neighbours(const struct hnsw *hnsw, struct hnsw_scratch *scratch
     return 0;
 }
 
-/* What a search for the row finds that stays. */
-static int pool_search(const struct hnsw *hnsw, struct hnsw_scratch *scratch, struct base base,
-                       unsigned level)
+int pool_search(const struct hnsw *hnsw, struct hnsw_scratch *scratch, struct base base,
+                unsigned level)
 {
     struct rows_query query;
     rows_query_row(hnsw->rows, base.slot, &query);
@@ -193,7 +193,7 @@ static int mend_row(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t sl
     unsigned n = neighbours_pick(hnsw, base, pool->keys, n_keys, picked, kept, max);
     mend_list(hnsw, slot, level, picked + kept, n - kept);
     for (unsigned i = kept; i < n; i++)
-        link_add(hnsw, scratch, picked[i], level, slot);
+        (void)link_add(hnsw, scratch, picked[i], level, slot);
     return 0;
 }
 
@@ -232,15 +232,17 @@ int hnsw_mend_step(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t bud
             return r;
         left -= mended ? LOOKS : 1;
     }
-    *out_done = hnsw->at == hnsw->to;
-    return 0;
+    if (hnsw->at == hnsw->to && left > 0)
+        r = reach_step(hnsw, scratch, &left, LOOKS, out_done);
+    return r;
 }
 
 void hnsw_mend_end(struct hnsw *hnsw, void (*gone)(void *context, uint32_t slot), void *context)
 {
     REQUIRE(hnsw->mending);
-    bool done = hnsw->at == hnsw->to;
+    bool done = hnsw->at == hnsw->to; /* nothing links to a doomed row; reach may be given up */
     hnsw->mending = false;
+    reach_end(hnsw);
     for (size_t i = 0; done && i < hnsw->n_gone; i++) {
         uint32_t slot = hnsw->gone[i];
         row_close(hnsw, slot);

@@ -19,12 +19,14 @@
 #include <pthread.h>
 
 enum {
-    VINDEX_SEED = 11,         /* of the hash that draws levels */
-    VINDEX_LINK_SLICE = 16,   /* rows linked by one task */
-    VINDEX_MEND_SLICE = 64,   /* rows mended by one task */
-    VINDEX_HELP_FROM = 64,    /* so many rows in the tail are linked by all workers */
-    VINDEX_DEAD_MIN = 256,    /* dead rows in the graph are left until there are so many, */
-    VINDEX_DEAD_SHARE = 5,    /* and a fifth of all */
+    VINDEX_SEED = 11,       /* of the hash that draws levels */
+    VINDEX_LINK_SLICE = 16, /* rows linked by one task */
+    VINDEX_MEND_SLICE = 64, /* rows mended by one task */
+    VINDEX_HELP_FROM = 64,  /* so many rows in the tail are linked by all workers */
+    VINDEX_DEAD_MIN = 256,  /* dead rows in the graph are left until there are so many, */
+    VINDEX_DEAD_SHARE = 5,  /* and a fifth of all */
+    VINDEX_NEW_MIN = 64,    /* rows linked since the last round, behind which there is one to see */
+    VINDEX_NEW_SHARE = 4,   /* that walks come to all: so many, and a quarter */
     VINDEX_FREE_SLICE = 128,  /* rows freed under the lock */
     VINDEX_RETIRED_MAX = 256, /* records that wait to be freed */
 };
@@ -53,6 +55,7 @@ struct vindex {
     _Atomic uint32_t n_tail; /* rows alive or dead that are not linked, while there is a graph */
     _Atomic uint32_t n_dead; /* rows that died and were not freed */
     _Atomic uint32_t n_dead_linked; /* of these about so many in the graph */
+    _Atomic uint32_t n_new;         /* rows linked since a round began */
     _Atomic uint32_t link_next;     /* where linking looks for rows of the tail */
     struct record **retired;        /* lock: replaced by others with the same vector */
     _Atomic uint32_t n_retired;

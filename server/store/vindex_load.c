@@ -268,6 +268,7 @@ static int load_one(struct vindex *vindex, const struct vindex_part *parts)
         hnsw_write_end(load.hnsw, load_on_lost, &load);
         atomic_store(&vindex->hnsw, load.hnsw);
         atomic_fetch_sub(&vindex->n_tail, (uint32_t)load.written);
+        atomic_fetch_add(&vindex->n_new, (uint32_t)load.written);
     } else {
         load_undo(&load);
     }

@@ -48,7 +48,9 @@ static bool vindex_wants_mend(const struct vindex *vindex)
     if (atomic_load(&vindex->mending))
         return true;
     uint32_t dead = atomic_load(&vindex->n_dead_linked), all = hnsw_count(hnsw);
-    return dead > VINDEX_DEAD_MIN && dead > all / VINDEX_DEAD_SHARE;
+    uint32_t fresh = vindex_wants_link(vindex) ? 0 : atomic_load(&vindex->n_new);
+    return (dead > VINDEX_DEAD_MIN && dead > all / VINDEX_DEAD_SHARE) ||
+           (fresh > VINDEX_NEW_MIN && fresh > all / VINDEX_NEW_SHARE);
 }
 
 /* Rows that died and are not linked, and records that were replaced. idle: few will do. */
@@ -104,6 +106,7 @@ static bool vindex_link(struct vindex *vindex, struct hnsw *hnsw, struct hnsw_sc
         return false;
     }
     atomic_fetch_sub(&vindex->n_tail, 1);
+    atomic_fetch_add(&vindex->n_new, 1);
     vindex_add(&vindex->store->vectors.linked, 1);
     if (rows_dead(&vindex->rows, slot))
         atomic_fetch_add(&vindex->n_dead_linked, 1);
@@ -242,6 +245,8 @@ static bool vindex_mend_begin(struct vindex *vindex, struct hnsw *hnsw)
     (void)pthread_rwlock_wrlock(&vindex->use);
     bool begun = !atomic_load(&vindex->pinned) && hnsw_mend_begin(hnsw) == 0;
     atomic_store(&vindex->mending, begun);
+    if (begun)
+        atomic_store(&vindex->n_new, 0);
     (void)pthread_rwlock_unlock(&vindex->use);
     return begun;
 }
