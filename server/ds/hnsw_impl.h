@@ -271,8 +271,8 @@ MUST_USE int pool_search(const struct hnsw *hnsw, struct hnsw_scratch *scratch, 
 
 /* ---- hnsw_reach.c ---- */
 
-/* Go on until *left is used up: 1 for each row that is looked at, bridge_price besides for each that
- * gets a link. 0 or ERR_OUT_OF_MEMORY (then call it again later). */
+/* Go on until *left is used up: 1 for each row that is looked at, bridge_price besides for each
+ * that gets a link. 0 or ERR_OUT_OF_MEMORY (then call it again later). */
 MUST_USE int reach_step(struct hnsw *hnsw, struct hnsw_scratch *scratch, int64_t *left,
                         int64_t bridge_price, bool *out_done);
 void reach_end(struct hnsw *hnsw);
