@@ -190,6 +190,16 @@ static int batch_collect(struct op_ctx *ctx, const struct args_batch *a, struct 
     return 0;
 }
 
+/* How many vectors a call may add. */
+static uint32_t batch_vectors(const struct request *request)
+{
+    struct mp_reader reader = mp_reader_of(request->args[1].bytes);
+    struct mp mp;
+    if (request->op->args[1].type != ARG_ARRAY)
+        return 1;
+    return mp_read(&reader, &mp) == 0 ? mp.count : 0;
+}
+
 /* Make room for what calls about vectors add besides their bytes, which collections tell: before
  * anything is planned, as it may evict. */
 static int batch_admit_vectors(struct op_ctx *ctx, const struct args_batch *a, uint64_t need)
@@ -207,7 +217,7 @@ static int batch_admit_vectors(struct op_ctx *ctx, const struct args_batch *a, u
             return batch_wrong(ctx, i, "call");
         if (v.record == NULL)
             continue;
-        need += vec_row_bytes(&v.collection.config);
+        need += (uint64_t)batch_vectors(&request) * vec_row_bytes(&v.collection.config);
         partition = &ctx->store->partitions[store_partition_index(ctx->store, v.hash)];
     }
     return partition == NULL ? 0 : store_admit(ctx->store, partition, need);

@@ -636,6 +636,18 @@ class MemoryTest(unittest.TestCase):
             client.call("vec.upsert", "c", "again", vector)
             self.assertIs(client.call("vec.drop", "c"), True)
 
+    def test_limit_of_a_batch(self):
+        """Room is made for each vector of a batch, not for each call."""
+        with Server({"memory.limit": "24MiB"}) as server, server.connect() as client:
+            client.call("vec.create", "c", 1, index="hnsw", m=128)
+            rows = [[f"k{i}", [1]] for i in range(9000)]  # over 1 KiB of links each
+            with self.assertRaises(RpcError) as caught:
+                client.call("batch", [["vec.upsert_many", ["c", rows]]] * 4, atomic=True)
+            self.assertEqual(caught.exception.code, "OUT_OF_MEMORY")
+            self.assertEqual(client.call("vec.count", "c"), 0)
+            client.call("batch", [["vec.upsert_many", ["c", rows[:1000]]]], atomic=True)
+            self.assertEqual(client.call("vec.count", "c"), 1000)
+
 
 if __name__ == "__main__":
     unittest.main()
