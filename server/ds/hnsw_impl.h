@@ -142,6 +142,14 @@ static inline bool row_linked(const struct hnsw *hnsw, uint32_t slot)
     return slot < slots_used(hnsw) && rows_state(hnsw->rows, slot) == ROW_LINKED;
 }
 
+static inline bool among(const uint32_t *slots, unsigned n, uint32_t slot)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (slots[i] == slot)
+            return true;
+    return false;
+}
+
 /* Copy a list; how many there are. */
 unsigned links_get(const struct hnsw *hnsw, uint32_t slot, unsigned level, uint32_t *out_links);
 /* Replace it. The row's lock is held, or nobody else knows the row. */

@@ -9,19 +9,14 @@
  * Equal vectors: a row links to one of those equal to it as to any other; only what is left of M
  * links goes to more of them. So they are no island, however many.
  *
+ * A way to every row: one that all its neighbours decline is taken by the nearest, and where a full
+ * list has dead rows, living ones behind these come into it in their places.
+ *
  * Threads, failures: see hnsw.h.
  */
 #include "server/ds/hnsw_impl.h"
 
 #include "common/err.h"
-
-static bool among(const uint32_t *slots, unsigned n, uint32_t slot)
-{
-    for (unsigned i = 0; i < n; i++)
-        if (slots[i] == slot)
-            return true;
-    return false;
-}
 
 /* Is it nearer to the base than to any of these? */
 static bool is_apart(const struct rows *rows, uint32_t slot, float distance, const uint32_t *picked,
@@ -185,10 +180,8 @@ void link_force(struct hnsw *hnsw, uint32_t base, uint32_t slot)
 {
     uint32_t list[2 * HNSW_M_MAX];
     lock_take(lock_of(hnsw, base));
-    unsigned n = links_get(hnsw, base, 0, list), i = 0;
-    while (i < n && list[i] != slot)
-        i++;
-    if (i == n)
+    unsigned n = links_get(hnsw, base, 0, list);
+    if (!among(list, n, slot))
         link_set(links_of(hnsw, base, 0) + (n < links_max(hnsw, 0) ? n : n - 1), slot);
     lock_drop(lock_of(hnsw, base));
 }

@@ -132,14 +132,6 @@ static unsigned links_that_stay(const struct hnsw *hnsw, uint32_t slot, unsigned
     return kept;
 }
 
-static bool among(const uint32_t *slots, unsigned n, uint32_t slot)
-{
-    for (unsigned i = 0; i < n; i++)
-        if (slots[i] == slot)
-            return true;
-    return false;
-}
-
 /* Candidates for the place of links to doomed rows, into the pool; `kept` are not among them. */
 static int mend_candidates(const struct hnsw *hnsw, struct hnsw_scratch *scratch, struct base base,
                            unsigned level, const uint32_t *kept, unsigned n_kept)
