@@ -5,7 +5,7 @@
     out/run_DATE_TIME_COMMIT/  TIER/NAME-N.json, .html          each run of loadgen
                                TIER/NAME.md                     the table of a script
                                result.json                      all results, for loadgen compare
-                               SUMMARY.md, comparison.txt       for people
+                               SUMMARY.md, comparison.md        for people
     out/baselines/NAME.json    what --save-baseline kept
     out/INDEX.md               a line for each run, the newest last
 
@@ -199,6 +199,7 @@ class Record:
             self.rows += rows_of(tier, run["name"], kind, document)
         if self.document is None:
             self.document = {**document, "results": {}}
+            self.document.pop("validity", None)  # of one run; results have their warnings
         for key, result in document["results"].items():
             self.document["results"][f"{tier}/{run['name']}/{key}"] = result
 
@@ -223,8 +224,8 @@ class Record:
             words.append(self.args.baseline)
         done = subprocess.run([self.args.loadgen, "compare", *words, self.path("result.json")],
                               capture_output=True, text=True, timeout=600, check=False)
-        with open(self.path("comparison.txt"), "w", encoding="utf-8") as file:
-            file.write(done.stdout + done.stderr)
+        with open(self.path("comparison.md"), "w", encoding="utf-8") as file:
+            print(f"# {self.name}\n\n```text\n{done.stdout + done.stderr}```", file=file)
         print(done.stdout + done.stderr)
         return done.returncode
 
@@ -248,7 +249,7 @@ class Record:
             for problem in self.failed:
                 print(f"\nNot done: {problem}", file=file)
             if self.document:
-                print("\nComparison and gates: [comparison.txt](comparison.txt)", file=file)
+                print("\nComparison and gates: [comparison.md](comparison.md)", file=file)
 
     def index(self, tiers, code):
         """A line of INDEX.md."""
@@ -256,7 +257,7 @@ class Record:
         new = not os.path.exists(path)
         with open(path, "a", encoding="utf-8") as file:
             if new:
-                print("# Runs\n\n| run | tiers | results | not done | verdict |\n"
+                print("# Runs\n\n| run | what | results | not done | verdict |\n"
                       "|---|---|--:|--:|---|", file=file)
             verdict = {0: "good", 1: "worse, or a gate missed", 3: "not valid"}.get(code, "wrong")
             results = len(self.rows) + len(self.beside)

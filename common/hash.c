@@ -29,10 +29,15 @@ void hash_key_random(struct hash_key *out_key)
     REQUIRE(getrandom(out_key, sizeof *out_key, 0) == (ssize_t)sizeof *out_key);
 }
 
-/* The last 0..7 bytes of a message with its length in the top byte. */
-static uint64_t hash_tail(const uint8_t *p, size_t n, uint64_t length)
+/* The last n = 0..7 bytes, at p, of `size` in all, and the length of the message, a word more, in
+ * the top byte. */
+static inline uint64_t hash_tail(const uint8_t *p, size_t n, size_t size)
 {
-    uint64_t tail = length << 56;
+    uint64_t tail = (uint64_t)(size + 8) << 56, last;
+    if (size >= sizeof last && n > 0) { /* one load, of bytes that were used already, too */
+        memcpy(&last, p + n - sizeof last, sizeof last);
+        return tail | last >> (64 - 8 * n);
+    }
     for (size_t i = 0; i < n; i++)
         tail |= (uint64_t)p[i] << (8 * i);
     return tail;
@@ -55,7 +60,7 @@ uint64_t hash_word_bytes(const struct hash_key *key, uint64_t word, struct bytes
         SIP_ROUND;
         v0 ^= m;
     }
-    uint64_t tail = hash_tail(p, left, bytes.size + 8);
+    uint64_t tail = hash_tail(p, left, bytes.size);
     v3 ^= tail;
     SIP_ROUND;
     v0 ^= tail;

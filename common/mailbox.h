@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Mailbox: the place where threads meet. Any thread posts messages to the owner; the first message
- * into an empty box calls `wake`, later ones do not, so a burst costs one wake-up.
+ * into an empty box calls `wake`, later ones do not, so a burst costs one wake-up. Neither side
+ * ever waits for the other.
  */
 #pragma once
 
 #include "common/check.h"
 
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 /* Embedded in every message. `run` is called on the owner's thread, which owns the message then. */
@@ -17,13 +18,15 @@ struct mail {
 };
 
 struct mailbox {
-    pthread_mutex_t lock;
-    struct mail *first, **last;
-    void (*wake)(void *owner); /* any thread; must not block */
+    _Atomic(struct mail *) last; /* the messages, the newest first */
+    _Atomic unsigned posting;    /* threads that may still call wake */
+    void (*wake)(void *owner);   /* any thread; must not block */
     void *owner;
 };
 
 void mailbox_init(struct mailbox *box, void (*wake)(void *owner), void *owner);
+
+/* The box is empty and nobody posts any more; returns when who has posted has left. */
 void mailbox_deinit(struct mailbox *box);
 
 /* Post a message. Any thread. */

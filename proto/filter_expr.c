@@ -160,10 +160,14 @@ static int expr_add_bool(struct expr *e, size_t start, size_t *count)
     struct mp_reader reader = {e->out->data + start, e->out->data + e->out->size};
     struct mp mp;
     ++*count;
-    if (mp_read(&reader, &mp) != 0 || !(mp.kind == MP_UINT && mp.uint <= 1))
+    if (mp_read(&reader, &mp) != 0)
+        return 0;
+    bool zero = (mp.kind == MP_UINT && mp.uint == 0) || (mp.kind == MP_FLOAT && mp.real == 0);
+    bool one = (mp.kind == MP_UINT && mp.uint == 1) || (mp.kind == MP_FLOAT && mp.real == 1);
+    if (!zero && !one)
         return 0;
     ++*count;
-    return pack_bool(e->out, mp.uint == 1);
+    return pack_bool(e->out, one);
 }
 
 /* Behind the bracket: [value, ...] */

@@ -50,16 +50,19 @@ enum resp_shape {
     RESP_SHAPE_TTL_SECONDS,  /* the same in seconds, rounded */
     RESP_SHAPE_TIME,         /* the instant in milliseconds since 1970; nil: -2 */
     RESP_SHAPE_TIME_SECONDS, /* the same in seconds */
-    RESP_SHAPE_TYPE,         /* bool: +string or +none */
+    RESP_SHAPE_TYPE,         /* a kind of record: +string or +vectorset; nil: +none */
     RESP_SHAPE_PONG,         /* "pong": +PONG; anything else: as a value */
     RESP_SHAPE_PAGE,         /* {items, cursor}: [cursor, items] */
     /* Of vector sets; where there is no such collection, what stands behind the slash. */
-    RESP_SHAPE_CARD,        /* an integer / 0 */
-    RESP_SHAPE_BOOL,        /* is the result, or the last element of an array, not nil, 0 or false?
+    RESP_SHAPE_CARD,   /* an integer / 0 */
+    RESP_SHAPE_BOOL,   /* is the result, or the last element of an array, not nil, 0 or false?
                              * / false */
-    RESP_SHAPE_DIM,         /* of what vec.info returns: dim; nil: an error */
-    RESP_SHAPE_VINFO,       /* the same in the words of Redis; nil: nil */
-    RESP_SHAPE_VECTOR,      /* of a vector: an array of its elements / nil */
+    RESP_SHAPE_DIM,    /* of what vec.info returns: dim; nil: an error */
+    RESP_SHAPE_VINFO,  /* the same in the words of Redis; nil: nil */
+    RESP_SHAPE_VECTOR, /* of a vector: an array of its elements / nil */
+    RESP_SHAPE_MEMBER, /* [key]: it; []: nil / nil */
+    RESP_SHAPE_LINKS,  /* [[[key, score]...]...]: keys of each level; nil: nil / nil */
+    RESP_SHAPE_LINKS_SCORES,
     RESP_SHAPE_ATTRIBUTES,  /* of [vector]: its metadata as JSON / nil */
     RESP_SHAPE_HITS,        /* {items}: keys / an empty array */
     RESP_SHAPE_HITS_SCORES, /* each with its score */
@@ -125,10 +128,11 @@ struct resp_context {
 MUST_USE int resp_reply(const struct resp_context *context, enum resp_shape shape,
                         struct bytes result, struct buf *out);
 
-/* Write what stands for a problem: an error line as Redis words it, or nil or 0 for CONFLICT. */
+/* Write what stands for a problem of a command whose result would have this shape: an error line as
+ * Redis words it, or nil or 0 for CONFLICT. */
 MUST_USE int resp_reply_problem(const struct resp_context *context,
-                                const struct resp_command *command, const struct problem *problem,
-                                struct buf *out);
+                                const struct resp_command *command, enum resp_shape shape,
+                                const struct problem *problem, struct buf *out);
 
 /* Write one MessagePack value as it stands: arrays as arrays, maps as maps, nested numbers as
  * numbers. top: a number is told as text, as Redis' strings are. */

@@ -38,6 +38,8 @@ int resp_map_vset(struct resp_call *call);     /* key: the collection */
 int resp_map_velement(struct resp_call *call); /* key element */
 int resp_map_vmember(struct resp_call *call);  /* the same, as a list of one key */
 int resp_map_vemb(struct resp_call *call);
+int resp_map_vlinks(struct resp_call *call);
+int resp_map_vrandmember(struct resp_call *call);
 int resp_map_vadd(struct resp_call *call);
 int resp_map_vsetattr(struct resp_call *call);
 int resp_map_vsim(struct resp_call *call);
@@ -65,6 +67,5 @@ static inline void resp_give_uint(struct arg *arg, int64_t value)
 MUST_USE int resp_reply_vec(const struct resp_context *context, enum resp_shape shape,
                             struct mp_reader *reader, struct buf *out);
 /* What is said where there is no such collection; true if anything is (else it is an error). */
-MUST_USE bool resp_reply_absent(const struct resp_context *context,
-                                const struct resp_command *command, const struct problem *problem,
-                                struct buf *out, int *out_err);
+MUST_USE bool resp_reply_absent(const struct resp_context *context, enum resp_shape shape,
+                                const struct problem *problem, struct buf *out, int *out_err);

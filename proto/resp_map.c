@@ -356,7 +356,7 @@ int resp_map_scan(struct resp_call *call)
 {
     struct args_kv_walk *a = (struct args_kv_walk *)call->request->args;
     int64_t cursor = 0, count = 10;
-    bool strings = true;
+    const char *kind = "any";
     if (!map_cursor(resp_next(&call->args), &cursor))
         return problem_set(call->problem, ERR_BAD_ARGUMENT, "invalid cursor");
     while (call->args.left > 0) {
@@ -367,7 +367,7 @@ int resp_map_scan(struct resp_call *call)
         if (resp_is(word, "match"))
             a->match = (struct arg){.present = true, .bytes = arg};
         else if (resp_is(word, "type"))
-            strings = resp_is(arg, "string");
+            kind = resp_is(arg, "string") ? "kv" : resp_is(arg, "vectorset") ? "collection" : NULL;
         else if (!resp_is(word, "count"))
             return resp_syntax(call);
         else if (resp_read_int(call, arg, &count) != 0)
@@ -382,7 +382,8 @@ int resp_map_scan(struct resp_call *call)
     int64_t most = (int64_t)call->limits->page_items;
     resp_give_uint(&a->limit, count < most ? count : most);
     resp_give_uint(&a->cursor, cursor);
-    if (!strings) /* there are no others: a pattern that no key matches, as none is empty */
+    a->kind = (struct arg){.present = true, .bytes = bytes_of(kind == NULL ? "any" : kind)};
+    if (kind == NULL) /* there are no others: a pattern that no key matches, as none is empty */
         a->match = (struct arg){.present = true, .bytes = {(const uint8_t *)"", 0}};
     return 0;
 }

@@ -30,6 +30,8 @@ enum {
     EF_MAX = 1000000,
 };
 
+#define COUNT_MAX (((int64_t)1 << 53) - 1) /* as in the other protocol; the operation's is less */
+
 static int vec_wrong(struct resp_call *call, const char *text)
 {
     return problem_set(call->problem, ERR_BAD_ARGUMENT, "%s", text);
@@ -83,6 +85,8 @@ int resp_map_vmember(struct resp_call *call)
     int err = vec_collection(call);
     if (err != 0)
         return err;
+    if (call->request->op->id == OP_vec_delete)
+        resp_give_true(&((struct args_vec_delete *)call->request->args)->drop_empty);
     if (call->request->op->id == OP_vec_get_many) {
         struct args_vec_get_many *a = (struct args_vec_get_many *)call->request->args;
         a->with_vectors = (struct arg){.present = true, .boolean = false};
@@ -102,6 +106,37 @@ int resp_map_vemb(struct resp_call *call)
         return vec_wrong(call, "VEMB RAW is not supported: vectors are kept as 32-bit floats, "
                                "which VEMB without RAW returns");
     return vec_wrong(call, "invalid option");
+}
+
+int resp_map_vlinks(struct resp_call *call)
+{
+    int err = resp_map_velement(call);
+    if (err != 0 || call->args.left == 0)
+        return err;
+    call->shape = RESP_SHAPE_LINKS_SCORES;
+    bool fits = resp_is(resp_next(&call->args), "withscores") && call->args.left == 0;
+    return fits ? 0 : resp_syntax(call);
+}
+
+/* A negative count is of draws from all elements. */
+int resp_map_vrandmember(struct resp_call *call)
+{
+    struct args_vec_sample *a = (struct args_vec_sample *)call->request->args;
+    int64_t count = 1;
+    int err = vec_collection(call);
+    if (err != 0 || call->args.left == 0)
+        return err;
+    call->shape = RESP_SHAPE_VALUES;
+    err = resp_read_int(call, resp_next(&call->args), &count);
+    if (err == 0 && (call->args.left > 0 || count < -INT64_MAX))
+        err = resp_syntax(call);
+    if (err != 0)
+        return err;
+    int64_t drawn = count < 0 ? -count : count;
+    resp_give_uint(&a->count, drawn < COUNT_MAX ? drawn : COUNT_MAX);
+    if (count < 0)
+        resp_give_true(&a->repeat);
+    return 0;
 }
 
 /* ---- vectors ---- */

@@ -162,6 +162,13 @@ static int reply_set(const struct resp_context *context, struct mp_reader *reade
     return resp_put_value(context, reader, true, out);
 }
 
+static const char *reply_type(struct mp kind)
+{
+    if (kind.kind == MP_NIL)
+        return "none";
+    return bytes_equal(kind.bytes, bytes_of("collection")) ? "vectorset" : "string";
+}
+
 static int reply_pong(const struct resp_context *context, struct mp_reader *reader, struct buf *out)
 {
     struct mp_reader ahead = *reader;
@@ -217,7 +224,7 @@ int resp_reply(const struct resp_context *context, enum resp_shape shape, struct
     case RESP_SHAPE_TIME_SECONDS:
         return reply_ttl(context, shape, &reader, out);
     case RESP_SHAPE_TYPE:
-        return resp_put_simple(out, reply_read(&reader).boolean ? "string" : "none");
+        return resp_put_simple(out, reply_type(reply_read(&reader)));
     case RESP_SHAPE_PONG:
         return reply_pong(context, &reader, out);
     case RESP_SHAPE_PAGE:
@@ -228,6 +235,9 @@ int resp_reply(const struct resp_context *context, enum resp_shape shape, struct
     case RESP_SHAPE_DIM:
     case RESP_SHAPE_VINFO:
     case RESP_SHAPE_VECTOR:
+    case RESP_SHAPE_MEMBER:
+    case RESP_SHAPE_LINKS:
+    case RESP_SHAPE_LINKS_SCORES:
     case RESP_SHAPE_ATTRIBUTES:
     case RESP_SHAPE_HITS:
     case RESP_SHAPE_HITS_SCORES:
@@ -252,19 +262,19 @@ static const char *reply_wrong_type(const struct resp_command *command)
 }
 
 int resp_reply_problem(const struct resp_context *context, const struct resp_command *command,
-                       const struct problem *problem, struct buf *out)
+                       enum resp_shape shape, const struct problem *problem, struct buf *out)
 {
     char line[sizeof problem->text + 16];
     int err;
     switch (problem->err) {
     case ERR_NOT_FOUND:
-        if (resp_reply_absent(context, command, problem, out, &err))
+        if (resp_reply_absent(context, shape, problem, out, &err))
             return err;
         break;
     case ERR_CONFLICT:
-        if (command->shape == RESP_SHAPE_DONE)
+        if (shape == RESP_SHAPE_DONE)
             return resp_put_int(out, 0);
-        if (command->shape == RESP_SHAPE_SET)
+        if (shape == RESP_SHAPE_SET)
             return resp_put_nil(out, context->version);
         break;
     case ERR_WRONG_TYPE:

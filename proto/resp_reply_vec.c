@@ -168,6 +168,45 @@ static int vec_attributes(const struct resp_context *context, struct mp_reader *
     return vec_json(context, vec_field(reader, "metadata"), out);
 }
 
+/* ---- members and links ---- */
+
+/* [key] or []. */
+static int vec_member(const struct resp_context *context, struct mp_reader *reader, struct buf *out)
+{
+    if (vec_read(reader).count == 0)
+        return resp_put_nil(out, context->version);
+    return resp_put_bulk(out, vec_read(reader).bytes);
+}
+
+/* [[key, score]...] of one level. */
+static int vec_level(const struct resp_context *context, bool scores, struct mp_reader *reader,
+                     struct buf *out)
+{
+    uint32_t count = vec_read(reader).count;
+    int err = scores ? resp_put_map(out, count, context->version) : resp_put_array(out, count);
+    for (uint32_t i = 0; i < count && err == 0; i++) {
+        (void)vec_read(reader);
+        struct bytes key = vec_read(reader).bytes;
+        struct mp score = vec_read(reader);
+        err = resp_put_bulk(out, key);
+        if (err == 0 && scores)
+            err = resp_put_real(context, (1 + score.real) / 2, out);
+    }
+    return err;
+}
+
+static int vec_links(const struct resp_context *context, bool scores, struct mp_reader *reader,
+                     struct buf *out)
+{
+    struct mp levels = vec_read(reader);
+    if (levels.kind == MP_NIL)
+        return resp_put_nil(out, context->version);
+    int err = resp_put_array(out, levels.count);
+    for (uint32_t i = 0; i < levels.count && err == 0; i++)
+        err = vec_level(context, scores, reader, out);
+    return err;
+}
+
 /* ---- hits ---- */
 
 static int vec_score(const struct resp_context *context, struct mp_reader hit, struct buf *out)
@@ -229,22 +268,29 @@ int resp_reply_vec(const struct resp_context *context, enum resp_shape shape,
         return vec_vector(context, reader, out);
     if (shape == RESP_SHAPE_ATTRIBUTES)
         return vec_attributes(context, reader, out);
+    if (shape == RESP_SHAPE_MEMBER)
+        return vec_member(context, reader, out);
+    if (shape == RESP_SHAPE_LINKS || shape == RESP_SHAPE_LINKS_SCORES)
+        return vec_links(context, shape == RESP_SHAPE_LINKS_SCORES, reader, out);
     return vec_hits(context, shape, reader, out);
 }
 
-bool resp_reply_absent(const struct resp_context *context, const struct resp_command *command,
+bool resp_reply_absent(const struct resp_context *context, enum resp_shape shape,
                        const struct problem *problem, struct buf *out, int *out_err)
 {
-    enum resp_shape shape = command->shape;
     if (problem->inside)
         *out_err = resp_put_error(out, "ERR element not found in set");
     else if (shape == RESP_SHAPE_CARD)
         *out_err = resp_put_int(out, 0);
     else if (shape == RESP_SHAPE_BOOL)
         *out_err = resp_put_bool(context, false, out);
-    else if (shape == RESP_SHAPE_VECTOR || shape == RESP_SHAPE_ATTRIBUTES)
+    else if (shape == RESP_SHAPE_VECTOR || shape == RESP_SHAPE_ATTRIBUTES ||
+             shape == RESP_SHAPE_MEMBER || shape == RESP_SHAPE_LINKS ||
+             shape == RESP_SHAPE_LINKS_SCORES)
         *out_err = resp_put_nil(out, context->version);
-    else if (shape == RESP_SHAPE_HITS)
+    else if (shape == RESP_SHAPE_VALUES || shape == RESP_SHAPE_HITS ||
+             shape == RESP_SHAPE_HITS_SCORES || shape == RESP_SHAPE_HITS_ATTRIBUTES ||
+             shape == RESP_SHAPE_HITS_BOTH)
         *out_err = resp_put_array(out, 0);
     else
         return false;

@@ -24,7 +24,7 @@ libyaml-dev         # configuration file
 libjansson-dev      # JSON in and out of the clients
 libedit-dev         # line editing and history of the interactive cairn
 libssl-dev          # libcrypto: SHA-256, random bytes
-libdeflate-dev      # CRC-32 of the log and of snapshots
+libdeflate-dev      # CRC-32 of the log and of snapshots; logs of HdrHistogram
 liblz4-dev          # compressed snapshots
 libmicrohttpd-dev   # metrics and health over HTTP
 libjemalloc-dev     # allocator of release builds

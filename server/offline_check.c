@@ -188,6 +188,11 @@ static void text_advice(const struct check *check)
         (void)fputs("what to do: put the files back from a copy; nothing can be proved without "
                     "them\n",
                     out);
+    else if (survey->dims.differ)
+        (void)fputs(
+            "what to do: put the files back from a copy; --accept-loss does not help, as it "
+            "gives up what is not whole, and these entries are\n",
+            out);
     else if (survey->seen_lsn > survey->reached_lsn)
         (void)fprintf(out,
                       "what to do: put the files back from a copy; or start once with "

@@ -19,7 +19,8 @@ static const char resp_intro[] =
     "`listen.resp` (127.0.0.1:7421) speaks RESP2 and, after `HELLO 3`, RESP3, the protocols of\n"
     "Redis: redis-cli, redis-benchmark and the client libraries for Redis work there by changing "
     "a\n"
-    "URL. Commands work on the kind `kv` in the run `default`, on the same records as\n"
+    "URL. Commands work on values and collections of vectors in the run `default`, on the same "
+    "records as\n"
     "MessagePack-RPC: what is put over one is read over the other.\n"
     "\n"
     "* Values from RESP are stored as bin, `INCR` and its kin store numbers. A number reads as "
@@ -51,7 +52,9 @@ static const char resp_intro[] =
     "  do, and the slow log keeps no arguments. Counters only grow: no `CONFIG RESETSTAT`.\n"
     "* `CONFIG GET` and `SET` know a few options by the names of Redis (`maxmemory`, "
     "`maxclients`,\n"
-    "  `timeout`) and all of ours by their own.\n"
+    "  `timeout`) and all of ours by their own.\n";
+
+static const char resp_vector_sets[] =
     "\n"
     "Vector sets are the collections of [vectors.md](vectors.md): `VADD` makes one of metric "
     "cosine,\n"
@@ -71,11 +74,22 @@ static const char resp_intro[] =
     "  `VADD`, `NOTHREAD` and `FILTER-EF` are accepted and change nothing: workers link, a "
     "filter\n"
     "  [loses nothing](vectors.md#filters).\n"
-    "* Vector sets have names of their own beside those of strings: `DEL`, `EXISTS`, `TYPE`, "
-    "`SCAN` and\n"
-    "  `FLUSHALL` do not see them, and a key can be both. A set that has lost its last element "
-    "stays,\n"
-    "  with its dimension, until `vec.drop`.\n"
+    "* A vector set is a key: `DEL`, `EXISTS`, `TYPE` (`vectorset`), `SCAN`, `KEYS`, `DBSIZE` and\n"
+    "  `FLUSHALL` see it, `SET` replaces it, `VREM` of the last element removes it, and commands "
+    "for\n"
+    "  strings refuse it with `WRONGTYPE`, as those for vector sets refuse a string. But it does "
+    "not\n"
+    "  expire (`EXPIRE` refuses it, too), `COPY` and `RENAME` do not exist, and `WATCH` sees that "
+    "it is\n"
+    "  made or removed, not what becomes of its elements.\n"
+    "* Over MessagePack-RPC names of values and of collections are independent, so that a name can "
+    "be\n"
+    "  both: commands for strings then see the value, those for vector sets the set, `TYPE` says\n"
+    "  `string`, `DBSIZE` and `SCAN` count both, `DEL` deletes both. A collection that has become "
+    "empty\n"
+    "  over there stays, with its dimension.\n"
+    "* Commands on vector sets cannot stand in `MULTI`; `DEL`, `EXISTS`, `TYPE` and `SET` of one "
+    "can.\n"
     "* Attributes are a JSON object, which comes back as the same values in the same order, not in "
     "the\n"
     "  same spaces; integers are exact. Anything else than an object is refused.\n"
@@ -85,10 +99,18 @@ static const char resp_intro[] =
     "parentheses.\n"
     "  As there, a field that is missing makes the whole expression false. Values of different "
     "types\n"
-    "  are not equal, but `true` is 1 and `false` 0. `.a.b` is field `b` in object `a`.\n"
+    "  are not equal, but `true` equals 1 and `false` 0 (they are not ordered). `.a.b` is field "
+    "`b` "
+    "in\n"
+    "  object `a`.\n"
     "* `VINFO` has `metric`, `index`, `state`, `tail` and `bytes` instead of what it says of nodes "
     "and\n"
-    "  levels. `VLINKS`, `VRANDMEMBER` and `VRANGE` are refused.\n"
+    "  levels. `VLINKS` of an element that is not in the graph (`state`, `tail`) is one level "
+    "without links.\n"
+    "* `VRANDMEMBER` gives at most `limits.page_items` elements at once. `VRANGE` without count "
+    "goes "
+    "on in\n"
+    "  slices while others are served: what exists throughout is there once.\n"
     "* Texts of errors about vectors are ours; each says what to do.\n";
 
 static void print_upper(FILE *out, const char *text)
@@ -132,6 +154,7 @@ int print_resp(FILE *out)
 {
     print_page(out, "Commands of the RESP port", "proto/resp.def");
     (void)fputs(resp_intro, out);
+    (void)fputs(resp_vector_sets, out);
     for (unsigned i = 0; i < RESP_COUNT; i++) {
         bool first = true;
         for (unsigned k = 0; k < i; k++)

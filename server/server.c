@@ -188,6 +188,26 @@ static void server_on_reload(uv_signal_t *handle, int number)
     log_notice("server", "configuration reloaded");
 }
 
+#ifdef __SANITIZE_THREAD__
+static void server_on_held(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
+/* The thread sanitizer holds a signal back that comes at a bad instant, until the thread calls the
+ * system again; one that sleeps for good never does. So it wakes ten times a second. */
+static void server_release_signals(struct server *server)
+{
+    REQUIRE(uv_timer_init(&server->uv, &server->held) == 0);
+    REQUIRE(uv_timer_start(&server->held, server_on_held, 100, 100) == 0);
+}
+#else
+static void server_release_signals(struct server *server)
+{
+    (void)server;
+}
+#endif
+
 static void server_watch_signals(struct server *server)
 {
     (void)signal(SIGPIPE, SIG_IGN);
@@ -198,6 +218,7 @@ static void server_watch_signals(struct server *server)
     REQUIRE(uv_signal_start(&server->on_term, server_on_stop, SIGTERM) == 0);
     REQUIRE(uv_signal_start(&server->on_int, server_on_stop, SIGINT) == 0);
     REQUIRE(uv_signal_start(&server->on_hup, server_on_reload, SIGHUP) == 0);
+    server_release_signals(server);
 }
 
 /* ---- start ---- */

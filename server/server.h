@@ -25,6 +25,7 @@ struct server {
     uv_signal_t on_term, on_int, on_hup;
     uv_async_t on_end;   /* a loop has ended */
     uv_timer_t watchdog; /* of the service manager: when to feed it */
+    uv_timer_t held;     /* used under the thread sanitizer only */
     _Atomic unsigned n_ended;
     struct config *config; /* under config_lock once loops run */
     uv_mutex_t config_lock;

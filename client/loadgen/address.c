@@ -194,7 +194,8 @@ static int address_protocol(const struct options *options, struct address *out, 
         out->driver = &driver_resp3;
     if (strcmp(options->protocol, "auto") == 0)
         return 0;
-    out->driver = driver_find(strcmp(options->protocol, "resp") == 0 ? "resp2" : options->protocol);
+    bool resp = strcmp(options->protocol, "resp") == 0 || strcmp(options->protocol, "redis") == 0;
+    out->driver = driver_find(resp ? "resp2" : options->protocol);
     if (out->driver != NULL)
         return 0;
     (void)snprintf(out_detail, ADDRESS_DETAIL_SIZE,
@@ -218,6 +219,9 @@ int address_of_options(const struct options *options, struct address *out,
         err = address_set(address.password, options->password, out_detail);
     if (err == 0 && options->given[OPTIONS_user])
         err = address_set(address.user, options->user, out_detail);
+    if (err == 0 && options->given[OPTIONS_user] && address.password[0] == 0 &&
+        !options->given[OPTIONS_password])
+        err = address_wrong(out_detail, "--user logs in with a password: give -a");
     if (err == 0)
         err = address_protocol(options, &address, out_detail);
     if (err != 0)

@@ -18,7 +18,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const char baseline_letters[] =
@@ -126,23 +125,6 @@ static int baseline_cannot(const char *path, char *out_detail)
     return ERR_IO;
 }
 
-/* Make the folder and those above it. */
-static int baseline_make_folder(const char *folder, char *out_detail)
-{
-    char path[BASELINE_PATH_SIZE];
-    (void)snprintf(path, sizeof path, "%s", folder);
-    for (char *at = path + 1; *at != 0; at++) {
-        if (*at != '/')
-            continue;
-        *at = 0;
-        (void)mkdir(path, 0700); /* the last one tells whether that was needed */
-        *at = '/';
-    }
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
-        return baseline_cannot(path, out_detail);
-    return access(path, W_OK | X_OK) == 0 ? 0 : baseline_cannot(path, out_detail);
-}
-
 int baseline_open(struct baseline *baseline, const struct options *options,
                   char out_detail[static BASELINE_DETAIL_SIZE])
 {
@@ -157,8 +139,8 @@ int baseline_open(struct baseline *baseline, const struct options *options,
         err = baseline_read(baseline, out_detail);
     if (err == 0 && baseline->save[0] != 0)
         err = baseline_check_name(baseline->save, out_detail);
-    if (err == 0 && baseline->save[0] != 0)
-        err = baseline_make_folder(baseline->folder, out_detail);
+    if (err == 0 && baseline->save[0] != 0 && !files_make_folder(baseline->folder, 0700))
+        err = baseline_cannot(baseline->folder, out_detail);
     return err;
 }
 
@@ -175,21 +157,13 @@ bool baseline_wanted(const struct baseline *baseline)
 
 /* ---- behind ---- */
 
-int baseline_compare(const struct baseline *baseline, FILE *document, FILE *out)
+int baseline_compare(const struct baseline *baseline, const json_t *new, FILE *out)
 {
-    json_error_t error;
-    json_t *new = baseline->old != NULL ? json_loadf(document, 0, &error) : NULL;
     if (baseline->old == NULL)
         return 0;
-    if (new == NULL) {
-        fprintf(stderr, "loadgen: the results cannot be read: %s\n", error.text);
-        return COMPARE_INVALID;
-    }
     fprintf(out, "\nold: baseline %s, %s\nnew: this run\n", baseline->compare,
             load_text(baseline->old, "timestamp"));
-    int status = compare_documents(out, baseline->old, new, baseline->threshold);
-    json_decref(new);
-    return status;
+    return compare_documents(out, baseline->old, new, baseline->threshold);
 }
 
 int baseline_save(const struct baseline *baseline, FILE *document,

@@ -28,11 +28,11 @@ void baseline_close(struct baseline *baseline);
 /* Is a document needed? */
 bool baseline_wanted(const struct baseline *baseline);
 
-/* Print how the document (a file at its begin) compares. Returns the exit code of loadgen compare;
- * 0 if nothing was to be compared. */
-int baseline_compare(const struct baseline *baseline, FILE *document, FILE *out);
+/* Print how the document compares. Returns the exit code of loadgen compare; 0, and nothing is
+ * printed, if nothing was to be compared. */
+int baseline_compare(const struct baseline *baseline, const json_t *new, FILE *out);
 
-/* Keep the document, all or nothing. 0, or ERR_IO with a sentence. */
+/* Keep the document (a file), all or nothing. 0, or ERR_IO with a sentence. */
 MUST_USE int baseline_save(const struct baseline *baseline, FILE *document,
                            char out_detail[static BASELINE_DETAIL_SIZE]);
 

@@ -232,13 +232,22 @@ static int compare_wrong(const char *detail, const char *what)
 
 static int compare_gates(struct compare *compare, const json_t *document)
 {
-    char detail[LOAD_DETAIL_SIZE];
-    json_t *gates = NULL;
-    if (load_file(compare->gates, &gates, detail) != 0)
-        return compare_wrong(detail, "");
-    compare->gates_missed = gate_print(stdout, gates, document);
-    json_decref(gates);
-    return 0;
+    char detail[LOAD_DETAIL_SIZE] = "out of memory";
+    double values[METRIC_COUNT];
+    struct gates gates;
+    const char *name;
+    json_t *result;
+    int err = gate_open(&gates, compare->gates, detail);
+    json_object_foreach(json_object_get(document, "results"), name, result)
+    {
+        metric_values_of_json(result, values);
+        err = err != 0 ? err : gate_judge(&gates, name, values);
+    }
+    if (err == 0)
+        gate_print(stdout, &gates, true);
+    compare->gates_missed = gate_missed(&gates);
+    gate_close(&gates);
+    return err == 0 ? 0 : compare_wrong(detail, "");
 }
 
 static int compare_files(struct compare *compare, char **files, int n)

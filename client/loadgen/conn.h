@@ -32,6 +32,7 @@ struct conn {
     uint32_t unstamped_id; /* requests from this one on are built, but not sent yet */
     uint32_t in_flight;
     bool queued;   /* among those to be sent this turn */
+    bool thinks;   /* among those that wait before the next request */
     bool blocked;  /* the socket does not take more now; EPOLLOUT is on */
     uint32_t mask; /* slots - 1 */
     struct conn_request *ring;
@@ -40,6 +41,7 @@ struct conn {
     uint64_t unparsed_since; /* clock_ticks when it came */
     unsigned greetings;      /* replies that come first, to what a connection begins with */
     uint64_t number;         /* among those of all threads */
+    uint64_t due;            /* clock_ticks: thinks until then */
     uint64_t turn, done;     /* requests of this phase that were built, and that were answered */
     struct history history;  /* of keys, with --verify */
 };

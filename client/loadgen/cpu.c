@@ -95,6 +95,14 @@ int cpu_time_of(int64_t pid, uint64_t *out_ns)
     return cpu_from_schedstat(pid, out_ns) || cpu_from_stat(pid, out_ns) ? 0 : ERR_NOT_FOUND;
 }
 
+bool cpu_process_is(int64_t pid, const char *name)
+{
+    char path[64], text[64];
+    (void)snprintf(path, sizeof path, "/proc/%" PRId64 "/comm", pid);
+    return name[0] != 0 && cpu_read(path, text, sizeof text) &&
+           strncmp(text, name, strlen(name)) == 0;
+}
+
 uint64_t cpu_thread_waiting_ns(void)
 {
     char text[128];

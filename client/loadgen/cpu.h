@@ -6,6 +6,7 @@
 
 #include "common/check.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct cpu_time {
@@ -30,6 +31,9 @@ struct cpu_thread cpu_thread_between(const struct cpu_thread *begin, const struc
 /* Of all threads of a process on this machine, user and system together; of threads that have ended
  * only where the kernel has no scheduler statistics. 0 or ERR_NOT_FOUND. */
 MUST_USE int cpu_time_of(int64_t pid, uint64_t *out_ns);
+
+/* Is there a process on this machine whose name begins like this? */
+bool cpu_process_is(int64_t pid, const char *name);
 
 /* How long this thread has been ready to run while others ran; 0 where the kernel does not tell. */
 uint64_t cpu_thread_waiting_ns(void);

@@ -18,17 +18,32 @@ enum {
     CSV_RESULT_COLUMNS = 8, /* of whole results alone: from the offered rate to recall */
 };
 
-void csv_head(FILE *out, bool extended)
+/* How many percentiles were asked for; of some there are columns anyway. */
+static unsigned csv_more_n(const struct plan *plan)
+{
+    return plan->more_percentiles ? plan->percentiles.n : 0;
+}
+
+static bool csv_is_more(const struct percentile *percentile)
+{
+    static const char *const columns[] = {"p50", "p90", "p95", "p99", "p99.9", "p99.99"};
+    return !percentiles_is_one_of(percentile, columns, LENGTH_OF(columns));
+}
+
+void csv_head(FILE *out, const struct plan *extended)
 {
     fputs("\"test\",\"rps\",\"avg_latency_ms\",\"min_latency_ms\",\"p50_latency_ms\","
           "\"p95_latency_ms\",\"p99_latency_ms\",\"max_latency_ms\"",
           out);
-    if (extended)
+    if (extended != NULL)
         fputs(
             ",\"p90_latency_ms\",\"p99.9_latency_ms\",\"p99.99_latency_ms\",\"offered_rps\","
             "\"errors\",\"hits\",\"misses\",\"client_us_per_op\",\"server_us_per_op\",\"warnings\","
             "\"recall\",\"kind\",\"start_s\",\"length_s\"",
             out);
+    for (unsigned i = 0; extended != NULL && i < csv_more_n(extended); i++)
+        if (csv_is_more(&extended->percentiles.row[i]))
+            fprintf(out, ",\"%s_latency_ms\"", extended->percentiles.row[i].title);
     fputc('\n', out);
 }
 
@@ -86,6 +101,9 @@ static void csv_more(FILE *out, const struct result *result, const struct plan *
     else
         csv_nothing(out, 1);
     csv_nothing(out, CSV_KIND_COLUMNS);
+    for (unsigned i = 0; i < csv_more_n(plan); i++)
+        if (csv_is_more(&plan->percentiles.row[i]))
+            csv_ms(out, (double)hist_quantile(latency, plan->percentiles.row[i].quantile));
 }
 
 static void csv_text(FILE *out, const char *text)
@@ -99,28 +117,34 @@ static void csv_text(FILE *out, const char *text)
 /* ---- kinds of requests of a test that mixes them ---- */
 
 /* Percentiles in the order of the columns, of an interval. */
-static void csv_kind_row(FILE *out, const char *title, const struct kinds *kinds, unsigned kind,
-                         unsigned i, const char *name)
+static void csv_kind_row(FILE *out, const char *title, const struct result *result,
+                         const struct plan *plan, unsigned kind, unsigned i)
 {
-    const struct kinds_row *row = &kinds->row[kind][i];
+    const struct kinds *kinds = &result->over_time;
+    const struct cells *row = &kinds->row[kind][i];
     csv_text(out, title);
     fprintf(out, ",\"%.2f\"", kinds_rate(kinds, kind, i));
     csv_nothing(out, 2); /* mean and minimum */
-    csv_ms(out, (double)kinds_quantile(row, 0.5));
-    csv_ms(out, (double)kinds_quantile(row, 0.95));
-    csv_ms(out, (double)kinds_quantile(row, 0.99));
+    csv_ms(out, (double)cells_quantile(row, 0.5));
+    csv_ms(out, (double)cells_quantile(row, 0.95));
+    csv_ms(out, (double)cells_quantile(row, 0.99));
     csv_ms(out, (double)row->max_ns);
-    csv_ms(out, (double)kinds_quantile(row, 0.9));
-    csv_ms(out, (double)kinds_quantile(row, 0.999));
-    csv_ms(out, (double)kinds_quantile(row, 0.9999));
+    csv_ms(out, (double)cells_quantile(row, 0.9));
+    csv_ms(out, (double)cells_quantile(row, 0.999));
+    csv_ms(out, (double)cells_quantile(row, 0.9999));
     csv_nothing(out, CSV_RESULT_COLUMNS);
     fputc(',', out);
-    csv_text(out, name);
-    fprintf(out, ",\"%.3f\",\"%.3f\"\n", (double)kinds->span[i].start_ns / 1e9,
+    csv_text(out, result->workload->shapes[kind]->name);
+    fprintf(out, ",\"%.3f\",\"%.3f\"", (double)kinds->span[i].start_ns / 1e9,
             (double)kinds->span[i].length_ns / 1e9);
+    for (unsigned j = 0; j < csv_more_n(plan); j++)
+        if (csv_is_more(&plan->percentiles.row[j]))
+            csv_ms(out, (double)cells_quantile(row, plan->percentiles.row[j].quantile));
+    fputc('\n', out);
 }
 
-static void csv_kinds(FILE *out, const char *title, const struct result *result)
+static void csv_kinds(FILE *out, const char *title, const struct result *result,
+                      const struct plan *plan)
 {
     const struct workload *workload = result->workload;
     if (!workload_mixes(workload))
@@ -129,7 +153,7 @@ static void csv_kinds(FILE *out, const char *title, const struct result *result)
         if (result_kind_requests(result, kind) == 0)
             continue;
         for (unsigned i = 0; i < result->over_time.n; i++)
-            csv_kind_row(out, title, &result->over_time, kind, i, workload->shapes[kind]->name);
+            csv_kind_row(out, title, result, plan, kind, i);
     }
 }
 
@@ -148,6 +172,6 @@ void csv_row(FILE *out, const char *title, const struct result *result, const st
         csv_more(out, result, extended);
     fputc('\n', out);
     if (extended != NULL)
-        csv_kinds(out, title, result);
+        csv_kinds(out, title, result, extended);
     fflush(out);
 }

@@ -10,8 +10,8 @@
 
 #include <stdio.h>
 
-void csv_head(FILE *out, bool extended);
-
-/* `extended`: the plan, of which warnings depend; NULL: only the columns of redis-benchmark. */
+/* `extended`: the plan, on which warnings and columns depend; NULL: only the columns of
+ * redis-benchmark. */
+void csv_head(FILE *out, const struct plan *extended);
 void csv_row(FILE *out, const char *title, const struct result *result,
              const struct plan *extended);

@@ -21,7 +21,7 @@ enum {
     DRY_THREAD_BYTES = 256 * 1024,  /* input of a thread */
     DRY_OUTPUT_BYTES = 1024 * 1024, /* at most built before a send */
     DRY_REPLY_BYTES = 4096,
-    DRY_HISTS = 5, /* of a thread */
+    DRY_HISTS = 4, /* of a kind of request, in a thread */
 };
 
 static void dry_label(FILE *out, const char *label)
@@ -64,22 +64,45 @@ static void dry_load(FILE *out, const struct plan *plan)
     unsigned most = plan_connections(plan, 0);
     unsigned least = plan_connections(plan, plan->threads - 1);
     dry_label(out, "load");
-    fprintf(out, "%u connections over %u thread%s", plan->connections, plan->threads,
-            plan->threads == 1 ? "" : "s");
+    fprintf(out, "%u connections", plan->connections);
+    if (plan->each_rate > 0)
+        fprintf(out, " (%.10g requests/s each)", plan->each_rate);
+    fprintf(out, " over %u thread%s", plan->threads, plan->threads == 1 ? "" : "s");
     if (most != least)
         fprintf(out, " (%u or %u each)", most, least);
     else if (plan->threads > 1)
         fprintf(out, " (%u each)", most);
     fprintf(out, ", %u in flight on each%s\n", plan->pipeline,
-            plan->batch ? ", sent and awaited together" : "");
+            plan->batch && plan->pipeline > 1 ? ", sent and awaited together" : "");
     dry_label(out, "");
-    char rate[TEXT_SIZE];
-    text_count((uint64_t)(plan->rate + 0.5), rate);
+    char rate[SCHEDULE_TEXT_SIZE];
+    const struct schedule_law law = plan_law(plan);
+    schedule_format(&law, rate);
     if (plan->rate > 0)
-        fprintf(out, "open loop: %s requests/s, %s arrivals\n", rate,
-                plan->poisson ? "random" : "even");
+        fprintf(out, "open loop: %s\n", rate);
+    else if (plan->think.kind != THINK_NEVER)
+        fprintf(out,
+                "closed loop: each connection thinks for %.6g s on average, so at most %.6g "
+                "requests/s\n",
+                think_mean_ns(&plan->think) / 1e9,
+                1e9 * plan->connections * plan->pipeline / think_mean_ns(&plan->think));
     else
         fputs("closed loop: as fast as the server answers\n", out);
+}
+
+static void dry_machine(FILE *out, const struct plan *plan)
+{
+    const struct pin_list *cpus = &plan->pin.client;
+    if (cpus->n > 0) {
+        dry_label(out, "CPUs");
+        for (unsigned i = 0; i < cpus->n; i++)
+            fprintf(out, "%s%u", i > 0 ? ", " : "", cpus->cpu[i]);
+        fputs(", of which threads take one each in turn\n", out);
+    }
+    if (plan->busy_poll_ns > 0) {
+        dry_label(out, "waiting");
+        fprintf(out, "awake for %.6g us, then asleep\n", (double)plan->busy_poll_ns / 1e3);
+    }
 }
 
 static void dry_preload(FILE *out, const struct plan *plan)
@@ -104,7 +127,8 @@ static double dry_seconds(const struct plan *plan)
 {
     if (plan->duration_ns > 0)
         return (double)plan->duration_ns / 1e9;
-    return plan->rate > 0 ? (double)plan->requests / plan->rate : -1;
+    const struct schedule_law law = plan_law(plan);
+    return plan->rate > 0 ? schedule_time_ns(&law, (double)plan->requests) / 1e9 : -1;
 }
 
 static unsigned dry_tests(FILE *out, const struct plan *plan)
@@ -160,6 +184,8 @@ static void dry_keys(FILE *out, const struct plan *plan)
     text_count(plan->keys, keys);
     dry_label(out, "keys");
     fputs(keys, out);
+    if (plan->first_key > 0)
+        fprintf(out, " from %" PRIu64, plan->first_key);
     if (plan->key_span.max > 0)
         fprintf(out, " of %zu to %zu bytes", plan->key_span.min, plan->key_span.max);
     fprintf(out, ", %s",
@@ -215,6 +241,16 @@ static void dry_vectors(FILE *out, const struct vector_plan *plan)
             spec->queries, vector_metric_names[spec->metric], size);
 }
 
+/* Kinds of requests of the test that has most. */
+static unsigned dry_kinds(const struct plan *plan)
+{
+    unsigned most = plan->own != NULL ? plan->own->n_shapes : 1;
+    for (unsigned i = 0; i < WORKLOAD_COUNT; i++)
+        if (plan->tests[i] && workload_table[i].n_shapes > most)
+            most = workload_table[i].n_shapes;
+    return most;
+}
+
 /* What loadgen itself will take, about. */
 static void dry_memory(FILE *out, const struct plan *plan)
 {
@@ -225,22 +261,22 @@ static void dry_memory(FILE *out, const struct plan *plan)
     double connection = output + 2 * value + DRY_REPLY_BYTES + window * sizeof(struct conn_request);
     if (plan->verify)
         connection += HISTORY_KEYS * (double)sizeof(struct history_key);
-    double thread = DRY_THREAD_BYTES + DRY_HISTS * (double)sizeof(struct hist);
-    dry_size(plan->connections * connection + plan->threads * thread + value + VALUE_SLICES +
-                 (double)sizeof(struct result),
+    double hists = (double)dry_kinds(plan) * DRY_HISTS * (double)sizeof(struct hist);
+    dry_size(plan->connections * connection + plan->threads * (DRY_THREAD_BYTES + hists) + value +
+                 VALUE_SLICES + (double)sizeof(struct result) + (double)sizeof(struct snapshot),
              text);
     dry_label(out, "memory");
     fprintf(out, "%s here\n", text);
 }
 
-void dry_run_print(FILE *out, const struct address *address, const struct plan *plan)
+void dry_run_show(FILE *out, const struct address *address, const struct plan *plan)
 {
-    fputs("This would be done:\n", out);
     dry_target(out, address);
     dry_preload(out, plan);
     unsigned tests = dry_tests(out, plan);
     dry_length(out, plan, tests);
     dry_load(out, plan);
+    dry_machine(out, plan);
     dry_keys(out, plan);
     dry_values(out, plan);
     dry_vectors(out, &plan->vectors);
@@ -248,4 +284,10 @@ void dry_run_print(FILE *out, const struct address *address, const struct plan *
     if (plan->threads > plan->cpus)
         fprintf(out, "  warning: %u threads, but %u CPU%s: they will wait for each other\n",
                 plan->threads, plan->cpus, plan->cpus == 1 ? "" : "s");
+}
+
+void dry_run_print(FILE *out, const struct address *address, const struct plan *plan)
+{
+    fputs("This would be done:\n", out);
+    dry_run_show(out, address, plan);
 }

@@ -10,6 +10,8 @@
  */
 #include "client/loadgen/environment.h"
 
+#include "common/check.h"
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -130,4 +132,22 @@ void environment_read(struct environment *out)
         return;
     (void)snprintf(out->kernel, sizeof out->kernel, "%s %.60s", name.sysname, name.release);
     (void)snprintf(out->machine, sizeof out->machine, "%.100s", name.machine);
+}
+
+void environment_print(FILE *out, const struct environment *environment, unsigned cpus)
+{
+    const struct {
+        const char *name, *text;
+    } lines[] = {
+        {"cpu", environment->cpu},         {"governor", environment->governor},
+        {"turbo", environment->turbo},     {"disk", environment->disk},
+        {"os", environment->os},           {"kernel", environment->kernel},
+        {"machine", environment->machine},
+    };
+    fprintf(out, "%-12s %u\n", "cpus", cpus);
+    if (environment->memory_bytes > 0)
+        fprintf(out, "%-12s %" PRIu64 " MiB\n", "memory", environment->memory_bytes / 1048576);
+    for (size_t i = 0; i < LENGTH_OF(lines); i++)
+        if (lines[i].text[0] != 0)
+            fprintf(out, "%-12s %s\n", lines[i].name, lines[i].text);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <stdio.h>
 
 enum { ENVIRONMENT_TEXT_SIZE = 128 };
 
@@ -21,3 +22,6 @@ struct environment {
 };
 
 void environment_read(struct environment *out);
+
+/* As text, a line for each that is known. */
+void environment_print(FILE *out, const struct environment *environment, unsigned cpus);

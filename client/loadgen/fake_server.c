@@ -60,6 +60,8 @@ struct fake_reply {
     enum fake_answer answer;
     uint32_t id;
     unsigned key;
+    bool reads;
+    bool begun; /* its first byte has been sent */
 };
 
 struct fake_server {
@@ -133,20 +135,42 @@ static void fake_close(struct fake_conn *conn)
     conn->fd = -1;
 }
 
-/* Send all there is; a client that does not read is waited for. */
-static void fake_flush(struct fake_conn *conn)
+/* Send so much of the output; a client that does not read is waited for. */
+static void fake_send(struct fake_conn *conn, size_t size)
 {
     size_t sent = 0;
-    while (conn->fd >= 0 && sent < conn->output.size) {
-        ssize_t n =
-            send(conn->fd, conn->output.data + sent, conn->output.size - sent, MSG_NOSIGNAL);
+    while (conn->fd >= 0 && sent < size) {
+        ssize_t n = send(conn->fd, conn->output.data + sent, size - sent, MSG_NOSIGNAL);
         struct pollfd room = {.fd = conn->fd, .events = POLLOUT};
         if (n > 0)
             sent += (size_t)n;
         else if (errno != EAGAIN || poll(&room, 1, 1000) <= 0)
             fake_close(conn);
     }
-    conn->output.size = 0;
+    buf_consume(&conn->output, size);
+}
+
+static void fake_flush(struct fake_conn *conn)
+{
+    fake_send(conn, conn->output.size);
+}
+
+/* A reply is due: send it, or what there is to be sent of it now. */
+static void fake_reply(struct fake_server *server, struct fake_reply reply)
+{
+    struct fake_conn *conn = reply.conn;
+    bool whole = reply.begun || server->law.tail_ns == 0;
+    if (!reply.begun && fake_put(server, &reply) != 0)
+        fake_close(conn);
+    fake_send(conn, whole ? conn->output.size : 1);
+    if (whole) {
+        conn->pending--;
+        return;
+    }
+    reply.begun = true;
+    reply.due += server->law.tail_ns;
+    if (!fake_push(server, &reply))
+        fake_close(conn);
 }
 
 /* Send what is due. */
@@ -154,11 +178,7 @@ static void fake_release(struct fake_server *server)
 {
     uint64_t now = clock_mono_ns();
     while (server->heap_size > 0 && server->heap[0].due <= now) {
-        struct fake_reply reply = fake_pop(server);
-        reply.conn->pending--;
-        if (fake_put(server, &reply) != 0)
-            fake_close(reply.conn);
-        fake_flush(reply.conn);
+        fake_reply(server, fake_pop(server));
         now = clock_mono_ns();
     }
 }
@@ -171,11 +191,12 @@ static bool fake_is(uint64_t number, unsigned each)
 }
 
 /* When the reply to a request that arrives now is due. */
-static uint64_t fake_due(struct fake_server *server, uint64_t number, uint64_t now)
+static uint64_t fake_due(struct fake_server *server, const struct fake_reply *reply, uint64_t now)
 {
     const struct fake_law *law = &server->law;
-    uint64_t delay =
-        law->slow_ns > 0 && fake_is(number, law->slow_each) ? law->slow_ns : law->delay_ns;
+    uint64_t delay = reply->reads && law->read_ns > 0 ? law->read_ns : law->delay_ns;
+    if (law->slow_ns > 0 && fake_is(reply->number, law->slow_each))
+        delay = law->slow_ns;
     if (!law->serial)
         return now + delay;
     server->free_ns = (server->free_ns > now ? server->free_ns : now) + delay;
@@ -234,7 +255,7 @@ static bool fake_request(struct fake_server *server, struct fake_conn *conn,
                          const struct fake_request *request, uint64_t now)
 {
     const struct fake_law *law = &server->law;
-    struct fake_reply reply = {.conn = conn, .id = request->id};
+    struct fake_reply reply = {.conn = conn, .id = request->id, .reads = request->verb == FAKE_GET};
     if (request->verb == FAKE_PING)
         return conn->wire->put(FAKE_PONG, request->id, NULL, &conn->output) == 0;
     fake_note(server, now);
@@ -244,8 +265,8 @@ static bool fake_request(struct fake_server *server, struct fake_conn *conn,
     reply.answer = fake_execute(server, request, reply.number, &reply.key);
     if (law->silent_from != 0 && reply.number >= law->silent_from)
         return true;
-    reply.due = fake_in_order(conn, fake_due(server, reply.number, now));
-    if (reply.due <= now && conn->pending == 0)
+    reply.due = fake_in_order(conn, fake_due(server, &reply, now));
+    if (reply.due <= now && conn->pending == 0 && law->tail_ns == 0)
         return fake_put(server, &reply) == 0;
     conn->pending++;
     return fake_push(server, &reply);

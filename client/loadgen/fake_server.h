@@ -21,6 +21,9 @@ enum { FAKE_SERVER_KEYS = 4096 };
 /* What becomes of requests, which are numbered from 1. All zero: a reply at once. */
 struct fake_law {
     uint64_t delay_ns; /* from the arrival of a request to its reply */
+    uint64_t read_ns;  /* of one that reads a value, instead; 0: the same */
+    uint64_t tail_ns;  /* only the first byte of a reply comes then, the rest so much later; not for
+                          several requests in flight on a connection */
     unsigned slow_each;
     uint64_t slow_ns; /* of every slow_each-th request, instead; 0: of none */
     bool serial;      /* one at a time: the delay begins when the request before is answered */

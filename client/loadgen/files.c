@@ -9,10 +9,14 @@
  */
 #include "client/loadgen/files.h"
 
+#include "client/loadgen/html.h"
+#include "client/loadgen/markdown.h"
 #include "common/err.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int files_cannot(const char *option, const char *path, char *out_detail)
@@ -32,11 +36,11 @@ static int files_open_acks(struct files *files, const char *path, struct plan *p
 }
 
 /* Can it be written? What stands there stays until there is something else. */
-static int files_check_json(const struct files *files, char *out_detail)
+static int files_check(const char *option, const char *path, char *out_detail)
 {
-    FILE *out = files->json[0] != 0 ? fopen(files->json, "ae") : NULL;
-    if (files->json[0] != 0 && out == NULL)
-        return files_cannot("json-file", files->json, out_detail);
+    FILE *out = path[0] != 0 ? fopen(path, "ae") : NULL;
+    if (path[0] != 0 && out == NULL)
+        return files_cannot(option, path, out_detail);
     if (out != NULL)
         (void)fclose(out);
     return 0;
@@ -45,10 +49,18 @@ static int files_check_json(const struct files *files, char *out_detail)
 int files_open(struct files *files, const struct options *options, struct plan *plan,
                char out_detail[static FILES_DETAIL_SIZE])
 {
-    *files = (struct files){.acks = {.fd = -1}, .hdr = options->hdr, .json = options->json_file};
+    *files = (struct files){.acks = {.fd = -1},
+                            .hdr = options->hdr,
+                            .json = options->json_file,
+                            .html = options->html,
+                            .markdown = options->markdown};
     int err = files_open_acks(files, options->ack_log, plan, out_detail);
     if (err == 0)
-        err = files_check_json(files, out_detail);
+        err = files_check("json-file", files->json, out_detail);
+    if (err == 0)
+        err = files_check("html", files->html, out_detail);
+    if (err == 0)
+        err = files_check("markdown", files->markdown, out_detail);
     if (err != 0 || options->ndjson[0] == 0)
         return err;
     files->ndjson.out = fopen(options->ndjson, "we");
@@ -84,15 +96,54 @@ bool files_copy(FILE *from, FILE *to)
     return ferror(from) == 0;
 }
 
-int files_document(const struct files *files, FILE *document,
+int files_copy_to(const char *option, const char *path, FILE *from,
+                  char out_detail[static FILES_DETAIL_SIZE])
+{
+    FILE *out = fopen(path, "we");
+    bool good = out != NULL && files_copy(from, out);
+    good = out != NULL && fclose(out) == 0 && good;
+    return good ? 0 : files_cannot(option, path, out_detail);
+}
+
+int files_make(const char *option, const char *path, int (*make)(FILE *out, const json_t *document),
+               const json_t *document, char out_detail[static FILES_DETAIL_SIZE])
+{
+    FILE *out = fopen(path, "we");
+    bool good = out != NULL && make(out, document) == 0 && ferror(out) == 0;
+    good = out != NULL && fclose(out) == 0 && good;
+    return good ? 0 : files_cannot(option, path, out_detail);
+}
+
+int files_document(const struct files *files, FILE *json, const json_t *document,
                    char out_detail[static FILES_DETAIL_SIZE])
 {
-    if (files->json[0] == 0)
-        return 0;
-    FILE *out = fopen(files->json, "we");
-    bool good = out != NULL && files_copy(document, out);
-    good = out != NULL && fclose(out) == 0 && good;
-    return good ? 0 : files_cannot("json-file", files->json, out_detail);
+    int errors[3] = {0};
+    if (files->json[0] != 0)
+        errors[0] = files_copy_to("json-file", files->json, json, out_detail);
+    if (files->html[0] != 0)
+        errors[1] = files_make("html", files->html, html_write, document, out_detail);
+    if (files->markdown[0] != 0)
+        errors[2] = files_make("markdown", files->markdown, markdown_write, document, out_detail);
+    for (size_t i = 0; i < LENGTH_OF(errors); i++)
+        if (errors[i] != 0)
+            return errors[i];
+    return 0;
+}
+
+bool files_make_folder(const char *path, mode_t mode)
+{
+    char part[PATH_MAX];
+    (void)snprintf(part, sizeof part, "%s", path);
+    for (char *at = part + 1; part[0] != 0 && *at != 0; at++) {
+        if (*at != '/')
+            continue;
+        *at = 0;
+        (void)mkdir(part, mode); /* the last one tells whether that was needed */
+        *at = '/';
+    }
+    if (mkdir(part, mode) != 0 && errno != EEXIST)
+        return false;
+    return access(part, W_OK | X_OK) == 0;
 }
 
 int files_close(struct files *files, char out_detail[static FILES_DETAIL_SIZE])

@@ -2,46 +2,97 @@
  *
  * Judges results by gates.
  *
- * How: whether more is better is known from metrics.def, or else from the order of the bounds.
+ * How: whether more is better is known from metrics.def.
  *
- * Invariants: a gate without a result says so; it is neither kept nor missed.
- * Threads: any; no state. Failures: none; a gate that cannot be read is told and passed over.
+ * Invariants: a gate without a result says so; it is neither kept nor missed. Name, metric and
+ * result tell every outcome from the others.
+ * Threads: any; no state. Failures: ERR_OUT_OF_MEMORY; a gate that cannot be read is told and
+ * passed over.
  */
 #include "client/loadgen/gate.h"
 
-#include "client/loadgen/load.h"
-#include "client/loadgen/metric.h"
 #include "client/loadgen/text.h"
+#include "common/err.h"
 #include "common/glob.h"
+#include "common/mem.h"
 
 #include <string.h>
 
-struct gate {
-    const char *name, *pattern, *from;
-    const struct metric *metric;
-    double stretch, target, acceptable; /* 0: there is none */
-    bool counts;
-};
+enum { GATE_NAME_MAX = 200, GATE_KEY_SIZE = 512 };
 
-/* False if it is no gate. */
-static bool gate_read(const json_t *json, struct gate *out)
+/* ---- reading ---- */
+
+static const struct metric *gate_metric(const char *key)
 {
-    *out = (struct gate){
+    for (unsigned i = 0; i < METRIC_COUNT; i++)
+        if (strcmp(metric_table[i].key, key) == 0)
+            return &metric_table[i];
+    return NULL;
+}
+
+/* Is there one of this name and metric already? */
+static bool gate_is_twice(const struct gates *gates, const struct gate *gate)
+{
+    for (size_t i = 0; i < gates->n; i++)
+        if (gates->rows[i].metric == gate->metric && strcmp(gates->rows[i].name, gate->name) == 0)
+            return true;
+    return false;
+}
+
+/* Without a metric if it is no gate. */
+static struct gate gate_read(const struct gates *gates, const json_t *json)
+{
+    struct gate gate = {
         .name = load_text(json, "name"),
         .pattern = load_text(json, "result"),
-        .from = load_text(json, "from"),
+        .metric = gate_metric(load_text(json, "metric")),
         .stretch = load_number(json, "stretch"),
         .target = load_number(json, "target"),
         .acceptable = load_number(json, "acceptable"),
         .counts = !json_is_false(json_object_get(json, "counts")),
     };
-    for (unsigned i = 0; i < METRIC_COUNT; i++)
-        if (strcmp(metric_table[i].key, load_text(json, "metric")) == 0)
-            out->metric = &metric_table[i];
-    if (out->acceptable <= 0)
-        out->acceptable = out->target;
-    return out->metric != NULL && out->pattern[0] != 0 && out->target > 0;
+    if (gate.acceptable <= 0)
+        gate.acceptable = gate.target;
+    if (gate.pattern[0] == 0 || gate.target <= 0 || strlen(gate.name) > GATE_NAME_MAX ||
+        gate_is_twice(gates, &gate))
+        gate.metric = NULL;
+    return gate;
 }
+
+int gate_open(struct gates *gates, const char *path, char out_detail[static LOAD_DETAIL_SIZE])
+{
+    *gates = (struct gates){.file = NULL};
+    int err = load_file(path, &gates->file, out_detail);
+    if (err != 0)
+        return err;
+    const json_t *rows = json_object_get(gates->file, "gates");
+    size_t n = json_array_size(rows);
+    if (n == 0) {
+        (void)snprintf(out_detail, LOAD_DETAIL_SIZE,
+                       "%.150s has no gates: {\"gates\": [...]}, as bench/gates.json", path);
+        return ERR_BAD_ARGUMENT;
+    }
+    gates->rows = mem_calloc(n, sizeof *gates->rows);
+    if (gates->rows == NULL) {
+        (void)snprintf(out_detail, LOAD_DETAIL_SIZE, "out of memory");
+        return ERR_OUT_OF_MEMORY;
+    }
+    for (; gates->n < n; gates->n++)
+        gates->rows[gates->n] = gate_read(gates, json_array_get(rows, gates->n));
+    return 0;
+}
+
+void gate_close(struct gates *gates)
+{
+    for (size_t i = 0; i < gates->n_outcomes; i++)
+        mem_free(gates->outcomes[i].result);
+    mem_free(gates->outcomes);
+    mem_free(gates->rows);
+    json_decref(gates->file);
+    *gates = (struct gates){.file = NULL};
+}
+
+/* ---- judging ---- */
 
 static bool gate_reached(const struct gate *gate, double value, double bound)
 {
@@ -59,6 +110,48 @@ static const char *gate_level(const struct gate *gate, double value)
     return gate_reached(gate, value, gate->acceptable) ? "acceptable" : "missed";
 }
 
+static int gate_keep(struct gates *gates, size_t gate, const char *result, double value)
+{
+    size_t size = strlen(result) + 1;
+    struct gate_outcome *grown =
+        mem_realloc(gates->outcomes, (gates->n_outcomes + 1) * sizeof *grown);
+    if (grown == NULL)
+        return ERR_OUT_OF_MEMORY;
+    gates->outcomes = grown;
+    grown[gates->n_outcomes] = (struct gate_outcome){gate, value, mem_alloc(size)};
+    if (grown[gates->n_outcomes].result == NULL)
+        return ERR_OUT_OF_MEMORY;
+    memcpy(grown[gates->n_outcomes++].result, result, size);
+    return 0;
+}
+
+int gate_judge(struct gates *gates, const char *result, const double values[static METRIC_COUNT])
+{
+    int err = 0;
+    for (size_t i = 0; i < gates->n && err == 0; i++) {
+        const struct gate *gate = &gates->rows[i];
+        double value = gate->metric != NULL ? values[gate->metric - metric_table] : 0;
+        if (value > 0 && glob_match(bytes_of(gate->pattern), bytes_of(result)))
+            err = gate_keep(gates, i, result, value);
+    }
+    return err;
+}
+
+static bool gate_is_missed(const struct gate *gate, double value)
+{
+    return gate->counts && !gate_reached(gate, value, gate->acceptable);
+}
+
+unsigned gate_missed(const struct gates *gates)
+{
+    unsigned missed = 0;
+    for (size_t i = 0; i < gates->n_outcomes; i++)
+        missed += gate_is_missed(&gates->rows[gates->outcomes[i].gate], gates->outcomes[i].value);
+    return missed;
+}
+
+/* ---- telling ---- */
+
 static void gate_value(const struct gate *gate, double value, char out[static TEXT_SIZE])
 {
     double scaled = value / gate->metric->scale;
@@ -68,52 +161,98 @@ static void gate_value(const struct gate *gate, double value, char out[static TE
         (void)snprintf(out, TEXT_SIZE, "%.4g", scaled);
 }
 
-/* One line. True if the gate was missed and counts. */
-static bool gate_line(FILE *out, const struct gate *gate, const char *result, double value)
+static void gate_line(FILE *out, const struct gate *gate, const struct gate_outcome *outcome)
 {
     char is[TEXT_SIZE], target[TEXT_SIZE];
-    const char *level = gate_level(gate, value);
-    gate_value(gate, value, is);
+    gate_value(gate, outcome->value, is);
     gate_value(gate, gate->target, target);
-    fprintf(out, "  %-10s %-34s %12s  target %12s %s  (%s)%s\n", gate->counts ? level : "context",
-            result, is, target, gate->metric->unit, gate->name,
+    fprintf(out, "  %-10s %-34s %12s  target %12s %s  (%s)%s\n",
+            gate->counts ? gate_level(gate, outcome->value) : "context", outcome->result, is,
+            target, gate->metric->unit, gate->name,
             gate->counts ? "" : ", taken under other conditions");
-    return gate->counts && strcmp(level, "missed") == 0;
 }
 
-static unsigned gate_judge(FILE *out, const struct gate *gate, json_t *results)
+/* Returns how many outcomes it has. */
+static size_t gate_lines(FILE *out, const struct gates *gates, size_t gate)
 {
-    const char *name;
-    json_t *result;
-    unsigned missed = 0, found = 0;
-    json_object_foreach(results, name, result)
-    {
-        double value = metric_of_json(gate->metric, result);
-        if (value <= 0 || !glob_match(bytes_of(gate->pattern), bytes_of(name)))
-            continue;
-        found++;
-        missed += gate_line(out, gate, name, value);
-    }
-    if (found == 0 && gate->counts)
-        fprintf(out, "  %-10s %-34s  (%s)\n", "no result", gate->pattern, gate->name);
-    return missed;
+    size_t n = 0;
+    for (size_t i = 0; i < gates->n_outcomes; i++)
+        if (gates->outcomes[i].gate == gate) {
+            gate_line(out, &gates->rows[gate], &gates->outcomes[i]);
+            n++;
+        }
+    return n;
 }
 
-unsigned gate_print(FILE *out, const json_t *gates, const json_t *document)
+void gate_print(FILE *out, const struct gates *gates, bool listed)
 {
-    json_t *results = json_object_get(document, "results");
-    unsigned missed = 0;
-    size_t i;
-    const json_t *row;
+    size_t absent = 0;
     fputs("\ngates\n", out);
-    json_array_foreach(json_object_get(gates, "gates"), i, row)
-    {
-        struct gate gate;
-        if (gate_read(row, &gate))
-            missed += gate_judge(out, &gate, results);
-        else
-            fprintf(out, "  %-10s number %zu: a gate has result, target and a known metric\n",
+    for (size_t i = 0; i < gates->n; i++) {
+        const struct gate *gate = &gates->rows[i];
+        if (gate->metric == NULL) {
+            fprintf(out,
+                    "  %-10s number %zu: a gate has result, target, a known metric, and a name of "
+                    "its own\n",
                     "ignored", i + 1);
+            continue;
+        }
+        if (gate_lines(out, gates, i) > 0 || !gate->counts)
+            continue;
+        absent++;
+        if (listed)
+            fprintf(out, "  %-10s %-34s  (%s)\n", "no result", gate->pattern, gate->name);
     }
-    return missed;
+    if (absent > 0 && !listed)
+        fprintf(out, "  %-10s for %zu more\n", "no result", absent);
+}
+
+/* In the unit that its name ends in: "target_ns", or "target" of what is not a time. */
+static void gate_write_value(struct writer *json, const struct gate *gate, const char *what,
+                             double value)
+{
+    char key[32];
+    bool time = strcmp(gate->metric->unit, "ms") == 0;
+    (void)snprintf(key, sizeof key, "%s%s", what, time ? "_ns" : "");
+    if (value > 0 && time)
+        writer_uint(json, key, (uint64_t)value);
+    else if (value > 0)
+        writer_real(json, key, value);
+}
+
+/* By how much it is better than the target, in percent. */
+static double gate_margin(const struct gate *gate, double value)
+{
+    double above = 100 * (value - gate->target) / gate->target;
+    return gate->metric->higher_is_better ? above : -above;
+}
+
+static void gate_write_outcome(struct writer *json, const struct gate *gate,
+                               const struct gate_outcome *outcome)
+{
+    char key[GATE_KEY_SIZE];
+    (void)snprintf(key, sizeof key, "%s: %s %s", gate->name, outcome->result, gate->metric->key);
+    writer_open(json, key, '{');
+    writer_text(json, "name", gate->name);
+    writer_text(json, "result", outcome->result);
+    writer_text(json, "metric", gate->metric->key);
+    gate_write_value(json, gate, "stretch", gate->stretch);
+    gate_write_value(json, gate, "target", gate->target);
+    gate_write_value(json, gate, "acceptable", gate->acceptable);
+    gate_write_value(json, gate, "actual", outcome->value);
+    writer_text(json, "level", gate_level(gate, outcome->value));
+    writer_bool(json, "passed", gate_reached(gate, outcome->value, gate->acceptable));
+    writer_bool(json, "counts", gate->counts);
+    writer_real(json, "margin_pct", gate_margin(gate, outcome->value));
+    writer_close(json, '}');
+}
+
+void gate_write(struct writer *json, const struct gates *gates)
+{
+    if (gates->file == NULL)
+        return;
+    writer_open(json, "gates", '{');
+    for (size_t i = 0; i < gates->n_outcomes; i++)
+        gate_write_outcome(json, &gates->rows[gates->outcomes[i].gate], &gates->outcomes[i]);
+    writer_close(json, '}');
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Writes .hgrm files.
+ * Writes .hgrm files, and names those of client/loadgen/hdr_log.
  *
  * How: percentiles come in HdrHistogram's steps: five for each half of what is left, so that the
  * tail has as many lines as the rest; a value that has been written already is left out.
@@ -10,6 +10,7 @@
  */
 #include "client/loadgen/hdr.h"
 
+#include "client/loadgen/hdr_log.h"
 #include "common/err.h"
 
 #include <ctype.h>
@@ -17,7 +18,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-enum { HDR_NAME_SIZE = 160 }; /* of a test and a step */
+enum { HDR_NAME_SIZE = 160 /* of a test and a step */, HDR_PATH_SIZE = 4096 };
 
 enum { HDR_STEPS = 5 }; /* for each half of the distance to percentile 1 */
 
@@ -82,26 +83,52 @@ static void hdr_plain(const char *name, char *out, size_t size)
     out[at] = 0;
 }
 
+/* Open PREFIX_test_what.suffix. NULL when told. */
+static FILE *hdr_open(const char *prefix, const char *test, const char *what, const char *suffix,
+                      char out_path[static HDR_PATH_SIZE], char *out_detail)
+{
+    char name[HDR_NAME_SIZE], part[64];
+    hdr_plain(test, name, sizeof name);
+    hdr_plain(what, part, sizeof part);
+    (void)snprintf(out_path, HDR_PATH_SIZE, "%s_%s%s%s.%s", prefix, name, part[0] != 0 ? "_" : "",
+                   part, suffix);
+    FILE *out = fopen(out_path, "we");
+    if (out == NULL)
+        (void)snprintf(out_detail, HDR_DETAIL_SIZE, "--hdr: cannot write %.200s: %s", out_path,
+                       strerror(errno));
+    return out;
+}
+
+static int hdr_close(FILE *out, int err, const char *path, char *out_detail)
+{
+    bool good = ferror(out) == 0;
+    good = fclose(out) == 0 && good;
+    if (good && err == 0)
+        return 0;
+    (void)snprintf(out_detail, HDR_DETAIL_SIZE, "--hdr: cannot write %.200s: %s", path,
+                   err != 0 ? "out of memory" : strerror(errno));
+    return ERR_IO;
+}
+
 static int hdr_write_file(const char *prefix, const char *test, const char *what,
                           const struct hist *hist, char *out_detail)
 {
-    char path[4096], name[HDR_NAME_SIZE], part[64];
-    hdr_plain(test, name, sizeof name);
-    hdr_plain(what, part, sizeof part);
-    (void)snprintf(path, sizeof path, "%s_%s%s%s.hgrm", prefix, name, part[0] != 0 ? "_" : "",
-                   part);
-    FILE *out = fopen(path, "we");
-    bool good = out != NULL;
-    if (good) {
-        hdr_write(out, hist);
-        good = ferror(out) == 0;
-        good = fclose(out) == 0 && good;
-    }
-    if (good)
-        return 0;
-    (void)snprintf(out_detail, HDR_DETAIL_SIZE, "--hdr: cannot write %.200s: %s", path,
-                   strerror(errno));
-    return ERR_IO;
+    char path[HDR_PATH_SIZE];
+    FILE *out = hdr_open(prefix, test, what, "hgrm", path, out_detail);
+    if (out == NULL)
+        return ERR_IO;
+    hdr_write(out, hist);
+    return hdr_close(out, 0, path, out_detail);
+}
+
+static int hdr_write_log(const char *prefix, const char *test, const struct result *result,
+                         char *out_detail)
+{
+    char path[HDR_PATH_SIZE];
+    FILE *out = hdr_open(prefix, test, "", "hlog", path, out_detail);
+    if (out == NULL)
+        return ERR_IO;
+    return hdr_close(out, hdr_log_write(out, result), path, out_detail);
 }
 
 int hdr_write_files(const char *prefix, const char *step, const struct result *result,
@@ -116,5 +143,5 @@ int hdr_write_files(const char *prefix, const char *step, const struct result *r
     for (unsigned i = 0; i < workload->n_shapes && err == 0 && workload_mixes(workload); i++)
         err = hdr_write_file(prefix, name, workload->shapes[i]->name, &result->by_shape[i],
                              out_detail);
-    return err;
+    return err != 0 ? err : hdr_write_log(prefix, name, result, out_detail);
 }

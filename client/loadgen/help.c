@@ -27,10 +27,14 @@ static const struct help_line help_lines[] = {
 #define GROUP(title)                                                  {title, OPTIONS_COUNT},
 #define OPTION(id, name, letter, type, arg, fallback, min, max, text) {NULL, OPTIONS_##id},
 #define ALIAS(name, id)
+#define MEANS(name, id, value)
+#define EITHER(...)
 #include "client/loadgen/options.def"
 #undef GROUP
 #undef OPTION
 #undef ALIAS
+#undef MEANS
+#undef EITHER
 };
 
 static const char help_head[] =
@@ -52,6 +56,7 @@ static const char help_head[] =
     "  loadgen -u redis://127.0.0.1:6379 -t set,get -n 1000000 -P 16 -q\n"
     "  loadgen -t get -r 100000 --preload --rate 5000 --arrival poisson --duration 30\n"
     "  loadgen --mix get=70,set=25,incr=5 -r 100000 --preload --expect-hits 100%\n"
+    "  loadgen --workload agent-think -c 1000 --think lognormal:2s,1 --duration 60\n"
     "  loadgen -u redis://:secret@db/1 HSET user:__rand_int__ name __data__\n"
     "  loadgen --vs redis://127.0.0.1:6379 -t set,get --duration 5     which of two is faster\n"
     "  loadgen --knee --slo p99=5ms -t get -r 100000 --preload       the most it can do in time\n";
@@ -152,6 +157,13 @@ static void help_print_subcommands(FILE *out)
     }
 }
 
+void help_print_workloads(FILE *out)
+{
+    fputs("Workloads\n", out);
+    for (const struct options_preset *preset = options_presets; preset->name != NULL; preset++)
+        help_preset(out, preset);
+}
+
 void help_print(FILE *out)
 {
     fputs(help_head, out);
@@ -167,9 +179,8 @@ void help_print(FILE *out)
         (void)snprintf(left, sizeof left, "  %s", workload_table[i].name);
         help_row(out, left, workload_table[i].text);
     }
-    fputs("\nWorkloads\n", out);
-    for (const struct options_preset *preset = options_presets; preset->name != NULL; preset++)
-        help_preset(out, preset);
+    fputc('\n', out);
+    help_print_workloads(out);
     help_print_subcommands(out);
     fputs(help_tail, out);
 }

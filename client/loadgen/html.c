@@ -92,7 +92,7 @@ static void html_software(FILE *out, const json_t *target)
     html_escape(out, load_text(target, "version"));
 }
 
-static void html_title(FILE *out, const json_t *document)
+static void html_servers(FILE *out, const json_t *document)
 {
     const json_t *other = json_object_get(document, "target_b");
     html_software(out, json_object_get(document, "target"));
@@ -100,6 +100,15 @@ static void html_title(FILE *out, const json_t *document)
         return;
     fputs(" and ", out);
     html_software(out, other);
+}
+
+/* The label of the run, if it has one. */
+static void html_title(FILE *out, const json_t *document)
+{
+    if (load_text(document, "label")[0] != 0)
+        html_escape(out, load_text(document, "label"));
+    else
+        html_servers(out, document);
 }
 
 static void html_load(FILE *out, const json_t *document)
@@ -149,6 +158,10 @@ static void html_head(FILE *out, const json_t *document)
     fputs("<header><p class=\"eyebrow\">loadgen report</p><h1>", out);
     html_title(out, document);
     fputs("</h1>\n<p class=\"sub\">", out);
+    if (load_text(document, "label")[0] != 0) {
+        html_servers(out, document);
+        fputs(" &#183; ", out);
+    }
     html_escape(out, load_text(target, "address"));
     fputs(" &#183; ", out);
     html_escape(out, load_text(target, "protocol"));
@@ -335,9 +348,20 @@ static void html_latency_table(FILE *out, const json_t *result)
     fputs("</tbody></table></div>\n", out);
 }
 
+/* The p99 of a part of the latency; nothing where the part is not known. */
+static void html_part_cell(FILE *out, const json_t *latency, const char *part)
+{
+    const json_t *figures = json_object_get(latency, part);
+    if (figures != NULL)
+        html_duration_cell(out, "", figures, "p99_ns");
+    else
+        fputs("<td></td>", out);
+}
+
 /* A row for each kind of request of a test that mixes several. */
 static void html_kinds(FILE *out, const json_t *result)
 {
+    static const char *const parts[] = {"service", "ttfb", "slip"};
     double all = load_number(result, "count");
     json_t *kinds = json_object_get(result, "by_request"), *kind;
     const char *name;
@@ -345,7 +369,8 @@ static void html_kinds(FILE *out, const json_t *result)
         return;
     fputs("<h3>Kinds of requests</h3><div "
           "class=\"scroll\"><table><thead><tr><th>kind</th><th>requests</th><th>share</th>"
-          "<th>requests/s</th><th>errors</th><th>hits</th></tr></thead><tbody>\n",
+          "<th>requests/s</th><th>errors</th><th>hits</th><th>p99: response</th><th>service</th>"
+          "<th>first byte</th><th>sent late</th></tr></thead><tbody>\n",
           out);
     json_object_foreach(kinds, name, kind)
     {
@@ -359,9 +384,13 @@ static void html_kinds(FILE *out, const json_t *result)
         fprintf(out, "</th><td>%s</td><td>%.2f&nbsp;%%</td><td>%s</td><td>%s</td>", count,
                 100 * load_number(kind, "count") / all, rate, errors);
         if (reads > 0)
-            fprintf(out, "<td>%.4g&nbsp;%%</td></tr>\n", 100 * hits / reads);
+            fprintf(out, "<td>%.4g&nbsp;%%</td>", 100 * hits / reads);
         else
-            fputs("<td></td></tr>\n", out);
+            fputs("<td></td>", out);
+        html_duration_cell(out, "", kind, "p99_ns");
+        for (size_t i = 0; i < LENGTH_OF(parts); i++)
+            html_part_cell(out, kind, parts[i]);
+        fputs("</tr>\n", out);
     }
     fputs("</tbody></table></div>\n", out);
 }
@@ -606,6 +635,7 @@ int html_write(FILE *out, const json_t *document)
     html_knees(out, document);
     html_sweeps(out, document);
     html_recall(out, document);
+    html_gates(out, document);
     json_object_foreach(results, name, result) html_test(out, index++, name, result);
     html_circumstances(out, document);
     fputs("<footer>Made by loadgen ", out);

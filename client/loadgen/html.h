@@ -14,11 +14,13 @@
 MUST_USE int html_write(FILE *out, const json_t *document);
 
 /* Sections for html.c, if the document has something for them: two servers compared (--vs), how
- * latency grows with the rate (--knee), and what an option changes (--sweep). */
+ * latency grows with the rate (--knee), what an option changes (--sweep), whether bounds are kept
+ * (--gates). */
 void html_versus(FILE *out, const json_t *document);
 void html_knees(FILE *out, const json_t *document);
 void html_sweeps(FILE *out, const json_t *document);
 void html_recall(FILE *out, const json_t *document);
+void html_gates(FILE *out, const json_t *document);
 
 /* In the section of a test: its runs, if there were several (--run-count). */
 void html_repeats(FILE *out, const json_t *result);
@@ -32,12 +34,3 @@ void html_style(FILE *out);
 /* loadgen report FILE.json: the page of a file on standard output. argv[0] is "report". Returns the
  * exit code of the process. */
 int html_main(int argc, char **argv);
-
-/* --html: write the page of what --json prints (a file at its begin) to a file. 0, or an error with
- * a sentence in out_detail. */
-enum { HTML_DETAIL_SIZE = 300 };
-MUST_USE int html_write_file(const char *path, FILE *json,
-                             char out_detail[static HTML_DETAIL_SIZE]);
-
-/* Can this file be written? To be asked before hours of measuring. 0, or ERR_IO with a sentence. */
-MUST_USE int html_check_file(const char *path, char out_detail[static HTML_DETAIL_SIZE]);

@@ -229,6 +229,8 @@ void figure_versus(FILE *out, const char *title, const json_t *a, const json_t *
 struct figure_column {
     double start_s, length_s, ops;
     double median_ns, p99_ns, max_ns; /* the worst of its intervals */
+    double slip_p99_ns, slip_max_ns;  /* the same */
+    double client_ns, server_ns;      /* CPU time */
     double cell[FIGURE_CELLS];
 };
 
@@ -237,6 +239,8 @@ struct figure_series {
     size_t n;
     double end_s, low_ns, high_ns, cell_max;
     double rate_low, rate_high, max_at_s;
+    double slip_low_ns, slip_high_ns, cpu_high; /* CPUs in use */
+    bool has_cpu, has_server;
 };
 
 static void figure_column_add(struct figure_column *column, const json_t *row)
@@ -249,6 +253,10 @@ static void figure_column_add(struct figure_column *column, const json_t *row)
     column->median_ns = fmax(column->median_ns, load_number(row, "median_ns"));
     column->p99_ns = fmax(column->p99_ns, load_number(row, "p99_ns"));
     column->max_ns = fmax(column->max_ns, load_number(row, "max_ns"));
+    column->slip_p99_ns = fmax(column->slip_p99_ns, load_number(row, "slip_p99_ns"));
+    column->slip_max_ns = fmax(column->slip_max_ns, load_number(row, "slip_max_ns"));
+    column->client_ns += load_number(row, "client_cpu_ns");
+    column->server_ns += load_number(row, "server_cpu_ns");
     json_array_foreach(json_object_get(row, "cells"), i, pair)
     {
         double ns = load_element(pair, 0);
@@ -269,6 +277,8 @@ static bool figure_series_range(struct figure_series *series, const json_t *rows
         double end = (load_number(row, "t_ns") + load_number(row, "length_ns")) / 1e9;
         series->end_s = fmax(series->end_s, end);
         high = fmax(high, load_number(row, "max_ns"));
+        series->has_cpu = series->has_cpu || json_object_get(row, "client_cpu_ns") != NULL;
+        series->has_server = series->has_server || json_object_get(row, "server_cpu_ns") != NULL;
         json_array_foreach(json_object_get(row, "cells"), j, pair)
         {
             double ns = load_element(pair, 0);
@@ -287,15 +297,26 @@ static double figure_density(const struct figure_column *column, size_t cell)
     return column->cell[cell] / column->length_s / figure_step_height(cell, FIGURE_STEPS);
 }
 
+/* CPUs that were in use on average, in percent of one. */
+static double figure_cpu(const struct figure_column *column, double ns)
+{
+    return 100 * ns / 1e9 / column->length_s;
+}
+
 static void figure_series_sum(struct figure_series *series)
 {
     double slowest = 0;
-    series->rate_low = INFINITY;
+    series->rate_low = series->slip_low_ns = INFINITY;
     for (size_t i = 0; i < series->n; i++) {
         const struct figure_column *column = &series->column[i];
         double rate = column->ops / column->length_s;
         series->rate_low = fmin(series->rate_low, rate);
         series->rate_high = fmax(series->rate_high, rate);
+        series->slip_high_ns = fmax(series->slip_high_ns, column->slip_max_ns);
+        if (column->slip_p99_ns > 0)
+            series->slip_low_ns = fmin(series->slip_low_ns, column->slip_p99_ns);
+        series->cpu_high = fmax(series->cpu_high, figure_cpu(column, column->client_ns));
+        series->cpu_high = fmax(series->cpu_high, figure_cpu(column, column->server_ns));
         if (column->max_ns > slowest) {
             slowest = column->max_ns;
             series->max_at_s = column->start_s + column->length_s / 2;
@@ -360,16 +381,28 @@ static void figure_heat_level(const struct plot *plot, const struct figure_serie
     fputs("\"/>\n", plot->out);
 }
 
+/* A figure of a column: at this offset. */
+static double figure_value(const struct figure_column *column, size_t offset)
+{
+    double value;
+    memcpy(&value, (const char *)column + offset, sizeof value);
+    return value;
+}
+
+static double figure_middle(const struct figure_column *column)
+{
+    return column->start_s + column->length_s / 2;
+}
+
+/* Those above 0. */
 static size_t figure_points(const struct figure_series *series, size_t offset,
                             struct plot_point out[static FIGURE_COLUMNS])
 {
     size_t n = 0;
     for (size_t i = 0; i < series->n; i++) {
-        const struct figure_column *column = &series->column[i];
-        double value;
-        memcpy(&value, (const char *)column + offset, sizeof value);
+        double value = figure_value(&series->column[i], offset);
         if (value > 0)
-            out[n++] = (struct plot_point){column->start_s + column->length_s / 2, value};
+            out[n++] = (struct plot_point){figure_middle(&series->column[i]), value};
     }
     return n;
 }
@@ -423,6 +456,61 @@ static void figure_rate_plot(FILE *out, const struct figure_series *series, doub
     plot_close(&plot);
 }
 
+static void figure_cpu_line(const struct plot *plot, const struct figure_series *series,
+                            const char *kind, size_t offset)
+{
+    struct plot_point points[FIGURE_COLUMNS];
+    for (size_t i = 0; i < series->n; i++) {
+        const struct figure_column *column = &series->column[i];
+        points[i] = (struct plot_point){figure_middle(column),
+                                        figure_cpu(column, figure_value(column, offset))};
+    }
+    plot_line(plot, kind, points, series->n);
+}
+
+/* CPU time of loadgen and, where it is known, of the server. */
+static void figure_cpu_plot(FILE *out, const struct figure_series *series)
+{
+    struct plot plot = {.out = out,
+                        .x = {.low = 0, .high = series->end_s},
+                        .y = plot_axis_linear(series->cpu_high)};
+    if (!series->has_cpu)
+        return;
+    figure_legend(out, "response", "CPU time of loadgen, % of one CPU");
+    if (series->has_server)
+        figure_legend(out, "service", "of the server");
+    plot_open(&plot, "low thin", "CPU time over time");
+    plot_grid_y(&plot);
+    figure_cpu_line(&plot, series, "response", offsetof(struct figure_column, client_ns));
+    if (series->has_server)
+        figure_cpu_line(&plot, series, "service", offsetof(struct figure_column, server_ns));
+    fputs("</svg>\n", out);
+    plot_labels_y(&plot, PLOT_PERCENT);
+    plot_close(&plot);
+}
+
+/* How late requests were sent: that is loadgen, not the server. */
+static void figure_slip_plot(FILE *out, const struct figure_series *series)
+{
+    struct plot_point points[FIGURE_COLUMNS];
+    struct plot plot = {.out = out,
+                        .x = {.low = 0, .high = series->end_s},
+                        .y = plot_axis_log(series->slip_low_ns, series->slip_high_ns)};
+    if (series->slip_high_ns <= 0)
+        return;
+    figure_legend(out, "p99", "sent late, p99");
+    figure_legend(out, "max", "maximum");
+    plot_open(&plot, "low", "How late requests were sent over time");
+    plot_grid_y(&plot);
+    plot_line(&plot, "max", points,
+              figure_points(series, offsetof(struct figure_column, slip_max_ns), points));
+    plot_line(&plot, "p99", points,
+              figure_points(series, offsetof(struct figure_column, slip_p99_ns), points));
+    fputs("</svg>\n", out);
+    plot_labels_y(&plot, PLOT_DURATION);
+    plot_close(&plot);
+}
+
 static void figure_time_note(FILE *out, const struct figure_series *series)
 {
     char low[HTML_NUMBER_SIZE], high[HTML_NUMBER_SIZE], slowest[HTML_NUMBER_SIZE];
@@ -449,6 +537,8 @@ void figure_time(FILE *out, const json_t *result)
         if (offered > 0)
             figure_legend(out, "offered", "offered");
         figure_rate_plot(out, series, offered);
+        figure_cpu_plot(out, series);
+        figure_slip_plot(out, series);
         figure_legend(out, "median", "median");
         figure_legend(out, "p99", "p99");
         figure_legend(out, "max", "maximum");

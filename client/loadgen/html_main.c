@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The ways to a page: from a file of results (loadgen report), and at the end of a run (--html).
+ * loadgen report: the page of a file of results.
  *
- * How: both read JSON first, so that a page shows no more than the JSON has.
+ * How: as at the end of a run (--html), a page is made of JSON, and shows no more than that has.
  *
- * Invariants: a file that cannot be written whole is told.
+ * Invariants: a page that cannot be written whole is told.
  * Threads: the main thread. Failures: a sentence; loadgen report ends with exit code 1 or 2.
  */
 #include "client/loadgen/html.h"
 
 #include "client/loadgen/load.h"
-#include "common/err.h"
 
-#include <errno.h>
 #include <string.h>
 
 static const char html_usage[] =
@@ -45,41 +43,4 @@ int html_main(int argc, char **argv)
         return 0;
     fputs("loadgen report: cannot write the page\n", stderr);
     return 1;
-}
-
-int html_write_file(const char *path, FILE *json, char out_detail[static HTML_DETAIL_SIZE])
-{
-    json_error_t error;
-    json_t *document = json_loadf(json, 0, &error);
-    FILE *out = document != NULL ? fopen(path, "we") : NULL;
-    int err = ERR_IO;
-    if (document == NULL)
-        (void)snprintf(out_detail, HTML_DETAIL_SIZE, "the results cannot be read: line %d: %.150s",
-                       error.line, error.text);
-    else if (out == NULL)
-        (void)snprintf(out_detail, HTML_DETAIL_SIZE, "cannot write %.150s: %s", path,
-                       strerror(errno));
-    else
-        err = html_write(out, document);
-    if (out != NULL && (fflush(out) != 0 || ferror(out) != 0 || err != 0)) {
-        err = ERR_IO;
-        (void)snprintf(out_detail, HTML_DETAIL_SIZE, "cannot write all of %.150s: %s", path,
-                       strerror(errno));
-    }
-    if (out != NULL)
-        fclose(out);
-    json_decref(document);
-    return err;
-}
-
-int html_check_file(const char *path, char out_detail[static HTML_DETAIL_SIZE])
-{
-    FILE *out = fopen(path, "ae");
-    if (out == NULL) {
-        (void)snprintf(out_detail, HTML_DETAIL_SIZE, "--html: cannot write %.150s: %s", path,
-                       strerror(errno));
-        return ERR_IO;
-    }
-    fclose(out);
-    return 0;
 }

@@ -103,7 +103,11 @@ static const char *const html_sheet[] = {
     ".key .offered{border-top:2px dashed var(--ink)}\n",
     ".plot{position:relative;margin:12px 6px 30px 58px}\n",
     ".plot svg{display:block;width:100%;overflow:visible}\n",
-    ".tall svg{height:250px}.low svg{height:120px}\n",
+    ".tall svg{height:250px}.low svg{height:120px}.thin "
+    "svg{height:76px}.thin{margin-bottom:18px}\n",
+    "@media(min-width:821px){.figures{grid-template-rows:auto 1fr}.figures figure:first-child "
+    ".tall "
+    "svg{height:360px}}\n",
     ".plot.low+.key{margin-left:0}\n",
     ".plot path{vector-effect:non-scaling-stroke}\n",
     ".plot .y,.plot .x{position:absolute;color:var(--soft);font-size:11px;line-height:1;"

@@ -26,14 +26,6 @@ bool kinds_due(const struct kinds *kinds, uint64_t now_ns)
     return now_ns - kinds->seen_ns >= kinds->interval_ns;
 }
 
-static void kinds_join(struct kinds_row *into, const struct kinds_row *from)
-{
-    into->requests += from->requests;
-    into->max_ns = from->max_ns > into->max_ns ? from->max_ns : into->max_ns;
-    for (unsigned i = 0; i < KINDS_CELLS; i++)
-        into->cell[i] += from->cell[i];
-}
-
 static void kinds_halve(struct kinds *kinds)
 {
     for (unsigned i = 0; i < KINDS_ROWS / 2; i++) {
@@ -41,7 +33,7 @@ static void kinds_halve(struct kinds *kinds)
         kinds->span[i].length_ns += kinds->span[2 * i + 1].length_ns;
         for (unsigned kind = 0; kind < WORKLOAD_SHAPES; kind++) {
             kinds->row[kind][i] = kinds->row[kind][2 * i];
-            kinds_join(&kinds->row[kind][i], &kinds->row[kind][2 * i + 1]);
+            cells_merge(&kinds->row[kind][i], &kinds->row[kind][2 * i + 1]);
         }
     }
     kinds->n = KINDS_ROWS / 2;
@@ -72,16 +64,7 @@ void kinds_next(struct kinds *kinds, uint64_t now_ns, bool last)
 
 void kinds_fill(struct kinds *kinds, unsigned kind, const struct hist *all)
 {
-    struct kinds_row *row = &kinds->row[kind][kinds->n - 1];
-    const struct hist *before = &kinds->before[kind];
-    for (unsigned i = 0; i < HIST_BUCKETS; i++) {
-        uint64_t n = all->bucket[i] - before->bucket[i];
-        uint64_t top = hist_bucket_top(i) < all->max ? hist_bucket_top(i) : all->max;
-        row->cell[i / KINDS_CELL] += (uint32_t)n;
-        row->requests += n;
-        if (n > 0 && top > row->max_ns)
-            row->max_ns = top;
-    }
+    cells_add(&kinds->row[kind][kinds->n - 1], all, &kinds->before[kind]);
     kinds->before[kind] = *all;
 }
 
@@ -98,21 +81,8 @@ void kinds_append(struct kinds *into, const struct kinds *from)
     }
 }
 
-uint64_t kinds_quantile(const struct kinds_row *row, double q)
-{
-    double wanted = q * (double)row->requests;
-    uint64_t seen = 0;
-    for (unsigned i = 0; i < KINDS_CELLS && row->requests > 0; i++) {
-        uint64_t top = hist_bucket_top(i * KINDS_CELL + KINDS_CELL - 1);
-        seen += row->cell[i];
-        if (seen > 0 && (double)seen >= wanted)
-            return top < row->max_ns ? top : row->max_ns;
-    }
-    return row->max_ns;
-}
-
 double kinds_rate(const struct kinds *kinds, unsigned kind, unsigned row)
 {
     double seconds = (double)kinds->span[row].length_ns / 1e9;
-    return seconds > 0 ? (double)kinds->row[kind][row].requests / seconds : 0;
+    return seconds > 0 ? (double)kinds->row[kind][row].count / seconds : 0;
 }

@@ -1,31 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A phase of a mix over time: what client/loadgen/series.h is for all requests, for each kind of
- * them, with less detail: intervals of a second (whenever there are too many, each two become one)
- * and latencies in 16 steps to each doubling. About 5 MiB.
+ * them, with less detail: latencies in cells, of intervals of a second (whenever there are too
+ * many, each two become one). About 3 MiB.
  */
 #pragma once
 
+#include "client/loadgen/cells.h"
 #include "client/loadgen/workload.h"
-#include "common/hist.h"
-
-#include <stdbool.h>
 
 enum {
     KINDS_ROWS = 128,
     KINDS_INTERVAL_NS = 1000000000,
-    KINDS_CELL = 1 << (HIST_SUB_BITS - 4), /* buckets to a cell: 16 cells to an octave */
-    KINDS_CELLS = HIST_BUCKETS / KINDS_CELL,
 };
 
 struct kinds_span {
     uint64_t start_ns, length_ns; /* from the begin of the phase */
-};
-
-struct kinds_row {
-    uint64_t requests; /* successful ones */
-    uint64_t max_ns;
-    uint32_t cell[KINDS_CELLS]; /* replies by latency */
 };
 
 struct kinds {
@@ -33,8 +23,8 @@ struct kinds {
     uint64_t interval_ns;
     uint64_t begun_ns, seen_ns; /* clock of the caller: of the phase, of the last row */
     struct kinds_span span[KINDS_ROWS];
-    struct kinds_row row[WORKLOAD_SHAPES][KINDS_ROWS]; /* by kind */
-    struct hist before[WORKLOAD_SHAPES];               /* until the last row */
+    struct cells row[WORKLOAD_SHAPES][KINDS_ROWS]; /* by kind: successful requests by latency */
+    struct hist before[WORKLOAD_SHAPES];           /* until the last row */
 };
 
 /* Start at this time. */
@@ -50,9 +40,6 @@ void kinds_fill(struct kinds *kinds, unsigned kind, const struct hist *all);
 
 /* The rows of another phase, as if it had followed at once. */
 void kinds_append(struct kinds *into, const struct kinds *from);
-
-/* The quantile in ns: at most 6.3 % above the truth. */
-uint64_t kinds_quantile(const struct kinds_row *row, double q);
 
 /* Requests per second. */
 double kinds_rate(const struct kinds *kinds, unsigned kind, unsigned row);

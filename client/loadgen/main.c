@@ -22,14 +22,17 @@
 #include "client/loadgen/files.h"
 #include "client/loadgen/help.h"
 #include "client/loadgen/html.h"
+#include "client/loadgen/mix_print.h"
 #include "client/loadgen/report.h"
 #include "client/loadgen/selftest.h"
 #include "client/loadgen/session.h"
 #include "client/loadgen/verify.h"
 #include "common/clock.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -98,7 +101,7 @@ static void session_head(const struct session *session)
 {
     const struct options *options = &session->options;
     if (options->csv)
-        csv_head(stdout, options->csv_ext);
+        csv_head(stdout, options->csv_ext ? &session->sides[0].plan : NULL);
     if (options->csv || options->json || options->quiet)
         return;
     for (unsigned i = 0; i < session->n_sides; i++) {
@@ -198,6 +201,8 @@ static void session_run(struct session *session)
         err = vector_session_make(session);
     if (err != 0)
         return;
+    if (session->options.server_stats && session->options.server_pid == 0 && session->n_sides == 1)
+        session->options.server_pid = probe_process(&a->target);
     session->report.target = a->target.name;
     session->report.target_b = session->n_sides == SESSION_SIDES ? b->target.name : NULL;
     if (session_connect(session) == 0) {
@@ -228,7 +233,8 @@ static const char *session_contradiction(const struct options *o)
         {sweep && (o->loop || o->ack_log[0] != 0), "--sweep goes with no -l and no --ack-log"},
         {o->discard_first && o->run_count < 2, "--discard-first belongs to --run-count"},
         {o->run_count > 1 && o->loop, "--run-count ends by itself: give no -l"},
-        {baseline && o->loop, "a baseline takes results that end: give no -l"},
+        {(baseline || o->gates[0] != 0) && o->loop,
+         "a baseline, as --gates, takes results that end: give no -l"},
         {o->given[OPTIONS_baseline_dir] && !baseline,
          "--baseline-dir belongs to --baseline and --save-baseline"},
         {either && o->csv, "--vs and --knee print no --csv; --json has every figure"},
@@ -295,6 +301,53 @@ static int session_check_sweep(const struct session *session,
     return err;
 }
 
+/* --randomize: a seed that can be typed. */
+static void session_randomize(struct options *options)
+{
+    uint32_t seed;
+    if (!options->randomize)
+        return;
+    REQUIRE(getrandom(&seed, sizeof seed, 0) == sizeof seed); /* so few bytes never fail */
+    options->seed = seed;
+}
+
+static int tell_environment(void)
+{
+    struct environment environment;
+    environment_read(&environment);
+    environment_print(stdout, &environment, cpu_count());
+    return 0;
+}
+
+/* The processes of the measurement: is the server there, and on which CPUs do they run? 0, or an
+ * error with a sentence. */
+static int session_place(const struct session *session, char out_detail[static OPTIONS_DETAIL_SIZE])
+{
+    int64_t server = session->options.server_pid;
+    uint64_t cpu;
+    if (server <= 0 || cpu_time_of(server, &cpu) == 0)
+        return pin_processes(&session->sides[0].plan.pin, server, out_detail);
+    (void)snprintf(out_detail, OPTIONS_DETAIL_SIZE,
+                   "--server-pid: there is no such process on this machine");
+    return -1;
+}
+
+/* What people want to know of what begins now. */
+static void session_tell(struct session *session)
+{
+    const struct options *options = &session->options;
+    const struct side *side = &session->sides[0];
+    session->progress.shown = session->progress.shown && !options->quiet_progress;
+    if (options->randomize)
+        fprintf(stderr, "loadgen: this is --seed %" PRId64 "\n", options->seed);
+    if (!options->show_config)
+        return;
+    fputs("This is done:\n", stderr);
+    dry_run_show(stderr, &side->address, &side->plan);
+    if (session->sweep.n > 0)
+        fprintf(stderr, "  for each test and %s; above is the first\n", options->sweep);
+}
+
 /* The two ways of measuring that have options of their own. 0 or the exit code, when told. */
 static int session_ways(struct session *session)
 {
@@ -324,6 +377,22 @@ static int session_ways(struct session *session)
     return EXIT_USAGE;
 }
 
+/* What is read and written besides, as far as that can be known before anything is measured. 0 or
+ * the exit code, when told. */
+static int session_open_files(struct session *session)
+{
+    const struct options *options = &session->options;
+    char detail[FILES_DETAIL_SIZE], baseline_detail[BASELINE_DETAIL_SIZE];
+    if (options->gates[0] != 0 && gate_open(&session->findings.gates, options->gates, detail) != 0)
+        return usage_error(detail);
+    if (baseline_open(&session->baseline, options, baseline_detail) != 0)
+        return usage_error(baseline_detail);
+    if (files_open(&session->files, options, &session->sides[0].plan, detail) != 0 ||
+        run_folder_open(&session->folder, options->out_dir, detail) != 0)
+        return usage_error(detail);
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
@@ -333,12 +402,38 @@ static const struct {
 #undef SUBCOMMAND
 };
 
+/* Print what was asked for, if that is all: --help, --version, --workload help. */
+static bool answered(const struct options *options)
+{
+    bool list = strcmp(options->workload, OPTIONS_LIST) == 0;
+    if (options->help)
+        help_print(stdout);
+    else if (options->version)
+        puts("loadgen " CAIRN_VERSION);
+    else if (list)
+        help_print_workloads(stdout);
+    return options->help || options->version || list;
+}
+
+/* --print-script and --dry-run. The exit code. */
+static int print_plan(const struct session *session)
+{
+    char detail[MIX_PRINT_DETAIL_SIZE];
+    const struct side *side = &session->sides[0];
+    const struct driver *driver = side->address.driver;
+    enum spelling spelling = driver != NULL ? driver->spelling : SPELLING_RPC;
+    if (session->options.print_script)
+        return mix_print(stdout, &side->plan, spelling, detail) == 0 ? 0 : usage_error(detail);
+    dry_run_print(stdout, &side->address, &side->plan);
+    if (session->sweep.n > 0)
+        printf("  for each test and %s; above is the first\n", session->options.sweep);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static struct session session; /* large: histograms */
-    char detail[OPTIONS_DETAIL_SIZE], html_detail[HTML_DETAIL_SIZE];
-    char baseline_detail[BASELINE_DETAIL_SIZE];
-    uint64_t cpu;
+    char detail[OPTIONS_DETAIL_SIZE];
     clock_init();
     for (size_t i = 0; argc > 1 && i < LENGTH_OF(subcommands); i++)
         if (strcmp(argv[1], subcommands[i].name) == 0)
@@ -349,13 +444,12 @@ int main(int argc, char **argv)
     options->csv = options->csv || options->csv_ext;
     if (!options->help && sweep_parse(&session.sweep, options, detail) != 0)
         return usage_error(detail);
-    if (options->help)
-        help_print(stdout);
-    else if (options->version)
-        puts("loadgen " CAIRN_VERSION);
-    if (options->help || options->version)
+    if (answered(options))
         return 0;
     struct side *side = &session.sides[0];
+    if (options->env)
+        return tell_environment();
+    session_randomize(options);
     if (plan_make(options, cpu_count(), &side->plan, detail) != 0 ||
         session_inputs(&session, detail) != 0 || vector_session_check(&session, detail) != 0 ||
         plan_check(&side->plan, detail) != 0 || session_check_sweep(&session, detail) != 0 ||
@@ -364,33 +458,29 @@ int main(int argc, char **argv)
     int wrong = session_ways(&session);
     if (wrong != 0)
         return wrong;
-    if (options->dry_run) {
-        dry_run_print(stdout, &side->address, &side->plan);
-        if (session.sweep.n > 0)
-            printf("  for each test and %s; above is the first\n", options->sweep);
-        return 0;
-    }
-    if (options->html[0] != 0 && html_check_file(options->html, html_detail) != 0)
-        return usage_error(html_detail);
-    if (baseline_open(&session.baseline, options, baseline_detail) != 0)
-        return usage_error(baseline_detail);
-    if (files_open(&session.files, options, &side->plan, html_detail) != 0)
-        return usage_error(html_detail);
-    if (options->server_pid > 0 && cpu_time_of(options->server_pid, &cpu) != 0)
-        return usage_error("--server-pid: there is no such process on this machine");
+    if (options->print_script || options->dry_run)
+        return print_plan(&session);
+    wrong = session_open_files(&session);
+    if (wrong != 0)
+        return wrong;
+    if (session_place(&session, detail) != 0)
+        return usage_error(detail);
     session.report = (struct report_run){.options = options,
                                          .plan = &side->plan,
                                          .plan_b = &session.sides[1].plan,
+                                         .time_ms = clock_wall_ms(),
                                          .argc = argc,
                                          .argv = argv};
     progress_init(&session.progress, options->interval, options->given[OPTIONS_interval]);
     session.progress.ndjson = &session.files.ndjson;
     raise_file_limit();
+    session_tell(&session);
     session_run(&session);
     vector_session_deinit(&session);
     mix_deinit(&session.mix);
     keys_deinit(&session.keys);
     baseline_close(&session.baseline);
+    options_deinit(options);
     if (run_interrupted()) {
         fputs("loadgen: interrupted\n", stderr);
         session_invalid(&session);

@@ -73,3 +73,9 @@ double metric_of_json(const struct metric *metric, const json_t *object)
     const json_t *inner = json_object_getn(object, metric->key, (size_t)(dot - metric->key));
     return load_number(inner, dot + 1);
 }
+
+void metric_values_of_json(const json_t *object, double out_values[static METRIC_COUNT])
+{
+    for (unsigned i = 0; i < METRIC_COUNT; i++)
+        out_values[i] = metric_of_json(&metric_table[i], object);
+}

@@ -37,5 +37,6 @@ void metric_values(const struct result *result, double out_values[static METRIC_
 /* Those that are known as members of an object; open and close it around. */
 void metric_write(struct writer *json, const double values[static METRIC_COUNT]);
 
-/* A figure of an object of --json; 0 if it is not there. */
+/* A figure of an object of --json, or all of them; 0 if one is not there. */
 double metric_of_json(const struct metric *metric, const json_t *object);
+void metric_values_of_json(const json_t *object, double out_values[static METRIC_COUNT]);

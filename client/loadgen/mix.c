@@ -11,6 +11,7 @@
  */
 #include "client/loadgen/mix.h"
 
+#include "client/loadgen/vector_words.h"
 #include "common/err.h"
 #include "common/mem.h"
 #include "common/num.h"
@@ -206,6 +207,15 @@ static bool mix_copies(const struct command *command)
     return false;
 }
 
+static bool mix_has_vectors(const struct command *command)
+{
+    enum vector_word word;
+    for (unsigned i = 0; i < command->count; i++)
+        if (vector_word_find(command->words[i], &word))
+            return true;
+    return false;
+}
+
 /* A line of a script. */
 struct mix_line {
     unsigned number; /* from 1 on */
@@ -222,7 +232,8 @@ static struct shape mix_shape(const struct mix_line *line, const char *name)
     return (struct shape){
         .name = name,
         .spelling = {words, words},
-        .flags = mix_flags(first) | (mix_copies(&line->command) ? SHAPE_COPIES : 0),
+        .flags = mix_flags(first) | (mix_copies(&line->command) ? SHAPE_COPIES : 0) |
+                 (mix_has_vectors(&line->command) ? SHAPE_VECTORS : 0),
     };
 }
 

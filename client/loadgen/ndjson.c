@@ -79,6 +79,11 @@ void ndjson_sample(struct ndjson *ndjson, const struct ndjson_sample *sample)
     writer_uint(&json, "p99_ns", hist_quantile(latency, 0.99));
     writer_uint(&json, "p999_ns", hist_quantile(latency, 0.999));
     writer_uint(&json, "max_ns", hist_quantile(latency, 1));
+    if (sample->slip->count > 0) {
+        writer_uint(&json, "slip_p99_ns", hist_quantile(sample->slip, 0.99));
+        writer_uint(&json, "slip_max_ns", hist_quantile(sample->slip, 1));
+    }
+    snapshot_write(&json, &sample->used, sample->length_ns, sample->threads, latency->count);
     ndjson_kinds(&json, sample);
     ndjson_end(ndjson, &json);
 }

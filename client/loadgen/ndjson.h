@@ -17,6 +17,9 @@ struct ndjson_sample {
     uint64_t begin_ns, length_ns; /* from the begin of the phase */
     uint64_t errors;
     const struct hist *latency; /* of the interval */
+    const struct hist *slip;    /* how late requests were sent */
+    struct snapshot_used used;  /* CPU time, also of the */
+    unsigned threads;
     const struct workload *workload;
     const struct hist *kinds; /* the same of each kind of request; NULL: there is only one */
 };

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "client/loadgen/option_file.h"
 #include "client/loadgen/sizes.h"
 #include "common/check.h"
 
@@ -26,10 +27,14 @@ enum options_id {
 #define GROUP(title)
 #define OPTION(id, name, letter, type, arg, fallback, min, max, text) OPTIONS_##id,
 #define ALIAS(name, id)
+#define MEANS(name, id, value)
+#define EITHER(...)
 #include "client/loadgen/options.def"
 #undef GROUP
 #undef OPTION
 #undef ALIAS
+#undef MEANS
+#undef EITHER
     OPTIONS_COUNT
 };
 
@@ -49,7 +54,7 @@ enum options_type {
 
 enum { OPTIONS_AUTO = -1, OPTIONS_NONE = 0 };
 
-/* Fields are named like the rows. Text points into argv or is constant. */
+/* Fields are named like the rows. Text points into argv or the file, or is constant. */
 struct options {
 #define OPTIONS_FIELD_TEXT  const char *
 #define OPTIONS_FIELD_COUNT int64_t
@@ -65,11 +70,16 @@ struct options {
 #define GROUP(title)
 #define OPTION(id, name, letter, type, arg, fallback, min, max, text) OPTIONS_FIELD_##type id;
 #define ALIAS(name, id)
+#define MEANS(name, id, value)
+#define EITHER(...)
 #include "client/loadgen/options.def"
 #undef GROUP
 #undef OPTION
 #undef ALIAS
-    bool given[OPTIONS_COUNT]; /* it stands on the command line */
+#undef MEANS
+#undef EITHER
+    bool given[OPTIONS_COUNT]; /* it stands on the command line, or in the file */
+    struct option_file file;   /* of --config */
     char *const *words;        /* what follows the options: a request; points into argv */
     int n_words;
 };
@@ -95,10 +105,18 @@ struct options_preset {
     int n_words;
 };
 
+/* The workload that is none: they are to be listed. */
+#define OPTIONS_LIST "help"
+
 /* One for each row, and an empty one behind them. */
 extern const struct options_preset options_presets[];
 
 enum { OPTIONS_DETAIL_SIZE = 240 };
+
+/* Two that are given, though they are different ways to say the same (EITHER). False: there are
+ * none. */
+bool options_clash(const struct options *options, const struct options_row **out_a,
+                   const struct options_row **out_b);
 
 /* Is this the name of the option, or another spelling of it? */
 bool options_is(enum options_id id, const char *name, size_t size);
@@ -107,7 +125,9 @@ bool options_is(enum options_id id, const char *name, size_t size);
 MUST_USE int options_set(struct options *options, enum options_id id, const char *text,
                          char out_detail[static OPTIONS_DETAIL_SIZE]);
 
-/* Read the command line. 0, or ERR_BAD_ARGUMENT with a sentence in out_detail that says what is
- * wrong and what to write instead. --help anywhere wins: then only out->help is meant. */
+/* Read the command line, and the file that it names. 0, or ERR_BAD_ARGUMENT with a sentence in
+ * out_detail that says what is wrong and what to write instead. --help anywhere wins: then only
+ * out->help is meant. options_deinit is due if there was a file. */
 MUST_USE int options_parse(int argc, char *const *argv, struct options *out,
                            char out_detail[static OPTIONS_DETAIL_SIZE]);
+void options_deinit(struct options *options);

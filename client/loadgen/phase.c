@@ -91,11 +91,13 @@ static int phase_init(struct phase *phase, const struct plan *plan, const struct
         .requests = plan->requests,
         .duration_ns = plan->duration_ns,
         .timeout_ns = plan->timeout_ns,
+        .pin = &plan->pin,
+        .busy_poll_ns = plan->busy_poll_ns,
         .value_bytes = plan->value_bytes,
         .window = plan->pipeline,
         .threads = plan->threads,
-        .rate = plan->rate,
-        .poisson = plan->poisson,
+        .law = plan_law(plan),
+        .think = plan->think,
         .batch = plan->batch || plan->reconnect,
         .reconnect = plan->reconnect,
         .drain_ns = plan->drain_ns,
@@ -156,7 +158,8 @@ int phase_init_preload(struct phase *phase, const struct plan *plan, enum preloa
         phase->stream = plan_preload_stream(plan);
         phase->requests = (plan_preload_keys(plan) + batch - 1) / batch;
         phase->duration_ns = 0;
-        phase->rate = 0;
+        phase->law.rate = 0;
+        phase->think.kind = THINK_NEVER;
         phase->batch = phase->reconnect = false;
         phase->window = what == PRELOAD_VECTORS ? 1 : phase_window_max(plan);
     }
@@ -173,7 +176,8 @@ int phase_init_sample(struct phase *phase, const struct plan *plan)
         phase->stream = plan_sample_stream(plan);
         phase->requests = plan->keys < PLAN_SAMPLE ? plan->keys : PLAN_SAMPLE;
         phase->duration_ns = 0;
-        phase->rate = 0;
+        phase->law.rate = 0;
+        phase->think.kind = THINK_NEVER;
         phase->check_below = UINT64_MAX;
         phase->batch = phase->reconnect = false;
     }

@@ -7,6 +7,7 @@
 
 #include "client/loadgen/driver.h"
 #include "client/loadgen/plan.h"
+#include "client/loadgen/schedule.h"
 #include "client/loadgen/steady.h"
 #include "client/loadgen/stream.h"
 
@@ -28,13 +29,15 @@ struct phase {
     uint64_t requests;    /* UINT64_MAX: until duration_ns is over */
     uint64_t duration_ns; /* 0: until `requests` are done */
     uint64_t timeout_ns;
-    size_t value_bytes; /* of the largest */
-    unsigned window;    /* requests in flight on a connection; at most phase_window_max */
+    const struct pin *pin; /* CPUs of the threads */
+    uint64_t busy_poll_ns; /* look so long for replies before sleeping */
+    size_t value_bytes;    /* of the largest */
+    unsigned window;       /* requests in flight on a connection; at most phase_window_max */
     unsigned threads;
-    double rate; /* requests a second, open loop; 0: closed loop */
-    bool poisson;
+    struct schedule_law law; /* open loop; of rate 0: closed loop */
     enum plan_overload overload;
     uint64_t patience_ns; /* which takes only what has waited for so long */
+    struct think think;   /* between a reply and the next request; never, in an open loop */
     bool batch;           /* send only when nothing is in flight on the connection */
     bool reconnect;       /* and open a new one before that */
     uint64_t drain_ns;

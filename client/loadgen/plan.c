@@ -17,6 +17,10 @@
 /* In flight at the same time: bounds the memory for stamps (48 bytes each). */
 enum { PLAN_IN_FLIGHT_MAX = 16 * 1024 * 1024 };
 
+enum { PLAN_CONNECTIONS_MAX = 60000, PLAN_RATE_MAX = 100000000, PLAN_NAME_SIZE = 40 };
+
+#define PLAN_KEYS_MAX INT64_C(1000000000000)
+
 enum { PLAN_NAMES_MAX = 160 }; /* bytes of a sentence in which names of tests are listed */
 
 enum { PLAN_VERIFY_BYTES = 64 }; /* of values that are checked, unless -d says otherwise */
@@ -28,6 +32,27 @@ static bool plan_too_small(const struct sizes *sizes)
 {
     bool cut = sizes->kind != SIZES_UNIFORM && sizes->kind != SIZES_LIST;
     return (cut ? sizes->max : sizes->min) < VALUE_HEAD;
+}
+
+/* "-n", "--duration". */
+static const char *plan_spelling(const struct options_row *row, char *out, size_t size)
+{
+    if (row->letter != 0)
+        (void)snprintf(out, size, "-%c", row->letter);
+    else
+        (void)snprintf(out, size, "--%s", row->name);
+    return out;
+}
+
+static int plan_check_clash(const struct options *options, char *out_detail)
+{
+    const struct options_row *a, *b;
+    char first[PLAN_NAME_SIZE], second[PLAN_NAME_SIZE];
+    if (!options_clash(options, &a, &b))
+        return 0;
+    (void)snprintf(out_detail, PLAN_DETAIL_SIZE, "give %s or %s, not both",
+                   plan_spelling(a, first, sizeof first), plan_spelling(b, second, sizeof second));
+    return ERR_BAD_ARGUMENT;
 }
 
 /* Ways to say what is sent, of which only one can be meant. */
@@ -46,16 +71,54 @@ static bool plan_is_durability(const char *label)
     return false;
 }
 
+static bool plan_is_open(const struct options *options)
+{
+    return options->rate > 0 || options->ramp[0] != 0;
+}
+
+/* What goes wrong over time: think time, bursts and ramps. NULL: nothing. */
+static const char *plan_mistimed(const struct options *options)
+{
+    bool ramp = options->ramp[0] != 0, burst = options->burst[0] != 0;
+    bool think = options->think[0] != 0;
+    if (think && (plan_is_open(options) || options->knee))
+        return "--think is the time from a reply to the next request: give no --rate, no "
+               "--ramp and no --knee";
+    if (think && options->keepalive == 0)
+        return "--think is of users who stay: give no -k 0";
+    if (ramp && (options->given[OPTIONS_rate] || options->knee))
+        return "--ramp says the rate itself: give no --rate and no --knee";
+    if (ramp && burst)
+        return "give --ramp or --burst, not both";
+    if (ramp && (options->warmup != 0 || options->until_ci > 0 || options->until_ci_p99 > 0))
+        return "--ramp is never steady: give no --warmup and no --until-ci";
+    if ((ramp || burst) && options->max_backlog > 0)
+        return "--max-backlog is of an even rate: give no --burst and no --ramp";
+    if (burst && options->rate <= 0 && !options->knee)
+        return "--burst is about requests that are due: give --rate, their mean";
+    return NULL;
+}
+
 static int plan_check_options(const struct options *options, char *out_detail)
 {
     const char *wrong = NULL;
-    if (options->duration > 0 && options->given[OPTIONS_requests])
-        wrong = "give -n or --duration, not both";
+    if (options->connections > PLAN_CONNECTIONS_MAX)
+        wrong = "--clients-per-thread times --threads must be at most 60000";
+    else if (options->rate > PLAN_RATE_MAX)
+        wrong = "--rate-limiting times the connections must be at most 100000000";
+    else if (options->given[OPTIONS_key_maximum] && options->key_maximum < options->key_minimum)
+        wrong = "--key-maximum must be at least --key-minimum";
+    else if (options->given[OPTIONS_key_minimum] && options->keyspace == 0)
+        wrong = "--key-minimum is the first of several keys: give --key-maximum or -r";
+    else if (options->key_minimum + options->keyspace > PLAN_KEYS_MAX)
+        wrong = "keys are numbers of 12 digits: --key-minimum and -r are together too much";
+    else if (options->given[OPTIONS_key_minimum] && options->key_file[0] != 0)
+        wrong = "the keys are those of --key-file: give no --key-minimum";
     else if (options->connections * options->pipeline > PLAN_IN_FLIGHT_MAX)
         wrong = "-c times -P must be at most 16777216";
     else if (options->quiet && options->json)
         wrong = "give -q or --json, not both";
-    else if (options->keepalive == 0 && options->rate > 0)
+    else if (options->keepalive == 0 && plan_is_open(options))
         wrong = "-k 0 opens a connection when the last is done with: give no --rate";
     else if (options->csv && options->json)
         wrong = "give --csv or --json, not both";
@@ -65,22 +128,23 @@ static int plan_check_options(const struct options *options, char *out_detail)
         wrong = "--durability takes memory, buffered or strict";
     else if (options->ack_log[0] != 0 && !options->verify)
         wrong = "--ack-log needs values that tell what they are: --verify";
-    else if (options->given[OPTIONS_overload] && options->rate <= 0)
+    else if (options->given[OPTIONS_overload] && !plan_is_open(options))
         wrong = "--overload is about requests that are due: give --rate";
-    else if (options->max_backlog > 0 && options->rate <= 0)
+    else if (options->max_backlog > 0 && !plan_is_open(options))
         wrong = "--max-backlog is about requests that are due: give --rate";
     else if (options->max_backlog > 0 && options->given[OPTIONS_overload] &&
              strcmp(options->overload, "queue") == 0)
         wrong = "--overload queue lets all wait: give no --max-backlog, or drop or abort";
-    else if (options->rate > 0 && strcmp(options->pipeline_mode, "window") != 0)
+    else if (plan_is_open(options) && strcmp(options->pipeline_mode, "window") != 0)
         wrong = "--rate sends each request when it is due: give no --pipeline-mode batch";
     else if (!(options->zipf_exponent > 0))
         wrong = "--key-zipf-exp must be above 0; for 0 there is --key-pattern uniform";
     else if (plan_ways(options) > 1 &&
              !(options->n_words > 0 && plan_ways(options) == 2 && options->given[OPTIONS_tests]))
         wrong = "give one of -t, --mix, --script and a request of your own";
-    else if (options->key_file[0] != 0 && options->given[OPTIONS_keyspace])
-        wrong = "the keys are those of --key-file: give no -r";
+    else if (options->key_file[0] != 0 &&
+             (options->given[OPTIONS_keyspace] || options->given[OPTIONS_key_maximum]))
+        wrong = "the keys are those of --key-file: give no -r and no --key-maximum";
     else if (options->key_file[0] != 0 && options->given[OPTIONS_key_prefix])
         wrong = "the lines of --key-file are whole keys: give no --key-prefix";
     else if (options->key_size.max > 0 && options->key_file[0] != 0)
@@ -100,7 +164,7 @@ static int plan_check_options(const struct options *options, char *out_detail)
     else if (options->hotspot.write > 100 || options->hotspot.read > 100)
         wrong = "--hotspot takes two percentages, as 20:80";
     if (wrong == NULL)
-        return 0;
+        return plan_check_clash(options, out_detail);
     (void)snprintf(out_detail, PLAN_DETAIL_SIZE, "%s", wrong);
     return ERR_BAD_ARGUMENT;
 }
@@ -113,6 +177,7 @@ static const char *const plan_patterns[] = {
     [STREAM_LATEST] = "latest",
     [STREAM_GAUSSIAN] = "gaussian",
     [STREAM_PARTITIONED] = "partitioned",
+    [STREAM_SINGLE] = "single",
 };
 
 const char *plan_pattern_name(enum stream_pattern pattern)
@@ -130,7 +195,7 @@ static bool plan_is_letter(const char *name, char letter)
 /* A pattern by its name, or by a letter, most of them memtier's. */
 static int plan_pattern(const char *name, enum stream_pattern *out, char *out_detail)
 {
-    static const char letters[] = {'R', 'S', 'Z', 'H', 'L', 'G', 'P'};
+    static const char letters[] = {'R', 'S', 'Z', 'H', 'L', 'G', 'P', '1'};
     for (size_t i = 0; i < LENGTH_OF(plan_patterns); i++)
         if (strcmp(name, plan_patterns[i]) == 0 || plan_is_letter(name, letters[i])) {
             *out = (enum stream_pattern)i;
@@ -138,7 +203,7 @@ static int plan_pattern(const char *name, enum stream_pattern *out, char *out_de
         }
     (void)snprintf(out_detail, PLAN_DETAIL_SIZE,
                    "unknown --key-pattern '%.32s'; there are uniform, sequential, zipf, hotspot, "
-                   "latest, gaussian and partitioned",
+                   "latest, gaussian, partitioned and single, for writes and reads alike",
                    name);
     return ERR_BAD_ARGUMENT;
 }
@@ -172,11 +237,48 @@ static int plan_overload(const char *word, enum plan_overload *out, char *out_de
     return ERR_BAD_ARGUMENT;
 }
 
+/* Who thinks, and how the rate goes. What is in flight on a connection of one who thinks is sent
+ * together. A ramp lasts as long as it says, unless something else does. */
+static int plan_set_times(struct plan *plan, const struct options *options, char *out_detail)
+{
+    struct schedule_law *law = &plan->over_time;
+    const char *wrong = plan_mistimed(options);
+    bool burst = options->burst[0] != 0, ramp = options->ramp[0] != 0;
+    if (wrong == NULL && think_parse(options->think, &plan->think) != 0)
+        wrong = "--think takes a time, as 500ms, 100ms-2s, exponential:1s or lognormal:2s,1";
+    if (wrong == NULL && burst && schedule_read_burst(options->burst, law) != 0)
+        wrong = "--burst takes two times, of requests and of none, as 1s:4s";
+    if (wrong == NULL && ramp && schedule_read_ramp(options->ramp, law) != 0)
+        wrong = "--ramp takes two rates, the second above 0, and a time, as 100:2000:30s";
+    if (wrong != NULL) {
+        (void)snprintf(out_detail, PLAN_DETAIL_SIZE, "%s", wrong);
+        return ERR_BAD_ARGUMENT;
+    }
+    plan->batch = plan->batch || plan->think.kind != THINK_NEVER;
+    if (!ramp)
+        return 0;
+    plan->rate = law->rate;
+    if (plan->duration_ns == 0 && !options->given[OPTIONS_requests]) {
+        plan->requests = UINT64_MAX;
+        plan->duration_ns = law->ramp_ns;
+    }
+    return 0;
+}
+
+struct schedule_law plan_law(const struct plan *plan)
+{
+    struct schedule_law law = plan->over_time;
+    law.rate = plan->rate;
+    law.poisson = plan->poisson;
+    return law;
+}
+
 static void plan_set_keyspace(struct plan *plan, const struct options *options, uint64_t keys)
 {
     bool middle = !options->given[OPTIONS_key_median];
     plan->keys = keys;
-    plan->key_median = middle ? (double)keys / 2 : options->key_median;
+    plan->key_median =
+        middle ? (double)keys / 2 : options->key_median - (double)options->key_minimum;
     plan->key_deviation = options->key_stddev > 0 ? options->key_stddev : (double)keys / 6;
 }
 
@@ -210,6 +312,39 @@ static void plan_set_verify(struct plan *plan, const struct options *options)
         plan->value_bytes = plan->value_min = PLAN_VERIFY_BYTES;
     else if (plan->value_min < VALUE_HEAD)
         plan->value_min = VALUE_HEAD;
+}
+
+/* --ratio, if it is given: does anything go by it? */
+static int plan_check_ratio(const struct options *options, const struct plan *plan,
+                            char *out_detail)
+{
+    bool used = !options->given[OPTIONS_ratio];
+    bool own = options->n_words > 0 || options->mix[0] != 0 || options->script[0] != 0;
+    for (unsigned i = 0; i < WORKLOAD_COUNT && !own; i++)
+        used = used || (plan->tests[i] && workload_mixes(&workload_table[i]) &&
+                        workload_table[i].weights[0] == 0);
+    if (used)
+        return 0;
+    (void)snprintf(
+        out_detail, PLAN_DETAIL_SIZE,
+        "--ratio is of tests that mix two kinds of requests: give it alone, or -t mixed");
+    return ERR_BAD_ARGUMENT;
+}
+
+/* Threads and CPUs, and what depends on nothing but its own option. */
+static int plan_set_others(struct plan *plan, const struct options *options, char *out_detail)
+{
+    plan->each_thread = (unsigned)options->clients_per_thread;
+    plan->each_rate = options->rate_limiting;
+    plan->first_key = (uint64_t)options->key_minimum;
+    plan->busy_poll_ns = (uint64_t)options->busy_poll * 1000u;
+    plan->more_percentiles = options->given[OPTIONS_percentiles];
+    int err = percentiles_parse(options->percentiles, &plan->percentiles, out_detail);
+    if (err == 0)
+        err = pin_parse(options->pin, &plan->pin, out_detail);
+    if (plan->pin.client.n > 0)
+        plan->cpus = plan->pin.client.n;
+    return err != 0 ? err : plan_check_ratio(options, plan, out_detail);
 }
 
 static uint64_t plan_ns(int64_t ms)
@@ -269,6 +404,8 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         err = plan_choice("pipeline-mode", options->pipeline_mode, "window", "batch", &plan.batch,
                           out_detail);
     if (err == 0)
+        err = plan_set_times(&plan, options, out_detail);
+    if (err == 0)
         err = plan_overload(options->overload, &plan.overload, out_detail);
     if (plan.backlog > 0 && !options->given[OPTIONS_overload])
         plan.overload = PLAN_OVERLOAD_DROP;
@@ -278,6 +415,8 @@ int plan_make(const struct options *options, unsigned cpus, struct plan *out,
         err = workload_select(options->tests, plan.tests, out_detail);
     if (err == 0)
         err = vector_plan_make(options, &plan.vectors, out_detail);
+    if (err == 0)
+        err = plan_set_others(&plan, options, out_detail);
     if (err == 0)
         *out = plan;
     return err;
@@ -340,6 +479,8 @@ int plan_check(const struct plan *plan, char out_detail[static PLAN_DETAIL_SIZE]
         wrong = "keys of vectors are numbers: give no --key-file";
     else if (plan->key_span.max > 0 && plan_has(plan, SHAPE_VECTORS))
         wrong = "keys of vectors are prefix and number: give no --key-size";
+    else if (plan->first_key > 0 && plan_has(plan, SHAPE_VECTORS))
+        wrong = "keys of vectors are numbers from 0 on: give no --key-minimum";
     else if (plan->list != NULL && plan_has(plan, SHAPE_INSERTS))
         wrong = "inserts need new keys, and --key-file has no more: give no --key-file";
     else if (plan->preload_keys > plan->keys)
@@ -434,6 +575,7 @@ struct stream plan_stream(const struct plan *plan, const struct workload *worklo
     struct stream stream;
     uint64_t test = plan_number(workload) + (warmup ? 1 : 0);
     stream_init(&stream, rng_mix(plan->seed + rng_mix(test)), plan->keys);
+    stream.first = plan->first_key;
     plan_set_pattern(plan, &stream);
     if (workload_mixes(workload))
         plan_set_weights(plan, workload, &stream);
@@ -457,6 +599,7 @@ struct stream plan_preload_stream(const struct plan *plan)
 {
     struct stream stream;
     stream_init(&stream, plan->seed, plan->keys);
+    stream.first = plan->first_key;
     stream.pattern = STREAM_SEQUENTIAL;
     return stream;
 }
@@ -465,6 +608,7 @@ struct stream plan_sample_stream(const struct plan *plan)
 {
     struct stream stream;
     stream_init(&stream, rng_mix(plan->seed), plan->keys);
+    stream.first = plan->first_key;
     if (plan->keys <= PLAN_SAMPLE)
         stream.pattern = STREAM_SEQUENTIAL;
     return stream;

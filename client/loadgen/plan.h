@@ -6,7 +6,11 @@
 
 #include "client/loadgen/driver.h"
 #include "client/loadgen/options.h"
+#include "client/loadgen/percentiles.h"
+#include "client/loadgen/pin.h"
+#include "client/loadgen/schedule.h"
 #include "client/loadgen/stream.h"
+#include "client/loadgen/think.h"
 #include "client/loadgen/vector_plan.h"
 
 /* Open loop: what becomes of a request that finds no connection when it is due. */
@@ -27,16 +31,20 @@ struct plan {
     unsigned threads;      /* at most one for each connection */
     unsigned connections;
     unsigned pipeline;
-    unsigned cpus;        /* this process may run on */
-    uint64_t requests;    /* of each test; UINT64_MAX: until duration_ns is over */
-    uint64_t duration_ns; /* 0: until `requests` are done */
-    uint64_t warmup_ns;   /* at most, if until_steady; 0: none */
-    bool until_steady;    /* end the warm-up when the load is steady */
-    double ci_rate;       /* end a test when these are known so well: relative half widths of */
-    double ci_p99;        /* confidence intervals; 0: not asked for */
+    unsigned each_thread;  /* connections, if they were given for one thread; else 0 */
+    unsigned cpus;         /* this process may run on */
+    struct pin pin;        /* of these, those that threads run on */
+    uint64_t busy_poll_ns; /* look so long for replies before sleeping */
+    uint64_t requests;     /* of each test; UINT64_MAX: until duration_ns is over */
+    uint64_t duration_ns;  /* 0: until `requests` are done */
+    uint64_t warmup_ns;    /* at most, if until_steady; 0: none */
+    bool until_steady;     /* end the warm-up when the load is steady */
+    double ci_rate;        /* end a test when these are known so well: relative half widths of */
+    double ci_p99;         /* confidence intervals; 0: not asked for */
     uint64_t timeout_ns;
     uint64_t seed;
     uint64_t keys;             /* at least 1 */
+    uint64_t first_key;        /* its number; others follow */
     char key[PLAN_KEY_SIZE];   /* the word that stands for __key__; "": the usual one */
     const struct keys *list;   /* of --key-file; NULL: keys are digits */
     struct keys_span key_span; /* those are of different lengths; max 0: of one */
@@ -55,14 +63,19 @@ struct plan {
     double expect_hits; /* this share, 0..1 */
     bool keys_check;    /* before the tests, see whether keys are there */
     double rate;        /* requests a second, open loop; 0: closed loop */
+    double each_rate;   /* the same of one connection, if it was given for one; else 0 */
     bool poisson;
-    bool batch;     /* wait for all replies before sending again */
-    bool reconnect; /* on a new connection */
+    struct schedule_law over_time; /* bursts, a ramp; see plan_law */
+    struct think think;            /* closed loop: time between a reply and the next request */
+    bool batch;                    /* wait for all replies before sending again */
+    bool reconnect;                /* on a new connection */
     uint64_t drain_ns;
     enum plan_overload overload;
     uint64_t backlog;       /* which takes only what this many have come due behind; 0: all */
     bool digest;            /* of the requests */
     const char *durability; /* what the server is said to promise; "" or NULL: nothing */
+    struct percentiles percentiles; /* of the summary */
+    bool more_percentiles;          /* they were asked for: they are elsewhere as well */
     struct vector_plan vectors;
     const struct acks *acks; /* where acknowledgements are kept; NULL: nowhere */
 };
@@ -102,6 +115,9 @@ bool plan_needs(const struct plan *plan, enum preload what);
 
 /* Has any of the tests this flag? */
 bool plan_has(const struct plan *plan, enum shape_flag flag);
+
+/* How the requests of an open loop follow each other. */
+struct schedule_law plan_law(const struct plan *plan);
 
 /* The name of a pattern of keys. */
 const char *plan_pattern_name(enum stream_pattern pattern);

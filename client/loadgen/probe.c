@@ -11,6 +11,7 @@
  */
 #include "client/loadgen/probe.h"
 
+#include "client/loadgen/cpu.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/num.h"
@@ -20,10 +21,16 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <unistd.h>
 
-enum { PROBE_ANSWER_MAX = 256 * 1024, PROBE_READ = 4096, PROBE_TIMEOUT_MS = 2000 };
+enum {
+    PROBE_ANSWER_MAX = 256 * 1024,
+    PROBE_READ = 4096,
+    PROBE_TIMEOUT_MS = 2000,
+    PROBE_PID_MAX = 4194304,
+};
 
 static void probe_put(char out[static PROBE_TEXT_SIZE], const char *text, size_t size)
 {
@@ -48,6 +55,8 @@ static void probe_field(struct bytes key, const struct mp *value, struct probe *
     char number[NUM_REAL_SIZE];
     if (value->kind == MP_UINT && bytes_equal(key, bytes_of("cpu_us")))
         out->cpu_ns = value->uint * 1000;
+    if (value->kind == MP_UINT && bytes_equal(key, bytes_of("pid")) && value->uint <= PROBE_PID_MAX)
+        out->pid = (int64_t)value->uint;
     for (size_t i = 0; i < LENGTH_OF(fields); i++) {
         if (!bytes_equal(key, bytes_of(fields[i].name)))
             continue;
@@ -130,6 +139,7 @@ static uint64_t probe_seconds(const char *info, const char *name)
 void probe_from_resp(const char *info, struct probe *out)
 {
     char text[PROBE_TEXT_SIZE];
+    int64_t pid;
     memset(out, 0, sizeof *out);
     if (probe_line(info, "cairn_version", out->version))
         probe_put(out->software, "cairn", 5);
@@ -140,6 +150,9 @@ void probe_from_resp(const char *info, struct probe *out)
     (void)probe_line(info, "mem_allocator", out->allocator);
     (void)probe_line(info, "io_threads", out->threads);
     out->cpu_ns = probe_seconds(info, "used_cpu_user") + probe_seconds(info, "used_cpu_sys");
+    if (probe_line(info, "process_id", text) && num_parse_int(text, &pid) == 0 && pid > 0 &&
+        pid <= PROBE_PID_MAX)
+        out->pid = pid;
     if (!probe_line(info, "cairn_durability", out->durability) &&
         probe_line(info, "aof_enabled", text))
         (void)snprintf(out->durability, sizeof out->durability, "%s",
@@ -289,6 +302,31 @@ int probe_cpu_time(const struct target *target, uint64_t *out_ns)
         return ERR_NOT_FOUND;
     *out_ns = probe.cpu_ns;
     return 0;
+}
+
+static bool probe_within_machine(const struct sockaddr_storage *address)
+{
+    const struct sockaddr_in *four = (const void *)address;
+    const struct sockaddr_in6 *six = (const void *)address;
+    if (address->ss_family == AF_INET)
+        return ntohl(four->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    return address->ss_family == AF_UNIX ||
+           (address->ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&six->sin6_addr));
+}
+
+int64_t probe_process(const struct target *target)
+{
+    const uint64_t slack_ns = 200000000;
+    struct probe probe;
+    uint64_t ns;
+    if (!probe_within_machine(&target->address))
+        return 0;
+    probe_read(target, &probe);
+    if (probe.pid == 0 || !cpu_process_is(probe.pid, probe.software) ||
+        cpu_time_of(probe.pid, &ns) != 0)
+        return 0;
+    uint64_t differ = ns > probe.cpu_ns ? ns - probe.cpu_ns : probe.cpu_ns - ns;
+    return differ <= probe.cpu_ns / 5 + slack_ns ? probe.pid : 0;
 }
 
 /* What was asked about keys. */

@@ -16,6 +16,7 @@ struct probe {
     char allocator[PROBE_TEXT_SIZE];
     char threads[PROBE_TEXT_SIZE]; /* event loops, or I/O threads */
     uint64_t cpu_ns;               /* used so far, user and system; 0 if it does not tell */
+    int64_t pid;                   /* of its process; 0 if it does not tell */
 };
 
 /* Ask the server, on a connection of its own that is closed again. What cannot be learned stays
@@ -43,6 +44,11 @@ enum driver_status probe_call(const struct target *target, struct bytes request,
 /* CPU time that the server says it has used so far, user and system. 0; ERR_NOT_FOUND: it does not
  * tell. */
 MUST_USE int probe_cpu_time(const struct target *target, uint64_t *out_ns);
+
+/* The process of the server, if it is one of this machine beyond doubt: it is reached within the
+ * machine, and what it says of itself (pid, software, CPU time) is what the kernel says of the
+ * process. Else 0. */
+int64_t probe_process(const struct target *target);
 
 /* How many keys the server has, of the run or database that the target names. 0; ERR_NOT_FOUND: it
  * does not tell. */

@@ -4,20 +4,22 @@
  *
  *   SET  ▅▆▇▆█▇  104,512 requests/s  p50 0.412  p99 0.934  p99.9 2.114 ms  errors 0  4 s left
  *
- * How: the histograms of all workers are merged; what was there at the last line is subtracted, so
- * that rate and percentiles are those of the interval.
+ * How: what was there at the last line is subtracted from a snapshot of all workers, so that rate
+ * and percentiles are those of the interval.
  *
- * Invariants: nothing here writes what a worker reads.
+ * Invariants: what is shown of an interval is what --ndjson writes of it.
  * Threads: the main thread. Failures: none; what cannot be written is lost.
  */
 #include "client/loadgen/progress.h"
 
+#include "client/loadgen/phase.h"
 #include "client/loadgen/text.h"
-#include "common/clock.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#define PROGRESS_LATE_MS 1.0 /* as the warning sent-late has it */
 
 /* Do the people at this terminal see UTF-8? */
 static bool progress_utf8(void)
@@ -40,11 +42,13 @@ void progress_init(struct progress *progress, int64_t interval_ms, bool asked)
     progress->interval_ns = (uint64_t)interval_ms * 1000000u;
 }
 
-void progress_begin(struct progress *progress)
+void progress_begin(struct progress *progress, const struct snapshot *begun)
 {
-    progress->begun = progress->printed = clock_mono_ns();
+    progress->begun = progress->printed = begun->now_ns;
     progress->errors_before = progress->n_rates = 0;
+    progress->cpu_before = begun->cpu;
     hist_init(&progress->before);
+    hist_init(&progress->slip_before);
     for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
         hist_init(&progress->kinds_before[i]);
 }
@@ -91,12 +95,24 @@ static void progress_print_bars(const struct progress *progress)
     fputs("  ", stderr);
 }
 
-/* `recent`: of the interval; errors and requests: of the phase. */
-static void progress_print(const struct progress *progress, const struct phase *phase,
-                           const struct hist *recent, uint64_t requests, uint64_t errors,
-                           uint64_t now)
+/* Why the line should not be believed, by the names that these warnings have in the result. */
+static void progress_print_warnings(const struct phase *phase, const struct ndjson_sample *sample)
 {
+    double late_ms = (double)hist_quantile(sample->slip, 0.99) / 1e6;
+    if (phase->busy_poll_ns == 0 && snapshot_saturated(&sample->used, sample->length_ns))
+        fprintf(stderr, "  client-saturated: a thread of loadgen is busy %.0f %%",
+                100 * (double)sample->used.busiest_ns / (double)sample->length_ns);
+    if (sample->slip->count > 0 && late_ms > PROGRESS_LATE_MS)
+        fprintf(stderr, "  sent-late: p99 %.1f ms", late_ms);
+}
+
+/* Errors and requests are those of the phase. */
+static void progress_print(const struct progress *progress, const struct phase *phase,
+                           const struct ndjson_sample *sample, uint64_t requests, uint64_t errors)
+{
+    const struct hist *recent = sample->latency;
     double rate = progress->rates[progress->n_rates - 1];
+    uint64_t now = progress->begun + sample->begin_ns + sample->length_ns;
     double left = progress_left_s(progress, phase, requests, now, rate);
     char rate_text[TEXT_SIZE], errors_text[TEXT_SIZE];
     text_count((uint64_t)rate, rate_text);
@@ -104,57 +120,56 @@ static void progress_print(const struct progress *progress, const struct phase *
     fprintf(stderr, "%s%-8s ", progress->terminal ? "\r" : "", progress->label);
     if (progress->bars)
         progress_print_bars(progress);
-    fprintf(stderr, "%10s requests/s  p50 %.3f  p99 %.3f  p99.9 %.3f ms  errors %s  %.0f s left%s",
+    fprintf(stderr, "%10s requests/s  p50 %.3f  p99 %.3f  p99.9 %.3f ms  errors %s  %.0f s left",
             rate_text, (double)hist_quantile(recent, 0.5) / 1e6,
             (double)hist_quantile(recent, 0.99) / 1e6, (double)hist_quantile(recent, 0.999) / 1e6,
-            errors_text, left, progress->terminal ? "\033[K" : "\n");
+            errors_text, left);
+    progress_print_warnings(phase, sample);
+    fputs(progress->terminal ? "\033[K" : "\n", stderr);
     fflush(stderr);
 }
 
-/* An interval is over: show it, but for the last one, in whose place the result stands. */
-static void progress_tell(struct progress *progress, const struct phase *phase,
-                          const struct hist *all, uint64_t errors, uint64_t now, bool last)
+/* What came of each kind. */
+static void progress_take_kinds(struct progress *progress, const struct workload *workload,
+                                const struct snapshot *seen)
 {
-    struct hist recent;
+    for (unsigned kind = 0; kind < workload->n_shapes; kind++) {
+        progress_difference(&seen->kind[kind], &progress->kinds_before[kind],
+                            &progress->kinds[kind]);
+        progress->kinds_before[kind] = seen->kind[kind];
+    }
+}
+
+/* An interval is over: show it, but for the last one, in whose place the result stands. */
+static void progress_take(struct progress *progress, const struct phase *phase,
+                          const struct snapshot *seen, bool last)
+{
+    struct hist recent, slip;
     const struct ndjson_sample sample = {
         .label = progress->label,
         .begin_ns = progress->printed - progress->begun,
-        .length_ns = now - progress->printed,
-        .errors = errors - progress->errors_before,
+        .length_ns = seen->now_ns - progress->printed,
+        .errors = seen->errors - progress->errors_before,
         .latency = &recent,
+        .slip = &slip,
+        .used = snapshot_used(&progress->cpu_before, &seen->cpu),
+        .threads = phase->threads,
         .workload = phase->workload,
         .kinds = workload_mixes(phase->workload) ? progress->kinds : NULL,
     };
-    progress_difference(all, &progress->before, &recent);
+    progress_difference(&seen->latency, &progress->before, &recent);
+    progress_difference(&seen->slip, &progress->slip_before, &slip);
+    progress_take_kinds(progress, phase->workload, seen);
     progress_add_rate(progress, (double)recent.count / ((double)sample.length_ns / 1e9));
     if (progress->shown && !last)
-        progress_print(progress, phase, &recent, all->count + errors, errors, now);
+        progress_print(progress, phase, &sample, seen->latency.count + seen->errors, seen->errors);
     if (progress->ndjson != NULL)
         ndjson_sample(progress->ndjson, &sample);
-    progress->before = *all;
-    progress->errors_before = errors;
-    progress->printed = now;
-}
-
-/* The interval that ends now. */
-static void progress_take(struct progress *progress, const struct phase *phase,
-                          struct worker *const *workers, unsigned n_workers, uint64_t now,
-                          bool last)
-{
-    uint64_t errors = 0;
-    struct hist all, kind;
-    hist_init(&all);
-    for (unsigned i = 0; i < n_workers; i++)
-        errors += worker_load(&workers[i]->counts.errors);
-    for (unsigned shape = 0; shape < phase->workload->n_shapes; shape++) {
-        hist_init(&kind);
-        for (unsigned i = 0; i < n_workers; i++)
-            hist_merge(&kind, &workers[i]->latency[shape]);
-        hist_merge(&all, &kind);
-        progress_difference(&kind, &progress->kinds_before[shape], &progress->kinds[shape]);
-        progress->kinds_before[shape] = kind;
-    }
-    progress_tell(progress, phase, &all, errors, now, last);
+    progress->before = seen->latency;
+    progress->slip_before = seen->slip;
+    progress->cpu_before = seen->cpu;
+    progress->errors_before = seen->errors;
+    progress->printed = seen->now_ns;
 }
 
 static bool progress_writes(const struct progress *progress)
@@ -162,23 +177,25 @@ static bool progress_writes(const struct progress *progress)
     return progress->ndjson != NULL && progress->ndjson->out != NULL;
 }
 
-void progress_update(struct progress *progress, const struct phase *phase,
-                     struct worker *const *workers, unsigned n_workers)
+bool progress_due(const struct progress *progress, uint64_t now_ns)
 {
-    uint64_t now = clock_mono_ns();
     bool wanted = (progress->shown || progress_writes(progress)) && progress->interval_ns > 0;
-    if (wanted && now - progress->printed >= progress->interval_ns)
-        progress_take(progress, phase, workers, n_workers, now, false);
+    return wanted && now_ns - progress->printed >= progress->interval_ns;
 }
 
-void progress_end(struct progress *progress, const struct phase *phase,
-                  struct worker *const *workers, unsigned n_workers)
+void progress_update(struct progress *progress, const struct phase *phase,
+                     const struct snapshot *seen)
 {
-    uint64_t now = clock_mono_ns();
+    if (progress_due(progress, seen->now_ns))
+        progress_take(progress, phase, seen, false);
+}
+
+void progress_end(struct progress *progress, const struct phase *phase, const struct snapshot *seen)
+{
     if (progress->shown && progress->terminal) {
         fputs("\r\033[K", stderr);
         fflush(stderr);
     }
-    if (progress_writes(progress) && progress->interval_ns > 0 && now > progress->printed)
-        progress_take(progress, phase, workers, n_workers, now, true);
+    if (progress_writes(progress) && progress->interval_ns > 0 && seen->now_ns > progress->printed)
+        progress_take(progress, phase, seen, true);
 }

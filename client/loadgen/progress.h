@@ -5,6 +5,7 @@
 #pragma once
 
 #include "client/loadgen/ndjson.h"
+#include "client/loadgen/snapshot.h"
 
 enum { PROGRESS_BARS = 20 };
 
@@ -17,6 +18,8 @@ struct progress {
     const char *label;       /* what is going on: "SET", "preload" ... */
     uint64_t begun, printed; /* clock_mono_ns */
     struct hist before;      /* all replies, when the last line was printed */
+    struct hist slip_before;
+    struct snapshot_cpu cpu_before;
     uint64_t errors_before;
     struct hist kinds_before[WORKLOAD_SHAPES]; /* by kind of request */
     struct hist kinds[WORKLOAD_SHAPES];        /* what came since */
@@ -28,11 +31,12 @@ struct progress {
 /* Print each interval_ms (0: never); only to a terminal unless `asked` for. Set ndjson after it. */
 void progress_init(struct progress *progress, int64_t interval_ms, bool asked);
 
-/* A phase begins; set label before. Then update as often as you like, while the workers run. */
-void progress_begin(struct progress *progress);
+/* A phase begins; set label before. Then, whenever it is time, what there is by now. */
+void progress_begin(struct progress *progress, const struct snapshot *begun);
+bool progress_due(const struct progress *progress, uint64_t now_ns);
 void progress_update(struct progress *progress, const struct phase *phase,
-                     struct worker *const *workers, unsigned n_workers);
+                     const struct snapshot *seen);
 
 /* It has ended: clear the line, and write the last interval, of whatever length. */
 void progress_end(struct progress *progress, const struct phase *phase,
-                  struct worker *const *workers, unsigned n_workers);
+                  const struct snapshot *seen);

@@ -16,15 +16,6 @@
 
 #include <inttypes.h>
 
-struct report_column {
-    const char *title;
-    double quantile;
-};
-
-static const struct report_column report_columns[] = {
-    {"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p99.9", 0.999},
-};
-
 static const char *report_plural(uint64_t n)
 {
     return n == 1 ? "" : "s";
@@ -32,31 +23,44 @@ static const char *report_plural(uint64_t n)
 
 void report_head(FILE *out, const struct plan *plan, const char *target)
 {
-    char size[SIZES_TEXT_SIZE], keys[TEXT_SIZE];
+    char size[SIZES_TEXT_SIZE], keys[TEXT_SIZE], rate[SCHEDULE_TEXT_SIZE];
     bool ranges = plan->sizes.kind != SIZES_UNIFORM || plan->value_min < plan->value_bytes;
     if (ranges)
         sizes_format(&plan->sizes, size);
     else
         num_format_bytes((int64_t)plan->value_bytes, size);
     text_count(plan->keys, keys);
-    fprintf(out, "%s  %s, %u connection%s, %u thread%s, pipeline %u, values of %s%s, %s key%s\n",
-            target, plan->driver->name, plan->connections, report_plural(plan->connections),
-            plan->threads, report_plural(plan->threads), plan->pipeline, size,
+    fprintf(out, "%s  %s, %u connection%s", target, plan->driver->name, plan->connections,
+            report_plural(plan->connections));
+    if (plan->each_rate > 0)
+        fprintf(out, " (%.10g requests/s each)", plan->each_rate);
+    fprintf(out, ", %u thread%s", plan->threads, report_plural(plan->threads));
+    if (plan->each_thread > 0)
+        fprintf(out, " (%u connection%s each)", plan->each_thread,
+                report_plural(plan->each_thread));
+    fprintf(out, ", pipeline %u, values of %s%s, %s key%s", plan->pipeline, size,
             !ranges && plan->value_bytes % 1024 == 0 ? "" : " bytes", keys,
             report_plural(plan->keys));
+    if (plan->first_key > 0)
+        fprintf(out, " from %" PRIu64, plan->first_key);
+    fputc('\n', out);
     if (plan->key_span.max > 0)
         fprintf(out, "keys of %zu to %zu bytes\n", plan->key_span.min, plan->key_span.max);
     vector_report_head(out, &plan->vectors);
     if (plan->rate <= 0) {
-        fputs("closed loop: latency depends on connections and pipeline\n", out);
+        fputs("closed loop: latency depends on connections and pipeline", out);
+        if (plan->think.kind != THINK_NEVER)
+            fprintf(out, "; each connection thinks for %.3f s on average",
+                    think_mean_ns(&plan->think) / 1e9);
+        fputc('\n', out);
         return;
     }
-    text_count((uint64_t)(plan->rate + 0.5), keys);
-    fprintf(out,
-            "open loop: %s requests/s, %s arrivals; response time counts from when a request "
-            "was due\n",
-            keys, plan->poisson ? "random" : "even");
+    const struct schedule_law law = plan_law(plan);
+    schedule_format(&law, rate);
+    fprintf(out, "open loop: %s; response time counts from when a request was due\n", rate);
 }
+
+enum { REPORT_LABEL = 12 }; /* letters of the names of lines, at least */
 
 static void report_ms(FILE *out, uint64_t ns)
 {
@@ -65,50 +69,84 @@ static void report_ms(FILE *out, uint64_t ns)
     fprintf(out, " %9s", text);
 }
 
-static void report_latency_row(FILE *out, const char *label, const struct hist *latency)
+/* The table of latencies: its percentiles, and how wide the names of its lines are. */
+struct report_table {
+    FILE *out;
+    const struct percentiles *percentiles;
+    int width;
+};
+
+static void report_latency_row(const struct report_table *table, const char *label,
+                               const struct hist *latency)
 {
-    fprintf(out, "  %-12s", label);
+    FILE *out = table->out;
+    fprintf(out, "  %-*s", table->width, label);
     report_ms(out, (uint64_t)hist_mean(latency));
     report_ms(out, latency->count == 0 ? 0 : latency->min);
-    for (size_t i = 0; i < LENGTH_OF(report_columns); i++)
-        report_ms(out, hist_quantile(latency, report_columns[i].quantile));
+    for (unsigned i = 0; i < table->percentiles->n; i++)
+        report_ms(out, hist_quantile(latency, table->percentiles->row[i].quantile));
     report_ms(out, latency->max);
     fputc('\n', out);
 }
 
+static void report_step_label(const struct shape *sequence, unsigned step, char out[TEXT_SIZE])
+{
+    (void)snprintf(out, TEXT_SIZE, " %u %s", step + 1, sequence->steps[step]->name);
+}
+
+/* Wide enough for every kind and step of a sequence. */
+static int report_label_width(const struct workload *workload)
+{
+    size_t width = REPORT_LABEL;
+    for (unsigned i = 0; i < workload->n_shapes; i++) {
+        const struct shape *shape = workload->shapes[i];
+        char label[TEXT_SIZE];
+        if (workload_mixes(workload) && strlen(shape->name) > width)
+            width = strlen(shape->name);
+        for (unsigned step = 0; step < shape->n_steps; step++) {
+            report_step_label(shape, step, label);
+            width = strlen(label) > width ? strlen(label) : width;
+        }
+    }
+    return (int)width;
+}
+
 /* Steps of a sequence, each by itself. */
-static void report_steps(FILE *out, const struct result *result, unsigned shape)
+static void report_steps(const struct report_table *table, const struct result *result,
+                         unsigned shape)
 {
     const struct shape *sequence = result->workload->shapes[shape];
     unsigned first = workload_first_step(result->workload, shape);
     for (unsigned i = 0; i < sequence->n_steps; i++) {
         char label[TEXT_SIZE];
-        (void)snprintf(label, sizeof label, " %u %s", i + 1, sequence->steps[i]->name);
-        report_latency_row(out, label, &result->by_shape[first + i]);
+        report_step_label(sequence, i, label);
+        report_latency_row(table, label, &result->by_shape[first + i]);
     }
 }
 
-static void report_latency(FILE *out, const struct result *result)
+static void report_latency(FILE *out, const struct percentiles *percentiles,
+                           const struct result *result)
 {
     const struct workload *workload = result->workload;
+    const struct report_table table = {out, percentiles, report_label_width(workload)};
     if (result->latency.count == 0) {
         fprintf(out, "  %-12s of nothing: no request succeeded\n", "latency");
         return;
     }
-    fprintf(out, "  %-12s %9s %9s", "latency (ms)", "avg", "min");
-    for (size_t i = 0; i < LENGTH_OF(report_columns); i++)
-        fprintf(out, " %9s", report_columns[i].title);
+    fprintf(out, "  %-*s %9s %9s", table.width, "latency (ms)", "avg", "min");
+    for (unsigned i = 0; i < percentiles->n; i++)
+        fprintf(out, " %9s", percentiles->row[i].title);
     fprintf(out, " %9s\n", "max");
     bool open = result->offered > 0;
-    report_latency_row(out, open ? "response" : "", &result->latency);
+    report_latency_row(&table, open ? "response" : "", &result->latency);
     if (open)
-        report_latency_row(out, "service", &result->service);
+        report_latency_row(&table, "service", &result->service);
     if (open && result->slip.count > 0)
-        report_latency_row(out, "sent late", &result->slip);
+        report_latency_row(&table, "sent late", &result->slip);
     for (unsigned i = 0; i < workload->n_shapes; i++) {
         if (workload_mixes(workload))
-            report_latency_row(out, workload->shapes[i]->name, &result->by_shape[i]);
-        report_steps(out, result, i);
+            report_latency_row(&table, workload->shapes[i]->name, &result->by_shape[i]);
+        report_steps(&table, result, i);
     }
 }
 
@@ -116,11 +154,11 @@ static void report_latency(FILE *out, const struct result *result)
 static void report_kind_range(FILE *out, const struct kinds *kinds, unsigned kind)
 {
     double low = kinds_rate(kinds, kind, 0), high = low;
-    uint64_t fast = kinds_quantile(&kinds->row[kind][0], 0.99), slow = fast;
+    uint64_t fast = cells_quantile(&kinds->row[kind][0], 0.99), slow = fast;
     char texts[4][TEXT_SIZE];
     for (unsigned i = 1; i < kinds->n; i++) {
         double rate = kinds_rate(kinds, kind, i);
-        uint64_t p99 = kinds_quantile(&kinds->row[kind][i], 0.99);
+        uint64_t p99 = cells_quantile(&kinds->row[kind][i], 0.99);
         low = rate < low ? rate : low;
         high = rate > high ? rate : high;
         fast = p99 < fast ? p99 : fast;
@@ -133,6 +171,17 @@ static void report_kind_range(FILE *out, const struct kinds *kinds, unsigned kin
     text_ms(fast, texts[2]);
     text_ms(slow, texts[3]);
     fprintf(out, "; over time %s to %s/s, p99 %s to %s ms", texts[0], texts[1], texts[2], texts[3]);
+}
+
+/* Of an open loop: what of the response time of a kind was not waiting to be sent. */
+static void report_kind_times(FILE *out, const struct worker_times *times)
+{
+    char service[TEXT_SIZE], late[TEXT_SIZE];
+    if (times->service.count == 0)
+        return;
+    text_ms(hist_quantile(&times->service, 0.99), service);
+    text_ms(hist_quantile(&times->slip, 0.99), late);
+    fprintf(out, "; p99 of service %s, sent late %s ms", service, late);
 }
 
 /* Of a mix: how often each kind came, and what became of it. */
@@ -152,6 +201,7 @@ static void report_kinds(FILE *out, const struct result *result)
             fprintf(out, ", %.2f %% hits",
                     100 * (double)kind->hits / (double)(kind->hits + kind->misses));
         report_kind_range(out, &result->over_time, i);
+        report_kind_times(out, &result->times[i]);
         fputc('\n', out);
     }
 }
@@ -360,7 +410,7 @@ void report_summary(FILE *out, const struct plan *plan, const struct result *res
     report_warmup(out, &result->warmup);
     report_throughput(out, result);
     report_precision(out, &result->length);
-    report_latency(out, result);
+    report_latency(out, &plan->percentiles, result);
     report_kinds(out, result);
     report_hits(out, result);
     vector_report_recall(out, &result->recall);

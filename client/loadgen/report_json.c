@@ -16,16 +16,14 @@
 #include "client/loadgen/knee_report.h"
 #include "client/loadgen/result_json.h"
 #include "client/loadgen/vector_report.h"
-#include "common/clock.h"
 
 #include <inttypes.h>
 #include <time.h>
 
-static void json_timestamp(struct writer *json)
+static void json_timestamp(struct writer *json, int64_t now_ms)
 {
     char text[32];
     struct tm tm;
-    int64_t now_ms = clock_wall_ms();
     time_t now = (time_t)(now_ms / 1000);
     if (gmtime_r(&now, &tm) != NULL && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm) > 0)
         writer_text(json, "timestamp", text);
@@ -185,7 +183,8 @@ void report_json_begin(struct writer *json, const struct report_run *run)
     writer_text(json, "version", REPORT_JSON_VERSION);
     writer_text(json, "tool", "loadgen");
     writer_text(json, "tool_version", CAIRN_VERSION);
-    json_timestamp(json);
+    writer_known(json, "label", run->options->label);
+    json_timestamp(json, run->time_ms);
     writer_known(json, "git_commit", getenv("CAIRN_GIT_COMMIT"));
     writer_known(json, "git_branch", getenv("CAIRN_GIT_BRANCH"));
     json_command(json, run);
@@ -256,6 +255,8 @@ void report_json_end(struct writer *json, const struct report_findings *findings
 {
     writer_close(json, '}');
     if (findings != NULL) {
+        validity_write(json, &findings->validity);
+        gate_write(json, &findings->gates);
         versus_write(json, findings->versus, findings->n_versus);
         knee_report_write(json, findings->knees, findings->n_knees);
         sweep_write(json, findings->sweeps, findings->n_sweeps);
@@ -271,4 +272,5 @@ void report_findings_deinit(struct report_findings *findings)
 {
     for (size_t i = 0; i < findings->n_versus; i++)
         versus_deinit(&findings->versus[i]);
+    gate_close(&findings->gates);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "client/loadgen/environment.h"
+#include "client/loadgen/gate.h"
 #include "client/loadgen/knee.h"
 #include "client/loadgen/writer.h"
 #include "client/loadgen/options.h"
@@ -14,6 +15,7 @@
 #include "client/loadgen/repeat.h"
 #include "client/loadgen/result.h"
 #include "client/loadgen/sweep.h"
+#include "client/loadgen/validity.h"
 #include "client/loadgen/vector_session.h"
 #include "client/loadgen/versus.h"
 
@@ -31,6 +33,7 @@ struct report_run {
     struct environment environment;
     const char *step;  /* --sweep: "clients=10", of this result; NULL: none */
     bool step_in_name; /* the name of the result says it anyway */
+    int64_t time_ms;   /* when it began, since 1970 */
     int argc;          /* the command */
     char *const *argv;
 };
@@ -42,7 +45,7 @@ struct report_keys {
 };
 
 /* What stands behind them: comparisons (--vs), knees (--knee) and sweeps (--sweep), one for each
- * test, and the keys of each server. */
+ * test, the keys of each server, and how the results are judged. */
 struct report_findings {
     struct report_keys keys[2];
     struct versus versus[WORKLOAD_COUNT + 1];
@@ -52,6 +55,8 @@ struct report_findings {
     struct sweep_table sweeps[WORKLOAD_COUNT + 1];
     size_t n_sweeps;
     struct vector_build builds[2]; /* collections of vectors */
+    struct validity validity;      /* of all results */
+    struct gates gates;            /* and what they came to by them */
 };
 
 void report_findings_deinit(struct report_findings *findings);

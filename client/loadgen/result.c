@@ -24,6 +24,8 @@ void result_init(struct result *result, const struct workload *workload)
     hist_init(&result->slip);
     for (unsigned i = 0; i < workload_rows(workload); i++)
         hist_init(&result->by_shape[i]);
+    for (unsigned i = 0; i < workload->n_shapes; i++)
+        worker_times_init(&result->times[i]);
 }
 
 static void result_count(struct worker_counts *into, const struct worker_counts *from)
@@ -58,13 +60,14 @@ static void result_keep_first(char *into, const char *from)
 void result_add(struct result *result, const struct worker *worker)
 {
     result_count(&result->counts, &worker->counts);
-    hist_merge(&result->service, &worker->service);
-    hist_merge(&result->first_byte, &worker->first_byte);
-    hist_merge(&result->slip, &worker->slip);
     for (unsigned i = 0; i < result->workload->n_shapes; i++) {
         result_count_kind(&result->kinds[i], &worker->kinds[i]);
         hist_merge(&result->latency, &worker->latency[i]);
         hist_merge(&result->by_shape[i], &worker->latency[i]);
+        worker_times_merge(&result->times[i], &worker->times[i]);
+        hist_merge(&result->service, &worker->times[i].service);
+        hist_merge(&result->first_byte, &worker->times[i].first_byte);
+        hist_merge(&result->slip, &worker->times[i].slip);
         if (result->offered <= 0) /* sent when intended */
             hist_merge(&result->service, &worker->latency[i]);
     }
@@ -101,8 +104,10 @@ void result_merge(struct result *into, const struct result *from)
     hist_merge(&into->service, &from->service);
     hist_merge(&into->first_byte, &from->first_byte);
     hist_merge(&into->slip, &from->slip);
-    for (unsigned i = 0; i < into->workload->n_shapes; i++)
+    for (unsigned i = 0; i < into->workload->n_shapes; i++) {
         result_count_kind(&into->kinds[i], &from->kinds[i]);
+        worker_times_merge(&into->times[i], &from->times[i]);
+    }
     for (unsigned i = 0; i < workload_rows(into->workload); i++)
         hist_merge(&into->by_shape[i], &from->by_shape[i]);
     if (into->fairness.connections == 0 || from->fairness.jain < into->fairness.jain)

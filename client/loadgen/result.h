@@ -20,10 +20,11 @@ struct result {
     struct hist latency;                 /* of all successful requests, ns */
     struct hist by_shape[WORKLOAD_ROWS]; /* the same by shape of the workload, and steps */
     struct worker_kind kinds[WORKLOAD_SHAPES];
-    struct fairness fairness; /* of several runs, that of the least fair */
-    uint64_t digest;          /* of the requests, with --digest */
-    uint64_t begun_ns;        /* clock_mono_ns when the phase began */
-    uint64_t elapsed_ns;      /* from the first request to the last reply */
+    struct worker_times times[WORKLOAD_SHAPES]; /* by kind of request */
+    struct fairness fairness;                   /* of several runs, that of the least fair */
+    uint64_t digest;                            /* of the requests, with --digest */
+    uint64_t begun_ns;                          /* clock_mono_ns when the phase began */
+    uint64_t elapsed_ns;                        /* from the first request to the last reply */
     struct cpu_time client;
     struct cpu_system system; /* all of this machine */
     bool has_server_cpu;
@@ -33,7 +34,7 @@ struct result {
     uint64_t waiting_ns; /* threads of loadgen were ready to run, but others ran: all together */
     char first_error[WORKER_ERROR_SIZE];
     struct failure failure;
-    struct hist service;    /* from sending to the reply, ns; as latency in a closed loop */
+    struct hist service;    /* of all: from sending to the reply, ns; as latency in a closed loop */
     struct hist first_byte; /* from sending to the first byte of the reply, ns */
     struct hist slip;       /* open loop: how late loadgen itself was, ns */
     double offered;         /* open loop: requests a second asked for; else 0 */

@@ -10,6 +10,7 @@
  */
 #include "client/loadgen/result_json.h"
 
+#include "client/loadgen/validity.h"
 #include "client/loadgen/vector_report.h"
 #include "client/loadgen/warning.h"
 
@@ -96,14 +97,14 @@ static void json_kind_series(struct writer *json, const struct kinds *kinds, uns
 {
     writer_open(json, "series", '[');
     for (unsigned i = 0; i < kinds->n; i++) {
-        const struct kinds_row *row = &kinds->row[kind][i];
+        const struct cells *row = &kinds->row[kind][i];
         writer_open_line(json, NULL, '{');
         writer_uint(json, "t_ns", kinds->span[i].start_ns);
         writer_uint(json, "length_ns", kinds->span[i].length_ns);
-        writer_uint(json, "ops", row->requests);
+        writer_uint(json, "ops", row->count);
         writer_real(json, "ops_per_sec", kinds_rate(kinds, kind, i));
-        writer_uint(json, "median_ns", kinds_quantile(row, 0.5));
-        writer_uint(json, "p99_ns", kinds_quantile(row, 0.99));
+        writer_uint(json, "median_ns", cells_quantile(row, 0.5));
+        writer_uint(json, "p99_ns", cells_quantile(row, 0.99));
         writer_uint(json, "max_ns", row->max_ns);
         writer_close(json, '}');
     }
@@ -127,6 +128,9 @@ static void json_kind(struct writer *json, const struct result *result, unsigned
     writer_uint(json, "hits", kind->hits);
     writer_uint(json, "misses", kind->misses);
     json_latency(json, &result->by_shape[i]);
+    json_latency_object(json, "service", &result->times[i].service);
+    json_latency_object(json, "ttfb", &result->times[i].first_byte);
+    json_latency_object(json, "slip", &result->times[i].slip);
     json_steps(json, result, i);
     json_kind_series(json, &result->over_time, i);
     writer_close(json, '}');
@@ -173,7 +177,7 @@ static void json_cells(struct writer *json, const struct series_row *row)
     writer_close(json, ']');
 }
 
-static void json_series_row(struct writer *json, const struct series_row *row)
+static void json_series_row(struct writer *json, const struct series_row *row, unsigned threads)
 {
     writer_open_line(json, NULL, '{');
     writer_uint(json, "t_ns", row->start_ns);
@@ -186,15 +190,20 @@ static void json_series_row(struct writer *json, const struct series_row *row)
     writer_uint(json, "p999_ns", series_quantile(row, 0.999));
     writer_uint(json, "max_ns", row->max_ns);
     writer_real(json, "ops_per_sec", (double)row->requests / ((double)row->length_ns / 1e9));
+    if (row->slip.count > 0) {
+        writer_uint(json, "slip_p99_ns", cells_quantile(&row->slip, 0.99));
+        writer_uint(json, "slip_max_ns", row->slip.max_ns);
+    }
+    snapshot_write(json, &row->used, row->length_ns, threads, row->requests);
     json_cells(json, row);
     writer_close(json, '}');
 }
 
-static void json_series(struct writer *json, const struct series *series)
+static void json_series(struct writer *json, const struct series *series, unsigned threads)
 {
     writer_open(json, "series", '[');
     for (unsigned i = 0; i < series->n; i++)
-        json_series_row(json, &series->row[i]);
+        json_series_row(json, &series->row[i], threads);
     writer_close(json, ']');
 }
 
@@ -223,15 +232,14 @@ static void json_threads(struct writer *json, const struct result *result)
 static void json_in_flight(struct writer *json, const struct plan *plan,
                            const struct result *result)
 {
-    double asked = (double)plan->connections * plan->pipeline;
-    double mean = result_in_flight(result);
+    double mean = result_in_flight(result), residual;
     if (mean <= 0)
         return;
     writer_open(json, "in_flight", '{');
     writer_real(json, "mean", mean);
-    if (plan->rate <= 0 && !plan->batch && !plan->reconnect) {
-        writer_real(json, "asked", asked);
-        writer_real(json, "little_residual_pct", 100 * (mean - asked) / asked);
+    if (validity_residual(plan, result, &residual)) {
+        writer_real(json, "asked", (double)plan->connections * plan->pipeline);
+        writer_real(json, "little_residual_pct", residual);
     }
     writer_close(json, '}');
 }
@@ -407,6 +415,19 @@ static void json_digest(struct writer *json, uint64_t digest)
     writer_text(json, "digest", text);
 }
 
+/* Those of --print-percentiles. */
+static void json_percentiles(struct writer *json, const struct plan *plan,
+                             const struct hist *latency)
+{
+    if (!plan->more_percentiles || latency->count == 0)
+        return;
+    writer_open_line(json, "percentiles_ns", '{');
+    for (unsigned i = 0; i < plan->percentiles.n; i++)
+        writer_uint(json, plan->percentiles.row[i].title,
+                    hist_quantile(latency, plan->percentiles.row[i].quantile));
+    writer_close(json, '}');
+}
+
 void result_json_write(struct writer *json, const struct plan *plan, const char *step,
                        const struct result *result)
 {
@@ -439,6 +460,7 @@ void result_json_write(struct writer *json, const struct plan *plan, const char 
     if (plan->digest)
         json_digest(json, result->digest);
     json_latencies(json, result);
+    json_percentiles(json, plan, &result->latency);
     vector_report_write(json, &plan->vectors, result);
     json_in_flight(json, plan, result);
     json_fairness(json, &result->fairness);
@@ -446,5 +468,5 @@ void result_json_write(struct writer *json, const struct plan *plan, const char 
     json_system(json, result);
     json_server(json, result);
     json_warnings(json, plan, result);
-    json_series(json, &result->series);
+    json_series(json, &result->series, plan->threads);
 }

@@ -18,6 +18,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
+#include "common/thread.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -102,6 +103,7 @@ static void *run_thread_main(void *argument)
 {
     struct run_thread *thread = argument;
     struct run *run = thread->run;
+    thread_run_soon();
     while (sem_wait(&run->start) != 0)
         ; /* EINTR */
     worker_run(thread->worker);
@@ -124,38 +126,22 @@ static bool run_wait(struct run *run)
     return sem_clockwait(&run->ended, CLOCK_MONOTONIC, &until) == 0;
 }
 
-/* Add an interval if one is over. False if not. */
-static bool run_sample(const struct run *run, struct series *series, bool last)
+/* All there is by now; of the server, what its process on this machine has used. */
+static void run_snapshot(const struct run *run, const struct phase *phase, struct snapshot *out)
 {
-    uint64_t now = clock_mono_ns(), errors = 0;
-    struct hist all;
-    if (!last && !series_due(series, now))
-        return false;
-    hist_init(&all);
-    for (unsigned i = 0; i < run->n_workers; i++) {
-        errors += worker_load(&run->workers[i]->counts.errors);
-        for (unsigned shape = 0; shape < run->workers[i]->phase->workload->n_shapes; shape++)
-            hist_merge(&all, &run->workers[i]->latency[shape]);
-    }
-    series_update(series, now, &all, errors, last);
-    return true;
+    snapshot_take(out, phase, run->workers, run->n_workers);
+    out->cpu.has_server =
+        run->server_pid > 0 && cpu_time_of(run->server_pid, &out->cpu.server_ns) == 0;
 }
 
-/* The same of each kind of request. */
-static void run_sample_kinds(const struct run *run, const struct workload *workload, bool last,
-                             struct kinds *kinds)
+static void run_sample_kinds(struct kinds *kinds, const struct workload *workload,
+                             const struct snapshot *seen, bool last)
 {
-    uint64_t now = clock_mono_ns();
-    struct hist all;
-    if (!workload_mixes(workload) || !(last || kinds_due(kinds, now)))
+    if (!workload_mixes(workload) || !(last || kinds_due(kinds, seen->now_ns)))
         return;
-    kinds_next(kinds, now, last);
-    for (unsigned shape = 0; shape < workload->n_shapes; shape++) {
-        hist_init(&all);
-        for (unsigned i = 0; i < run->n_workers; i++)
-            hist_merge(&all, &run->workers[i]->latency[shape]);
-        kinds_fill(kinds, shape, &all);
-    }
+    kinds_next(kinds, seen->now_ns, last);
+    for (unsigned kind = 0; kind < workload->n_shapes; kind++)
+        kinds_fill(kinds, kind, &seen->kind[kind]);
 }
 
 /* An interval is over: is what was asked for there, so that the phase can end? */
@@ -168,25 +154,39 @@ static void run_look(struct run *run, const struct phase *phase, struct result *
         atomic_store(&run->stop, true);
 }
 
-static void run_watch(struct run *run, const struct phase *phase, struct progress *progress,
-                      unsigned started, struct result *out)
+/* Keep and show the intervals that are over; `last`: what there is of them. */
+static void run_sample(struct run *run, const struct phase *phase, struct progress *progress,
+                       bool last, struct snapshot *seen, struct result *out)
 {
-    struct series *series = &out->series;
+    uint64_t now = clock_mono_ns();
+    bool row = last || series_due(&out->series, now);
+    bool kinds = workload_mixes(phase->workload) && kinds_due(&out->over_time, now);
+    if (!row && !kinds && !progress_due(progress, now))
+        return;
+    run_snapshot(run, phase, seen);
+    progress_update(progress, phase, seen);
+    if (last)
+        progress_end(progress, phase, seen);
+    series_update(&out->series, seen, last);
+    run_sample_kinds(&out->over_time, phase->workload, seen, last);
+    if (row && !last)
+        run_look(run, phase, out);
+}
+
+static void run_watch(struct run *run, const struct phase *phase, struct progress *progress,
+                      unsigned started, struct snapshot *seen, struct result *out)
+{
     unsigned ended = 0;
-    progress_begin(progress);
-    series_init(series, clock_mono_ns());
-    kinds_init(&out->over_time, series->begun_ns);
+    progress_begin(progress, seen);
+    series_init(&out->series, seen);
+    kinds_init(&out->over_time, seen->now_ns);
     while (ended < started) {
         if (run_wait(run))
             ended++;
         if (run_interrupted())
             atomic_store(&run->stop, true);
-        progress_update(progress, phase, run->workers, run->n_workers);
-        if (run_sample(run, series, ended == started) && ended < started)
-            run_look(run, phase, out);
-        run_sample_kinds(run, phase->workload, ended == started, &out->over_time);
+        run_sample(run, phase, progress, ended == started, seen, out);
     }
-    progress_end(progress, phase, run->workers, run->n_workers);
 }
 
 /* Start the threads; they wait for run->start. Returns how many there are. */
@@ -229,7 +229,7 @@ static bool run_server_cpu(const struct run *run, uint64_t *out_ns)
 }
 
 static void run_threads(struct run *run, const struct phase *phase, struct progress *progress,
-                        struct run_thread *threads, struct result *out)
+                        struct run_thread *threads, struct snapshot *seen, struct result *out)
 {
     unsigned started = run_start(run, threads);
     if (started < run->n_workers) {
@@ -238,13 +238,14 @@ static void run_threads(struct run *run, const struct phase *phase, struct progr
         for (unsigned i = 0; i < run->n_workers; i++)
             run->workers[i]->end_index = 0;
     }
+    run_snapshot(run, phase, seen);
     uint64_t now = clock_ticks();
     out->begun_ns = clock_mono_ns();
     for (unsigned i = 0; i < started; i++) /* all of them: whoever wakes up first goes on */
         run->workers[i]->started = now;
     for (unsigned i = 0; i < started; i++)
         sem_post(&run->start);
-    run_watch(run, phase, progress, started, out);
+    run_watch(run, phase, progress, started, seen, out);
     for (unsigned i = 0; i < started; i++)
         pthread_join(threads[i].thread, NULL);
 }
@@ -278,25 +279,29 @@ void run_phase(struct run *run, const struct phase *phase, struct progress *prog
                struct result *out)
 {
     struct run_thread *threads = mem_calloc(run->n_workers, sizeof *threads);
+    struct snapshot *seen = mem_alloc(sizeof *seen);
     uint64_t server_0 = 0, server_1 = 0;
     result_init(out, phase->workload);
-    out->offered = phase->rate;
-    if (threads == NULL || run_prepare(run, phase) != 0) {
+    out->offered = phase->law.rate > 0
+                       ? schedule_mean_rate(&phase->law, phase->requests, phase->duration_ns)
+                       : 0;
+    if (threads == NULL || seen == NULL || run_prepare(run, phase) != 0) {
         (void)failure_set(&out->failure, FAILURE_LOCAL, "out of memory; lower -c, -P or -d");
         mem_free(threads);
+        mem_free(seen);
         return;
     }
-    bool seen = run_server_cpu(run, &server_0);
+    bool known = run_server_cpu(run, &server_0);
     struct cpu_time client = cpu_time_self();
     struct cpu_system system = cpu_system_read();
-    run_threads(run, phase, progress, threads, out);
+    run_threads(run, phase, progress, threads, seen, out);
     struct cpu_time client_1 = cpu_time_self();
     struct cpu_system system_1 = cpu_system_read();
     out->system = cpu_system_between(&system, &system_1);
     out->client.user_ns = client_1.user_ns - client.user_ns;
     out->client.system_ns = client_1.system_ns - client.system_ns;
     run_fairness(run, out);
-    out->has_server_cpu = seen && run_server_cpu(run, &server_1) && server_1 >= server_0;
+    out->has_server_cpu = known && run_server_cpu(run, &server_1) && server_1 >= server_0;
     out->server_cpu_ns = out->has_server_cpu ? server_1 - server_0 : 0;
     out->elapsed_ns = run_elapsed_ns(run);
     for (unsigned i = 0; i < run->n_workers; i++)
@@ -304,4 +309,5 @@ void run_phase(struct run *run, const struct phase *phase, struct progress *prog
     result_judge(out, &phase->end);
     run_recall(run, phase, out);
     mem_free(threads);
+    mem_free(seen);
 }

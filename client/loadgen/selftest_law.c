@@ -249,6 +249,51 @@ static bool law_little(struct selftest_rig *rig)
     return true;
 }
 
+/* ---- kinds of requests ---- */
+
+/* A kind of which the server sends the first byte after so long. */
+static void law_kind(struct selftest_rig *rig, unsigned kind, double first_ms, double tail_ms,
+                     uint64_t stall_ns, const char *const names[static 6])
+{
+    const struct result *result = &rig->result;
+    const struct worker_times *times = &result->times[kind];
+    const struct hist *response = &result->by_shape[kind];
+    double whole = first_ms + tail_ms, all = (double)response->count;
+    double waited = (double)law_count_above(response, stall_ns / 2);
+    double late = law_quantile_ms(&times->slip, 0.5);
+    selftest_expect(rig, names[0], "ms", first_ms, first_ms + 0.5,
+                    law_quantile_ms(&times->first_byte, 0.5));
+    selftest_expect(rig, names[1], "ms", whole, whole + 0.5, law_quantile_ms(&times->service, 0.5));
+    selftest_expect(rig, names[2], "ms", whole, whole + 0.5, law_quantile_ms(response, 0.5));
+    selftest_expect(rig, names[3], "ms", 0, 0.5, late);
+    selftest_expect(rig, names[4], "", all, all, (double)times->service.count);
+    /* Half of those that came while the server stalled waited for half of it; few were sent. */
+    double hidden = (double)law_count_above(&times->service, stall_ns / 2);
+    selftest_expect(rig, names[5], "", 5, all, waited - hidden);
+}
+
+static bool law_kinds(struct selftest_rig *rig)
+{
+    static const char *const sets[] = {"SET first byte p50", "SET service p50",
+                                       "SET response p50",   "SET sent late p50",
+                                       "SET served",         "SET waits of the stall not served"};
+    static const char *const gets[] = {"GET first byte p50", "GET service p50",
+                                       "GET response p50",   "GET sent late p50",
+                                       "GET served",         "GET waits of the stall not served"};
+    const struct fake_law law = {.delay_ns = 2 * MS,
+                                 .read_ns = 10 * MS,
+                                 .tail_ns = 5 * MS,
+                                 .stall_at_ns = rig->time_ns / 4,
+                                 .stall_ns = rig->time_ns / 8};
+    const struct selftest_load load = {
+        .workload = WORKLOAD_mixed, .connections = 8, .rate = 200, .duration_ns = rig->time_ns};
+    if (!selftest_measure(rig, &law, &load))
+        return false;
+    law_kind(rig, 0, 2, 5, law.stall_ns, sets);
+    law_kind(rig, 1, 10, 5, law.stall_ns, gets);
+    return true;
+}
+
 /* ---- honesty ---- */
 
 static bool law_silence(struct selftest_rig *rig)

@@ -12,12 +12,14 @@
 
 #include <string.h>
 
-void series_init(struct series *series, uint64_t now_ns)
+void series_init(struct series *series, const struct snapshot *begun)
 {
     memset(series, 0, sizeof *series);
     series->interval_ns = SERIES_INTERVAL_NS;
-    series->begun_ns = series->seen_ns = now_ns;
+    series->begun_ns = series->seen_ns = begun->now_ns;
+    series->cpu_before = begun->cpu;
     hist_init(&series->before);
+    hist_init(&series->slip_before);
 }
 
 bool series_due(const struct series *series, uint64_t now_ns)
@@ -34,6 +36,8 @@ static void series_join(struct series_row *into, const struct series_row *from)
     into->max_ns = from->max_ns > into->max_ns ? from->max_ns : into->max_ns;
     for (unsigned i = 0; i < HIST_BUCKETS; i++)
         into->bucket[i] += from->bucket[i];
+    cells_merge(&into->slip, &from->slip);
+    snapshot_used_add(&into->used, &from->used);
 }
 
 static void series_halve(struct series *series)
@@ -57,15 +61,16 @@ static void series_fill(struct series_row *row, const struct hist *all, const st
     }
 }
 
-void series_update(struct series *series, uint64_t now_ns, const struct hist *all, uint64_t errors,
-                   bool last)
+void series_update(struct series *series, const struct snapshot *seen, bool last)
 {
     struct series_row row = {.start_ns = series->seen_ns - series->begun_ns,
-                             .length_ns = now_ns - series->seen_ns,
-                             .errors = errors - series->errors};
-    if (!series_due(series, now_ns) && !last)
+                             .length_ns = seen->now_ns - series->seen_ns,
+                             .errors = seen->errors - series->errors,
+                             .used = snapshot_used(&series->cpu_before, &seen->cpu)};
+    if (!series_due(series, seen->now_ns) && !last)
         return;
-    series_fill(&row, all, &series->before);
+    series_fill(&row, &seen->latency, &series->before);
+    cells_add(&row.slip, &seen->slip, &series->slip_before);
     bool rest = 2 * row.length_ns < series->interval_ns; /* too short for rates of its own */
     if (last && rest && series->n > 0) {
         series_join(&series->row[series->n - 1], &row);
@@ -74,9 +79,11 @@ void series_update(struct series *series, uint64_t now_ns, const struct hist *al
             series_halve(series);
         series->row[series->n++] = row;
     }
-    series->seen_ns = now_ns;
-    series->errors = errors;
-    series->before = *all;
+    series->seen_ns = seen->now_ns;
+    series->errors = seen->errors;
+    series->before = seen->latency;
+    series->slip_before = seen->slip;
+    series->cpu_before = seen->cpu;
 }
 
 void series_append(struct series *into, const struct series *from)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A phase over time: requests, errors and latencies of each interval of it. The intervals have
- * 0.2 s; whenever there are too many, each two become one. About 5 MiB.
+ * A phase over time: requests, errors and latencies of each interval of it, how late requests were
+ * sent, and CPU time. The intervals have 0.2 s; whenever there are too many, each two become one.
+ * About 6 MiB.
  */
 #pragma once
 
-#include "common/hist.h"
-
-#include <stdbool.h>
+#include "client/loadgen/cells.h"
+#include "client/loadgen/snapshot.h"
 
 enum {
     SERIES_ROWS = 300,
@@ -19,6 +19,8 @@ struct series_row {
     uint64_t requests, errors;     /* requests: successful ones */
     uint64_t max_ns;               /* as exact as a bucket of the histogram */
     uint32_t bucket[HIST_BUCKETS]; /* replies by latency, as in common/hist.h */
+    struct cells slip;             /* of an open loop: how late requests were sent */
+    struct snapshot_used used;     /* CPU time */
 };
 
 struct series {
@@ -26,19 +28,20 @@ struct series {
     uint64_t interval_ns;
     uint64_t begun_ns, seen_ns; /* clock of the caller: of the phase, of the last row */
     uint64_t errors;            /* until the last row */
-    struct hist before;         /* the same */
+    struct hist before;         /* the same, and the two below */
+    struct hist slip_before;
+    struct snapshot_cpu cpu_before;
     struct series_row row[SERIES_ROWS];
 };
 
-/* Start at this time. */
-void series_init(struct series *series, uint64_t now_ns);
+/* Start at the time of a snapshot, before any request. */
+void series_init(struct series *series, const struct snapshot *begun);
 
-/* All successful requests and errors until now. A row is added when an interval is over, or at the
- * end (`last`) for the rest. */
-void series_update(struct series *series, uint64_t now_ns, const struct hist *all, uint64_t errors,
-                   bool last);
+/* What there is by now. A row is added when an interval is over, or at the end (`last`) for the
+ * rest. */
+void series_update(struct series *series, const struct snapshot *seen, bool last);
 
-/* Whether series_update would add a row, so that the histograms need only be merged then. */
+/* Whether series_update would add a row, so that a snapshot need only be taken then. */
 bool series_due(const struct series *series, uint64_t now_ns);
 
 /* The rows of another phase, as if it had followed at once. */

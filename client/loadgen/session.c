@@ -2,15 +2,14 @@
  *
  * What all ways of measuring share: phases with their failures, and the document of the results.
  *
- * How: the document is written to memory while tests run, so that --json, --json-file and --html
- * hand out the same, whole, at the end; also after an interrupt.
+ * How: the document is written to memory while tests run, so that all that is made of it hands out
+ * the same, whole, at the end; also after an interrupt.
  *
  * Invariants: the first reason decides the exit code.
  * Threads: the main thread. Failures: told on standard error; -1 ends the session.
  */
 #include "client/loadgen/session.h"
 
-#include "client/loadgen/html.h"
 #include "client/loadgen/vector_session.h"
 #include "client/loadgen/warning.h"
 #include "common/err.h"
@@ -149,7 +148,8 @@ static bool session_has_document(const struct session *session)
 {
     const struct options *options = &session->options;
     return options->json || options->json_file[0] != 0 || options->html[0] != 0 ||
-           baseline_wanted(&session->baseline);
+           options->markdown[0] != 0 || options->gates[0] != 0 ||
+           run_folder_wanted(&session->folder) || baseline_wanted(&session->baseline);
 }
 
 /* Is the server asked what it has counted? */
@@ -240,61 +240,140 @@ static void session_describe(struct session *session)
     environment_read(&report->environment);
 }
 
+/* A file that is nowhere; NULL: there is no memory. */
+static FILE *session_memory(void)
+{
+    int fd = memfd_create("loadgen", MFD_CLOEXEC);
+    return fd >= 0 ? fdopen(fd, "w+") : NULL;
+}
+
 void session_begin_document(struct session *session)
 {
     bool document = session_has_document(session);
+    char detail[RUN_FOLDER_DETAIL_SIZE];
     if (!document && session->files.ndjson.out == NULL)
         return;
     session_describe(session);
     files_begin(&session->files, &session->report);
     if (!document)
         return;
-    int fd = memfd_create("loadgen", MFD_CLOEXEC);
-    session->document = fd >= 0 ? fdopen(fd, "w+") : NULL;
+    session->document = session_memory();
     if (session->document == NULL) {
         (void)session_cannot(session, ERR_OUT_OF_MEMORY);
         return;
     }
+    if (run_folder_begin(&session->folder, session->report.time_ms, detail) != 0)
+        session_lost(session, detail);
     writer_init(&session->json, session->document);
     report_json_begin(&session->json, &session->report);
 }
 
-/* The comparison goes where it does not disturb what programs read. */
-static void session_end_baseline(struct session *session)
+/* What all results have in common: of what side, and is it to be believed and good enough? */
+static void session_judge(struct session *session, bool of_b, const struct result *result)
 {
-    const struct options *options = &session->options;
+    char name[REPORT_NAME_SIZE];
+    double values[METRIC_COUNT];
+    struct report_findings *findings = &session->findings;
+    validity_add(&findings->validity, &session->sides[of_b].plan, result);
+    report_json_name(&session->report, of_b, result, name);
+    metric_values(result, values);
+    if (gate_judge(&findings->gates, name, values) != 0)
+        (void)session_cannot(session, ERR_OUT_OF_MEMORY);
+}
+
+void session_take(struct session *session, const struct repeat *repeat)
+{
+    if (session->document == NULL)
+        return;
+    report_json_test(&session->json, &session->report, &session->result, repeat);
+    session_judge(session, false, &session->result);
+}
+
+void session_take_sides(struct session *session, const struct versus *versus)
+{
+    for (unsigned side = 0; side < SESSION_SIDES && session->document != NULL; side++) {
+        report_json_side(&session->json, &session->report, versus, side == 1);
+        session_judge(session, side == 1, side == 1 ? versus->b : versus->a);
+    }
+}
+
+/* Judgements go where they do not disturb what programs read. */
+static FILE *session_judgements(const struct session *session)
+{
+    return session->options.json || session->options.csv ? stderr : stdout;
+}
+
+static void session_end_gates(struct session *session)
+{
+    const struct gates *gates = &session->findings.gates;
+    if (gates->file == NULL)
+        return;
+    gate_print(session_judgements(session), gates, false);
+    if (gate_missed(gates) > 0 && session->exit_code == 0)
+        session->exit_code = EXIT_WORSE;
+}
+
+/* How the document compares with the baseline, to people and into `said`. */
+static void session_compare(struct session *session, const json_t *document, FILE *said)
+{
+    int status = baseline_compare(&session->baseline, document, said);
+    session->exit_code = session->exit_code == 0 ? status : session->exit_code;
+    if (!files_copy(said, session_judgements(session)))
+        session_invalid(session);
+}
+
+static void session_save_baseline(struct session *session)
+{
     const struct baseline *baseline = &session->baseline;
     char detail[BASELINE_DETAIL_SIZE];
-    rewind(session->document);
-    int status = baseline_compare(baseline, session->document,
-                                  options->json || options->csv ? stderr : stdout);
-    session->exit_code = session->exit_code == 0 ? status : session->exit_code;
     if (baseline->save[0] == 0)
         return;
-    if (session->exit_code != 0 || run_interrupted()) {
+    if (session->exit_code != 0) {
         fprintf(stderr,
                 "loadgen: baseline %s is left as it was: these results are not worth keeping\n",
                 baseline->save);
         return;
     }
+    rewind(session->document);
     if (baseline_save(baseline, session->document, detail) != 0)
+        session_lost(session, detail);
+}
+
+/* What is made of the whole document. */
+static void session_hand_out(struct session *session, const json_t *document, FILE *said)
+{
+    char detail[FILES_DETAIL_SIZE];
+    if (files_document(&session->files, session->document, document, detail) != 0)
+        session_lost(session, detail);
+    session_end_gates(session);
+    session_compare(session, document, said);
+    session_save_baseline(session);
+    if (run_folder_write(&session->folder, session->document, document, said, detail) != 0)
+        session_lost(session, detail);
+    if (run_folder_end(&session->folder, document, session->exit_code, detail) != 0)
         session_lost(session, detail);
 }
 
 void session_end_document(struct session *session)
 {
-    const struct options *options = &session->options;
-    char detail[HTML_DETAIL_SIZE];
+    json_error_t error;
     if (session->document == NULL)
         return;
-    report_json_end(&session->json, &session->findings);
-    if (options->json && !files_copy(session->document, stdout))
+    session->findings.validity.interrupted = run_interrupted();
+    if (run_interrupted())
         session_invalid(session);
-    if (files_document(&session->files, session->document, detail) != 0)
-        session_lost(session, detail);
+    report_json_end(&session->json, &session->findings);
+    if (session->options.json && !files_copy(session->document, stdout))
+        session_invalid(session);
     rewind(session->document);
-    if (options->html[0] != 0 && html_write_file(options->html, session->document, detail) != 0)
-        session_lost(session, detail);
-    session_end_baseline(session);
+    json_t *document = json_loadf(session->document, 0, &error);
+    FILE *said = session_memory();
+    if (document == NULL || said == NULL)
+        session_lost(session, document == NULL ? error.text : "out of memory");
+    else
+        session_hand_out(session, document, said);
+    if (said != NULL)
+        fclose(said);
+    json_decref(document);
     fclose(session->document);
 }

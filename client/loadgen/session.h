@@ -12,6 +12,7 @@
 #include "client/loadgen/mix.h"
 #include "client/loadgen/report_json.h"
 #include "client/loadgen/run.h"
+#include "client/loadgen/run_folder.h"
 #include "client/loadgen/vector_session.h"
 
 enum { EXIT_WORSE = 1, EXIT_USAGE = 2, EXIT_INVALID = 3 };
@@ -39,6 +40,7 @@ struct session {
     struct report_run report; /* what the report says besides results */
     struct files files;       /* what is written besides */
     struct baseline baseline; /* what is kept, and what it is compared with */
+    struct run_folder folder; /* of --out-dir */
     struct report_findings findings;
     struct sweep sweep; /* of --sweep */
     struct vector_session vectors;
@@ -89,9 +91,11 @@ bool session_brief(const struct session *session);
 void session_warn(struct session *session, const struct side *side, const struct result *result,
                   bool tell);
 
-/* --json, --json-file and --html: the document is begun before the first test and handed out at
- * the end. */
+/* --json and whatever is made of it: the document is begun before the first test, takes each
+ * result, and is handed out at the end. */
 void session_begin_document(struct session *session);
+void session_take(struct session *session, const struct repeat *repeat); /* may be NULL */
+void session_take_sides(struct session *session, const struct versus *versus);
 void session_end_document(struct session *session);
 
 /* Measure a test of the only server --run-count times; *repeat and session->result are all runs

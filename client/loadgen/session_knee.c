@@ -106,8 +106,8 @@ static void knee_keep(struct session *session, struct knee *knee, const struct k
         knee_report_point(stdout, knee, point);
     knee_write_files(session, knee, step);
     bool last = step->phase == KNEE_CONFIRM && knee_next(knee).phase == KNEE_DONE;
-    if (session->document != NULL && (step->phase == KNEE_MAXIMUM || last))
-        report_json_test(&session->json, &session->report, &session->result, NULL);
+    if (step->phase == KNEE_MAXIMUM || last)
+        session_take(session, NULL);
     if (last)
         session_warn(session, &session->sides[0], &session->result, true);
 }

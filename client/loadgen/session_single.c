@@ -60,8 +60,7 @@ static void single_report(struct session *session, const struct repeat *repeat)
     char detail[FILES_DETAIL_SIZE];
     if (files_result(&session->files, &session->report, &session->result, detail) != 0)
         session_lost(session, detail);
-    if (session->document != NULL)
-        report_json_test(&session->json, &session->report, &session->result, repeat);
+    session_take(session, repeat);
     if (options->json)
         return;
     if (options->csv) {

@@ -48,8 +48,7 @@ static void sweep_report(struct session *session, const struct sweep_table *tabl
     char detail[FILES_DETAIL_SIZE];
     if (files_result(&session->files, &session->report, &session->result, detail) != 0)
         session_lost(session, detail);
-    if (session->document != NULL)
-        report_json_test(&session->json, &session->report, &session->result, repeat);
+    session_take(session, repeat);
     if (options->csv)
         csv_row(stdout, title, &session->result, options->csv_ext ? &side->plan : NULL);
     else if (options->quiet)

@@ -58,10 +58,7 @@ static int versus_pair(struct session *session, size_t pair, struct versus *vers
 static void versus_report(struct session *session, const struct versus *versus)
 {
     const struct side *a = &session->sides[0], *b = &session->sides[1];
-    if (session->document != NULL) {
-        report_json_side(&session->json, &session->report, versus, false);
-        report_json_side(&session->json, &session->report, versus, true);
-    }
+    session_take_sides(session, versus);
     if (session->options.quiet)
         versus_print_line(stdout, versus);
     else if (!session->options.json)

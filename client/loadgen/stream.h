@@ -18,12 +18,14 @@ enum stream_pattern {
     STREAM_LATEST,      /* the newer a key, the more often */
     STREAM_GAUSSIAN,    /* those around one key often, those far from it rarely */
     STREAM_PARTITIONED, /* each connection has keys of its own, which it takes in turn */
+    STREAM_SINGLE,      /* the first key alone */
 };
 
 enum { STREAM_SHAPES = 16 };
 
 struct stream {
     uint64_t seed;
+    uint64_t first;               /* number of key 0 */
     uint64_t keys;                /* keys are 0 .. keys-1; at least 1 */
     unsigned shapes;              /* kinds of requests, at least 1 */
     uint64_t upto[STREAM_SHAPES]; /* of `each` requests so many are of this shape or one before */
@@ -117,8 +119,9 @@ static inline uint64_t stream_part_key(const struct stream *stream, struct strea
     return from + (op->turn * count + op->drawn++) % size;
 }
 
-/* Its next key, of `count` it takes in all. */
-static inline uint64_t stream_key(const struct stream *stream, struct stream_op *op, unsigned count)
+/* Which of the keys comes next, of `count` the request takes in all. */
+static inline uint64_t stream_draw(const struct stream *stream, struct stream_op *op,
+                                   unsigned count)
 {
     if (stream->grows && op->shape == 0)
         return stream_new_key(stream, op->index);
@@ -140,8 +143,16 @@ static inline uint64_t stream_key(const struct stream *stream, struct stream_op 
         return stream_gaussian_key(stream, &op->rng);
     case STREAM_PARTITIONED:
         return stream_part_key(stream, op, count);
+    case STREAM_SINGLE:
+        return 0;
     case STREAM_UNIFORM:
         break;
     }
     return rng_below(&op->rng, stream->keys);
+}
+
+/* Its number. */
+static inline uint64_t stream_key(const struct stream *stream, struct stream_op *op, unsigned count)
+{
+    return stream->first + stream_draw(stream, op, count);
 }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Formats figures.
+ * Formats figures, and reads times.
  *
  * How: digits are written from the right, with a comma before each third; microseconds are rounded.
  *
  * Invariants: independent of the locale.
- * Threads: any; no state. Failures: none; the largest number fits.
+ * Threads: any; no state. Failures: ERR_BAD_ARGUMENT; the largest number fits.
  */
 #include "client/loadgen/text.h"
+
+#include "common/err.h"
+#include "common/num.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,6 +30,17 @@ void text_count(uint64_t value, char out_text[static TEXT_SIZE])
         digits++;
     } while (value > 0);
     memcpy(out_text, at, (size_t)(text + sizeof text - at));
+}
+
+int text_read_time(const char *text, int64_t *out_ms)
+{
+    int64_t seconds;
+    if (num_parse_int(text, &seconds) != 0)
+        return num_parse_duration_ms(text, out_ms);
+    if (seconds < 0 || seconds > INT64_MAX / 1000)
+        return ERR_BAD_ARGUMENT;
+    *out_ms = seconds * 1000;
+    return 0;
 }
 
 void text_ms(uint64_t ns, char out_text[static TEXT_SIZE])

@@ -4,12 +4,14 @@
  *
  *   closed   epoll_wait -> for each ready connection: recv -> parse all replies, record -> build as
  *            many requests as the window has room for -> send
+ *            and if users think: send for those who have thought, wait until the next one has
  *   open     build what is due on connections with room -> one send for each -> epoll_wait until
  *            the next is due -> for each ready connection: recv -> parse, record
  *
  * How: reading is registered once and for all, so that an unpipelined request costs one recv, one
  * send and a share of an epoll_wait. The only timer is the time epoll_wait may take. Sending is in
- * worker_send.c, and in worker_due.c what an open loop adds; replies are in worker_reply.c.
+ * worker_send.c, in worker_due.c what an open loop adds, and in worker_think.c what users do who
+ * think; replies are in worker_reply.c.
  *
  * Invariants: in_flight is the sum of those of the connections.
  * Threads: one for each worker; counts and histograms are stored so that others may read them.
@@ -22,11 +24,13 @@
 #include "client/loadgen/worker_due.h"
 #include "client/loadgen/worker_reply.h"
 #include "client/loadgen/worker_send.h"
+#include "client/loadgen/worker_think.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -49,10 +53,12 @@ int worker_init(struct worker *worker, unsigned index, unsigned connections)
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     worker->conns = mem_calloc(connections, sizeof *worker->conns);
     worker->queue = mem_calloc(connections, sizeof *worker->queue);
+    worker->thinking = mem_calloc(connections, sizeof(struct conn *));
     worker->input = mem_alloc(WORKER_INPUT_BYTES);
     if (worker->epoll_fd < 0)
         return ERR_IO;
-    if (worker->conns == NULL || worker->queue == NULL || worker->input == NULL)
+    if (worker->conns == NULL || worker->queue == NULL || worker->thinking == NULL ||
+        worker->input == NULL)
         return ERR_OUT_OF_MEMORY;
     worker->conns_capacity = connections;
     return 0;
@@ -64,6 +70,7 @@ void worker_deinit(struct worker *worker)
         conn_deinit(&worker->conns[i]);
     mem_free(worker->conns);
     mem_free(worker->queue);
+    mem_free(worker->thinking);
     mem_free(worker->input);
     buf_deinit(&worker->acks);
     vector_kept_deinit(&worker->kept);
@@ -82,6 +89,20 @@ int worker_add(struct worker *worker, int fd, unsigned window)
     return worker_watch(worker, EPOLL_CTL_ADD, conn, EPOLLIN);
 }
 
+void worker_times_init(struct worker_times *times)
+{
+    hist_init(&times->service);
+    hist_init(&times->first_byte);
+    hist_init(&times->slip);
+}
+
+void worker_times_merge(struct worker_times *into, const struct worker_times *from)
+{
+    hist_merge(&into->service, &from->service);
+    hist_merge(&into->first_byte, &from->first_byte);
+    hist_merge(&into->slip, &from->slip);
+}
+
 static int worker_reserve(struct worker *worker, const struct phase *phase)
 {
     size_t all = phase->frame_bytes * phase->window;
@@ -93,6 +114,7 @@ static int worker_reserve(struct worker *worker, const struct phase *phase)
         struct conn *conn = &worker->conns[i];
         conn->number = (uint64_t)i * phase->threads + worker->index;
         conn->turn = conn->done = 0;
+        conn->thinks = false;
         err = buf_reserve(&conn->unsent, output);
         if (err == 0)
             err = buf_reserve(&conn->unparsed, 2 * phase->value_bytes + WORKER_REPLY_EXTRA);
@@ -112,15 +134,17 @@ int worker_prepare(struct worker *worker, const struct phase *phase, const atomi
     memset(worker->kinds, 0, sizeof worker->kinds);
     for (unsigned i = 0; i < workload_rows(phase->workload); i++)
         hist_init(&worker->latency[i]);
-    hist_init(&worker->service);
-    hist_init(&worker->first_byte);
-    hist_init(&worker->slip);
+    for (unsigned i = 0; i < phase->workload->n_shapes; i++)
+        worker_times_init(&worker->times[i]);
     worker->started = worker->due_ns = worker->digest = worker->replies = 0;
+    atomic_store(&worker->cpu_ns, 0);
     worker->late = false;
+    worker->n_thinking = 0;
+    worker->full_since = worker->full_until = 0;
     worker->horizon = worker->mark_turns = 0;
-    if (phase->rate > 0)
-        schedule_init(&worker->schedule, phase->rate, phase->poisson, phase->arrival_seed,
-                      worker->index, phase->threads);
+    if (phase->law.rate > 0)
+        schedule_init(&worker->schedule, &phase->law, phase->arrival_seed, worker->index,
+                      phase->threads);
     worker->first_error[0] = worker->first_corrupt[0] = worker->first_stale[0] = 0;
     worker->failure.kind = FAILURE_NONE;
     int err = vector_kept_prepare(&worker->kept, phase->scores ? phase->vectors : NULL,
@@ -147,7 +171,7 @@ static int worker_check(struct worker *worker)
     uint64_t elapsed = clock_ticks_to_ns(now - worker->started);
     if (atomic_load_explicit(worker->stop, memory_order_relaxed))
         worker->end_index = 0;
-    if (phase->rate > 0) {
+    if (phase->law.rate > 0) {
         if (elapsed > worker_schedule_end(worker) + phase->drain_ns)
             worker_give_up(worker, now);
     } else if (phase->duration_ns > 0 && elapsed >= phase->duration_ns) {
@@ -195,9 +219,10 @@ static void worker_mark(struct worker *worker)
 static uint64_t worker_patience_ns(const struct worker *worker)
 {
     uint64_t tick = WORKER_TICK_MS * UINT64_C(1000000), now = clock_ticks();
-    if (worker->phase->rate <= 0 || worker->next_index >= worker->end_index)
+    bool open = worker->phase->law.rate > 0;
+    if (worker->next_index >= worker->end_index || (!open && worker->n_thinking == 0))
         return tick;
-    uint64_t due = worker_due(worker);
+    uint64_t due = open ? worker_due(worker) : worker_thought(worker);
     if (worker->late && worker->phase->overload == PLAN_OVERLOAD_QUEUE)
         return tick;
     if (worker->late) /* then it is not sent any more */
@@ -206,14 +231,39 @@ static uint64_t worker_patience_ns(const struct worker *worker)
     return left < tick ? left : tick;
 }
 
+/* --busy-poll: look for events without sleeping; takes what that lasted off the patience. */
+static int worker_spin(const struct worker *worker, struct epoll_event *events,
+                       uint64_t *patience_ns)
+{
+    uint64_t busy = worker->phase->busy_poll_ns, begin = clock_ticks(), spent = 0;
+    int n = 0;
+    busy = busy < *patience_ns ? busy : *patience_ns;
+    while (n == 0 && spent < busy) {
+        n = epoll_wait(worker->epoll_fd, events, WORKER_EVENTS, 0);
+        spent = clock_ticks_to_ns(clock_ticks() - begin);
+    }
+    *patience_ns -= spent < *patience_ns ? spent : *patience_ns;
+    return n;
+}
+
+static int worker_wait(const struct worker *worker, struct epoll_event *events)
+{
+    uint64_t patience_ns = worker_patience_ns(worker);
+    int n = worker->phase->busy_poll_ns > 0 ? worker_spin(worker, events, &patience_ns) : 0;
+    if (n != 0)
+        return n;
+    struct timespec patience = {.tv_nsec = (long)patience_ns};
+    n = epoll_pwait2(worker->epoll_fd, events, WORKER_EVENTS, &patience, NULL);
+    if (n < 0 && errno == ENOSYS) /* Linux before 5.11: rather early than late */
+        n = epoll_wait(worker->epoll_fd, events, WORKER_EVENTS, (int)(patience.tv_nsec / 1000000));
+    return n;
+}
+
 /* Wait for events and handle them. */
 static int worker_turn(struct worker *worker)
 {
     struct epoll_event events[WORKER_EVENTS];
-    struct timespec patience = {.tv_nsec = (long)worker_patience_ns(worker)};
-    int n = epoll_pwait2(worker->epoll_fd, events, WORKER_EVENTS, &patience, NULL);
-    if (n < 0 && errno == ENOSYS) /* Linux before 5.11: rather early than late */
-        n = epoll_wait(worker->epoll_fd, events, WORKER_EVENTS, (int)(patience.tv_nsec / 1000000));
+    int n = worker_wait(worker, events);
     if (n < 0 && errno != EINTR)
         return failure_set(&worker->failure, FAILURE_LOCAL, "epoll_wait: %s", strerror(errno));
     int err = 0;
@@ -244,17 +294,29 @@ static int worker_run_closed(struct worker *worker)
 {
     int err = 0;
     for (unsigned i = 0; i < worker->n_conns && err == 0; i++)
-        err = worker_fill(worker, &worker->conns[i], clock_ticks());
-    while (err == 0 && worker->in_flight > 0)
-        err = worker_turn(worker);
+        err = worker_next(worker, &worker->conns[i], clock_ticks());
+    while (err == 0 && (worker->in_flight > 0 ||
+                        (worker->n_thinking > 0 && worker->next_index < worker->end_index))) {
+        err = worker_wake(worker);
+        if (err == 0)
+            err = worker_turn(worker);
+    }
     return err;
+}
+
+/* Of bursts, the time after the last one in which nothing is due belongs to the test, though nobody
+ * waits for it; 0: there is none. */
+static uint64_t worker_quiet_end(const struct worker *worker)
+{
+    const struct phase *phase = worker->phase;
+    bool stopped = atomic_load_explicit(worker->stop, memory_order_relaxed);
+    if (phase->law.on_ns == 0 || stopped)
+        return 0;
+    return worker->started + (uint64_t)((double)worker_schedule_end(worker) * worker->ticks_per_ns);
 }
 
 static int worker_run_open(struct worker *worker)
 {
-    const uint64_t span = UINT64_C(1) << 40;
-    worker->ticks_per_ns = (double)span / (double)clock_ticks_to_ns(span);
-    (void)prctl(PR_SET_TIMERSLACK, 1); /* wake up when asked to, not up to 50 us later */
     worker_schedule(worker);
     int err = 0;
     while (err == 0 && (worker->in_flight > 0 || worker->next_index < worker->end_index)) {
@@ -262,16 +324,58 @@ static int worker_run_open(struct worker *worker)
         if (err == 0)
             err = worker_turn(worker);
     }
+    uint64_t rest = worker_quiet_end(worker);
+    if (err == 0 && rest > worker->last_reply)
+        worker->last_reply = rest;
     return err;
+}
+
+static bool worker_clock_ns(clockid_t clock, uint64_t *out_ns)
+{
+    struct timespec time;
+    if (clock_gettime(clock, &time) != 0)
+        return false;
+    *out_ns = (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+    return true;
+}
+
+/* From now on the CPU time of this thread is that of the worker; until the end. */
+static void worker_clock_begin(struct worker *worker)
+{
+    clockid_t clock;
+    if (pthread_getcpuclockid(pthread_self(), &clock) == 0 &&
+        worker_clock_ns(clock, &worker->cpu_begin_ns))
+        atomic_store(&worker->cpu_clock, clock);
+}
+
+static void worker_clock_end(struct worker *worker)
+{
+    atomic_store(&worker->cpu_ns, worker_cpu_ns(worker));
+    atomic_store(&worker->cpu_clock, 0);
+}
+
+uint64_t worker_cpu_ns(const struct worker *worker)
+{
+    clockid_t clock = atomic_load(&worker->cpu_clock);
+    uint64_t now;
+    if (clock != 0 && worker_clock_ns(clock, &now))
+        return now - worker->cpu_begin_ns;
+    return atomic_load(&worker->cpu_ns); /* a thread that has ended has no clock */
 }
 
 void worker_run(struct worker *worker)
 {
+    const uint64_t span = UINT64_C(1) << 40;
+    if (worker->phase->pin != NULL)
+        pin_thread(worker->phase->pin, worker->index);
     struct cpu_thread begin = cpu_thread_self();
+    worker_clock_begin(worker);
     if (worker->started == 0)
         worker->started = clock_ticks();
     worker->last_reply = worker->quiet_since = worker->started;
-    int err = worker->phase->rate > 0 ? worker_run_open(worker) : worker_run_closed(worker);
+    worker->ticks_per_ns = (double)span / (double)clock_ticks_to_ns(span);
+    (void)prctl(PR_SET_TIMERSLACK, 1); /* wake up when asked to, not up to 50 us later */
+    int err = worker->phase->law.rate > 0 ? worker_run_open(worker) : worker_run_closed(worker);
     if (err != 0)
         worker_abandon(worker);
     if (worker->phase->acks != NULL && acks_flush(worker->phase->acks, &worker->acks) != 0)
@@ -281,4 +385,5 @@ void worker_run(struct worker *worker)
         atomic_store(&worker->phase->marks[worker->index].below, UINT64_MAX);
     struct cpu_thread end = cpu_thread_self();
     worker->cpu = cpu_thread_between(&begin, &end);
+    worker_clock_end(worker);
 }

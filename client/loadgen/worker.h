@@ -37,6 +37,17 @@ struct worker_kind {
     uint64_t errors, hits, misses;
 };
 
+/* Where the time of a kind of request went, in ns: besides the response time, which is in
+ * worker.latency. */
+struct worker_times {
+    struct hist service;    /* from sending to the reply; open loop only */
+    struct hist first_byte; /* from sending to the first byte of the reply */
+    struct hist slip; /* from the intended start to sending, or until no connection was free */
+};
+
+void worker_times_init(struct worker_times *times);
+void worker_times_merge(struct worker_times *into, const struct worker_times *from);
+
 enum { WORKER_ERROR_SIZE = 200, WORKER_INPUT_BYTES = 256 * 1024 };
 
 struct worker {
@@ -46,6 +57,8 @@ struct worker {
     unsigned n_conns, conns_capacity;
     struct conn **queue; /* connections with requests to be sent this turn */
     unsigned n_queue, next_conn;
+    struct conn **thinking; /* a heap: client/loadgen/worker_think.c */
+    unsigned n_thinking;
     uint8_t *input;              /* what one recv takes: WORKER_INPUT_BYTES */
     const struct target *target; /* for phases that reconnect */
 
@@ -58,7 +71,8 @@ struct worker {
     struct vector_kept kept;  /* replies to searches, to be looked at when all is over */
     uint64_t due_ns;          /* of request next_index, since `started` */
     double ticks_per_ns;
-    bool late;           /* the request that is due next has waited for a free connection */
+    bool late; /* the request that is due next has waited for a free connection */
+    uint64_t full_since, full_until; /* clock_ticks: when last no connection was free */
     uint64_t horizon;    /* of a stream that grows: requests of all threads below it are answered */
     unsigned mark_turns; /* since it was worked out */
 
@@ -67,15 +81,18 @@ struct worker {
     uint64_t last_reply;
     uint64_t quiet_since; /* nothing has come since, though something was in flight */
 
-    /* Results. Others may read counts and latency (hist_merge) while the worker runs, the rest when
-     * it has returned. */
+    /* For worker_cpu_ns. */
+    atomic_int cpu_clock; /* of the thread that runs it; 0: none does */
+    uint64_t cpu_begin_ns;
+    atomic_uint_least64_t cpu_ns; /* of the phase, when it has returned */
+
+    /* Results. Others may read counts, latency and times (hist_merge) while the worker runs, the
+     * rest when it has returned. */
     struct worker_counts counts;
     struct worker_kind kinds[WORKLOAD_SHAPES];
     struct hist latency[WORKLOAD_ROWS]; /* ns from the intended start to the reply; of a step, from
                                          * when it was sent */
-    struct hist service;                /* ns from sending to the reply; open loop only */
-    struct hist first_byte;             /* ns from sending to the first byte of the reply */
-    struct hist slip; /* ns from the intended start to sending, where a connection was free */
+    struct worker_times times[WORKLOAD_SHAPES];
     uint64_t replies; /* all of them; each step of a sequence is one */
     uint64_t digest;  /* of the requests; see phase_digest */
     struct cpu_thread cpu;
@@ -99,6 +116,9 @@ MUST_USE int worker_prepare(struct worker *worker, const struct phase *phase,
 /* Do the phase, in this thread. Returns when all is done, when *stop is set or the time is over and
  * what was in flight has been answered, or with worker->failure. */
 void worker_run(struct worker *worker);
+
+/* CPU time that its thread has had of the phase, user and system. Others may ask while it runs. */
+uint64_t worker_cpu_ns(const struct worker *worker);
 
 /* Add to a count that others may read. */
 static inline void worker_count(uint64_t *count, uint64_t n)

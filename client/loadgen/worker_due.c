@@ -69,12 +69,23 @@ static bool worker_may_wait(const struct worker *worker, uint64_t ticks)
     return phase->overload == PLAN_OVERLOAD_QUEUE || clock_ticks_to_ns(ticks) < phase->patience_ns;
 }
 
+/* No connection is free for a request, or was until now. From when that began it is not loadgen
+ * that makes the requests wait which are due by now. */
+static void worker_full(struct worker *worker, uint64_t due, uint64_t now)
+{
+    if (due > worker->full_until)
+        worker->full_since = now;
+    worker->full_until = now;
+}
+
 /* Build all requests that are due, as far as connections have room. */
 static int worker_build_due(struct worker *worker, uint64_t now)
 {
     while (worker->next_index < worker->end_index && worker_due(worker) <= now) {
         uint64_t due = worker_due(worker);
         struct conn *conn = worker_pick(worker);
+        if (conn == NULL || worker->late)
+            worker_full(worker, due, now);
         if (conn == NULL && worker_may_wait(worker, now - due)) {
             worker->late = true;
             return 0;
@@ -87,11 +98,12 @@ static int worker_build_due(struct worker *worker, uint64_t now)
             worker_schedule(worker);
             continue;
         }
-        if (!worker->late)
-            hist_add(&worker->slip, clock_ticks_to_ns(now - due));
         if (worker->in_flight == 0)
             worker->quiet_since = now;
-        worker_build(worker, conn, due);
+        unsigned kind = worker_build(worker, conn, due);
+        uint64_t ready = due > worker->full_until ? now : worker->full_since;
+        if (ready >= due) /* else it never waited for loadgen */
+            hist_add(&worker->times[kind].slip, clock_ticks_to_ns(ready - due));
         if (!conn->queued)
             worker->queue[worker->n_queue++] = conn;
         conn->queued = true;
@@ -132,6 +144,7 @@ void worker_give_up(struct worker *worker, uint64_t now)
 uint64_t worker_schedule_end(const struct worker *worker)
 {
     const struct phase *phase = worker->phase;
-    return phase->duration_ns > 0 ? phase->duration_ns
-                                  : (uint64_t)((double)phase->requests / phase->rate * 1e9);
+    return phase->duration_ns > 0
+               ? phase->duration_ns
+               : (uint64_t)schedule_time_ns(&phase->law, (double)phase->requests);
 }

@@ -14,6 +14,7 @@
 #include "client/loadgen/acks.h"
 #include "client/loadgen/worker_check.h"
 #include "client/loadgen/worker_send.h"
+#include "client/loadgen/worker_think.h"
 #include "common/clock.h"
 #include "common/err.h"
 
@@ -41,10 +42,11 @@ static void worker_time(struct worker *worker, struct conn *conn,
 {
     uint64_t first = conn->unparsed_since != 0 ? conn->unparsed_since : now;
     hist_add(&worker->latency[request->shape], clock_ticks_to_ns(now - request->intended));
-    hist_add(&worker->first_byte,
+    struct worker_times *times = &worker->times[request->shape];
+    hist_add(&times->first_byte,
              first > request->sent ? clock_ticks_to_ns(first - request->sent) : 0);
-    if (worker->phase->rate > 0)
-        hist_add(&worker->service, clock_ticks_to_ns(now - request->sent));
+    if (worker->phase->law.rate > 0)
+        hist_add(&times->service, clock_ticks_to_ns(now - request->sent));
 }
 
 /* A step of a sequence has been answered: send the next. All are one request, which began with the
@@ -250,5 +252,5 @@ int worker_read(struct worker *worker, struct conn *conn)
         err = worker_flush(worker, conn, now);
     if (err == 0 && worker->phase->reconnect && conn->in_flight == 0)
         err = worker_reconnect(worker, conn);
-    return err != 0 || worker->phase->rate > 0 ? err : worker_fill(worker, conn, now);
+    return err != 0 || worker->phase->law.rate > 0 ? err : worker_next(worker, conn, now);
 }

@@ -33,8 +33,9 @@ int worker_broken(struct worker *worker, int error)
     return failure_set(&worker->failure, FAILURE_CLOSED, "a connection broke: %s", strerror(error));
 }
 
-/* Build the next request of the stream on this connection, which has room for it. */
-void worker_build(struct worker *worker, struct conn *conn, uint64_t intended)
+/* Build the next request of the stream on this connection, which has room for it. Returns its kind.
+ */
+unsigned worker_build(struct worker *worker, struct conn *conn, uint64_t intended)
 {
     struct conn_request *request = conn_add(conn);
     size_t begin = conn->unsent.size;
@@ -54,6 +55,7 @@ void worker_build(struct worker *worker, struct conn *conn, uint64_t intended)
     request->index = worker->next_index;
     worker->next_index += worker->phase->threads;
     worker->in_flight++;
+    return built.shape;
 }
 
 bool worker_has_room(const struct worker *worker, const struct conn *conn)
@@ -86,13 +88,16 @@ int worker_flush(struct worker *worker, struct conn *conn, uint64_t now)
 }
 
 /* Closed loop: build and send as many requests as the window has room for. */
-int worker_fill(struct worker *worker, struct conn *conn, uint64_t now)
+int worker_fill(struct worker *worker, struct conn *conn, uint64_t intended, uint64_t now)
 {
     if (worker->phase->batch && conn->in_flight > 0)
         return 0;
     while (!conn->blocked) {
-        while (worker_has_room(worker, conn) && worker->next_index < worker->end_index)
-            worker_build(worker, conn, now);
+        while (worker_has_room(worker, conn) && worker->next_index < worker->end_index) {
+            unsigned kind = worker_build(worker, conn, intended);
+            if (worker->phase->think.kind != THINK_NEVER)
+                hist_add(&worker->times[kind].slip, clock_ticks_to_ns(now - intended));
+        }
         if (conn->unsent.size == 0)
             return 0;
         int err = worker_flush(worker, conn, now);
@@ -126,5 +131,5 @@ int worker_resume(struct worker *worker, struct conn *conn)
 {
     uint64_t now = clock_ticks();
     int err = worker_flush(worker, conn, now);
-    return err != 0 || worker->phase->rate > 0 ? err : worker_fill(worker, conn, now);
+    return err != 0 || worker->phase->law.rate > 0 ? err : worker_fill(worker, conn, now, now);
 }

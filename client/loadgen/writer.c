@@ -9,17 +9,20 @@
  */
 #include "client/loadgen/writer.h"
 
+#include "proto/mp.h"
+
 #include <inttypes.h>
 #include <math.h>
 
 static void writer_string(struct writer *writer, const char *text)
 {
+    bool utf8 = mp_utf8_valid(bytes_of(text));
     fputc('"', writer->out);
     for (; *text != 0; text++) {
         unsigned char c = (unsigned char)*text;
         if (c == '"' || c == '\\')
             fprintf(writer->out, "\\%c", c);
-        else if (c < ' ' || c > '~')
+        else if (c < ' ' || c == 0x7f || (c > '~' && !utf8))
             fprintf(writer->out, "\\u%04x", c);
         else
             fputc(c, writer->out);

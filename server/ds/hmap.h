@@ -22,8 +22,9 @@
 /* How to read an item. Both functions are pure. */
 struct hmap_type {
     bool (*equal)(const void *item, const void *key);
-    uint64_t (*hash)(const void *item, const void *context); /* the hash it was inserted with */
-    const void *context;                                     /* handed to hash() */
+    /* The hash it was inserted with; bits 40 to 47, which no map looks at, may differ. */
+    uint64_t (*hash)(const void *item, const void *context);
+    const void *context; /* handed to hash() */
 };
 
 /* One slot array. `slots` and `mask` are read by hmap_prefetch without a lock, hence atomic. */

@@ -59,7 +59,6 @@ void hnsw_destroy(struct hnsw *hnsw)
     for (unsigned c = 0; c < hnsw->n_chunks; c++)
         chunk_free(&hnsw->chunks[c], chunk_used(hnsw, c));
     reach_end(hnsw);
-    mem_free(hnsw->gone);
     mem_free(hnsw);
 }
 
@@ -110,8 +109,7 @@ uint32_t hnsw_count(const struct hnsw *hnsw)
 size_t hnsw_bytes(const struct hnsw *hnsw)
 {
     size_t row = 2 * hnsw->m * sizeof(link_t) + sizeof(link_t *) + 2;
-    return sizeof *hnsw + row * atomic_load(&hnsw->n_slots) + atomic_load(&hnsw->upper_bytes) +
-           hnsw->gone_room * sizeof *hnsw->gone;
+    return sizeof *hnsw + row * atomic_load(&hnsw->n_slots) + atomic_load(&hnsw->upper_bytes);
 }
 
 unsigned links_get(const struct hnsw *hnsw, uint32_t slot, unsigned level, uint32_t *out_links)

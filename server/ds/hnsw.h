@@ -7,11 +7,12 @@
  *   slot --> links of level 0: count, up to 2M slots        in chunks like those of rows
  *        --> links of levels 1..top: count, up to M each     one block, if the level is above 0
  *
- * Threads: any number search (hnsw_search) and insert (hnsw_insert) at the same time, and one mends
- * (hnsw_mend_*). Links are atomics; a list that changes under a reader gives it some of the old and
- * some of the new, all of them slots that were valid when the reader began. So what must not happen
- * while anybody is in here is that a slot is used again: hnsw_mend_begin, hnsw_mend_end, rows_free
- * and hnsw_drop are for the time when nobody else is (the caller's lock).
+ * Threads: any number search (hnsw_search), insert (hnsw_insert) and help to mend (hnsw_mend_help)
+ * at the same time, and one leads in mending (hnsw_mend_*). Links are atomics; a list that changes
+ * under a reader gives it some of the old and some of the new, all of them slots that were valid
+ * when the reader began. So what must not happen while anybody is in here is that a slot is used
+ * again: hnsw_mend_begin, hnsw_mend_end, rows_free and hnsw_drop are for the time when nobody else
+ * is (the caller's lock).
  *
  * Deleting: rows_kill hides a row at once; the walk still passes through it. A mending round gives
  * every row that links to dead ones other links in their place; then they are unlinked.
@@ -84,6 +85,13 @@ MUST_USE int hnsw_mend_begin(struct hnsw *hnsw);
  * a row that is to go. 0 or ERR_OUT_OF_MEMORY (then call it again later). */
 MUST_USE int hnsw_mend_step(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t budget,
                             bool *out_done);
+
+/* Mend up to `budget` rows beside who leads, if there is a round and any are left. What there is no
+ * memory for is left to the leader. */
+void hnsw_mend_help(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t budget);
+
+/* How many rows of how many this round has still to look at. Any thread, at any time. */
+void hnsw_mend_left(const struct hnsw *hnsw, uint32_t *out_left, uint32_t *out_of);
 
 /* End a round that is done, or give it up: calls `gone` for each row that nothing links to any more
  * (its state is ROW_TAIL again, and it is dead; the caller frees it). Nobody else is in here. */

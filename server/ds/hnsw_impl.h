@@ -49,11 +49,10 @@ struct hnsw {
 
     /* The round of mending, if there is one. */
     bool mending;
-    uint32_t doom;   /* rows that died until then are doomed */
-    uint32_t at, to; /* slots that are still to be looked at */
-    uint32_t *gone;  /* doomed rows found */
-    size_t n_gone;
-    _Atomic size_t gone_room; /* hnsw_bytes looks at it */
+    uint32_t doom;           /* rows that died until then are doomed */
+    _Atomic uint32_t at, to; /* slots that are still to be looked at; mend_lock, but to be read */
+    uint32_t n_taken;        /* mend_lock: how many are looking at some below `at` */
+    _Atomic uint8_t mend_lock;
     struct hnsw_reach reach;
 
     struct hnsw_chunk chunks[ROWS_CHUNKS];

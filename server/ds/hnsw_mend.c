@@ -10,19 +10,26 @@
  *           Behind the last of them: rows that no walk comes to get a link (hnsw_reach.c).
  *   end     doomed rows are unlinked
  *
+ * What a round costs grows with the rows that are doomed: those that have links to them are many
+ * times as many while few are doomed, but each has the less to replace. So rounds may be small.
+ *
  * Nobody links to a doomed row while the round lasts: inserts do not choose any, and a doomed row
  * that is inserted gets no links. So a row that has been mended stays so.
  *
- * Threads: begin and end are alone. A step reads lists without locks, and changes one under the
- * lock of its row, keeping what inserts have added since.
- * Failures: memory; the step can be done again.
+ * Threads: begin and end are alone. Those that mend take a few rows at a time from the same count;
+ * one of them leads, and goes on when all rows have been looked at. Lists are read without locks,
+ * and changed under the lock of their row, keeping what inserts and others that mend have added.
+ * Failures: memory; the step can be done again. What was taken and not done is taken again then,
+ * with what others took behind it, where there is nothing to replace any more.
  */
 #include "server/ds/hnsw_impl.h"
 
 #include "common/err.h"
-#include "common/mem.h"
 
-enum { LOOKS = 16 }; /* rows looked at for the price of one that is mended */
+enum {
+    LOOKS = 16, /* rows looked at for the price of one that is mended, */
+    TAKE = 16,  /* and taken together */
+};
 
 /* The linked row of the highest level that stays. */
 static uint64_t find_entry(const struct hnsw *hnsw, uint32_t n_slots)
@@ -43,27 +50,11 @@ int hnsw_mend_begin(struct hnsw *hnsw)
     uint32_t n_slots = slots_used(hnsw);
     hnsw->doom = atomic_load_explicit(&hnsw->rows->clock, memory_order_acquire);
     hnsw->mending = true;
-    hnsw->at = 0;
-    hnsw->to = n_slots;
-    hnsw->n_gone = 0;
+    atomic_store(&hnsw->at, 0);
+    atomic_store(&hnsw->to, n_slots);
     uint64_t entry = atomic_load(&hnsw->entry);
     if (entry != ENTRY_NONE && row_doomed(hnsw, entry_slot(entry)))
         atomic_store(&hnsw->entry, find_entry(hnsw, n_slots));
-    return 0;
-}
-
-/* Remember a doomed row. */
-static int mend_note(struct hnsw *hnsw, uint32_t slot)
-{
-    if (hnsw->n_gone == hnsw->gone_room) {
-        size_t room = hnsw->n_gone > 0 ? 2 * hnsw->n_gone : 64;
-        uint32_t *gone = mem_realloc(hnsw->gone, room * sizeof *gone);
-        if (gone == NULL)
-            return ERR_OUT_OF_MEMORY;
-        hnsw->gone = gone;
-        hnsw->gone_room = room;
-    }
-    hnsw->gone[hnsw->n_gone++] = slot;
     return 0;
 }
 
@@ -189,15 +180,13 @@ static int mend_row(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t sl
     return 0;
 }
 
-/* Look at a row: note it if it is doomed, else mend its lists. *out_mended: any. */
+/* Look at a row, and mend its lists if it stays. *out_mended: any. */
 static int mend_look(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t slot,
                      bool *out_mended)
 {
     *out_mended = false;
-    if (!row_linked(hnsw, slot))
+    if (!row_linked(hnsw, slot) || row_doomed(hnsw, slot))
         return 0;
-    if (row_doomed(hnsw, slot))
-        return mend_note(hnsw, slot);
     for (unsigned l = 0; l <= level_of(hnsw, slot); l++) {
         if (!is_hurt(hnsw, slot, l))
             continue;
@@ -209,22 +198,69 @@ static int mend_look(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t s
     return 0;
 }
 
+/* ---- who looks at which ---- */
+
+/* Take the next few rows: *out_from until before *out_to. False: there are none left. */
+static bool mend_take(struct hnsw *hnsw, uint32_t *out_from, uint32_t *out_to)
+{
+    lock_take(&hnsw->mend_lock);
+    uint32_t from = atomic_load(&hnsw->at), left = atomic_load(&hnsw->to) - from;
+    *out_from = from;
+    *out_to = from + (left < TAKE ? left : TAKE);
+    atomic_store(&hnsw->at, *out_to);
+    hnsw->n_taken += left > 0;
+    lock_drop(&hnsw->mend_lock);
+    return left > 0;
+}
+
+/* They are done; or, if that failed, to be taken again. */
+static void mend_give_back(struct hnsw *hnsw, uint32_t from, bool failed)
+{
+    lock_take(&hnsw->mend_lock);
+    hnsw->n_taken--;
+    if (failed && from < atomic_load(&hnsw->at))
+        atomic_store(&hnsw->at, from);
+    lock_drop(&hnsw->mend_lock);
+}
+
+static bool mend_all_looked_at(struct hnsw *hnsw)
+{
+    lock_take(&hnsw->mend_lock);
+    bool all = hnsw->n_taken == 0 && atomic_load(&hnsw->at) == atomic_load(&hnsw->to);
+    lock_drop(&hnsw->mend_lock);
+    return all;
+}
+
+/* Look at rows until there are none to be taken, or *left is used up. */
+static int mend_rows(struct hnsw *hnsw, struct hnsw_scratch *scratch, int64_t *left)
+{
+    uint32_t slot, to;
+    int r = scratch_prepare(scratch, hnsw, hnsw->ef_construction);
+    while (r == 0 && *left > 0 && mend_take(hnsw, &slot, &to)) {
+        uint32_t from = slot;
+        for (bool mended; r == 0 && slot < to; slot++) {
+            r = mend_look(hnsw, scratch, slot, &mended);
+            *left -= mended ? LOOKS : 1;
+        }
+        mend_give_back(hnsw, from, r != 0);
+    }
+    return r;
+}
+
+void hnsw_mend_help(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t budget)
+{
+    int64_t left = (int64_t)budget * LOOKS;
+    int r = hnsw->mending ? mend_rows(hnsw, scratch, &left) : 0;
+    (void)r; /* it has been given back */
+}
+
 int hnsw_mend_step(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t budget, bool *out_done)
 {
     REQUIRE(hnsw->mending);
     *out_done = false;
-    int r = scratch_prepare(scratch, hnsw, hnsw->ef_construction);
-    if (r != 0)
-        return r;
     int64_t left = (int64_t)budget * LOOKS;
-    for (; hnsw->at < hnsw->to && left > 0; hnsw->at++) {
-        bool mended;
-        r = mend_look(hnsw, scratch, hnsw->at, &mended);
-        if (r != 0)
-            return r;
-        left -= mended ? LOOKS : 1;
-    }
-    if (hnsw->at == hnsw->to && left > 0)
+    int r = mend_rows(hnsw, scratch, &left);
+    if (r == 0 && left > 0 && mend_all_looked_at(hnsw))
         r = reach_step(hnsw, scratch, &left, LOOKS, out_done);
     return r;
 }
@@ -232,18 +268,23 @@ int hnsw_mend_step(struct hnsw *hnsw, struct hnsw_scratch *scratch, uint32_t bud
 void hnsw_mend_end(struct hnsw *hnsw, void (*gone)(void *context, uint32_t slot), void *context)
 {
     REQUIRE(hnsw->mending);
-    bool done = hnsw->at == hnsw->to; /* nothing links to a doomed row; reach may be given up */
-    hnsw->mending = false;
+    bool done = mend_all_looked_at(hnsw); /* nothing links to a doomed row; reach may be given up */
+    uint32_t n_slots = slots_used(hnsw);
     reach_end(hnsw);
-    for (size_t i = 0; done && i < hnsw->n_gone; i++) {
-        uint32_t slot = hnsw->gone[i];
+    for (uint32_t slot = 0; done && slot < n_slots; slot++) {
+        if (!row_linked(hnsw, slot) || !row_doomed(hnsw, slot))
+            continue;
         row_close(hnsw, slot);
         rows_set_state(hnsw->rows, slot, ROW_TAIL);
         atomic_fetch_sub_explicit(&hnsw->count, 1, memory_order_relaxed);
         gone(context, slot);
     }
-    mem_free(hnsw->gone);
-    hnsw->gone = NULL;
-    hnsw->n_gone = 0;
-    hnsw->gone_room = 0;
+    hnsw->mending = false;
+}
+
+void hnsw_mend_left(const struct hnsw *hnsw, uint32_t *out_left, uint32_t *out_of)
+{
+    uint32_t of = atomic_load(&hnsw->to), at = atomic_load(&hnsw->at);
+    *out_of = of;
+    *out_left = at < of ? of - at : 0;
 }

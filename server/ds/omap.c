@@ -18,7 +18,9 @@
  *     count[j] is the number of items in it.
  *  3. A leaf has 1..61 items and, unless it is the first or last of the map, at least 15. An inner
  *     node has 2..21 children and, unless on the first or last path, at least 6.
- *  4. While `reserved` inserts are promised, nodes freed by merges stay in `spare`, and live and
+ *  4. `last` is the way to an item that is in the map, or its node[0] is NULL: what moves nodes or
+ *     items other than by putting one in says so.
+ *  5. While `reserved` inserts are promised, nodes freed by merges stay in `spare`, and live and
  *     spare nodes together suffice for them (omap_demand).
  *
  * Threads: none of its own; the caller serialises.
@@ -268,40 +270,54 @@ static void omap_insert_full(struct omap *map, struct omap_path *path, void *ite
     omap_split_leaf(map, path, item);
 }
 
-/* The way behind the last item, if the key belongs there: one compare, with an item that was put in
- * lately, instead of one at every step of the search. */
-static bool omap_descend_end(const struct omap *map, const void *key, struct omap_path *path)
+/* Does the key belong right behind what was inserted last? That is one compare or two with items
+ * that are in the cache, instead of one at every step of a search. */
+static bool omap_follows(const struct omap *map, const void *key)
 {
-    struct omap_node *node = map->root;
-    for (unsigned level = map->height - 1; level > 0; level--) {
-        path->node[level] = node;
-        path->index[level] = node->n - 1;
-        node = omap_child(node, node->n - 1);
+    const struct omap_node *leaf = map->last.node[0];
+    unsigned i = map->last.index[0] + 1;
+    if (map->compare(key, leaf->leaf.item[i - 1]) <= 0)
+        return false;
+    if (i == leaf->n && (leaf = leaf->leaf.next) != NULL)
+        i = 0;
+    return leaf == NULL || map->compare(key, leaf->leaf.item[i]) < 0;
+}
+
+/* The way to where the key belongs, in map->last. */
+static void omap_descend_insert(struct omap *map, const void *key)
+{
+    struct omap_path *path = &map->last;
+    const struct omap_node *leaf = path->node[0];
+    unsigned i = path->index[0] + 1;
+    if (map->runs && leaf != NULL && omap_follows(map, key)) {
+        path->index[0] = i;
+        return;
     }
-    path->node[0] = node;
-    path->index[0] = node->n;
-    path->found = false;
-    return node->n > 0 && map->compare(key, node->leaf.item[node->n - 1]) > 0;
+    omap_descend(map, key, path);
+    if (leaf != NULL)
+        map->runs = path->node[0] == leaf && path->index[0] == i;
 }
 
 void omap_insert(struct omap *map, const void *key, void *item)
 {
-    struct omap_path path;
-    if (map->root == NULL)
-        omap_root_new(map, &path);
-    if (!map->ascending || !omap_descend_end(map, key, &path))
-        omap_descend(map, key, &path);
-    map->ascending = path.index[0] == path.node[0]->n && path.node[0]->leaf.next == NULL;
-    REQUIRE(!path.found);
+    struct omap_path *path = &map->last;
+    if (map->root == NULL) {
+        omap_root_new(map, path);
+        path->node[0] = NULL; /* with no item in it yet */
+    }
+    omap_descend_insert(map, key);
+    REQUIRE(!path->found);
     map->count++;
     for (unsigned level = 1; level < map->height; level++)
-        path.node[level]->inner.count[path.index[level]]++;
-    if (path.index[0] == 0)
-        omap_path_first(map, &path, 1, item);
-    if (path.node[0]->n < OMAP_LEAF)
-        omap_leaf_put(path.node[0], path.index[0], item);
-    else
-        omap_insert_full(map, &path, item);
+        path->node[level]->inner.count[path->index[level]]++;
+    if (path->index[0] == 0)
+        omap_path_first(map, path, 1, item);
+    if (path->node[0]->n < OMAP_LEAF) {
+        omap_leaf_put(path->node[0], path->index[0], item);
+    } else {
+        omap_insert_full(map, path, item);
+        path->node[0] = NULL;
+    }
     if (map->reserved > 0)
         map->reserved--;
     omap_trim(map);
@@ -318,6 +334,7 @@ static bool omap_join(struct omap *map, struct omap_path *path, unsigned level, 
     struct omap_node *left = omap_child(parent, j);
     struct omap_node *right = omap_child(parent, j + 1);
     bool merge = want == left->n + right->n;
+    map->last.node[0] = NULL;
     omap_pour(left, right, want);
     omap_refresh(parent, j);
     path->index[level] = j;
@@ -382,6 +399,18 @@ static void omap_lower_root(struct omap *map)
     }
 }
 
+/* The item at the end of this path leaves: what was inserted last may be that, or move up. */
+static void omap_last_stays(struct omap *map, const struct omap_path *path)
+{
+    struct omap_path *last = &map->last;
+    if (last->node[0] != path->node[0] || last->index[0] < path->index[0])
+        return;
+    if (last->index[0] == path->index[0])
+        last->node[0] = NULL;
+    else
+        last->index[0]--;
+}
+
 void *omap_remove(struct omap *map, const void *key)
 {
     struct omap_path path;
@@ -390,6 +419,7 @@ void *omap_remove(struct omap *map, const void *key)
     omap_descend(map, key, &path);
     if (!path.found)
         return NULL;
+    omap_last_stays(map, &path);
     struct omap_node *leaf = path.node[0];
     void *item = leaf->leaf.item[path.index[0]];
     omap_leaf_cut(leaf, path.index[0]);

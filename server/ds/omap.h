@@ -23,6 +23,15 @@ struct omap_node;
 /* < 0, 0, > 0 if `key` sorts before, equal to, after `item`. Pure. */
 typedef int (*omap_compare_fn)(const void *key, const void *item);
 
+enum { OMAP_LEVELS = 24 }; /* far above what fits in memory: 15 * 6^22 items */
+
+/* The way from the root to a place in a leaf: at each level the node and the place in it. */
+struct omap_path {
+    struct omap_node *node[OMAP_LEVELS];
+    unsigned index[OMAP_LEVELS];
+    bool found; /* the item at that place equals the key */
+};
+
 struct omap {
     omap_compare_fn compare;
     struct omap_node *root;  /* NULL if empty */
@@ -30,9 +39,10 @@ struct omap {
     size_t bytes;            /* memory held by nodes, reserve included */
     size_t reserved;         /* inserts promised by the last omap_reserve and not yet made */
     unsigned height;         /* levels; 0 if empty */
-    bool ascending;          /* the last insert was behind all others: the next may be, too */
     unsigned n_spare;        /* nodes kept ready for inserts */
     struct omap_node *spare; /* list of them */
+    struct omap_path last;   /* the way to what was inserted last; node[0] NULL: not known now */
+    bool runs; /* that stands right behind what was inserted before: so may the next */
 };
 
 /* A place between items; next() gives the one behind it, previous() the one before it.
@@ -79,6 +89,9 @@ void *omap_previous(struct omap_iter *iter);
 
 /* Number of items whose key sorts before `key`. */
 size_t omap_rank(const struct omap *map, const void *key);
+
+/* Iterator before the item that `rank` others sort before; behind the last if there are fewer. */
+void omap_seek_rank(const struct omap *map, size_t rank, struct omap_iter *out_iter);
 
 /* Test aid: REQUIRE every invariant (separators, counts, fill, links; not the order, as there is no
  * way to get an item's key). O(n). */

@@ -22,7 +22,6 @@ enum {
     OMAP_FANOUT = 21,     /* children of a full inner node; makes it as large as a leaf */
     OMAP_FANOUT_MIN = 6,
     OMAP_FANOUT_MERGE = 17,
-    OMAP_LEVELS = 24, /* far above what fits in memory: 15 * 6^22 items */
 };
 
 struct omap_leaf {
@@ -48,13 +47,6 @@ struct omap_node {
 
 _Static_assert(sizeof(void *) == 8, "64-bit only");
 _Static_assert(sizeof(struct omap_node) == 512, "a size class of every allocator");
-
-/* The way from the root to a place in a leaf: at each level the node and the place in it. */
-struct omap_path {
-    struct omap_node *node[OMAP_LEVELS];
-    unsigned index[OMAP_LEVELS];
-    bool found; /* the item at that place equals the key */
-};
 
 /* Have at least n spare nodes; false without memory. */
 bool omap_spare_grow(struct omap *map, size_t n);

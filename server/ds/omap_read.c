@@ -162,6 +162,22 @@ size_t omap_rank(const struct omap *map, const void *key)
     return rank;
 }
 
+void omap_seek_rank(const struct omap *map, size_t rank, struct omap_iter *out_iter)
+{
+    const struct omap_node *node = map->root;
+    if (rank >= map->count) {
+        omap_seek_end(map, out_iter);
+        return;
+    }
+    while (node->level > 0) {
+        unsigned i = 0;
+        for (; rank >= node->inner.count[i]; i++)
+            rank -= node->inner.count[i];
+        node = omap_child(node, i);
+    }
+    *out_iter = (struct omap_iter){node, (unsigned)rank};
+}
+
 /* ---- test aid ---- */
 
 /* The subtree obeys invariants 1 to 3; `edge`: on the first or last path. Advances *last over its
@@ -187,6 +203,20 @@ static void omap_check_node(const struct omap_node *node, bool start, bool end,
     }
 }
 
+/* Invariant 4. */
+static void omap_check_last(const struct omap *map)
+{
+    const struct omap_path *last = &map->last;
+    const struct omap_node *node = map->root;
+    if (last->node[0] == NULL)
+        return;
+    for (unsigned level = map->height - 1; level > 0; level--) {
+        REQUIRE(last->node[level] == node && last->index[level] < node->n);
+        node = omap_child(node, last->index[level]);
+    }
+    REQUIRE(last->node[0] == node && last->index[0] < node->n);
+}
+
 void omap_check(const struct omap *map)
 {
     size_t n_spare = 0;
@@ -202,4 +232,5 @@ void omap_check(const struct omap *map)
     REQUIRE(omap_node_count(map->root) == map->count);
     omap_check_node(map->root, true, true, &last);
     REQUIRE(last->leaf.next == NULL);
+    omap_check_last(map);
 }

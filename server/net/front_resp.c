@@ -134,13 +134,13 @@ static int resp_answer(struct conn *conn, const struct resp_command *command, en
     if (err == 0)
         err = resp_reply(&context, shape, result, out);
     else
-        return resp_reply_problem(&context, command, problem, out);
+        return resp_reply_problem(&context, command, shape, problem, out);
     if (err != ERR_LIMIT_EXCEEDED)
         return err;
     out->size = mark;
     (void)problem_set(problem, err, "the reply exceeds limits.reply_bytes (%llu); ask for less",
                       (unsigned long long)context.reply_bytes);
-    return resp_reply_problem(&context, command, problem, out);
+    return resp_reply_problem(&context, command, shape, problem, out);
 }
 
 /* A result that was large is not kept for the next. */
@@ -434,6 +434,7 @@ static int resp_open(struct conn *conn)
 {
     conn->session.ordered = true;
     conn->session.error_maps = true; /* inside batches: they are taken apart again */
+    conn->session.typed_keys = true;
     conn->resp = mem_calloc(1, sizeof *conn->resp);
     if (conn->resp == NULL)
         return ERR_OUT_OF_MEMORY;

@@ -413,12 +413,16 @@ uint64_t loop_age_ns(const struct loop *loop)
 
 static void loop_wake(void *owner)
 {
-    (void)uv_async_send(&((struct loop *)owner)->wake);
+    bell_ring(&((struct loop *)owner)->bell);
 }
 
-static void loop_on_wake(uv_async_t *handle)
+static void loop_on_wake(uv_poll_t *handle, int status, int events)
 {
-    mailbox_run(&((struct loop *)handle->data)->mailbox);
+    struct loop *loop = handle->data;
+    (void)status;
+    (void)events;
+    bell_answer(&loop->bell);
+    mailbox_run(&loop->mailbox);
 }
 
 static void loop_close_handle(uv_handle_t *handle, void *context)
@@ -448,13 +452,15 @@ static int loop_init_handles(struct loop *loop)
     int err = uv_loop_init(&loop->uv);
     if (err != 0)
         return err;
-    err = uv_async_init(&loop->uv, &loop->wake, loop_on_wake);
+    err = uv_poll_init(&loop->uv, &loop->wake, loop->bell.fd);
     (void)uv_prepare_init(&loop->uv, &loop->prepare);
     (void)uv_check_init(&loop->uv, &loop->check);
     (void)uv_idle_init(&loop->uv, &loop->idle);
     (void)uv_timer_init(&loop->uv, &loop->tick);
     loop->wake.data = loop->prepare.data = loop->check.data = loop;
     loop->idle.data = loop->tick.data = loop;
+    if (err == 0)
+        err = uv_poll_start(&loop->wake, UV_READABLE, loop_on_wake);
     (void)uv_prepare_start(&loop->prepare, loop_on_prepare);
     (void)uv_check_start(&loop->check, loop_on_check);
     (void)uv_timer_start(&loop->tick, loop_on_tick, TICK_MS, 0);
@@ -484,7 +490,8 @@ int loop_start(const struct loop_options *options, struct loop **out_loop)
     session_list_init(&loop->sessions);
     loop->beat_ns = clock_mono_ns();
     mailbox_init(&loop->mailbox, loop_wake, loop);
-    if (loop_init_handles(loop) != 0 || uv_thread_create(&loop->thread, loop_thread, loop) != 0) {
+    if (bell_init(&loop->bell) != 0 || loop_init_handles(loop) != 0 ||
+        uv_thread_create(&loop->thread, loop_thread, loop) != 0) {
         mem_free(loop); /* the process ends; handles of libuv may be left */
         return ERR_INTERNAL;
     }
@@ -495,7 +502,7 @@ int loop_start(const struct loop_options *options, struct loop **out_loop)
 void loop_tell_log(struct loop *loop)
 {
     if (atomic_load(&loop->wants_log))
-        (void)uv_async_send(&loop->wake);
+        bell_ring(&loop->bell);
 }
 
 void loop_wait(struct loop *loop)
@@ -509,6 +516,7 @@ void loop_destroy(struct loop *loop)
     push_deinit(loop);
     REQUIRE(uv_loop_close(&loop->uv) == 0);
     mailbox_deinit(&loop->mailbox);
+    bell_deinit(&loop->bell);
     session_list_deinit(&loop->sessions);
     for (unsigned i = 0; i < loop->n_spares; i++)
         buf_deinit(&loop->spares[i]);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "common/bell.h"
 #include "common/mailbox.h"
 #include "proto/limits.h"
 #include "server/ops/ops.h"
@@ -46,7 +47,8 @@ struct loop_options {
 struct loop {
     uv_loop_t uv;
     uv_thread_t thread;
-    uv_async_t wake;
+    struct bell bell;     /* rung by other threads that have something for this one */
+    uv_poll_t wake;       /* its descriptor */
     uv_prepare_t prepare; /* before the loop waits: send what is left */
     uv_check_t check;     /* after events: send replies, one write per connection */
     uv_idle_t idle;       /* runs while there are jobs */

@@ -21,7 +21,7 @@ enum { PUSH_NS = 500000 };
 
 static void push_wake(void *context)
 {
-    (void)uv_async_send(&((struct loop *)context)->wake);
+    bell_ring(&((struct loop *)context)->bell);
 }
 
 void push_init(struct loop *loop)

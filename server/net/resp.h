@@ -7,9 +7,9 @@
  *   resp_txn.c     MULTI, EXEC, DISCARD, WATCH, UNWATCH
  *   resp_conn.c    HELLO, AUTH, SELECT, QUIT, RESET, CLIENT
  *   resp_server.c  COMMAND, CONFIG, SLOWLOG, TIME, WAIT, WAITAOF, LASTSAVE, BGSAVE, and what is
- *                  refused: SAVE, MONITOR, VLINKS, VRANDMEMBER, VRANGE
+ *                  refused: SAVE, MONITOR
  *   resp_info.c    INFO
- *   resp_keys.c    KEYS
+ *   resp_keys.c    KEYS, VRANGE
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Commands of RESP about the server: COMMAND, CONFIG, TIME, WAIT, WAITAOF, LASTSAVE,
- * BGSAVE; and those that are refused: SAVE, MONITOR, VLINKS, VRANDMEMBER, VRANGE.
+ * BGSAVE; and those that are refused: SAVE, MONITOR.
  *
  * COMMAND is printed from the table (resp.def). CONFIG knows the options that tools for Redis ask
  * for by their names there, as a table of which option of ours each one is, and all of ours by
@@ -525,23 +525,4 @@ int resp_do_MONITOR(struct resp_do *d)
 {
     return resp_fail(d, "ERR MONITOR is refused: it would show the values of all clients and slow "
                         "every one of them. See INFO commandstats, SLOWLOG GET, or cairn --stat");
-}
-
-int resp_do_VLINKS(struct resp_do *d)
-{
-    return resp_fail(d,
-                     "ERR VLINKS is refused: workers make and mend the graph, and its links tell "
-                     "nothing that stays. See VINFO");
-}
-
-int resp_do_VRANDMEMBER(struct resp_do *d)
-{
-    return resp_fail(d, "ERR VRANDMEMBER is refused: no operation picks at random. vec.keys over "
-                        "MessagePack-RPC lists elements in order");
-}
-
-int resp_do_VRANGE(struct resp_do *d)
-{
-    return resp_fail(d, "ERR VRANGE is refused: vec.keys over MessagePack-RPC lists elements in "
-                        "order, a page at a time");
 }

@@ -247,7 +247,7 @@ static int exec_answer_call(struct conn *conn, const struct resp_command *comman
     REQUIRE(mp_skip(reader, MP_DEPTH_MAX) == 0);
     result.size = (size_t)(reader->at - result.data);
     if (failed)
-        return resp_reply_problem(&context, command, &problem, &conn->out);
+        return resp_reply_problem(&context, command, command->shape, &problem, &conn->out);
     return resp_reply(&context, command->shape, result, &conn->out);
 }
 
@@ -267,7 +267,7 @@ static int exec_answer(struct conn *conn, const struct resp_queued *entry, uint8
     if (entry->kind == QUEUED_COMMAND)
         return resp_carry_out(&d, &request);
     (void)snprintf(problem.text, sizeof problem.text, "%s", (const char *)data);
-    return resp_reply_problem(&context, command, &problem, &conn->out);
+    return resp_reply_problem(&context, command, command->shape, &problem, &conn->out);
 }
 
 /* All replies, in the order of the queue. */

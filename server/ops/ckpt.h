@@ -97,6 +97,8 @@ void ckpt_blob_key(const struct ckpt_session *s, struct bytes ns, struct bytes c
                    struct bytes version, struct ckpt_key *out);
 void ckpt_write_key(const struct ckpt_session *s, struct bytes ns, struct bytes id,
                     struct bytes task, int32_t idx, struct ckpt_key *out);
+/* Of the key of a write: that of another of the same task. */
+void ckpt_write_key_at(const struct ckpt_session *s, int32_t idx, struct ckpt_key *key);
 void ckpt_note_key(const struct ckpt_session *s, struct bytes ns, struct bytes id, uint64_t number,
                    struct ckpt_key *out);
 /* What all writes or notes of a checkpoint begin with. */

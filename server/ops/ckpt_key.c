@@ -102,6 +102,13 @@ void ckpt_write_key(const struct ckpt_session *s, struct bytes ns, struct bytes 
     key_end(s, out);
 }
 
+void ckpt_write_key_at(const struct ckpt_session *s, int32_t idx, struct ckpt_key *key)
+{
+    uint32_t ordered = htobe32((uint32_t)idx + 0x80000000u);
+    memcpy(key->bytes + key->key.bytes.size - sizeof ordered, &ordered, sizeof ordered);
+    key_end(s, key);
+}
+
 void ckpt_note_key(const struct ckpt_session *s, struct bytes ns, struct bytes id, uint64_t number,
                    struct ckpt_key *out)
 {

@@ -13,11 +13,11 @@
  * their places are remembered and filled in then.
  *
  * Invariants
- *   1. After any failure of an atomic batch nothing has been applied and the reply is one error
- *   that
- *      says which call or condition it was.
- *      With the option partial that holds for conditions; a call that fails has planned nothing and
- *      is answered alone.
+ *   1. After any failure of an atomic batch nothing has been applied and the reply is one error,
+ *      which says which call or condition it was. With the option partial that holds for
+ *      conditions; a call that fails is answered alone if it has planned nothing, and fails the
+ *      batch if it has planned a part (a list of keys that is too much for one transaction), which
+ *      cannot be taken back.
  *   2. Only operations with the flag BATCH run in an atomic one: they lock by key and nothing else.
  *
  * Threads: any loop.
@@ -25,6 +25,7 @@
 #include "common/err.h"
 #include "proto/rpc.h"
 #include "server/ops/dispatch.h"
+#include "server/ops/op_kv.h"
 #include "server/ops/vec.h"
 
 static int batch_wrong(struct op_ctx *ctx, uint32_t index, const char *what)
@@ -264,6 +265,8 @@ static int batch_check_conditions(struct op_ctx *ctx, const struct arg *list)
     for (uint32_t i = 0; list->present && i < list->count; i++) {
         REQUIRE(batch_next_condition(ctx, &reader, &key, &version) == 0);
         const struct record *record = txn_find(ctx->txn, &key, store_hash(ctx->store, &key));
+        if (record == NULL && key.kind == KIND_kv)
+            record = kv_collection(ctx, key.bytes);
         uint64_t actual = record == NULL ? 0 : record_version(record);
         if (actual == version)
             continue;
@@ -274,11 +277,12 @@ static int batch_check_conditions(struct op_ctx *ctx, const struct arg *list)
     return 0;
 }
 
-/* A call that failed without having planned anything: answer it and go on (option partial). Without
- * memory a call may have planned a part, so all of the batch fails. */
-static bool batch_may_go_on(const struct args_batch *a, int err)
+/* A call failed, before which so much was planned. May it be answered alone (option partial)? */
+static bool batch_may_go_on(const struct op_ctx *ctx, const struct args_batch *a, int err,
+                            uint64_t plans)
 {
-    return a->partial.present && a->partial.boolean && err != TXN_RETRY && err != ERR_OUT_OF_MEMORY;
+    return a->partial.present && a->partial.boolean && err != TXN_RETRY &&
+           err != ERR_OUT_OF_MEMORY && ctx->txn->plans == plans;
 }
 
 /* The reply to call i has no room. It may have planned, so nothing of the batch is done. */
@@ -305,6 +309,7 @@ static int batch_plan(struct op_ctx *ctx, const struct args_batch *a, struct op_
         struct reply reply;
         struct op_ctx inner;
         size_t places = batch->places.size;
+        uint64_t plans = ctx->txn->plans;
         int err = batch_decode(ctx, &reader, &request);
         batch_reply_begin(ctx, &reply);
         inner = batch_ctx(ctx, &request, ctx->txn, &reply);
@@ -313,7 +318,7 @@ static int batch_plan(struct op_ctx *ctx, const struct args_batch *a, struct op_
             err = dispatch_call(&inner);
         if (err == 0 && reply.failed != 0)
             return batch_too_large(ctx, reply.failed, i);
-        if (err != 0 && batch_may_go_on(a, err)) {
+        if (err != 0 && batch_may_go_on(ctx, a, err, plans)) {
             batch->places.size = places;
             reply_error(&reply, ctx->problem);
             ctx->problem->err = 0;

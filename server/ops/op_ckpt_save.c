@@ -329,32 +329,39 @@ int op_ckpt_save_many(struct op_ctx *ctx, const struct args_ckpt_save_many *a)
 
 /* ---- pending writes ---- */
 
-/* One [idx, channel, type, bytes]; the value is [task, idx, channel, type, bytes]. */
-static int save_write(struct ckpt_session *s, struct bytes ns, struct bytes id,
-                      const struct ckpt_id *task, struct mp_reader *reader, bool overwrite,
-                      uint64_t *stored)
-{
-    struct buf *scratch = &s->ctx->env->scratch;
+/* One [idx, channel, type, bytes] without its head, and the key of its record. */
+struct save_write {
     struct ckpt_key key;
+    struct bytes row;
+};
+
+/* Read the next one, and start to fetch where its record is looked for. */
+static void save_read_write(struct ckpt_session *s, struct mp_reader *reader,
+                            struct save_write *out)
+{
     struct mp mp, idx;
     REQUIRE(mp_read(reader, &mp) == 0);
     const uint8_t *start = reader->at;
     REQUIRE(mp_read(reader, &idx) == 0);
     for (int i = 0; i < 3; i++)
-        REQUIRE(mp_skip(reader, MP_DEPTH_MAX) == 0);
-    int32_t number = idx.kind == MP_UINT ? (int32_t)idx.uint : (int32_t)idx.sint;
-    ckpt_write_key(s, ns, id, task->bytes, number, &key);
-    const struct record *there = ckpt_find(s, &key);
+        REQUIRE(mp_read(reader, &mp) == 0); /* str or bin */
+    out->row = (struct bytes){start, (size_t)(reader->at - start)};
+    ckpt_write_key_at(s, idx.kind == MP_UINT ? (int32_t)idx.uint : (int32_t)idx.sint, &out->key);
+    partition_prefetch(txn_partition_at(s->ctx->txn, s->hash), out->key.hash);
+}
+
+/* The value is [task, idx, channel, type, bytes]; scratch has the first `head` bytes of it. */
+static int save_write(struct ckpt_session *s, const struct save_write *write, size_t head,
+                      bool overwrite, uint64_t *stored)
+{
+    struct buf *scratch = &s->ctx->env->scratch;
+    const struct record *there = ckpt_find(s, &write->key);
     if (!overwrite && there != NULL)
         return 0;
-    scratch->size = 0;
-    int err = pack_array(scratch, 5);
+    scratch->size = head;
+    int err = buf_append(scratch, write->row.data, write->row.size);
     if (err == 0)
-        err = task->text ? pack_str(scratch, task->bytes) : pack_bin(scratch, task->bytes);
-    if (err == 0)
-        err = buf_append(scratch, start, (size_t)(reader->at - start));
-    if (err == 0)
-        err = ckpt_put_over(s, &key, false, buf_bytes(scratch), there);
+        err = ckpt_put_over(s, &write->key, false, buf_bytes(scratch), there);
     *stored += err == 0;
     return err;
 }
@@ -363,12 +370,30 @@ static int save_writes(struct ckpt_session *s, const struct args_ckpt_put_writes
                        struct bytes ns, struct bytes id, const struct ckpt_id *task,
                        uint64_t *stored)
 {
+    struct save_write writes[2]; /* one, and the next */
+    struct buf *scratch = &s->ctx->env->scratch;
     uint32_t count;
     struct mp_reader reader = ckpt_array(a->writes.bytes, &count);
     bool overwrite = a->overwrite.present && a->overwrite.boolean;
-    int err = count > 0 ? ckpt_begin_session(s) : 0;
-    while (count-- > 0 && err == 0)
-        err = save_write(s, ns, id, task, &reader, overwrite, stored);
+    if (count == 0)
+        return 0;
+    int err = ckpt_begin_session(s);
+    scratch->size = 0;
+    if (err == 0)
+        err = pack_array(scratch, 5);
+    if (err == 0)
+        err = task->text ? pack_str(scratch, task->bytes) : pack_bin(scratch, task->bytes);
+    if (err != 0)
+        return err;
+    size_t head = scratch->size;
+    for (size_t i = 0; i < LENGTH_OF(writes); i++)
+        ckpt_write_key(s, ns, id, task->bytes, 0, &writes[i].key);
+    save_read_write(s, &reader, &writes[0]);
+    for (uint32_t i = 0; i < count && err == 0; i++) {
+        if (i + 1 < count)
+            save_read_write(s, &reader, &writes[(i + 1) % 2]);
+        err = save_write(s, &writes[i % 2], head, overwrite, stored);
+    }
     return err;
 }
 

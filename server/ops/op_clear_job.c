@@ -17,6 +17,7 @@ struct clear_job {
     struct job job;
     struct clear clear;
     struct run *dropped;
+    enum record_kind then; /* what is cleared next; KIND_NONE: nothing */
 };
 
 static bool clear_job_step(struct job *job, struct op_env *env)
@@ -26,7 +27,11 @@ static bool clear_job_step(struct job *job, struct op_env *env)
     for (int i = 0; i < CLEAR_SLICES_PER_STEP && !done; i++)
         if (clear_step(&self->clear, env->store, env->now_ms, &done) != 0)
             break;
-    return done;
+    if (!done || self->then == KIND_NONE)
+        return done;
+    clear_again(&self->clear, self->then);
+    self->then = KIND_NONE;
+    return false;
 }
 
 static void clear_job_finish(struct job *job, struct reply *reply)
@@ -43,7 +48,7 @@ static void clear_job_destroy(struct job *job)
 }
 
 int op_clear_job(struct op_ctx *ctx, struct run *dropped, enum record_kind kind,
-                 struct bytes prefix)
+                 enum record_kind then, struct bytes prefix)
 {
     struct clear_job *self = mem_calloc(1, sizeof *self);
     const struct run *run = dropped != NULL ? dropped : ctx->run;
@@ -59,6 +64,7 @@ int op_clear_job(struct op_ctx *ctx, struct run *dropped, enum record_kind kind,
         self->clear.silent = true;
     }
     self->dropped = dropped;
+    self->then = then;
     self->job = (struct job){
         .step = clear_job_step, .finish = clear_job_finish, .destroy = clear_job_destroy};
     ctx->job = &self->job;

@@ -137,7 +137,10 @@ int op_kv_get(struct op_ctx *ctx, const struct args_kv_get *a)
     int err = txn_lock(ctx->txn, ctx->run, place.hash, 0);
     if (err != 0)
         return err;
-    kv_reply_record(ctx, kv_find(ctx, &place), a->with_version.present && a->with_version.boolean);
+    const struct record *record = kv_find(ctx, &place);
+    if (record == NULL && (err = kv_absent(ctx, place.key.bytes)) != 0)
+        return err;
+    kv_reply_record(ctx, record, a->with_version.present && a->with_version.boolean);
     txn_unlock(ctx->txn);
     return 0;
 }
@@ -200,8 +203,11 @@ static int kv_put(struct op_ctx *ctx, const struct args_kv_put *a, const struct 
     const struct record *old = txn_find(ctx->txn, &place->key, place->hash);
     struct bytes value = a->value.bytes;
     size_t version_at = 0;
-    bool return_old = kv_is_set(&a->return_old);
-    int err = kv_check(ctx, old, &conditions);
+    bool return_old = kv_is_set(&a->return_old), dropped = false;
+    const struct record *there = old != NULL ? old : kv_collection(ctx, place->key.bytes);
+    if (there != old && return_old)
+        return kv_absent(ctx, place->key.bytes);
+    int err = kv_check(ctx, there, &conditions);
     if (err == ERR_CONFLICT && return_old) {
         kv_reply_kept(ctx, old);
         return 0;
@@ -217,7 +223,10 @@ static int kv_put(struct op_ctx *ctx, const struct args_kv_put *a, const struct 
         version_at = op_reply_version_later(ctx);
         kv_reply_record(ctx, old, false);
     }
-    err = kv_plan(ctx, place, value, expires_at_ms);
+    if (there != old)
+        err = kv_drop_collection(ctx, place->key.bytes, &dropped);
+    if (err == 0)
+        err = kv_plan(ctx, place, value, expires_at_ms);
     if (err != 0)
         return err;
     uint64_t version = txn_commit(ctx->txn);
@@ -249,13 +258,18 @@ int op_kv_del(struct op_ctx *ctx, const struct args_kv_del *a)
     if (err != 0)
         return err;
     const struct record *record = txn_find(ctx->txn, &place.key, place.hash);
+    bool existed = record != NULL, return_old = kv_is_set(&a->return_old);
     err = kv_check(ctx, record, &conditions);
-    if (err == 0 && kv_is_set(&a->return_old))
+    if (err == 0 && !existed && return_old)
+        err = kv_absent(ctx, place.key.bytes);
+    if (err == 0 && return_old)
         kv_reply_record(ctx, record, false);
-    else if (err == 0)
-        reply_bool(ctx->reply, record != NULL);
-    if (err == 0 && record != NULL)
+    if (err == 0 && existed)
         err = txn_del(ctx->txn, &place.key, place.hash);
+    if (err == 0 && !return_old) {
+        err = kv_drop_collection(ctx, place.key.bytes, &existed);
+        reply_bool(ctx->reply, existed);
+    }
     if (err == 0)
         (void)txn_commit(ctx->txn);
     return err;
@@ -267,7 +281,7 @@ int op_kv_exists(struct op_ctx *ctx, const struct args_kv_exists *a)
     int err = txn_lock(ctx->txn, ctx->run, place.hash, 0);
     if (err != 0)
         return err;
-    reply_bool(ctx->reply, kv_find(ctx, &place) != NULL);
+    reply_bool(ctx->reply, kv_find(ctx, &place) != NULL || kv_collection(ctx, place.key.bytes));
     txn_unlock(ctx->txn);
     return 0;
 }
@@ -346,6 +360,8 @@ int op_kv_expire(struct op_ctx *ctx, const struct args_kv_expire *a)
     if (err != 0)
         return err;
     const struct record *record = txn_find(ctx->txn, &place.key, place.hash);
+    if (record == NULL && (err = kv_absent(ctx, place.key.bytes)) != 0)
+        return err;
     bool changes =
         record != NULL && kv_expiry_allowed(a, record_expires_at_ms(record), expires_at_ms);
     return kv_set_expiry(ctx, &place, record, changes, expires_at_ms, &a->return_value);
@@ -358,10 +374,10 @@ int op_kv_ttl(struct op_ctx *ctx, const struct args_kv_ttl *a)
     if (err != 0)
         return err;
     const struct record *record = kv_find(ctx, &place);
-    if (record == NULL)
+    if (record == NULL && kv_collection(ctx, place.key.bytes) == NULL)
         reply_nil(ctx->reply);
-    else if (record_expires_at_ms(record) == 0)
-        reply_int(ctx->reply, -1);
+    else if (record == NULL || record_expires_at_ms(record) == 0)
+        reply_int(ctx->reply, -1); /* collections do not expire */
     else
         reply_int(ctx->reply, record_expires_at_ms(record) - ctx->env->now_ms);
     txn_unlock(ctx->txn);
@@ -375,6 +391,9 @@ int op_kv_persist(struct op_ctx *ctx, const struct args_kv_persist *a)
     if (err != 0)
         return err;
     const struct record *record = txn_find(ctx->txn, &place.key, place.hash);
+    if (record == NULL && kv_is_set(&a->return_value) &&
+        (err = kv_absent(ctx, place.key.bytes)) != 0)
+        return err;
     bool changes = record != NULL && record_expires_at_ms(record) != 0;
     return kv_set_expiry(ctx, &place, record, changes, 0, &a->return_value);
 }
@@ -391,6 +410,8 @@ int op_kv_strlen(struct op_ctx *ctx, const struct args_kv_strlen *a)
     const struct record *record = kv_find(ctx, &place);
     if (record != NULL)
         err = kv_text_of(ctx, record_value(record), number, &body, &text);
+    else
+        err = kv_absent(ctx, place.key.bytes);
     reply_uint(ctx->reply, body.size);
     txn_unlock(ctx->txn);
     return err;
@@ -432,6 +453,8 @@ int op_kv_append(struct op_ctx *ctx, const struct args_kv_append *a)
     const struct record *record = txn_find(ctx->txn, &place.key, place.hash);
     if (record != NULL)
         err = kv_text_of(ctx, record_value(record), number, &old, &text);
+    else
+        err = kv_absent(ctx, place.key.bytes);
     if (err == 0 && old.size + a->data.bytes.size + 5 > limit)
         err = problem_set(ctx->problem, ERR_LIMIT_EXCEEDED,
                           "kv.append: the value would exceed limits.value_bytes (%llu)",

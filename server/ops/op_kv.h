@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * What the files of key-value handlers share: how a key of a request becomes a place in the store,
- * and rules about values.
+ * rules about values, and what keys are that have types.
+ *
+ * Where keys have types (session.h) a key is a value or a collection of vectors, which lives in the
+ * partition where the value would: to take what is no value for a collection needs no other lock.
+ * Nothing is looked up while the server has no collection, nor for values read or replaced.
  */
 #pragma once
 
@@ -22,6 +26,36 @@ struct kv_place kv_place_first(const struct op_ctx *ctx, const struct arg *key);
 
 /* A reading lookup that counts hits and misses and marks the record as used. */
 const struct record *kv_find(struct op_ctx *ctx, const struct kv_place *place);
+
+/* ---- keys with types; the partition of the key is locked ---- */
+
+/* By itself, as those to whom it does not happen need no room for it on the stack. */
+#define KV_APART __attribute__((noinline, cold))
+
+static inline bool kv_typed(const struct op_ctx *ctx)
+{
+    return ctx->session->typed_keys &&
+           atomic_load_explicit(&ctx->store->vectors.collections, memory_order_relaxed) > 0;
+}
+
+/* The record of the collection that this key is; NULL: none, or keys have no types. */
+KV_APART const struct record *kv_find_collection(struct op_ctx *ctx, struct bytes key);
+static inline const struct record *kv_collection(struct op_ctx *ctx, struct bytes key)
+{
+    return kv_typed(ctx) ? kv_find_collection(ctx, key) : NULL;
+}
+
+/* There is no such value: 0, or WRONG_TYPE as the key is a collection. */
+KV_APART MUST_USE int kv_absent(struct op_ctx *ctx, struct bytes key);
+
+/* The key goes, whatever it is: plan to drop the collection. It was there: *existed is set. */
+KV_APART MUST_USE int kv_drop_found(struct op_ctx *ctx, struct bytes key, bool *existed);
+MUST_USE static inline int kv_drop_collection(struct op_ctx *ctx, struct bytes key, bool *existed)
+{
+    return kv_typed(ctx) ? kv_drop_found(ctx, key, existed) : 0;
+}
+
+/* ---- values ---- */
 
 /* What a put of this key and value adds to memory at most, roughly. */
 uint64_t kv_need(size_t key_size, size_t value_size);

@@ -80,6 +80,8 @@ int op_kv_incr(struct op_ctx *ctx, const struct args_kv_incr *a)
     if (record != NULL) {
         err = incr_number(ctx, record, &number);
         expires_at_ms = record_expires_at_ms(record);
+    } else {
+        err = kv_absent(ctx, place.key.bytes);
     }
     if (err == 0)
         err = incr_add(ctx, a, number, &result);
@@ -110,6 +112,8 @@ int op_kv_incr_real(struct op_ctx *ctx, const struct args_kv_incr_real *a)
     const struct record *record = txn_find(ctx->txn, &place.key, place.hash);
     if (record != NULL)
         err = incr_real_number(ctx, record, &number);
+    else
+        err = kv_absent(ctx, place.key.bytes);
     num_format_real(a->delta.real, delta_text);
     REQUIRE(num_read_real(bytes_of(delta_text), &delta)); /* the decoder refused all others */
     long double result = number + delta;

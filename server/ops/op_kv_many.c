@@ -69,6 +69,8 @@ int op_kv_versions(struct op_ctx *ctx, const struct args_kv_versions *a)
     for (uint32_t i = 0; i < a->keys.count; i++) {
         struct kv_place place = many_next(ctx, &reader, NULL);
         const struct record *record = kv_find(ctx, &place);
+        if (record == NULL)
+            record = kv_collection(ctx, place.key.bytes);
         if (record != NULL && record_version(record) == 0) /* planned by the batch we are in */
             (void)op_reply_version_later(ctx);
         else
@@ -86,6 +88,8 @@ static int many_check_absent(struct op_ctx *ctx, const struct arg *pairs)
     for (uint32_t i = 0; i < pairs->count; i++) {
         struct kv_place place = many_next(ctx, &reader, &value);
         const struct record *record = txn_find(ctx->txn, &place.key, place.hash);
+        if (record == NULL)
+            record = kv_collection(ctx, place.key.bytes);
         if (record != NULL)
             return problem_conflict(ctx->problem, record_version(record),
                                     "key %u of the list exists, with version %llu", i,
@@ -97,6 +101,7 @@ static int many_check_absent(struct op_ctx *ctx, const struct arg *pairs)
 static int many_plan(struct op_ctx *ctx, const struct arg *pairs, int64_t expires_at_ms)
 {
     struct mp_reader reader = mp_reader_of(pairs->bytes);
+    bool dropped = false;
     int err = 0;
     for (uint32_t i = 0; i < pairs->count && err == 0; i++) {
         struct bytes value, normal = BYTES_NONE;
@@ -106,6 +111,8 @@ static int many_plan(struct op_ctx *ctx, const struct arg *pairs, int64_t expire
                                    .text = place.text && mp_utf8_valid(place.key.bytes),
                                    .value = normal,
                                    .expires_at_ms = expires_at_ms};
+        if (err == 0)
+            err = kv_drop_collection(ctx, place.key.bytes, &dropped);
         if (err == 0)
             err = txn_put(ctx->txn, &spec, place.hash);
     }
@@ -139,10 +146,12 @@ int op_kv_mdel(struct op_ctx *ctx, const struct args_kv_mdel *a)
     ctx->txn->many = true;
     for (uint32_t i = 0; i < a->keys.count && err == 0; i++) {
         struct kv_place place = many_next(ctx, &reader, NULL);
-        if (txn_find(ctx->txn, &place.key, place.hash) == NULL)
-            continue;
-        existed++;
-        err = txn_del(ctx->txn, &place.key, place.hash);
+        bool there = txn_find(ctx->txn, &place.key, place.hash) != NULL;
+        if (there)
+            err = txn_del(ctx->txn, &place.key, place.hash);
+        if (err == 0)
+            err = kv_drop_collection(ctx, place.key.bytes, &there);
+        existed += there;
     }
     if (err != 0)
         return err;

@@ -98,6 +98,21 @@ int op_kv_scan(struct op_ctx *ctx, const struct args_kv_scan *a)
     return err;
 }
 
+/* The kinds of records that kv.walk is to list. */
+static int walk_kinds(struct op_ctx *ctx, const struct arg *kind, uint64_t *out_kinds)
+{
+    static const uint64_t kv = (uint64_t)1 << KIND_kv, collection = (uint64_t)1 << KIND_collection;
+    struct bytes word = kind->present ? kind->bytes : bytes_of("kv");
+    *out_kinds = bytes_equal(word, bytes_of("kv"))           ? kv
+                 : bytes_equal(word, bytes_of("collection")) ? collection
+                 : bytes_equal(word, bytes_of("any"))        ? kv | collection
+                                                             : 0;
+    if (*out_kinds != 0)
+        return 0;
+    return problem_set(ctx->problem, ERR_BAD_ARGUMENT,
+                       "kv.walk: 'kind' must be kv, collection or any");
+}
+
 /* A page of kv.walk being written. */
 struct walk_page {
     struct op_ctx *ctx;
@@ -121,8 +136,10 @@ static bool walk_visit_item(void *context, const struct record *record)
 int op_kv_walk(struct op_ctx *ctx, const struct args_kv_walk *a)
 {
     struct walk_page page = {ctx, scan_arg(&a->match), !a->match.present, 0};
-    uint64_t limit, cursor = a->cursor.present ? a->cursor.uint : 0;
+    uint64_t limit, kinds, cursor = a->cursor.present ? a->cursor.uint : 0;
     int err = op_page_limit(ctx, &a->limit, &limit);
+    if (err == 0)
+        err = walk_kinds(ctx, &a->kind, &kinds);
     if (err != 0)
         return err;
     reply_map(ctx->reply, 2);
@@ -131,7 +148,7 @@ int op_kv_walk(struct op_ctx *ctx, const struct args_kv_walk *a)
     if (ctx->run == NULL)
         cursor = 0;
     else
-        err = walk_visit(ctx->store, ctx->run, KIND_kv, ctx->env->now_ms, limit, walk_visit_item,
+        err = walk_visit(ctx->store, ctx->run, kinds, ctx->env->now_ms, limit, walk_visit_item,
                          &page, &cursor);
     reply_array_close(ctx->reply, mark, page.items);
     reply_key(ctx->reply, "cursor");
@@ -139,15 +156,27 @@ int op_kv_walk(struct op_ctx *ctx, const struct args_kv_walk *a)
     return err;
 }
 
-int op_kv_count(struct op_ctx *ctx, const struct args_kv_count *a)
+/* Add how many there are of a kind. */
+static int count_kind(struct op_ctx *ctx, const struct args_kv_count *a, enum record_kind kind,
+                      uint64_t *count)
 {
     struct scan scan;
-    uint64_t count = 0;
-    int err = scan_init(&scan, ctx->run, KIND_kv, scan_arg(&a->prefix), scan_arg(&a->from),
+    uint64_t more = 0;
+    int err = scan_init(&scan, ctx->run, kind, scan_arg(&a->prefix), scan_arg(&a->from),
                         scan_arg(&a->to), BYTES_NONE, false);
     if (err == 0)
-        err = scan_count(ctx->store, ctx->run, &scan, ctx->env->now_ms, &count);
+        err = scan_count(ctx->store, ctx->run, &scan, ctx->env->now_ms, &more);
     scan_deinit(&scan);
+    *count += more;
+    return err;
+}
+
+int op_kv_count(struct op_ctx *ctx, const struct args_kv_count *a)
+{
+    uint64_t count = 0;
+    int err = count_kind(ctx, a, KIND_kv, &count);
+    if (err == 0 && kv_typed(ctx))
+        err = count_kind(ctx, a, KIND_collection, &count);
     if (err == 0)
         reply_uint(ctx->reply, count);
     return err;
@@ -155,5 +184,6 @@ int op_kv_count(struct op_ctx *ctx, const struct args_kv_count *a)
 
 int op_kv_clear(struct op_ctx *ctx, const struct args_kv_clear *a)
 {
-    return op_clear_job(ctx, NULL, KIND_kv, scan_arg(&a->prefix));
+    enum record_kind then = kv_typed(ctx) ? KIND_collection : KIND_NONE;
+    return op_clear_job(ctx, NULL, KIND_kv, then, scan_arg(&a->prefix));
 }

@@ -102,7 +102,7 @@ int op_run_drop(struct op_ctx *ctx, const struct args_run_drop *a)
         return 0;
     }
     /* The job first: a run that is dropped without one would leave its records behind. */
-    err = op_clear_job(ctx, run, KIND_NONE, BYTES_NONE);
+    err = op_clear_job(ctx, run, KIND_NONE, KIND_NONE, BYTES_NONE);
     if (err != 0)
         return err;
     if (run_drop(ctx->store->runs, run)) {

@@ -188,17 +188,10 @@ int op_vec_drop(struct op_ctx *ctx, const struct args_vec_drop *a)
     reply_bool(ctx->reply, v.record != NULL);
     if (v.record == NULL)
         return 0;
-    struct reap *reap = reap_create(&v.group);
-    if (reap == NULL)
-        return ERR_OUT_OF_MEMORY;
-    err = txn_del(ctx->txn, &v.key, v.hash);
-    if (err != 0) {
-        reap_destroy(reap);
-        return err;
-    }
-    group_orphan((struct partition *)(uintptr_t)vec_partition(&v), reap);
-    (void)txn_commit(ctx->txn);
-    return 0;
+    err = vec_plan_drop(&v);
+    if (err == 0)
+        (void)txn_commit(ctx->txn);
+    return err;
 }
 
 /* ---- info ---- */
@@ -273,6 +266,7 @@ int op_vec_info(struct op_ctx *ctx, const struct args_vec_info *a)
 
 struct list_page {
     struct op_ctx *ctx;
+    bool names_only;
     uint64_t items;
     int err;
 };
@@ -286,8 +280,9 @@ static bool list_visit(void *context, const struct record *record)
     struct vec v;
     txn_init(&txn, ctx->store, ctx->env->now_ms);
     inner.txn = &txn;
-    page->err = vec_read(&inner, record_key_bytes(record), &v);
-    if (page->err == 0)
+    if (page->names_only)
+        reply_bytes(ctx->reply, record_key_bytes(record), record_is_text(record));
+    else if ((page->err = vec_read(&inner, record_key_bytes(record), &v)) == 0)
         page->err = info_reply(&v);
     page->items++;
     return page->err == 0 && ctx->reply->failed == 0 &&
@@ -296,7 +291,7 @@ static bool list_visit(void *context, const struct record *record)
 
 int op_vec_list(struct op_ctx *ctx, const struct args_vec_list *a)
 {
-    struct list_page page = {ctx, 0, 0};
+    struct list_page page = {ctx, vec_is_set(&a->names_only), 0, 0};
     struct scan scan;
     bool more = false;
     uint64_t limit;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * vec.get, vec.get_many, vec.count, vec.keys.
+ * vec.get, vec.get_many, vec.count, vec.keys, vec.sample, vec.links.
  *
  * With a filter vec.count and vec.keys may have to look at every vector: they go on as jobs. A page
  * is not one instant; what exists throughout is in it exactly once.
@@ -11,22 +11,33 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
+#include "common/rng.h"
 #include "server/ops/vec.h"
 
 enum { READ_STEP_NS = 200000 };
 
 /* ---- get ---- */
 
+/* Open the collection and find this key in it; *out_record is NULL if it is not there. */
+static int read_open(struct op_ctx *ctx, const struct arg *collection, const struct arg *key,
+                     struct vec *v, const struct record **out_record)
+{
+    struct vec_key found;
+    int err = vec_check_key(ctx, key->bytes, "key", -1);
+    if (err == 0)
+        err = vec_open_existing(ctx, collection->bytes, v);
+    if (err == 0)
+        *out_record = vec_find(v, key->bytes, &found);
+    return err;
+}
+
 int op_vec_get(struct op_ctx *ctx, const struct args_vec_get *a)
 {
-    struct vec_key key;
+    const struct record *record;
     struct vec v;
-    int err = vec_check_key(ctx, a->key.bytes, "key", -1);
-    if (err == 0)
-        err = vec_open_existing(ctx, a->collection.bytes, &v);
+    int err = read_open(ctx, &a->collection, &a->key, &v, &record);
     if (err != 0)
         return err;
-    const struct record *record = vec_find(&v, a->key.bytes, &key);
     if (record == NULL)
         reply_nil(ctx->reply);
     else
@@ -163,27 +174,31 @@ static void read_finish(struct job *job, struct reply *reply)
 }
 
 /* Copies of what the request said. */
-static int read_copy(struct read_job *self, const struct arg *collection, struct bytes prefix,
-                     struct bytes filter, struct bytes behind, struct problem *problem)
+static int read_copy(struct read_job *self, const struct arg *collection, struct vec_range range,
+                     struct bytes filter, struct problem *problem)
 {
     struct buf *text = &self->text;
-    int err = buf_reserve(text, collection->bytes.size + prefix.size + filter.size);
+    int err =
+        buf_reserve(text, collection->bytes.size + range.prefix.size + range.to.size + filter.size);
     (void)(err == 0 &&
            (err = buf_append(text, collection->bytes.data, collection->bytes.size)) == 0 &&
-           (err = buf_append(text, prefix.data, prefix.size)) == 0 &&
+           (err = buf_append(text, range.prefix.data, range.prefix.size)) == 0 &&
+           (err = buf_append(text, range.to.data, range.to.size)) == 0 &&
            (err = buf_append(text, filter.data, filter.size)) == 0);
     if (err != 0)
         return err;
     struct bytes name = {text->data, collection->bytes.size};
-    prefix.data = name.data + name.size;
-    filter.data = prefix.data + prefix.size;
+    range.prefix.data = name.data + name.size;
+    range.to.data = range.prefix.data + range.prefix.size;
+    filter.data = range.to.data + range.to.size;
     err = vec_filter(filter, problem, &self->filter);
-    vec_walk_init(&self->walk, name, prefix, self->filter, behind);
+    vec_walk_init(&self->walk, name, &range, self->filter);
     return err;
 }
 
-static int read_start(struct op_ctx *ctx, const struct arg *collection, struct bytes prefix,
-                      struct bytes filter, struct bytes behind, const struct read_page *page)
+static int read_start(struct op_ctx *ctx, const struct arg *collection,
+                      const struct vec_range *range, struct bytes filter,
+                      const struct read_page *page)
 {
     struct read_job *self = mem_calloc(1, sizeof *self);
     if (self == NULL)
@@ -191,7 +206,7 @@ static int read_start(struct op_ctx *ctx, const struct arg *collection, struct b
     self->job = (struct job){.step = read_step, .finish = read_finish, .destroy = read_destroy};
     self->op = ctx->request->op;
     self->page = *page;
-    int err = read_copy(self, collection, prefix, filter, behind, ctx->problem);
+    int err = read_copy(self, collection, *range, filter, ctx->problem);
     if (err != 0) {
         read_destroy(&self->job);
         return err;
@@ -223,7 +238,7 @@ int op_vec_count(struct op_ctx *ctx, const struct args_vec_count *a)
         return 0;
     }
     struct read_page page = {.limits = ctx->env->limits};
-    return read_start(ctx, &a->collection, BYTES_NONE, a->filter.bytes, BYTES_NONE, &page);
+    return read_start(ctx, &a->collection, &(struct vec_range){0}, a->filter.bytes, &page);
 }
 
 /* ---- keys ---- */
@@ -235,6 +250,9 @@ static int keys_check(struct op_ctx *ctx, const struct args_vec_keys *a)
                          VEC_KEY_MAX);
     if (vec_bytes(&a->cursor).size > VEC_KEY_MAX)
         return vec_wrong(ctx, ERR_BAD_ARGUMENT, "cursor", -1, "is none of its own");
+    if (vec_bytes(&a->from).size > VEC_KEY_MAX + 1) /* a key and a zero: what is behind it */
+        return vec_wrong(ctx, ERR_LIMIT_EXCEEDED, "from", -1, "has more than %d bytes",
+                         VEC_KEY_MAX + 1);
     return vec_check_name(ctx, a->collection.bytes);
 }
 
@@ -243,7 +261,8 @@ int op_vec_keys(struct op_ctx *ctx, const struct args_vec_keys *a)
     struct read_page page = {.limits = ctx->env->limits,
                              .reply = ctx->reply,
                              .with_vectors = vec_is_set(&a->with_vectors)};
-    struct bytes prefix = vec_bytes(&a->prefix), cursor = vec_bytes(&a->cursor);
+    struct vec_range range = {vec_bytes(&a->prefix), vec_bytes(&a->from), vec_bytes(&a->to),
+                              vec_bytes(&a->cursor)};
     struct vec_walk walk;
     bool more = true;
     int err = op_page_limit(ctx, &a->limit, &page.limit);
@@ -253,14 +272,137 @@ int op_vec_keys(struct op_ctx *ctx, const struct args_vec_keys *a)
     if (err != 0)
         return err;
     if (a->filter.present)
-        return read_start(ctx, &a->collection, prefix, a->filter.bytes, cursor, &page);
+        return read_start(ctx, &a->collection, &range, a->filter.bytes, &page);
     reply_map(ctx->reply, 2);
     reply_key(ctx->reply, "items");
     size_t mark = reply_array_open(ctx->reply);
-    vec_walk_init(&walk, a->collection.bytes, prefix, NULL, cursor);
+    vec_walk_init(&walk, a->collection.bytes, &range, NULL);
     while (err == 0 && more)
         err = vec_walk_slice(&walk, ctx, page_visit, &page, &more);
     if (err == 0)
         page_reply(ctx->reply, mark, &page, &walk);
+    return err;
+}
+
+/* ---- sample ---- */
+
+/* Is this rank in the set, a table with free places (0)? Else it is put there. */
+static bool sample_has(uint64_t *set, size_t mask, uint64_t rank)
+{
+    size_t i = rng_mix(rank) & mask;
+    for (; set[i] != 0; i = (i + 1) & mask)
+        if (set[i] == rank + 1)
+            return true;
+    set[i] = rank + 1;
+    return false;
+}
+
+static void sample_reply(const struct vec *v, uint64_t rank)
+{
+    struct omap_iter iter;
+    omap_seek_rank(&vec_partition(v)->order, rank, &iter);
+    const struct record *record = omap_next(&iter);
+    reply_bytes(v->ctx->reply, vec_key_of(record), record_is_text(record));
+}
+
+/* `count` different ones of n (Floyd): one of the first n - count + 1 ranks, of the first
+ * n - count + 2 and so on; where that has been taken, the last of them, which cannot have been. */
+static int sample_distinct(const struct vec *v, struct rng *rng, uint64_t n, uint64_t count)
+{
+    uint64_t first = vec_rank(v);
+    size_t capacity = 2;
+    while (capacity < 2 * count)
+        capacity *= 2;
+    uint64_t *set = mem_calloc(capacity, sizeof *set);
+    if (set == NULL)
+        return ERR_OUT_OF_MEMORY;
+    for (uint64_t last = n - count; last < n && v->ctx->reply->failed == 0; last++) {
+        uint64_t rank = rng_below(rng, last + 1);
+        if (sample_has(set, capacity - 1, rank))
+            (void)sample_has(set, capacity - 1, rank = last);
+        sample_reply(v, first + rank);
+    }
+    mem_free(set);
+    return 0;
+}
+
+static void sample_repeated(const struct vec *v, struct rng *rng, uint64_t n, uint64_t count)
+{
+    uint64_t first = vec_rank(v);
+    for (uint64_t i = 0; i < count && v->ctx->reply->failed == 0; i++)
+        sample_reply(v, first + rng_below(rng, n));
+}
+
+int op_vec_sample(struct op_ctx *ctx, const struct args_vec_sample *a)
+{
+    uint64_t count = a->count.present ? a->count.uint : 1, most = ctx->env->limits->page_items;
+    bool repeat = vec_is_set(&a->repeat);
+    struct rng rng = {clock_mono_ns()};
+    struct vec v;
+    int err = vec_open_existing(ctx, a->collection.bytes, &v);
+    if (err != 0)
+        return err;
+    uint64_t n = vec_count(&v);
+    if (n == 0 || (!repeat && count > n))
+        count = n;
+    if (count > most)
+        return vec_wrong(ctx, ERR_LIMIT_EXCEEDED, "count", -1, "exceeds limits.page_items (%llu)",
+                         (unsigned long long)most);
+    reply_array(ctx->reply, count);
+    if (repeat)
+        sample_repeated(&v, &rng, n, count);
+    else if (count > 0)
+        err = sample_distinct(&v, &rng, n, count);
+    txn_unlock(ctx->txn);
+    return err;
+}
+
+/* ---- links ---- */
+
+static void links_reply(const struct vec *v, const struct vindex_links *links)
+{
+    struct reply *reply = v->ctx->reply;
+    const struct vindex_link *link = links->links;
+    reply_array(reply, links->levels);
+    for (unsigned level = links->levels; level-- > 0;) {
+        reply_array(reply, links->counts[level]);
+        for (unsigned i = 0; i < links->counts[level]; i++, link++) {
+            reply_array(reply, 2);
+            reply_bytes(reply, vec_key_of(link->record), record_is_text(link->record));
+            reply_real(reply, link->score);
+        }
+    }
+}
+
+/* With the collection open. */
+static int links_of(const struct vec *v, const struct record *record)
+{
+    struct vindex_links links;
+    struct vindex *vindex;
+    int err = vec_index(v, &vindex);
+    if (err != 0)
+        return err;
+    vindex_enter(vindex);
+    err = vindex_links(vindex, record_count(record), &links);
+    if (err == 0)
+        links_reply(v, &links);
+    vindex_leave(vindex);
+    vindex_unref(vindex);
+    mem_free(links.links);
+    return err;
+}
+
+int op_vec_links(struct op_ctx *ctx, const struct args_vec_links *a)
+{
+    const struct record *record;
+    struct vec v;
+    int err = read_open(ctx, &a->collection, &a->key, &v, &record);
+    if (err != 0)
+        return err;
+    if (record == NULL)
+        reply_nil(ctx->reply);
+    else
+        err = links_of(&v, record);
+    txn_unlock(ctx->txn);
     return err;
 }

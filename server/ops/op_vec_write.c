@@ -5,9 +5,10 @@
  *   request --> rows: | value size, key size, text | key | value |, one behind the other
  *           --> lock, check all of them against the collection, plan them, commit
  *
- * Writers faster than the index would make its tail long, and with it every search. So one that
- * meets an index that is behind waits, as a job: a worker does a part of what is to be done, then
- * the write is tried again. A call in a batch cannot wait, and is BUSY.
+ * Writers faster than the index would make its tail long, and with it every search; or its memory
+ * large, if they replace what is there. So one that meets an index that is behind waits, as a job:
+ * a worker does a part of what is to be done, then the write is tried again. A call in a batch
+ * cannot wait: it is BUSY if the tail is long.
  *
  * Threads: any loop; helping: a worker. Failures: nothing is changed.
  */
@@ -192,6 +193,20 @@ static int write_plan_row(struct vec *v, const struct write *write, const struct
     return txn_put(v->ctx->txn, &spec, key.hash);
 }
 
+/* Should this write wait? A call that cannot does not for room alone, which is for later calls. */
+static bool write_should_wait(const struct op_ctx *ctx, const struct vindex *vindex,
+                              const struct write *write)
+{
+    struct bytes rest = write->rows, key, value;
+    struct write_row row;
+    size_t n = 0;
+    if (vindex_is_behind(vindex))
+        return true;
+    while (!ctx->no_job && write_next_row(&rest, &row, &key, &value))
+        n++;
+    return !ctx->no_job && vindex_is_crowded(vindex, n);
+}
+
 /* Do it; *out_behind is the index to wait for instead, with a reference, or NULL. */
 static int write_try(struct op_ctx *ctx, const struct write *write, bool wait,
                      struct vindex **out_behind, bool *out_added)
@@ -206,7 +221,7 @@ static int write_try(struct op_ctx *ctx, const struct write *write, bool wait,
     bool fresh = err == 0 && v.record == NULL;
     if (err == 0 && !fresh)
         err = vec_index(&v, &vindex);
-    if (vindex != NULL && wait && vindex_is_behind(vindex)) {
+    if (vindex != NULL && wait && write_should_wait(ctx, vindex, write)) {
         txn_unlock(ctx->txn);
         *out_behind = vindex;
         return 0;
@@ -490,10 +505,16 @@ int op_vec_delete(struct op_ctx *ctx, const struct args_vec_delete *a)
     uint64_t existed = 0;
     struct vec v;
     int err = delete_check(ctx, &a->keys);
+    if (err == 0 && vec_is_set(&a->drop_empty) && ctx->batch != NULL)
+        err =
+            problem_set(ctx->problem, ERR_UNSUPPORTED,
+                        "vec.delete: an atomic batch drops no collection: leave 'drop_empty' out");
     if (err == 0)
         err = vec_open_existing(ctx, a->collection.bytes, &v);
     for (uint32_t i = 0; i < a->keys.count && err == 0; i++)
         err = delete_one(&v, delete_next(&reader), &existed);
+    if (err == 0 && vec_is_set(&a->drop_empty) && existed > 0 && existed == vec_count(&v))
+        err = vec_plan_drop(&v);
     if (err != 0)
         return err;
     (void)txn_commit(ctx->txn);

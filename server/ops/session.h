@@ -22,6 +22,7 @@ struct session {
     bool logged_in;
     bool ordered;    /* replies in the order of requests */
     bool error_maps; /* errors as maps */
+    bool typed_keys; /* keys have types, as those of Redis: a collection of vectors is a key, too */
     bool leaving;    /* no more requests; the connection closes when it has been answered */
 
     /* Set before the session is in a list (server/ops/session_list.h). */

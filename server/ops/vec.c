@@ -56,6 +56,18 @@ int vec_read(struct op_ctx *ctx, struct bytes name, struct vec *v)
     return 0;
 }
 
+/* There is no such collection. Is there a value, where keys have types? */
+static int vec_check_type(const struct vec *v)
+{
+    struct op_ctx *ctx = v->ctx;
+    struct record_key key = {v->key.run, KIND_kv, v->key.bytes};
+    if (ctx->session == NULL || !ctx->session->typed_keys ||
+        txn_find(ctx->txn, &key, store_hash(ctx->store, &key)) == NULL)
+        return 0;
+    return problem_set(ctx->problem, ERR_WRONG_TYPE, "%s: the key is a value, no collection",
+                       ctx->request->op->name);
+}
+
 int vec_open(struct op_ctx *ctx, struct bytes name, struct vec *v)
 {
     struct record_key key = {run_id(ctx->run), KIND_collection, name};
@@ -65,7 +77,8 @@ int vec_open(struct op_ctx *ctx, struct bytes name, struct vec *v)
     if (err != 0)
         return err;
     ctx->txn->many = true; /* all is prepared before anything changes */
-    return vec_read(ctx, name, v);
+    err = vec_read(ctx, name, v);
+    return err == 0 && v->record == NULL ? vec_check_type(v) : err;
 }
 
 int vec_absent(struct op_ctx *ctx)
@@ -79,6 +92,12 @@ int vec_open_existing(struct op_ctx *ctx, struct bytes name, struct vec *v)
 {
     int err = vec_open(ctx, name, v);
     return err == 0 && v->record == NULL ? vec_absent(ctx) : err;
+}
+
+int vec_plan_drop(struct vec *v)
+{
+    int err = txn_orphan(v->ctx->txn, &v->group, v->hash);
+    return err != 0 ? err : txn_del(v->ctx->txn, &v->key, v->hash);
 }
 
 const struct partition *vec_partition(const struct vec *v)
@@ -119,6 +138,12 @@ uint64_t vec_count(const struct vec *v)
     struct record_key low = {v->key.run, KIND_vector, {v->prefix, v->prefix_size}};
     struct record_key high = {v->key.run, KIND_vector, {after, group_write_prefix(&next, after)}};
     return omap_rank(order, &high) - omap_rank(order, &low);
+}
+
+uint64_t vec_rank(const struct vec *v)
+{
+    struct record_key low = {v->key.run, KIND_vector, {v->prefix, v->prefix_size}};
+    return omap_rank(&vec_partition(v)->order, &low);
 }
 
 /* ---- keys ---- */
@@ -281,16 +306,22 @@ int vec_filter(struct bytes encoded, struct problem *problem, struct filter **ou
 
 /* ---- walking ---- */
 
-void vec_walk_init(struct vec_walk *walk, struct bytes name, struct bytes prefix,
-                   const struct filter *filter, struct bytes behind)
+void vec_walk_init(struct vec_walk *walk, struct bytes name, const struct vec_range *range,
+                   const struct filter *filter)
 {
-    REQUIRE(behind.size <= VEC_KEY_MAX && prefix.size <= VEC_KEY_MAX);
-    *walk = (struct vec_walk){.name = name, .prefix = prefix, .filter = filter};
-    struct bytes from = behind.size > 0 && bytes_compare(behind, prefix) >= 0 ? behind : prefix;
+    struct bytes from = range->from, behind = range->behind;
+    REQUIRE(behind.size <= VEC_KEY_MAX && range->prefix.size <= VEC_KEY_MAX &&
+            from.size <= sizeof walk->at);
+    *walk =
+        (struct vec_walk){.name = name, .prefix = range->prefix, .to = range->to, .filter = filter};
+    if (bytes_compare(range->prefix, from) > 0)
+        from = range->prefix;
+    bool is_behind = behind.size > 0 && bytes_compare(behind, from) >= 0;
+    from = is_behind ? behind : from;
     if (from.size > 0)
         memcpy(walk->at, from.data, from.size);
     walk->at_size = from.size;
-    if (from.data == behind.data && behind.size > 0)
+    if (is_behind)
         walk->at[walk->at_size++] = 0; /* the first key behind it */
 }
 
@@ -314,7 +345,8 @@ static bool walk_inside(const struct vec_walk *walk, const struct vec *v,
     return record != NULL && record_run(record) == v->key.run &&
            record_kind_of(record) == KIND_vector &&
            bytes_start_with(record_key_bytes(record), (struct bytes){v->prefix, v->prefix_size}) &&
-           bytes_start_with(vec_key_of(record), walk->prefix);
+           bytes_start_with(vec_key_of(record), walk->prefix) &&
+           (walk->to.size == 0 || bytes_compare(vec_key_of(record), walk->to) < 0);
 }
 
 /* With the collection open. */

@@ -58,6 +58,9 @@ MUST_USE int vec_creation_compare(const struct vec *v, const struct vec_creation
 /* It is not, and there is room for it (vec_admit): plan to make it. *v can then be written to. */
 MUST_USE int vec_creation_plan(struct vec *v, const struct vec_creation *creation, bool text);
 
+/* Plan to delete it, and with it, at the commit, all that is in it. */
+MUST_USE int vec_plan_drop(struct vec *v);
+
 /* A write adds so many bytes: is there room? Reads the collection again. An atomic batch has made
  * room for all of its calls (batch_admit_vectors). */
 MUST_USE int vec_admit(struct vec *v, uint64_t need);
@@ -71,6 +74,8 @@ MUST_USE int vec_index(const struct vec *v, struct vindex **out_vindex);
 
 /* Vectors in it, in logarithmic time. */
 uint64_t vec_count(const struct vec *v);
+/* How many records stand before them in the order of the partition. */
+uint64_t vec_rank(const struct vec *v);
 
 /* What is wrong with an argument, or, if index >= 0, with an element of it; returns err. */
 int vec_wrong(struct op_ctx *ctx, int err, const char *arg, long index, const char *format, ...)
@@ -135,7 +140,8 @@ static inline struct bytes vec_bytes(const struct arg *arg)
 enum { VEC_WALK_SLICE = 256 };
 
 struct vec_walk {
-    struct bytes name, prefix;   /* the caller's */
+    struct bytes name, prefix;   /* the caller's, */
+    struct bytes to;             /* too: only keys < this; none: no bound */
     const struct filter *filter; /* NULL: all */
     uint64_t generation;         /* 0: not begun */
     bool ended;                  /* there are no more */
@@ -143,9 +149,14 @@ struct vec_walk {
     uint8_t at[VEC_KEY_MAX + 1]; /* keys from here on */
 };
 
-/* Begin behind this key; none: at the beginning. */
-void vec_walk_init(struct vec_walk *walk, struct bytes name, struct bytes prefix,
-                   const struct filter *filter, struct bytes behind);
+/* What is walked. Those not given are none. */
+struct vec_range {
+    struct bytes prefix, from, to; /* to: none or empty: no bound */
+    struct bytes behind;           /* begin behind this key */
+};
+
+void vec_walk_init(struct vec_walk *walk, struct bytes name, const struct vec_range *range,
+                   const struct filter *filter);
 
 /* Called for each that matches, under the lock; false: not any more. */
 typedef bool (*vec_visit_fn)(void *context, const struct record *record);

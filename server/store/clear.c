@@ -14,6 +14,7 @@
 #include "server/store/clear.h"
 
 #include "common/err.h"
+#include "server/store/group.h"
 
 enum { CLEAR_LOOK = 4 * CLEAR_SLICE };
 
@@ -23,6 +24,13 @@ int clear_init(struct clear *clear, struct store *store, const struct run *run,
     *clear = (struct clear){.run = run_id(run), .kind = (uint8_t)kind};
     clear->version = atomic_load(&store->version);
     return buf_append(&clear->prefix, prefix.data, prefix.size);
+}
+
+void clear_again(struct clear *clear, enum record_kind kind)
+{
+    clear->kind = (uint8_t)kind;
+    clear->partition = 0;
+    clear->begun = false;
 }
 
 void clear_deinit(struct clear *clear)
@@ -67,16 +75,25 @@ static int clear_remember(struct clear *clear, const struct record *record)
     return buf_append(&clear->at, key.data, key.size);
 }
 
+/* Records that this one owns are not in the range: they go when the transaction has. */
+static int clear_orphan(struct txn *txn, const struct record *record, uint64_t hash)
+{
+    struct group group = {record_run(record), record_kind_of(record), record_key_bytes(record),
+                          group_generation(record_value(record))};
+    return txn_orphan(txn, &group, hash);
+}
+
 /* Plan the deletes of one slice. *out_end: the partition has no more. */
 static int clear_plan(struct clear *clear, struct txn *txn, size_t *out_deleted, bool *out_end)
 {
     struct partition *partition = &txn->store->partitions[clear->partition];
     const struct record *record = NULL, *last = NULL;
     struct omap_iter iter;
-    size_t deleted = 0;
+    bool owners = clear->kind != KIND_NONE && group_owns(clear->kind);
+    size_t deleted = 0, most = owners ? 1 : CLEAR_SLICE;
     int err = 0;
     clear_seek(clear, partition, &iter);
-    for (int looked = 0; looked < CLEAR_LOOK && deleted < CLEAR_SLICE && err == 0; looked++) {
+    for (int looked = 0; looked < CLEAR_LOOK && deleted < most && err == 0; looked++) {
         record = omap_next(&iter);
         if (!clear_in_range(clear, record)) {
             *out_end = true;
@@ -87,7 +104,10 @@ static int clear_plan(struct clear *clear, struct txn *txn, size_t *out_deleted,
             continue;
         struct record_key key = {record_run(record), record_kind_of(record),
                                  record_key_bytes(record)};
-        err = txn_del(txn, &key, store_hash(txn->store, &key));
+        uint64_t hash = store_hash(txn->store, &key);
+        err = txn_del(txn, &key, hash);
+        if (err == 0 && owners)
+            err = clear_orphan(txn, record, hash);
         deleted++;
     }
     if (err == 0 && last != NULL)

@@ -32,6 +32,9 @@ MUST_USE int clear_init(struct clear *clear, struct store *store, const struct r
                         enum record_kind kind, struct bytes prefix);
 void clear_deinit(struct clear *clear);
 
-/* Delete up to CLEAR_SLICE records. *out_done: nothing is left. 0, or ERR_OUT_OF_MEMORY: try again.
- * */
+/* Begin anew with another kind: with what was there when the first began, of the same prefix. */
+void clear_again(struct clear *clear, enum record_kind kind);
+
+/* Delete up to CLEAR_SLICE records, or one that owns others, which nobody owns then (group.h).
+ * *out_done: nothing is left. 0, or ERR_OUT_OF_MEMORY: try again. */
 MUST_USE int clear_step(struct clear *clear, struct store *store, int64_t now_ms, bool *out_done);

@@ -30,7 +30,7 @@ struct reap {
 
 /* A bit for each kind that owns others. */
 static const uint64_t group_owners = 0
-#define KIND(number, name, owner, flags, text) | (uint64_t)1 << KIND_##owner
+#define KIND(number, name, owner, beside, flags, text) | (uint64_t)1 << KIND_##owner
 #include "server/store/kinds.def"
 #undef KIND
     ;

@@ -42,7 +42,8 @@ enum { RECORD_FLAG_SHIFT = 53, RECORD_KIND_SHIFT = 58, RECORD_HEAD = 12, RECORD_
 _Static_assert(sizeof(struct wheel_node) == RECORD_NODE, "the node in front keeps the alignment");
 
 const struct record_kind_row record_kinds[KIND_MAX + 1] = {
-#define KIND(number, name, owner, flags, text) [number] = {#name, KIND_##owner, flags},
+#define KIND(number, name, owner, beside, flags, text)                                             \
+    [number] = {#name, KIND_##owner, KIND_##beside, flags},
 #include "server/store/kinds.def"
 #undef KIND
 };

@@ -16,7 +16,7 @@ struct record;
 
 enum record_kind {
     KIND_none = 0,
-#define KIND(number, name, owner, flags, text) KIND_##name = (number),
+#define KIND(number, name, owner, beside, flags, text) KIND_##name = (number),
 #include "server/store/kinds.def"
 #undef KIND
     KIND_NONE = 0,
@@ -36,6 +36,7 @@ enum {
 struct record_kind_row {
     const char *name; /* NULL: there is no such kind */
     uint8_t owner;    /* enum record_kind */
+    uint8_t beside;   /* the same */
     uint8_t flags;
 };
 extern const struct record_kind_row record_kinds[KIND_MAX + 1];

@@ -375,7 +375,8 @@ static int recover_groups(struct recovery *recovery)
     if (err == ERR_DATA_DAMAGED)
         (void)snprintf(
             recovery->problem, sizeof recovery->problem,
-            "a vector has not as many elements as its collection says, or is stored as another");
+            "a vector has not as many elements as its collection says, or is stored as another. "
+            "Nothing was changed; put the files back from a copy");
     return err;
 }
 

@@ -33,11 +33,18 @@ const char *durability_name(enum durability level)
     return names[level];
 }
 
+static inline uint64_t store_hash_own(const struct store *store, const struct record_key *key)
+{
+    return hash_word_bytes(&store->hash_key, (uint64_t)key->run << 8 | key->kind, key->bytes);
+}
+
+/* As far as the table of a partition looks at it: the bits that lead to the partition are not in
+ * it, so the hash of an owner is not needed. */
 static uint64_t store_rehash(const void *item, const void *context)
 {
     const struct record *record = item;
     struct record_key key = {record_run(record), record_kind_of(record), record_key_bytes(record)};
-    return store_hash(context, &key);
+    return store_hash_own(context, &key);
 }
 
 /* The map type carries the store as context, so it lives beside it. */
@@ -107,24 +114,27 @@ void store_destroy(struct store *store)
     mem_free(store); /* the first member of its block */
 }
 
-static inline uint64_t store_hash_own(const struct store *store, const struct record_key *key)
-{
-    return hash_word_bytes(&store->hash_key, (uint64_t)key->run << 8 | key->kind, key->bytes);
-}
-
 uint64_t store_hash_owned(const struct store *store, const struct record_key *key,
                           uint64_t owner_hash)
 {
     return (store_hash_own(store, key) & ~STORE_ROUTE_BITS) | (owner_hash & STORE_ROUTE_BITS);
 }
 
+/* By itself, as most kinds need no room for it on the stack. */
+__attribute__((noinline)) static uint64_t store_hash_beside(const struct store *store,
+                                                            const struct record_key *key)
+{
+    const struct record_kind_row *kind = &record_kinds[key->kind];
+    struct record_key of = {key->run, kind->beside,
+                            kind->owner == KIND_none ? key->bytes : group_name(key->bytes)};
+    return store_hash_owned(store, key, store_hash(store, &of));
+}
+
 uint64_t store_hash(const struct store *store, const struct record_key *key)
 {
-    uint8_t owner = record_kinds[key->kind].owner;
-    if (__builtin_expect(owner == KIND_none, 1))
-        return store_hash_own(store, key);
-    struct record_key of = {key->run, owner, group_name(key->bytes)};
-    return store_hash_owned(store, key, store_hash(store, &of));
+    return __builtin_expect(record_kinds[key->kind].beside == KIND_none, 1)
+               ? store_hash_own(store, key)
+               : store_hash_beside(store, key);
 }
 
 uint64_t store_next_number(struct store *store, uint64_t count)

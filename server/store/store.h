@@ -77,7 +77,8 @@ struct store_figures {
 struct store *store_create(const struct store_options *options) MUST_USE;
 void store_destroy(struct store *store);
 
-/* Hash of a key, and the partition it lives in. Records with an owner live where it does. */
+/* Hash of a key, and the partition it lives in, which for some kinds is where another record does
+ * (kinds.def). */
 #define STORE_ROUTE_BITS ((uint64_t)0xff << 40)
 uint64_t store_hash(const struct store *store, const struct record_key *key);
 /* The same of a key with an owner, whose hash is known. */

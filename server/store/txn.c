@@ -24,6 +24,7 @@
 #include "common/err.h"
 #include "common/mem.h"
 #include "server/store/codec.h"
+#include "server/store/group.h"
 #include "server/store/journal.h"
 #include "server/store/vindex.h"
 
@@ -41,17 +42,20 @@ void txn_init(struct txn *txn, struct store *store, int64_t now_ms)
     txn->effects = txn->first;
     txn->n_effects = 0;
     txn->capacity = LENGTH_OF(txn->first);
+    txn->plans = 0;
     txn->index = NULL;
     txn->undo = NULL;
     txn->met_key = (struct record_key){0};
     txn->notes = (struct buf){0};
 }
 
-/* A count to be changed back, or bytes that are kept. */
+/* A count to be changed back, a group that will have no owner, or bytes that are kept. */
 struct txn_undo {
     struct txn_undo *next;
-    struct record *counted; /* NULL: bytes */
+    struct record *counted; /* NULL: another of these */
     uint32_t count;         /* as it was */
+    struct reap *reap;      /* NULL: the same */
+    struct partition *partition;
     uint8_t bytes[];
 };
 
@@ -78,6 +82,10 @@ static void txn_forget_undo(struct txn *txn)
     while ((undo = txn->undo) != NULL) {
         if (undo->counted != NULL && !txn->done)
             record_set_count(undo->counted, undo->count);
+        if (undo->reap != NULL && txn->done)
+            group_orphan(undo->partition, undo->reap);
+        else
+            reap_destroy(undo->reap);
         txn->undo = undo->next;
         mem_free(undo);
     }
@@ -335,6 +343,7 @@ static int txn_plan_put(struct txn *txn, const struct record_spec *spec, uint64_
         txn_forget_effect(planned);
         *planned = effect;
     }
+    txn->plans++;
     return 0;
 }
 
@@ -357,11 +366,14 @@ int txn_del(struct txn *txn, const struct record_key *key, uint64_t hash)
     if (err != 0)
         return err;
     effect.old = planned != NULL ? planned->old : txn_standing(txn, key, hash);
-    if (planned == NULL)
-        return txn_add(txn, &effect);
-    txn_forget_effect(planned);
-    *planned = effect;
-    return 0;
+    if (planned == NULL) {
+        err = txn_add(txn, &effect);
+    } else {
+        txn_forget_effect(planned);
+        *planned = effect;
+    }
+    txn->plans += err == 0;
+    return err;
 }
 
 static struct txn_undo *txn_undo_new(struct txn *txn, size_t size)
@@ -401,6 +413,19 @@ int txn_keep(struct txn *txn, struct bytes bytes, struct bytes *out_copy)
     return 0;
 }
 
+int txn_orphan(struct txn *txn, const struct group *group, uint64_t hash)
+{
+    struct reap *reap = reap_create(group);
+    struct txn_undo *undo = reap == NULL ? NULL : txn_undo_new(txn, 0);
+    if (undo == NULL) {
+        reap_destroy(reap);
+        return ERR_OUT_OF_MEMORY;
+    }
+    undo->reap = reap;
+    undo->partition = txn_partition(txn, hash);
+    return 0;
+}
+
 int txn_note(struct txn *txn, const struct record_key *key, bool text, uint64_t hash,
              enum event event)
 {
@@ -421,7 +446,8 @@ static uint64_t txn_apply(struct txn *txn)
         struct partition *partition = txn_partition(txn, txn->effects[i].hash);
         txn->effects[i].version = version;
         partition_apply(partition, &txn->effects[i]);
-        store_account(txn->store, partition);
+        if (i + 1 == txn->n_effects || txn_partition(txn, txn->effects[i + 1].hash) != partition)
+            store_account(txn->store, partition);
     }
     txn->done = true;
     txn_release(txn);

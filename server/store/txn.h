@@ -39,6 +39,7 @@ struct txn {
     uint64_t seen;    /* the newest version that was read, or made, or whose delete was noticed */
     struct effect *effects;
     size_t n_effects, capacity;
+    uint64_t plans;        /* how often something was planned: has a call planned any? */
     struct txn_undo *undo; /* what lasts as long as the transaction, newest first */
     uint32_t *index; /* open-addressed positions + 1 in effects by hash, when there are many */
     size_t index_mask;
@@ -94,6 +95,11 @@ MUST_USE int txn_count(struct txn *txn, const struct record *record, int delta);
 /* A copy of bytes, for the key of a txn_del, that lasts as long as the transaction. 0 or
  * ERR_OUT_OF_MEMORY. */
 MUST_USE int txn_keep(struct txn *txn, struct bytes bytes, struct bytes *out_copy);
+
+/* The transaction deletes the owner of this group, which has this hash: once it commits the group
+ * will be reaped (group.h). 0 or ERR_OUT_OF_MEMORY. */
+struct group;
+MUST_USE int txn_orphan(struct txn *txn, const struct group *group, uint64_t hash);
 
 /* Say what this transaction does to a key, in the words of events.def: watches are told of `event`
  * where they would be told of a put or del of this key; a key that the transaction changes nothing

@@ -306,6 +306,8 @@ static void vindex_put_row(struct vindex *vindex, struct record *record, struct 
     uint32_t slot = rows_add(&vindex->rows, vector, back);
     atomic_fetch_add(&vindex->n_tail, 1);
     vindex_add(&vindex->store->vectors.vectors, 1);
+    uint32_t alive = vindex->rows.n_alive - (old != NULL);
+    vindex->n_most = alive > vindex->n_most ? alive : vindex->n_most;
     pthread_mutex_unlock(&vindex->lock);
     record_set_count(record, slot);
     if (old != NULL)

@@ -43,7 +43,10 @@ void vindex_unref(struct vindex *vindex);
 
 /* Has the tail grown so long that writers should wait? Then vindex_wait. */
 bool vindex_is_behind(const struct vindex *vindex);
-/* Link some rows of the tail, as this worker; for a writer that waits. */
+/* Have so many died that `more` vectors would take memory beside theirs? Then vindex_wait: the dead
+ * go in rounds, and while one is under way what room there is may be used up as fast as it goes. */
+bool vindex_is_crowded(const struct vindex *vindex, size_t more);
+/* Do a part of what is to be done, as this worker; for a writer that waits. */
 void vindex_help(struct vindex *vindex, unsigned worker);
 
 /* ---- for the store, with the partition locked ---- */
@@ -115,6 +118,22 @@ void vindex_leave(struct vindex *vindex);
 MUST_USE int vindex_search(struct vindex *vindex, struct vindex_searcher *searcher,
                            const struct vindex_query *queries, size_t n,
                            struct vindex_result *out_results);
+
+/* The rows that a row is linked to. */
+struct vindex_link {
+    const struct record *record;
+    double score; /* of the two vectors to each other; with int8 about */
+};
+
+struct vindex_links {
+    unsigned levels; /* at least 1: of a row outside the graph one without links */
+    uint16_t counts[HNSW_LEVEL_MAX + 1];
+    struct vindex_link *links; /* of the highest level, then of those below; for mem_free */
+};
+
+/* Of a living row, between vindex_enter and vindex_leave. 0 or ERR_OUT_OF_MEMORY (links: NULL). */
+MUST_USE int vindex_links(const struct vindex *vindex, uint32_t slot,
+                          struct vindex_links *out_links);
 
 struct vindex_figures {
     uint64_t count;      /* vectors */

@@ -19,14 +19,16 @@
 #include <pthread.h>
 
 enum {
-    VINDEX_SEED = 11,       /* of the hash that draws levels */
-    VINDEX_LINK_SLICE = 16, /* rows linked by one task */
-    VINDEX_MEND_SLICE = 64, /* rows mended by one task */
-    VINDEX_HELP_FROM = 64,  /* so many rows in the tail are linked by all workers */
-    VINDEX_DEAD_MIN = 256,  /* dead rows in the graph are left until there are so many, */
-    VINDEX_DEAD_SHARE = 5,  /* and a fifth of all */
-    VINDEX_NEW_MIN = 64,    /* rows linked since the last round, behind which there is one to see */
-    VINDEX_NEW_SHARE = 4,   /* that walks come to all: so many, and a quarter */
+    VINDEX_SEED = 11,        /* of the hash that draws levels */
+    VINDEX_LINK_SLICE = 16,  /* rows linked by one task */
+    VINDEX_MEND_SLICE = 64,  /* rows mended by one task */
+    VINDEX_HELP_FROM = 64,   /* so many rows in the tail are linked by all workers */
+    VINDEX_DEAD_MIN = 32,    /* dead rows in the graph are left until there are so many, */
+    VINDEX_DEAD_SHARE = 32,  /* and this part of all */
+    VINDEX_SPARE_MIN = 64,   /* so many slots more than vectors at most, */
+    VINDEX_SPARE_SHARE = 16, /* or this part of them: writers wait for mending before */
+    VINDEX_NEW_MIN = 64,  /* rows linked since the last round, behind which there is one to see */
+    VINDEX_NEW_SHARE = 4, /* that walks come to all: so many, and a quarter */
     VINDEX_FREE_SLICE = 128,  /* rows freed under the lock */
     VINDEX_RETIRED_MAX = 256, /* records that wait to be freed */
 };
@@ -50,12 +52,14 @@ struct vindex {
     pthread_mutex_t lock;
     bool dropped;                /* partition; and atomically read by workers */
     _Atomic(struct hnsw *) hnsw; /* NULL: no graph. Set once, under `use` */
-    atomic_bool mending;         /* a round is under way */
+    atomic_bool mending;         /* a round is under way; */
+    _Atomic int64_t mend_room;   /* with so much room when it began: vindex_room */
     atomic_bool pinned;          /* no slot is used again: it is being saved */
     _Atomic uint32_t n_tail; /* rows alive or dead that are not linked, while there is a graph */
     _Atomic uint32_t n_dead; /* rows that died and were not freed */
     _Atomic uint32_t n_dead_linked; /* of these about so many in the graph */
     _Atomic uint32_t n_new;         /* rows linked since a round began */
+    uint32_t n_most;                /* partition and lock: vectors, when there were the most */
     _Atomic uint32_t link_next;     /* where linking looks for rows of the tail */
     struct record **retired;        /* lock: replaced by others with the same vector */
     _Atomic uint32_t n_retired;
@@ -88,6 +92,10 @@ uint64_t vindex_row_hash(const struct vindex *vindex, uint32_t slot);
 
 struct vindex *vindex_create(struct store *store, const struct vec_collection *collection) MUST_USE;
 void vindex_destroy(struct vindex *vindex);
+
+/* How many rows can be added behind `more` new vectors, dead ones being still there, before there
+ * are more slots than there should be. The partition or the lock is held. */
+int64_t vindex_room(const struct vindex *vindex, size_t more);
 
 /* Should there be a graph? */
 bool vindex_wants_graph(const struct vindex *vindex);

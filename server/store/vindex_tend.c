@@ -4,11 +4,18 @@
  *
  *   1. there should be a graph and is none: make it
  *   2. the tail: link its rows; many are linked by all workers at once
- *   3. a mending round, if enough rows of the graph have died
- *   4. free what no search can see any more
+ *   3. free what no search can see any more
+ *   4. a mending round, if enough rows of the graph have died
  *
- * tasks[0] leads: it does all of these. The others only link. A slice that has more to do submits
- * itself again, behind what else waits, so that no collection keeps the workers for itself.
+ * tasks[0] leads: it does all of these, a slice of each in turn. The others only link. A slice that
+ * has more to do submits itself again, behind what else waits, so that no collection keeps the
+ * workers for itself.
+ *
+ * Slots are bounded. A row that died has its slot, and its links, until a round has ended; who
+ * deletes half of a collection and stores it again is faster than that, and would have half as many
+ * slots again, for ever. So a round begins when few have died, and a writer that would take more
+ * slots than there should be waits, and helps: it gets room as the round advances, so that none
+ * waits for the whole of it.
  *
  * Threads: workers; vindex_schedule: any that has a reference or the partition.
  * Failures: without memory for a graph or a link rows stay in the tail, where they are found as
@@ -61,13 +68,37 @@ static bool vindex_wants_reclaim(const struct vindex *vindex, bool idle)
     uint32_t dead = atomic_load(&vindex->n_dead), linked = atomic_load(&vindex->n_dead_linked);
     uint32_t n = atomic_load(&vindex->rows.n_slots);
     return atomic_load(&vindex->n_retired) > VINDEX_RETIRED_MAX ||
-           (dead > linked && dead - linked > (idle ? 0 : n / 16 + 16));
+           (dead > linked && dead - linked > (idle ? 0 : n / (2 * VINDEX_DEAD_SHARE) + 16));
 }
 
 static bool vindex_has_work(const struct vindex *vindex)
 {
     return !vindex_is_dropped(vindex) && (vindex_wants_link(vindex) || vindex_wants_mend(vindex) ||
                                           vindex_wants_reclaim(vindex, false));
+}
+
+/* ---- room ---- */
+
+int64_t vindex_room(const struct vindex *vindex, size_t more)
+{
+    int64_t alive = (int64_t)vindex->rows.n_alive + (int64_t)more, most = vindex->n_most;
+    most = alive > most ? alive : most;
+    int64_t spare = most / VINDEX_SPARE_SHARE, slots = atomic_load(&vindex->rows.n_slots);
+    int64_t should = most + (spare > VINDEX_SPARE_MIN ? spare : VINDEX_SPARE_MIN);
+    return (slots > should ? slots : should) - alive - atomic_load(&vindex->n_dead);
+}
+
+/* It waits only for what workers will do. */
+bool vindex_is_crowded(const struct vindex *vindex, size_t more)
+{
+    uint32_t left, of;
+    if (vindex->store->workers == NULL || atomic_load(&vindex->pinned))
+        return false;
+    int64_t room = vindex_room(vindex, more);
+    if (!atomic_load(&vindex->mending))
+        return room < 0 && (vindex_wants_mend(vindex) || vindex_wants_reclaim(vindex, false));
+    hnsw_mend_left(atomic_load_explicit(&vindex->hnsw, memory_order_acquire), &left, &of);
+    return room * of < atomic_load(&vindex->mend_room) * left;
 }
 
 /* ---- linking ---- */
@@ -244,6 +275,10 @@ static bool vindex_mend_begin(struct vindex *vindex, struct hnsw *hnsw)
 {
     (void)pthread_rwlock_wrlock(&vindex->use);
     bool begun = !atomic_load(&vindex->pinned) && hnsw_mend_begin(hnsw) == 0;
+    pthread_mutex_lock(&vindex->lock);
+    int64_t room = vindex_room(vindex, 0);
+    atomic_store(&vindex->mend_room, room > 0 ? room : 0);
+    pthread_mutex_unlock(&vindex->lock);
     atomic_store(&vindex->mending, begun);
     if (begun)
         atomic_store(&vindex->n_new, 0);
@@ -279,6 +314,17 @@ static bool vindex_mend_slice(struct vindex *vindex, unsigned worker)
     return err == 0;
 }
 
+static void vindex_mend_help(struct vindex *vindex, unsigned worker)
+{
+    struct hnsw *hnsw = atomic_load_explicit(&vindex->hnsw, memory_order_acquire);
+    struct hnsw_scratch *scratch = vindex_scratch(vindex, worker);
+    if (scratch == NULL)
+        return;
+    vindex_enter(vindex);
+    hnsw_mend_help(hnsw, scratch, VINDEX_MEND_SLICE);
+    vindex_leave(vindex);
+}
+
 /* ---- tasks ---- */
 
 static void vindex_submit(struct vindex *vindex, unsigned i);
@@ -292,26 +338,26 @@ static void vindex_call_others(struct vindex *vindex)
         vindex_submit(vindex, i);
 }
 
-/* One slice of whatever is to be done; false: nothing came of it. */
+/* A slice of whatever is to be done; false: nothing came of it. */
 static bool vindex_tend(struct vindex *vindex, bool leads, unsigned worker)
 {
-    bool idle = false;
+    bool linked = false, idle = false;
     if (vindex_is_dropped(vindex) || workers_stopping(vindex->store->workers))
         return false;
     if (vindex_wants_link(vindex)) {
         if (leads)
             vindex_call_others(vindex);
-        if (vindex_link_slice(vindex, worker))
-            return true;
-        idle = true; /* all of the tail is dead, or another's, or there is no memory */
+        linked = vindex_link_slice(vindex, worker);
+        idle = !linked; /* all of the tail is dead, or another's, or there is no memory */
     }
     if (!leads)
-        return false;
+        return linked;
     if (vindex_wants_reclaim(vindex, idle)) {
         vindex_reclaim(vindex);
         return true;
     }
-    return vindex_wants_mend(vindex) && vindex_mend_slice(vindex, worker);
+    bool mended = vindex_wants_mend(vindex) && vindex_mend_slice(vindex, worker);
+    return linked || mended;
 }
 
 static void vindex_run(struct task *task, unsigned worker)
@@ -347,6 +393,11 @@ void vindex_schedule(struct vindex *vindex)
 
 void vindex_help(struct vindex *vindex, unsigned worker)
 {
-    if (!vindex_is_dropped(vindex) && vindex_wants_link(vindex))
+    if (vindex_is_dropped(vindex))
+        return;
+    if (vindex_wants_link(vindex))
         (void)vindex_link_slice(vindex, worker);
+    if (atomic_load(&vindex->mending))
+        vindex_mend_help(vindex, worker);
+    vindex_schedule(vindex); /* a leader that was just ending has not seen what came */
 }

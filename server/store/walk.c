@@ -19,7 +19,7 @@ _Static_assert(STORE_PARTITIONS_MAX <= 256 && HMAP_POSITION_BITS + 8 <= 53, "a c
 /* What is left of a page. */
 struct walk {
     uint32_t run;
-    uint8_t kind;
+    uint64_t kinds;
     int64_t now_ms;
     uint64_t records, slots;
     scan_visit_fn visit;
@@ -33,7 +33,7 @@ static void walk_slice(struct walk *walk, struct partition *partition, size_t *p
     const struct record *record;
     walk->slots -= slots;
     while (walk->records > 0 && (record = hmap_walk(&partition->table, position, &slots)) != NULL) {
-        if (record_run(record) != walk->run || record_kind_of(record) != walk->kind ||
+        if (record_run(record) != walk->run || !(walk->kinds >> record_kind_of(record) & 1) ||
             record_expired(record, walk->now_ms))
             continue;
         walk->records--;
@@ -43,11 +43,10 @@ static void walk_slice(struct walk *walk, struct partition *partition, size_t *p
     walk->slots += slots; /* what was not needed */
 }
 
-int walk_visit(struct store *store, const struct run *run, enum record_kind kind, int64_t now_ms,
+int walk_visit(struct store *store, const struct run *run, uint64_t kinds, int64_t now_ms,
                uint64_t limit, scan_visit_fn visit, void *context, uint64_t *cursor)
 {
-    struct walk walk = {
-        .run = run_id(run), .kind = (uint8_t)kind, .now_ms = now_ms, .records = limit};
+    struct walk walk = {.run = run_id(run), .kinds = kinds, .now_ms = now_ms, .records = limit};
     size_t position = *cursor & (((uint64_t)1 << HMAP_POSITION_BITS) - 1);
     uint64_t i = *cursor >> HMAP_POSITION_BITS;
     walk.visit = visit;

@@ -116,8 +116,6 @@ static int posix_allocate(struct dir *dir, int file, uint64_t size)
 {
     (void)dir;
     while (fallocate(file, 0, 0, (off_t)size) != 0) {
-        if (errno == EOPNOTSUPP)
-            return 0;
         if (errno != EINTR)
             return -errno;
     }

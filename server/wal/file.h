@@ -43,9 +43,9 @@ struct file_ops {
     /* Bytes read: fewer than asked for only at the end of the file. */
     ssize_t (*read)(struct dir *dir, int file, uint64_t offset, void *to, size_t size);
     int64_t (*size)(struct dir *dir, int file);
-    int (*allocate)(struct dir *dir, int file, uint64_t size); /* blocks, early ENOSPC; may be a
-                                                                  no-op where it is not supported */
-    int (*sync)(struct dir *dir, int file);                    /* fdatasync; its error is final */
+    /* As large as that, of zeros that have their blocks. -EOPNOTSUPP: not on this file system. */
+    int (*allocate)(struct dir *dir, int file, uint64_t size);
+    int (*sync)(struct dir *dir, int file); /* fdatasync; its error is final */
     /* Read what is on disk next time, not what a cache took it for; as far as that can be had. */
     void (*forget)(struct dir *dir, int file);
     int (*rename)(struct dir *dir, const char *from, const char *to); /* atomic, replaces */

@@ -33,10 +33,12 @@ bool rotate_may_retry(int err)
     return err == -ENOSPC || err == -EDQUOT || err == -ENOMEM || err == -EMFILE || err == -ENFILE;
 }
 
-/* Zeros, synced, open. A handle or a negative errno. */
-static int rotate_make_file(struct dir *dir, const char *name, uint64_t bytes)
+/* Zeros, synced, open. A handle or a negative errno. Written ahead for those who wait for syncs: an
+ * interval can do with the longer ones of blocks that are new. */
+static int rotate_make_file(struct wal *wal, const char *name, uint64_t bytes)
 {
-    int err = segment_zero(dir, name, bytes);
+    struct dir *dir = wal->options.dir;
+    int err = segment_zero(dir, name, bytes, wal->options.strict);
     if (err != 0)
         return err;
     int file = dir->ops->open(dir, name, FILE_WRITE);
@@ -95,7 +97,7 @@ void rotate_make_spare(struct wal *wal)
     struct dir *dir = wal->options.dir;
     if (wal->spare_err != 0) /* what the last attempt left, if it could not clean up */
         (void)!dir->ops->remove(dir, SEGMENT_SPARE);
-    int file = rotate_make_file(dir, SEGMENT_SPARE, wal->options.segment_bytes);
+    int file = rotate_make_file(wal, SEGMENT_SPARE, wal->options.segment_bytes);
     if (file >= 0)
         rotate_spare_ready(wal, file);
     else if (rotate_may_retry(file))
@@ -140,9 +142,9 @@ static int rotate_make_next(struct wal *wal, uint64_t bytes)
     if (least > WAL_FIRST_BYTES)
         least = WAL_FIRST_BYTES;
     bytes = bytes > least ? bytes : least;
-    int file = rotate_make_file(dir, SEGMENT_NEXT, bytes);
+    int file = rotate_make_file(wal, SEGMENT_NEXT, bytes);
     if (file == -EEXIST && dir->ops->remove(dir, SEGMENT_NEXT) == 0)
-        file = rotate_make_file(dir, SEGMENT_NEXT, bytes);
+        file = rotate_make_file(wal, SEGMENT_NEXT, bytes);
     if (file < 0)
         return file;
     wal->next = (struct wal_file){file, bytes};

@@ -96,7 +96,7 @@ int segment_decode_header(const uint8_t data[static SEGMENT_HEADER_BYTES],
 static int segment_write_zeros(struct dir *dir, int file, uint64_t bytes)
 {
     uint8_t *zeros = mem_calloc(1, SEGMENT_ZEROS);
-    int err = zeros == NULL ? -ENOMEM : dir->ops->allocate(dir, file, bytes);
+    int err = zeros == NULL ? -ENOMEM : 0;
     for (uint64_t at = 0; at < bytes && err == 0; at += SEGMENT_ZEROS) {
         uint64_t left = bytes - at;
         struct iovec part = {zeros, left < SEGMENT_ZEROS ? (size_t)left : SEGMENT_ZEROS};
@@ -105,15 +105,24 @@ static int segment_write_zeros(struct dir *dir, int file, uint64_t bytes)
             err = dir->ops->sync(dir, file);
     }
     mem_free(zeros);
+    return err;
+}
+
+/* Where blocks cannot be reserved, only zeros take them. */
+static int segment_fill(struct dir *dir, int file, uint64_t bytes, bool written)
+{
+    int err = dir->ops->allocate(dir, file, bytes);
+    if (err == -EOPNOTSUPP || (err == 0 && written))
+        err = segment_write_zeros(dir, file, bytes);
     return err != 0 ? err : dir->ops->sync(dir, file);
 }
 
-int segment_zero(struct dir *dir, const char *name, uint64_t bytes)
+int segment_zero(struct dir *dir, const char *name, uint64_t bytes, bool written)
 {
     int file = dir->ops->open(dir, name, FILE_WRITE | FILE_CREATE);
     if (file < 0)
         return file;
-    int err = segment_write_zeros(dir, file, bytes);
+    int err = segment_fill(dir, file, bytes, written);
     dir->ops->close(dir, file);
     if (err == 0)
         err = dir->ops->sync_names(dir);

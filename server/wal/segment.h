@@ -54,6 +54,7 @@ void segment_encode_header(const struct segment_header *header,
 MUST_USE int segment_decode_header(const uint8_t data[static SEGMENT_HEADER_BYTES],
                                    struct segment_header *out_header);
 
-/* Make a file of zeros, synced, under this name. 0 or a negative errno, and then it is gone again.
- * */
-MUST_USE int segment_zero(struct dir *dir, const char *name, uint64_t bytes);
+/* Make a file of zeros, synced, under this name. `written`: each of its blocks has been, so that a
+ * later sync has nothing but data to bring to the disk; else they are only reserved, which reads as
+ * zeros too, and costs nothing. 0 or a negative errno, and then it is gone again. */
+MUST_USE int segment_zero(struct dir *dir, const char *name, uint64_t bytes, bool written);

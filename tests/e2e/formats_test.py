@@ -182,7 +182,7 @@ class GoldenTest(FormatsTest):
             rows = re.findall(r"^\| (\d+) \| `(\w+)` \|(?: `(\w+)`)? \|( yes)? \| (?:log|runs)",
                               file.read(), re.M)
         with open(os.path.join(ROOT, "server", "store", "kinds.def"), encoding="utf-8") as file:
-            table = re.findall(r"^KIND\((\d+), (\w+), (\w+), ([\w |]+),", file.read(), re.M)
+            table = re.findall(r"^KIND\((\d+), (\w+), (\w+), \w+, ([\w |]+),", file.read(), re.M)
         self.assertEqual([(number, name, owner or "none", bool(numbered))
                           for number, name, owner, numbered in rows],
                          [(number, name, owner, "RECORD_NUMBERED" in flags)
@@ -307,6 +307,32 @@ class GroupsTest(FormatsTest):
         self.assertEqual(len(self.snapshot()[1]), 200)
         done = run_cairnd("check", self.data)
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+
+    def test_codings(self):
+        """One vector among those of a collection that is stored as the others are not: floats where
+        there should be codes alone, and the other way round."""
+        group, text = formats.write_group, "or is stored as another"
+        for quantization, like, other in (
+                ("int8_only", formats.write_codes(0.5, [2, 4]), formats.write_vector([1, 2])),
+                ("int8", formats.write_vector([1, 2]), formats.write_codes(0.5, [2, 4])),
+                ("none", formats.write_vector([1, 2]), formats.write_codes(0.5, [2, 4]))):
+            collection = self.put("collection", b"c", 1, 1)._replace(
+                value=formats.write_collection(1, 1, 2, quantization))
+            good = [self.put("vector", group(b"c", 1, bytes([i])))._replace(value=like)
+                    for i in range(1, 100)]
+            with self.subTest(quantization=quantization):
+                self.write([collection, *good])
+                done = run_cairnd("check", self.data)
+                self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+                self.write([collection, *good[:50], good[50]._replace(value=other), *good[51:]])
+                done = run_cairnd("check", self.data)
+                self.assertEqual(done.returncode, os.EX_DATAERR, done.stdout)
+                self.assertRegex(
+                    done.stdout, f"verdict: damaged\nrecovery: refuses to start: .*{text}\n"
+                    "what to do: put the files back from a copy; --accept-loss does not help")
+                for args in ([], ["--accept-loss"]):
+                    self.refused(os.EX_DATAERR, f"{text}.*put the files back from a copy",
+                                 args=args)
 
 
 class LiveTest(FormatsTest):

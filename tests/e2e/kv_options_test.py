@@ -82,5 +82,29 @@ class OptionsTest(TestCase):
         self.assertEqual(self.c.call("kv.get", "p"), 2)
 
 
+class LogTest(TestCase):
+    OPTIONS = {"data.dir": "{folder}/data"}
+
+    def test_a_call_is_planned_whole_or_not_at_all(self):
+        """A list of keys in a partial batch that is too much for one transaction half way."""
+        value = bytes(16_000_000)
+        for key in "abc":
+            self.c.call("kv.put", key, value)
+        seen = self.c.call("kv.versions", ["a", "b", "c"])
+        first = [*[["kv.expire", [key, 600000]] for key in "abc"], ["kv.put", ["e", 1]]]
+        for key in ("x", "e"):  # new to the transaction, and planned before
+            call = ["kv.mput", [[[key, 2], ["y", value]]]]
+            error = self.fails("LIMIT_EXCEEDED", "batch", [*first, call], atomic=True,
+                               partial=True)
+            self.assertIn("call 4: one transaction writes at most", error.text)
+        self.assertEqual(self.c.call("kv.versions", ["a", "b", "c"]), seen)
+        self.assertEqual(self.c.call("kv.mget", ["e", "x", "y"]), [None] * 3)
+        # One that cannot even begin is answered alone.
+        done = self.c.call("batch", [*first, ["kv.put", ["y", value]], ["kv.put", ["x", 1]]],
+                           atomic=True, partial=True)
+        self.assertEqual([i for i, (error, _) in enumerate(done) if error is not None], [4])
+        self.assertEqual(self.c.call("kv.mget", ["e", "x", "y"]), [1, 1, None])
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -374,6 +374,11 @@ class OverTimeTest(unittest.TestCase):
                 html = file.read()
         result = result_of(done)
         for kind in ("set", "incr"):
+            figures = result["by_request"][kind]
+            for part in ("service", "ttfb"):
+                self.assertEqual(figures[part]["samples"], figures["count"])
+            self.assertLessEqual(figures["slip"]["samples"], figures["count"])
+            self.assertLessEqual(figures["service"]["mean_ns"], figures["mean_ns"])
             rows = result["by_request"][kind]["series"]
             self.assertEqual(sum(row["ops"] for row in rows), result["by_request"][kind]["count"])
             self.assertGreaterEqual(len(rows), 2)

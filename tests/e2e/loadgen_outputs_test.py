@@ -138,6 +138,35 @@ class OutputsTest(unittest.TestCase):
                 self.assertEqual(before["t_ns"] + before["length_ns"], after["t_ns"])
         self.assertIn("too-few-samples", {line.get("name") for line in lines})
 
+    def test_intervals(self):
+        """Of each interval: how late requests were sent in an open loop, and CPU time, which adds
+        up to no more than that of the whole test."""
+        for options, is_open in ((("--rate", 2000, "--duration", "1s"), True),
+                                 (("-n", 20000), False)):
+            done = self.load("-t", "get", *options, "--threads", 2, "--interval", "300ms", "--json",
+                             "--ndjson", self.path, "--server-pid", self.server.process.pid)
+            (result,) = json.loads(done.stdout)["results"].values()
+            with open(self.path, encoding="utf-8") as file:
+                samples = [line for line in map(json.loads, file) if line["type"] == "sample"]
+            used = result["client"]["cpu_user_ns"] + result["client"]["cpu_system_ns"]
+            for rows in (result["series"], samples):
+                self.assertLessEqual(sum(row["client_cpu_ns"] for row in rows), used * 1.1 + 1e7)
+                self.assertGreater(sum(row["client_cpu_ns"] for row in rows), 0)
+                self.assertLessEqual(sum(row["server_cpu_ns"] for row in rows),
+                                     result["server"]["cpu_ns"])
+                self.assertGreater(sum(row["server_cpu_ns"] for row in rows), 0)
+                for row in rows:
+                    had = 2 * row["length_ns"]
+                    self.assertAlmostEqual(row["client_share"] * had, row["client_cpu_ns"], delta=1)
+                    self.assertLessEqual(row["client_share"], row["client_busy"] + 1e-9)
+                late = [row["slip_max_ns"] for row in rows if "slip_max_ns" in row]
+                self.assertIs(bool(late), is_open)
+                if is_open:
+                    self.assertGreaterEqual(max(late) * 1.01, result["slip"]["max_ns"])
+        done = self.load("-t", "get", "-n", 500, "--json")
+        (result,) = json.loads(done.stdout)["results"].values()
+        self.assertFalse([row for row in result["series"] if "server_cpu_ns" in row])
+
     def test_json_file(self):
         """The object of --json, beside what people read or in place of it."""
         for options in ((), ("-q",), ("--csv",), ("--json",)):

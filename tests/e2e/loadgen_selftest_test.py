@@ -65,6 +65,14 @@ class SelftestTest(unittest.TestCase):
         self.assertEqual(findings["sent + dropped"]["verdict"], "ok")
         self.near(findings["sent"], 0.1)
 
+    def test_kinds(self):
+        """Reads are slower than writes here, and the first byte comes long before the last."""
+        findings = self.findings("--only", "kinds")
+        for kind in ("SET", "GET"):
+            self.assertEqual(findings[f"{kind} served"]["verdict"], "ok")
+            for figure in ("first byte p50", "service p50", "response p50"):
+                self.near(findings[f"{kind} {figure}"], 0.3)
+
     def test_little(self):
         self.near(self.findings("--only", "little")["throughput x latency"], 0.05)
 

@@ -96,6 +96,25 @@ class ServerStatsTest(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(sum(words[0] == b"SET" for words in server.requests), 206)
 
+    def test_process(self):
+        """--server-stats finds the process of a server by what it says of itself, and believes none
+        that the kernel does not know by that name."""
+        server, uris = self.cairnd()
+        for uri in uris:
+            done = run("-u", uri, "-t", "set", "-n", 5000, "--json", "--server-stats")
+            (result,) = results_of(done).values()
+            self.assertGreater(result["server"]["cpu_ns"], 0)
+            self.assertTrue(all("server_cpu_ns" in row for row in result["series"]))
+        server.stop()
+        for pid in (os.getpid(), 4194304, -1, 1 << 70):
+            info = f"redis_version:7.0.15\r\nprocess_id:{pid}\r\nused_cpu_user:0.1\r\n".encode()
+            with FakeServer(lambda words, _, info=info: b"$%d\r\n%s\r\n" % (len(info), info)
+                            if words[0].upper() == b"INFO" else b"+OK\r\n") as fake:
+                done = run("-u", f"redis://127.0.0.1:{fake.port}", "-t", "set", "-n", 500, "--json",
+                           "--server-stats")
+            (result,) = results_of(done).values()
+            self.assertNotIn("cpu_ns", result["server"])
+
     def test_machine(self):
         """All CPUs were doing something all the time; what others did takes the server's time."""
         server, uris = self.cairnd()

@@ -48,7 +48,7 @@ class SuiteTest(unittest.TestCase):
         self.assertEqual(json.loads(self.read("baselines/b.json"))["results"], results)
         self.assertIn("| micro | 4 | 0 |", self.read("INDEX.md"))
         self.assertIn("micro/default-1.html", self.read("run_*/SUMMARY.md"))
-        self.assertIn("gates", self.read("run_*/comparison.txt"))
+        self.assertIn("gates", self.read("run_*/comparison.md"))
         self.read("run_*/micro/default-2.html")
         code, said = self.suite("micro", "--only", "alone", "--runs", "1", "--baseline", "b")
         self.assertIn("only in old", said)
@@ -93,7 +93,7 @@ class SuiteTest(unittest.TestCase):
         self.assertIn(code, (0, 1), said)
         self.assertRegex(self.read("run_*/SUMMARY.md"), r"(?m)^\| run .* \| recall \|")
         self.assertRegex(self.read("run_*/SUMMARY.md"), r"vec_search/n1000/.* \| 1\.0000 \|")
-        self.assertRegex(self.read("run_*/comparison.txt"), r"stretch +vectors/.* share ")
+        self.assertRegex(self.read("run_*/comparison.md"), r"stretch +vectors/.* share ")
 
     def test_what_cannot_be_done_is_told(self):
         code, said = self.suite("micro", "--only", "default", "--loadgen", "/bin/false")

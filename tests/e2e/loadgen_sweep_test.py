@@ -123,7 +123,8 @@ class FakeTest(unittest.TestCase):
             self.assertEqual(section.count('<path class="area"'), 3)
             self.assertNotIn(" connections</li>", text)
             files = sorted(name for name in os.listdir(folder) if name.startswith("h_set"))
-            self.assertEqual(files, [f"h_set_clients_{n}.hgrm" for n in (1, 2, 4)])
+            self.assertEqual(files, [f"h_set_clients_{n}.{kind}" for n in (1, 2, 4)
+                                     for kind in ("hgrm", "hlog")])
 
     def test_csv_and_quiet(self):
         done, _ = self.sweep("-t", "set", "-n", 20, "--sweep", "clients=1,2", "--csv")
@@ -154,7 +155,9 @@ class FakeTest(unittest.TestCase):
                                  "p95=300ms", "--json", "--hdr", os.path.join(folder, "k"))
             (knee,) = json.loads(done.stdout)["knee"]
             names = [name for name in os.listdir(folder) if "service" not in name]
-            self.assertEqual(len(names), len(knee["points"]), names)
+            for kind in (".hgrm", ".hlog"):
+                self.assertEqual(sum(name.endswith(kind) for name in names), len(knee["points"]),
+                                 names)
             self.assertIn("k_set_maximum.hgrm", names)
 
     def test_what_cannot_be(self):

@@ -11,10 +11,10 @@ import subprocess
 import threading
 import unittest
 
-from lib import TestCase
+from lib import TestCase, until
 from lib.resp import Resp
 from lib.stored import Stored
-from lib.vec import NEAR, pack, random_vector
+from lib.vec import NEAR, pack, random_vector, score
 
 try:
     import redis
@@ -210,10 +210,271 @@ class ReadTest(VectorSetTest):
         self.add("t", "a", [1], "NOQUANT")
         self.assertEqual(self.resp.call("VINFO", "t").pairs()[b"quant-type"].value, b"f32")
 
+    def test_random_members(self):
+        for resp, nil in ((self.resp, b"$-1\r\n"), (self.speak(3), b"_\r\n")):
+            self.says(nil, "VRANDMEMBER", "no", resp=resp)
+            self.says(b"*0\r\n", "VRANDMEMBER", "no", 3, resp=resp)
+            self.says(b"*0\r\n", "VRANDMEMBER", "no", -3, resp=resp)
+        names = [b"e%d" % i for i in range(200)]
+        for name in names:
+            self.add("s", name, [1, 2])
+            self.add("beside", name + b"x", [1, 2])
+        self.assertIn(self.resp.call("VRANDMEMBER", "s").value, names)
+        self.says(b"*0\r\n", "VRANDMEMBER", "s", 0)
+        for count in (1, 2, 20, 199, 200, 201, 10 ** 9):
+            found = self.resp.call("VRANDMEMBER", "s", count).plain()
+            self.assertEqual(len(found), min(count, 200))
+            self.assertEqual(len(set(found)), len(found))
+            self.assertLessEqual(set(found), set(names))
+        found = self.resp.call("VRANDMEMBER", "s", -1000).plain()
+        self.assertEqual(len(found), 1000)
+        self.assertLessEqual(set(found), set(names))
+        # one of 200 is missed by 40 draws of 100 with a probability of 2^-40, by 9000 of one with
+        # 0.995^9000, which is less
+        drawn = {name for _ in range(40) for name in self.resp.call(
+            "VRANDMEMBER", "s", 100).plain()}
+        self.assertEqual(drawn, set(names))
+        drawn = {name for _ in range(9) for name in self.resp.call(
+            "VRANDMEMBER", "s", -1000).plain()}
+        self.assertEqual(drawn, set(names))
+        self.refuses("limits.page_items", "VRANDMEMBER", "s", -10 ** 9)
+        self.refuses("not an integer", "VRANDMEMBER", "s", "x")
+        self.refuses("syntax error", "VRANDMEMBER", "s", 1, 2)
+        self.refuses("syntax error", "VRANDMEMBER", "s", -2 ** 63)
 
-    def test_not_served(self):
-        for name, *args in (("VLINKS", "a"), ("VRANDMEMBER",), ("VRANGE", "-", "+")):
-            self.refuses(f"ERR {name} is refused", name, "s", *args)
+    def test_range(self):
+        names = sorted([b"a", b"a\0", b"ab", b"b", b"ba", b"c", b"\xff", b"x" * 1024]
+                       + [b"n%04d" % i for i in range(700)])  # of several pages
+        for name in names:
+            self.add("s", name, [1, 2])
+        self.says(b"*0\r\n", "VRANGE", "no", "-", "+")
+
+        def wanted(start, end):
+            return [n for n in names
+                    if (start == b"-" or (start[:1] == b"[" and n >= start[1:]) or
+                        (start[:1] == b"(" and n > start[1:])) and
+                    (end == b"+" or (end[:1] == b"[" and n <= end[1:]) or
+                     (end[:1] == b"(" and n < end[1:]))]
+        bounds = [sign + b for sign in (b"[", b"(")
+                  for b in (b"", b"a", b"aa", b"b", b"n03", b"n0599", b"x" * 1024, b"\xff",
+                            b"\xff0")]
+        for start in [b"-", b"+", *bounds]:
+            for end in [b"-", b"+", *bounds]:
+                expected = wanted(start, end)
+                for count in ((), (-1,), (0,), (1,), (513,)):
+                    n = len(expected) if not count or count[0] < 0 else count[0]
+                    self.assertEqual(self.resp.call("VRANGE", "s", start, end, *count).plain(),
+                                     expected[:n], (start, end, count))
+        found, start = [], "-"  # as its documentation goes through a set
+        while page := self.resp.call("VRANGE", "s", start, "+", 100).plain():
+            found += page
+            start = b"(" + page[-1]
+        self.assertEqual(found, names)
+        for text, *args in (("invalid range", "a", "+"), ("invalid range", "-", "b"),
+                            ("invalid range", "", "+"), ("invalid range", "-", ""),
+                            ("invalid range", "--", "+"), ("not an integer", "-", "+", "x"),
+                            ("syntax error", "-", "+", 1, 2)):
+            self.refuses(text, "VRANGE", "s", *args)
+        self.refuses("must not be empty", "VRANGE", "", "-", "+")
+        self.refuses("limits.name_bytes", "VRANGE", "s" * 256, "-", "+")
+        self.resp.call("SET", "k", "v")
+        self.addCleanup(self.rpc.call, "kv.del", "k")
+        self.refuses("WRONGTYPE", "VRANGE", "k", "-", "+")
+
+    def test_links(self):
+        for resp, nil in ((self.resp, b"$-1\r\n"), (self.speak(3), b"_\r\n")):
+            self.says(nil, "VLINKS", "no", "a", resp=resp)
+            self.add("s", "a", [1, 2])
+            self.says(nil, "VLINKS", "s", "b", "WITHSCORES", resp=resp)
+            self.says(b"*1\r\n*0\r\n", "VLINKS", "s", "a", resp=resp)  # there is no graph
+        self.refuses("syntax error", "VLINKS", "s", "a", "WHAT")
+        self.rpc.call("vec.create", "graph", 4, index="hnsw", m=4)
+        vectors = {f"e{i}".encode(): random_vector(self.random, 4) for i in range(200)}
+        self.rpc.call("vec.upsert_many", "graph", [[k, pack(v)] for k, v in vectors.items()])
+        until(lambda: self.rpc.call("vec.info", "graph")["state"] == "graph",
+              "the graph is built", 60)
+        levels, three = 0, self.speak(3)
+        for element, vector in vectors.items():
+            reply = self.resp.call("VLINKS", "graph", element).plain()
+            levels = max(levels, len(reply))
+            for level, links in enumerate(reversed(reply)):
+                self.assertLessEqual(len(links), 8 if level == 0 else 4)
+                self.assertLess(set(links), set(vectors) - {element})
+            self.assertGreater(len(reply[-1]), 0)
+            for resp, kind in ((self.resp, b"*"), (three, b"%")):
+                for level in resp.call("VLINKS", "graph", element, "WITHSCORES").value:
+                    self.assertEqual(level.kind, kind)
+                    for link, near in level.pairs().items():
+                        wanted = (1 + score("cosine", vector, vectors[link])) / 2
+                        self.assertAlmostEqual(float(near.value), wanted, delta=NEAR)
+        self.assertGreater(levels, 1)
+        self.assertIsNone(self.rpc.call("vec.links", "graph", "no"))
+
+
+class KeyTest(VectorSetTest):
+    """A vector set is a key among others."""
+
+    def tearDown(self):
+        self.resp.call("FLUSHALL")
+        super().tearDown()
+
+    def test_type_and_existence(self):
+        self.add("s", "a", [1, 2])
+        self.resp.call("SET", "k", "v")
+        self.says(b"+vectorset\r\n", "TYPE", "s")
+        self.says(b"+string\r\n", "TYPE", "k")
+        self.says(b"+none\r\n", "TYPE", "no")
+        for name in ("EXISTS", "TOUCH"):
+            self.says(b":1\r\n", name, "s")
+            self.says(b":3\r\n", name, "s", "k", "no", "s")
+        self.says(b":2\r\n", "DBSIZE")
+        self.says(b":-1\r\n", "TTL", "s")
+        self.says(b":0\r\n", "PERSIST", "s")
+        self.assertEqual([self.rpc.call("kv.type", k) for k in ("s", "k", "no")],
+                         ["collection", "kv", None])
+
+    def test_deleted(self):
+        for names in (["s"], ["s", "k"], ["no", "s", "s"]):
+            for command in ("DEL", "UNLINK"):
+                self.add("s", "a", [1, 2])
+                self.resp.call("SET", "k", "v")
+                self.says(b":%d\r\n" % len(set(names) - {"no"}), command, *names)
+                self.says(b":0\r\n", "EXISTS", "s")
+                self.says(b":0\r\n", "VCARD", "s")
+        self.add("s", "a", [1, 2, 3])  # of another dimension: it is a new one
+        self.says(b":1\r\n", "VCARD", "s")
+
+    def test_empty_is_gone(self):
+        self.add("s", "a", [1, 2])
+        self.add("s", "b", [1, 2])
+        self.says(b":1\r\n", "VREM", "s", "a")
+        self.says(b":0\r\n", "VREM", "s", "a")
+        self.says(b":1\r\n", "EXISTS", "s")
+        self.says(b":1\r\n", "VREM", "s", "b")
+        self.says(b":0\r\n", "EXISTS", "s")
+        self.assertEqual(self.add("s", "a", [1, 2, 3]).value, 1)
+        self.rpc.call("vec.delete", "s", ["a"])  # which leaves it, empty
+        self.says(b":3\r\n", "VDIM", "s")
+        self.says(b":0\r\n", "VREM", "s", "a")
+        self.says(b":1\r\n", "EXISTS", "s")
+
+    def test_wrong_type(self):
+        wrong = b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
+        self.add("s", "a", [1, 2])
+        self.resp.call("SET", "k", "v")
+        for command in (("GET", "s"), ("GETDEL", "s"), ("GETEX", "s", "EX", 9),
+                        ("GETEX", "s", "PERSIST"), ("SET", "s", "v", "GET"), ("GETSET", "s", "v"),
+                        ("STRLEN", "s"), ("APPEND", "s", "v"), ("EXPIRE", "s", 9),
+                        ("VADD", "k", "VALUES", 1, 1, "a"), ("VREM", "k", "a"), ("VCARD", "k"),
+                        ("VDIM", "k"), ("VINFO", "k"), ("VEMB", "k", "a"),
+                        ("VSIM", "k", "ELE", "a"), ("VISMEMBER", "k", "a"), ("VGETATTR", "k", "a"),
+                        ("VSETATTR", "k", "a", "{}")):
+            with self.subTest(command=command):
+                self.says(wrong, *command)
+        for command in (("INCR", "s"), ("INCRBYFLOAT", "s", 1)):
+            self.assertTrue(self.resp.call(*command).is_error)
+        self.says(b"*2\r\n$1\r\nv\r\n$-1\r\n", "MGET", "k", "s")
+        self.says(b":1\r\n", "VCARD", "s")
+        self.says(b"$1\r\nv\r\n", "GET", "k")
+
+    def test_replaced(self):
+        for command in (("SET", "s", "v"), ("SET", "s", "v", "XX"), ("SETEX", "s", 100, "v"),
+                        ("MSET", "k", "v", "s", "v")):
+            self.add("s", "a", [1, 2])
+            self.says(b"+OK\r\n", *command)
+            self.says(b"+string\r\n", "TYPE", "s")
+            self.assertIsNone(self.rpc.call("vec.info", "s"))
+            self.says(b":1\r\n", "DEL", "s")
+        self.add("s", "a", [1, 2])
+        self.says(b":0\r\n", "SETNX", "s", "v")
+        self.says(b"$-1\r\n", "SET", "s", "v", "NX")
+        self.says(b":0\r\n", "MSETNX", "k2", "v", "s", "v")
+        self.says(b"+vectorset\r\n", "TYPE", "s")
+        self.says(b":1\r\n", "VCARD", "s")
+
+    def test_of_two_types(self):
+        """Over MessagePack-RPC a name can be both; a key is then a string."""
+        self.rpc.call("kv.put", "s", b"v")
+        self.rpc.call("vec.create", "s", 2)
+        self.says(b"+string\r\n", "TYPE", "s")
+        self.says(b"$1\r\nv\r\n", "GET", "s")
+        self.assertEqual(self.add("s", "a", [1, 2]).value, 1)
+        self.says(b":1\r\n", "EXISTS", "s")
+        self.assertTrue(self.rpc.call("kv.del", "s"))  # of keys without types: the value alone
+        self.says(b"+vectorset\r\n", "TYPE", "s")
+        self.rpc.call("kv.put", "s", b"v")
+        self.says(b":1\r\n", "DEL", "s")
+        self.says(b"+none\r\n", "TYPE", "s")
+
+    def scanned(self, *options):
+        found, cursor = set(), b"0"
+        while True:
+            page = self.resp.call("SCAN", cursor, *options).value
+            cursor = page[0].value
+            found.update(key.value for key in page[1].value)
+            if cursor == b"0":
+                return found
+
+    def test_listed(self):
+        sets = {b"s%d" % i for i in range(30)}
+        keys = {b"k%d" % i for i in range(30)}
+        for name in sets:
+            self.add(name, "a", [1, 2])
+        for name in keys:
+            self.resp.call("SET", name, "v")
+        self.assertEqual(self.scanned(), sets | keys)
+        self.assertEqual(self.scanned("TYPE", "vectorset"), sets)
+        self.assertEqual(self.scanned("TYPE", "string", "COUNT", 7), keys)
+        self.assertEqual(self.scanned("TYPE", "list"), set())
+        self.assertEqual(self.scanned("MATCH", "*1?"), {k for k in sets | keys if k[1:2] == b"1"
+                                                         and len(k) == 3})
+        self.assertEqual(sorted(self.resp.call("KEYS", "*").plain()), sorted(sets | keys))
+        self.assertEqual(sorted(self.resp.call("KEYS", "s*").plain()), sorted(sets))
+        self.assertEqual(self.resp.call("KEYS", "k1").plain(), [b"k1"])
+        self.says(b":60\r\n", "DBSIZE")
+        self.says(b"+OK\r\n", "FLUSHDB")
+        self.says(b":0\r\n", "DBSIZE")
+        self.assertEqual(self.scanned(), set())
+        self.assertEqual(self.rpc.call("vec.list")["items"], [])
+
+    def test_flush_leaves_other_runs(self):
+        self.add("s", "a", [1, 2])
+        self.rpc.call("vec.create", "s", 2, run="other")
+        self.addCleanup(self.rpc.call, "run.drop", "other")
+        self.says(b"+OK\r\n", "FLUSHALL", "ASYNC")
+        self.says(b":0\r\n", "EXISTS", "s")
+        self.assertIsNotNone(self.rpc.call("vec.info", "s", run="other"))
+
+    def test_in_a_transaction(self):
+        self.add("s", "a", [1, 2])
+        self.resp.call("SET", "k", "v")
+        for command in (("MULTI",), ("TYPE", "s"), ("DEL", "s"), ("DEL", "k", "s"), ("TYPE", "s"),
+                        ("SET", "s", "v"), ("TYPE", "s")):
+            self.resp.call(*command)
+        self.assertEqual(self.resp.call("EXEC").plain(),
+                         [b"vectorset", 1, 1, b"none", b"OK", b"string"])
+        self.assertIsNone(self.rpc.call("vec.info", "s"))
+
+    def test_watched(self):
+        self.add("s", "a", [1, 2])
+        for change, expected in (((), [b"v"]), (("DEL", "s"), None)):
+            self.resp.call("WATCH", "s")
+            if change:
+                self.speak().call(*change)
+            self.resp.call("MULTI")
+            self.resp.call("ECHO", "v")
+            reply = self.resp.call("EXEC")
+            self.assertEqual(reply.value and reply.plain(), expected)
+
+    def test_dropped_in_a_refused_batch(self):
+        """What a batch would have dropped, and has not, is all there."""
+        self.add("s", "a", [1, 2])
+        self.resp.call("WATCH", "k")
+        self.speak().call("SET", "k", "v")
+        self.resp.call("MULTI")
+        self.resp.call("DEL", "s")
+        self.assertIsNone(self.resp.call("EXEC").value)
+        self.says(b":1\r\n", "VISMEMBER", "s", "a")
 
 
 class SimTest(VectorSetTest):
@@ -427,6 +688,27 @@ class StoredVectorSetTest(Stored):
         self.assertEqual(resp.call("VCARD", "s").value, 49)
         self.assertEqual(resp.call(*search).raw, before)
         self.assertEqual(resp.call("VINFO", "s").pairs()[b"hnsw-m"].value, 8)
+        resp.close()
+
+    def test_deleted_keys_stay_deleted(self):
+        server = self.start(resp=True)
+        resp = Resp(server.address_of(0, "resp"))
+        for name in ("del", "batch", "rem", "set", "stays"):
+            resp.call("VADD", name, "VALUES", 2, 1, 1, "a")
+        resp.call("DEL", "del")
+        resp.call("VREM", "rem", "a")
+        resp.call("SET", "set", "v")
+        for command in (("MULTI",), ("DEL", "batch"), ("EXEC",)):
+            resp.call(*command)
+        resp.close()
+        self.kill(server)
+        server = self.start(resp=True)
+        resp = Resp(server.address_of(0, "resp"))
+        self.assertEqual([resp.call("TYPE", name).value for name in (
+            "del", "batch", "rem", "set", "stays")],
+            [b"none", b"none", b"none", b"string", b"vectorset"])
+        self.assertEqual(resp.call("VSIM", "stays", "ELE", "a").plain(), [b"a"])
+        self.assertEqual(resp.call("VADD", "del", "VALUES", 3, 1, 1, 1, "a").value, 1)
         resp.close()
 
 

@@ -226,6 +226,78 @@ class WriteTest(VecTest):
         self.call("upsert", "kept", "a", [3, 4])
         self.assertIsNone(self.call("get", "kept", "a")["metadata"])
 
+    def test_drop_empty(self):
+        self.call("upsert_many", "c", [["a", [1, 1, 1]], ["b", [1, 1, 1]]])
+        self.assertEqual(self.call("delete", "c", ["a", "a"], drop_empty=True), 1)
+        self.assertEqual(self.call("delete", "c", ["a", "no"], drop_empty=True), 0)
+        self.assertEqual(self.call("count", "c"), 1)
+        self.assertEqual(self.call("delete", "c", ["no", "b", "b"], drop_empty=True), 1)
+        self.assertIsNone(self.call("info", "c"))
+
+    def test_range(self):
+        names = [f"k{i:02}" for i in range(60)]
+        self.call("upsert_many", "c", [[name, [1, 2, 3], {"even": i % 2 == 0}]
+                                       for i, name in enumerate(names)])
+        for options in ({}, {"filter": {"even": True}}):
+            for start, end, prefix in ((5, 50, "k"), (5, 50, "k3"), (7, 7, "k"), (9, 3, ""),
+                                       (0, 60, "k0")):
+                found, cursor = [], {}
+                while True:
+                    page = self.call("keys", "c", prefix=prefix, limit=7, **options, **cursor,
+                                     **{"from": f"k{start:02}", "to": f"k{end:02}"})
+                    found += page["items"]
+                    if page["cursor"] is None:
+                        break
+                    cursor = {"cursor": page["cursor"]}
+                self.assertEqual(found, [n for n in names[start:end] if n.startswith(prefix) and
+                                         (not options or int(n[1:]) % 2 == 0)])
+        self.assertEqual(self.call("keys", "c", limit=100, to="")["items"], names)
+        self.fails("LIMIT_EXCEEDED", "vec.keys", "c", **{"from": "k" * 1026})
+
+    def test_sample(self):
+        self.assertEqual(self.call("sample", "c"), [])
+        self.assertEqual(self.call("sample", "c", 5, repeat=True), [])
+        self.call("upsert_many", "c", [[f"k{i}", [1, 2, 3]] for i in range(10)])
+        self.assertEqual(len(self.call("sample", "c")), 1)
+        self.assertEqual(sorted(self.call("sample", "c", 10 ** 6)), [f"k{i}" for i in range(10)])
+        self.assertEqual(len(set(self.call("sample", "c", 7))), 7)
+        self.assertEqual(len(self.call("sample", "c", 70, repeat=True)), 70)
+        self.fails("LIMIT_EXCEEDED", "vec.sample", "c", 10 ** 6, repeat=True)
+        self.fails("NOT_FOUND", "vec.sample", "none")
+        self.fails("BAD_ARGUMENT", "vec.sample", "c", -1)
+
+    def test_links(self):
+        self.call("upsert", "c", "k", [1, 2, 3])
+        self.assertEqual(self.call("links", "c", "k"), [[]])
+        self.assertIsNone(self.call("links", "c", "no"))
+        self.fails("NOT_FOUND", "vec.links", "none", "k")
+        self.fails("BAD_ARGUMENT", "vec.links", "c", "")
+
+    def test_names(self):
+        """Names alone, in order, and names among keys."""
+        names = [f"n{i:02}" for i in range(25)]
+        for name in names:
+            self.call("create", name, 2)
+        found, cursor = [], None
+        while True:
+            page = self.call("list", prefix="n", names_only=True, limit=10,
+                             **({} if cursor is None else {"cursor": cursor}))
+            found += page["items"]
+            cursor = page["cursor"]
+            if cursor is None:
+                break
+        self.assertEqual(found, names)
+        self.c.call("kv.put", "n00", 1)
+        self.c.call("kv.put", "n99", 1)
+        for kind, expected in (("kv", ["n00", "n99"]), ("collection", names),
+                               ("any", ["n00", *names, "n99"])):
+            page = self.c.call("kv.walk", kind=kind, match="n??", limit=1000)
+            self.assertEqual((sorted(page["items"]), page["cursor"]), (expected, 0))
+        self.fails("BAD_ARGUMENT", "kv.walk", kind="session")
+        self.assertEqual([self.c.call("kv.type", name) for name in ("n00", "n01", "n99", "none")],
+                         ["kv", "collection", "kv", None])
+        self.fails("BAD_ARGUMENT", "kv.type", "")
+
     def test_keys(self):
         for key in ("k" * 1024, b"\0", b"\xff" * 1024, "é"):
             self.call("upsert", "c", key, [1, 2, 3])
@@ -395,6 +467,7 @@ class WriteTest(VecTest):
                 "element 1"),
                (["vec.delete", ["c", ["k2", "x" * 1025]]], "LIMIT_EXCEEDED", "element 1"),
                (["vec.delete", ["none", ["k2"]]], "NOT_FOUND", "no such collection"),
+               (["vec.delete", ["c", ["k2"], {"drop_empty": True}]], "UNSUPPORTED", "drop_empty"),
                (["vec.set_metadata", ["c", "k2", [1]]], "BAD_ARGUMENT", "map or nil"),
                (["kv.cas", ["document", 77, 1]], "CONFLICT", ""))
         for call, code, text in bad:
@@ -557,14 +630,14 @@ class LimitTest(VecTest):
                          [f"k{i:03}" for i in range(300)])
 
     def test_resp(self):
-        """The other port knows nothing of vectors, and goes on as it was."""
+        """To the other port a collection is a key; keys of vectors are none."""
         with Resp(self.server.address_of(0, "resp")) as resp:
             before = resp.call("DBSIZE").value
             self.call("create", "c", 2, run="default")
             self.call("upsert", "c", "k", [1, 2], run="default")
             self.assertEqual(resp.call("SET", "k", "v").value, b"OK")
             self.assertEqual(resp.call("GET", "k").value, b"v")
-            self.assertEqual(resp.call("DBSIZE").value, before + 1)
+            self.assertEqual(resp.call("DBSIZE").value, before + 2)
             self.assertEqual(resp.call("DEL", "k").value, 1)
         self.assertIs(self.call("drop", "c", run="default"), True)
 

@@ -7,15 +7,17 @@
  *
  *   input -> request -> rpc_decode -> dispatch_run -> reply, or a job, stepped between others
  *
- * Watches that were opened are pumped now and then.
+ * Watches that were opened are pumped now and then, tasks for workers are run now and then, here.
  *
  * Checked: each request gets exactly one well-formed response with its msgid, or a notification
  * none; a write that answers with an error has changed nothing; what the partitions hold stays
- * consistent. A message is freed when its request has run, so that no job can hold on to it.
+ * consistent, and the indexes of vectors with it; jobs and tasks come to an end. A message is freed
+ * when its request has run, so that no job can hold on to it.
  */
 #include "tests/fuzz/dispatch_world.h"
 
 #include "server/store/vec_value.h"
+#include "server/store/vindex.h"
 
 #include <stdlib.h>
 
@@ -103,11 +105,21 @@ static void finish_job(struct world *w, struct pending *pending)
     dispatch_end_job(&w->env, pending->job, w->out.size - BEFORE);
 }
 
+static void resume_job(struct job *job)
+{
+    REQUIRE(job->waits);
+    job->waits = false;
+}
+
 static void step_jobs(struct world *w)
 {
     unsigned kept = 0;
     for (unsigned i = 0; i < w->n_jobs; i++) {
         struct pending pending = w->jobs[i];
+        if (pending.job->waits) {
+            w->jobs[kept++] = pending;
+            continue;
+        }
         (void)arm_fault(w);
         bool done = dispatch_step(&w->env, pending.job);
         mem_fail_after(0, 0);
@@ -117,6 +129,26 @@ static void step_jobs(struct world *w)
             w->jobs[kept++] = pending;
     }
     w->n_jobs = kept;
+}
+
+static bool run_task(struct world *w)
+{
+    (void)arm_fault(w);
+    bool ran = doubles_run_task(&w->workers, choose(w, WORK_COUNT), choose(w, WORKERS));
+    mem_fail_after(0, 0);
+    return ran;
+}
+
+static void run_tasks(struct world *w)
+{
+    for (unsigned i = choose(w, 32); i > 0 && run_task(w); i--)
+        ;
+}
+
+static void run_all_tasks(struct world *w)
+{
+    for (unsigned i = 0; run_task(w); i++)
+        REQUIRE(i < 100000); /* upkeep ends */
 }
 
 /* ---- watches ---- */
@@ -197,6 +229,7 @@ static void finish_all_jobs(struct world *w)
     for (unsigned i = 0; w->n_jobs > 0; i++) {
         REQUIRE(i < 10000); /* every job ends */
         step_jobs(w);
+        (void)run_task(w);
     }
 }
 
@@ -235,9 +268,10 @@ static void run_request(struct world *w, struct session *session, struct request
     bool error = check_output(w, request->msgid, none);
     if (error && strict && !armed)
         REQUIRE(versions_of_records(w) == version);
-    if (job != NULL)
-        w->jobs[w->n_jobs++] =
-            (struct pending){job, session, request->msgid, request->notification};
+    if (job == NULL)
+        return;
+    job->resume = resume_job;
+    w->jobs[w->n_jobs++] = (struct pending){job, session, request->msgid, request->notification};
 }
 
 static void refuse(struct world *w, struct session *session, const struct request *request,
@@ -249,13 +283,12 @@ static void refuse(struct world *w, struct session *session, const struct reques
     REQUIRE(check_output(w, request->msgid, request->notification) != request->notification);
 }
 
-static void one_request(struct world *w)
+/* The message that has been made. */
+static void send_request(struct world *w, struct session *session)
 {
     static struct request request;
-    struct session *session = &w->session[choose(w, SESSIONS)];
     struct problem problem;
     size_t size = 0;
-    make_request(w);
     uint8_t *copy = malloc(w->message.size);
     REQUIRE(copy != NULL);
     memcpy(copy, w->message.data, w->message.size);
@@ -273,6 +306,21 @@ static void one_request(struct world *w)
         break; /* only what was changed afterwards */
     }
     free(copy);
+}
+
+static void one_request(struct world *w)
+{
+    make_request(w);
+    send_request(w, &w->session[choose(w, SESSIONS)]);
+}
+
+static void fill_collection(struct world *w)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        make_collection(w, i);
+        send_request(w, &w->session[0]);
+        run_tasks(w);
+    }
 }
 
 /* ---- the store ---- */
@@ -316,6 +364,17 @@ static void check_record(const struct world *w, unsigned index, struct record *r
     REQUIRE(mp_at_end(&reader));
 }
 
+/* Does this record belong to that owner? */
+static bool is_of(const struct record *record, const struct record *owner)
+{
+    struct record_key key = {record_run(record), record_kind_of(record), record_key_bytes(record)};
+    struct group group;
+    struct bytes rest;
+    return key.run == record_run(owner) && group_read(&key, &group, &rest) &&
+           bytes_equal(group.name, record_key_bytes(owner)) &&
+           group.generation == group_generation(record_value(owner));
+}
+
 /* A session counts its checkpoints and the bytes of its records. */
 static void check_session(const struct partition *partition, const struct record *session)
 {
@@ -331,18 +390,32 @@ static void check_session(const struct partition *partition, const struct record
     REQUIRE(mp_read(&reader, &checkpoints) == 0 && mp_read(&reader, &bytes) == 0);
     omap_seek(&partition->order, NULL, &iter);
     while ((record = omap_next(&iter)) != NULL) {
-        struct record_key key = {record_run(record), record_kind_of(record),
-                                 record_key_bytes(record)};
-        struct group group;
-        struct bytes rest;
-        if (key.run != record_run(session) || !group_read(&key, &group, &rest) ||
-            !bytes_equal(group.name, record_key_bytes(session)) ||
-            group.generation != group_generation(record_value(session)))
+        if (!is_of(record, session))
             continue;
-        found += key.kind == KIND_ckpt;
-        size += key.bytes.size + record_value(record).size;
+        found += record_kind_of(record) == KIND_ckpt;
+        size += record_key_bytes(record).size + record_value(record).size;
     }
     REQUIRE(found == checkpoints.uint && size == bytes.uint);
+}
+
+/* The index of a collection knows its vectors, and has linked them when there is nothing to do. */
+static void check_collection(const struct world *w, const struct partition *partition,
+                             const struct record *collection)
+{
+    struct vindex *vindex = vindex_find(partition, group_generation(record_value(collection)));
+    struct vindex_figures figures;
+    const struct record *record;
+    struct omap_iter iter;
+    uint64_t found = 0;
+    REQUIRE(vindex != NULL);
+    vindex_figures(vindex, &figures);
+    vindex_unref(vindex);
+    omap_seek(&partition->order, NULL, &iter);
+    while ((record = omap_next(&iter)) != NULL)
+        found += record_kind_of(record) == KIND_vector && is_of(record, collection);
+    REQUIRE(figures.count == found);
+    if (w->store->workers != NULL && !w->workers.stopping && w->workers.waiting == 0 && !w->faults)
+        REQUIRE(figures.tail == 0 && (!figures.graph || figures.linked >= figures.count));
 }
 
 /* Counts of who names blobs and pieces are what a start would count. */
@@ -383,6 +456,8 @@ static void check_partition(const struct world *w, unsigned index)
         check_record(w, index, record);
         if (record_kind_of(record) == KIND_session)
             check_session(partition, record);
+        if (record_kind_of(record) == KIND_collection)
+            check_collection(w, partition, record);
         records++;
         expiring += record_expires_at_ms(record) != 0;
         bytes += record_memory(record);
@@ -509,7 +584,7 @@ static void set_limits(struct limits *limits)
     *limits = limits_default();
     limits->key_bytes = 16;
     limits->value_bytes = 4096;
-    limits->items = 16;
+    limits->items = ITEMS_MAX;
     limits->page_items = 20;
     limits->page_bytes = 4096;
     limits->reply_bytes = 65536;
@@ -534,6 +609,12 @@ static void begin_world(struct world *w, struct stats *stats)
     set_limits(&w->limits);
     w->store = store_create(&options);
     REQUIRE(w->store != NULL);
+    (void)doubles_begin(&w->workers, UINT64_C(1) << choose(w, 20));
+    w->vectors = (flags & 0x40) != 0;
+    if ((flags & 0x60) != 0x20)
+        w->store->workers = &w->workers;
+    if (w->vectors)
+        w->limits.items = MANY_MAX;
     ok(slowlog_init(&w->slowlog, 3));
     slowlog_set_threshold(&w->slowlog, 0); /* everything is slow */
     w->env = (struct op_env){.store = w->store,
@@ -550,6 +631,9 @@ static void begin_world(struct world *w, struct stats *stats)
 static void end_world(struct world *w)
 {
     finish_all_jobs(w);
+    if (once_in(w, 2))
+        w->workers.stopping = true;
+    run_all_tasks(w);
     check_store(w);
     for (unsigned i = 0; i < SESSIONS; i++)
         session_deinit(&w->session[i]);
@@ -568,6 +652,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct world w = {.at = data, .end = data + size};
     memset(&stats, 0, sizeof stats);
     begin_world(&w, &stats);
+    if (w.vectors)
+        fill_collection(&w);
     for (unsigned i = 0; i < STEPS_MAX && w.at < w.end; i++) {
         unsigned what = choose(&w, 16);
         if (what == 0)
@@ -576,6 +662,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             step_jobs(&w);
         else if (what == 2)
             pump_watches(&w);
+        else if (what == 3)
+            run_tasks(&w);
         else
             one_request(&w);
         if (w.n_jobs == JOBS)

@@ -13,8 +13,10 @@
 #include "proto/rpc.h"
 #include "server/ops/ckpt.h"
 #include "server/ops/dispatch.h"
+#include "tests/fuzz/dispatch_doubles.h"
 
 enum { SESSIONS = 2, JOBS = 4, PARTITIONS = 4, STEPS_MAX = 200, BEFORE = 3, VALUE_MAX = 300 };
+enum { ITEMS_MAX = 16, MANY_MAX = 200 }; /* limits.items; the same where there are many vectors */
 
 struct pending {
     struct job *job;
@@ -34,6 +36,8 @@ struct world {
     unsigned n_jobs;
     bool faults;  /* allocations may fail */
     bool limited; /* there is a memory limit: records may go at any time */
+    bool vectors; /* mostly about vectors, and many, as there are workers */
+    struct workers workers;
     struct buf message, out;
 };
 
@@ -175,7 +179,7 @@ static void put_name(struct world *w, const char *arg)
     else if (strcmp(arg, "kind") == 0)
         put_text(w, pick(w, kinds, LENGTH_OF(kinds)));
     else if (strcmp(arg, "collection") == 0)
-        put_text(w, once_in(w, 3) ? "c1" : "c2");
+        put_text(w, once_in(w, 3) ? "c2" : "c1");
     else if (strcmp(arg, "metric") == 0 || strcmp(arg, "index") == 0 ||
              strcmp(arg, "quantization") == 0)
         put_text(w, pick(w, words, LENGTH_OF(words)));
@@ -202,8 +206,29 @@ static void put_item(struct world *w)
     put_value(w, 2);
 }
 
+/* Of the keys of many: a key that stands for its number. */
+static void put_numbered(struct world *w, unsigned number)
+{
+    char text[32];
+    (void)snprintf(text, sizeof text, "key:%03u", number);
+    ok(pack_str(&w->message, bytes_of(text)));
+}
+
+/* So many keys, every one or every second. */
+static void put_many_keys(struct world *w)
+{
+    unsigned count = choose(w, MANY_MAX), first = choose(w, 256), step = 1 + choose(w, 2);
+    ok(pack_array(&w->message, count));
+    for (unsigned i = 0; i < count; i++)
+        put_numbered(w, first + i * step);
+}
+
 static void put_list(struct world *w, enum arg_type type, bool inner)
 {
+    if (w->vectors && type == ARG_KEYS && once_in(w, 2)) {
+        put_many_keys(w);
+        return;
+    }
     unsigned count = type == ARG_CALLS && inner ? 0 : choose(w, once_in(w, 8) ? 20 : 6);
     ok(pack_array(&w->message, count));
     for (unsigned i = 0; i < count; i++) {
@@ -244,6 +269,29 @@ static void put_vector(struct world *w)
         once_in(w, 20) ? put_value(w, 1) : put_int(w);
 }
 
+/* So many vectors to search for, or to store. */
+static void put_vectors(struct world *w, unsigned count, unsigned first, unsigned spread, bool rows)
+{
+    ok(pack_array(&w->message, count));
+    for (unsigned i = first; i < first + count; i++) {
+        if (rows) {
+            ok(pack_array(&w->message, 3));
+            put_numbered(w, i);
+        }
+        ok(pack_array(&w->message, 2));
+        ok(pack_int(&w->message, 1 + i * 7 % spread));
+        ok(pack_int(&w->message, i * 13 % 32));
+        if (rows)
+            ok(pack_nil(&w->message));
+    }
+}
+
+static void put_many_vectors(struct world *w)
+{
+    unsigned count = choose(w, MANY_MAX), first = choose(w, 256), spread = 1 + choose(w, 64);
+    put_vectors(w, count, first, spread, !once_in(w, 4));
+}
+
 /* A vector to search for, or one to store. */
 static void put_vector_row(struct world *w)
 {
@@ -260,6 +308,10 @@ static void put_vector_row(struct world *w)
 /* What arrays hold, by the name of the argument. */
 static void put_rows(struct world *w, const char *name)
 {
+    if (w->vectors && strcmp(name, "vectors") == 0 && once_in(w, 2)) {
+        put_many_vectors(w);
+        return;
+    }
     unsigned count = choose(w, 4);
     bool writes = strcmp(name, "writes") == 0, blobs = strcmp(name, "blobs") == 0;
     bool versions = strcmp(name, "channel_versions") == 0;
@@ -370,10 +422,17 @@ static void put_options(struct world *w, const struct op *op, unsigned bits, boo
     }
 }
 
+static unsigned choose_op(struct world *w)
+{
+    if (w->vectors && choose(w, 4) != 0)
+        return OP_vec_create + choose(w, OP_vec_search_many + 1 - OP_vec_create);
+    return choose(w, OP_COUNT);
+}
+
 /* method, params: by position as far as `positional`, the rest by name. */
 static void put_call(struct world *w, bool inner)
 {
-    const struct op *op = &op_table[choose(w, OP_COUNT)];
+    const struct op *op = &op_table[choose_op(w)];
     unsigned extra = op->n_positional - op->n_required;
     unsigned positional = op->n_required + (extra > 0 ? choose(w, extra + 1) : 0);
     if (once_in(w, 5))
@@ -389,6 +448,42 @@ static void put_call(struct world *w, bool inner)
         put_arg(w, &op->args[i], inner);
     if (bits != 0)
         put_options(w, op, bits, inner);
+}
+
+/* A collection with a graph to be made, and a search that walks it if it has been, as hardly an
+ * input would have them. */
+static void make_collection(struct world *w, unsigned request)
+{
+    static const char *const requests[] = {"vec.create", "vec.upsert_many", "vec.search_many"};
+    static const char *const metrics[] = {"cosine", "l2", "dot"};
+    static const char *const quantizations[] = {"none", "int8", "int8_only"};
+    w->message.size = 0;
+    ok(pack_array(&w->message, 4));
+    ok(pack_uint(&w->message, 0));
+    ok(pack_uint(&w->message, 1));
+    ok(pack_str(&w->message, bytes_of(requests[request])));
+    ok(pack_array(&w->message, request == 0 ? 3 : 2));
+    ok(pack_str(&w->message, bytes_of("c1")));
+    if (request == 1) {
+        put_vectors(w, MANY_MAX, 0, 1 + choose(w, 64), true);
+        return;
+    }
+    if (request == 2) {
+        put_vectors(w, 1 + choose(w, 20), 0, 64, false);
+        return;
+    }
+    ok(pack_uint(&w->message, 2));
+    ok(pack_map(&w->message, 5));
+    ok(pack_str(&w->message, bytes_of("index")));
+    ok(pack_str(&w->message, bytes_of("hnsw")));
+    ok(pack_str(&w->message, bytes_of("m")));
+    ok(pack_uint(&w->message, 2 + choose(w, 4)));
+    ok(pack_str(&w->message, bytes_of("ef_construction")));
+    ok(pack_uint(&w->message, 8));
+    ok(pack_str(&w->message, bytes_of("metric")));
+    ok(pack_str(&w->message, bytes_of(pick(w, metrics, LENGTH_OF(metrics)))));
+    ok(pack_str(&w->message, bytes_of("quantization")));
+    ok(pack_str(&w->message, bytes_of(pick(w, quantizations, LENGTH_OF(quantizations)))));
 }
 
 static void make_request(struct world *w)

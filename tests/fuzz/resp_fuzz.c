@@ -292,7 +292,7 @@ static void answer(struct world *w, const struct resp_command *command, enum res
     w->out.size = 0;
     if (err != 0) {
         check_problem(problem, err);
-        ok(resp_reply_problem(&context, command, problem, &w->out));
+        ok(resp_reply_problem(&context, command, shape, problem, &w->out));
         check_answer(w, true);
         return;
     }

@@ -98,7 +98,7 @@ static int make_file(struct logwriter *w)
     struct dir *dir = w->options.dir;
     int err = dir->ops->remove(dir, SEGMENT_SPARE);
     if (err == 0 || err == -ENOENT)
-        err = segment_zero(dir, SEGMENT_SPARE, w->header.bytes);
+        err = segment_zero(dir, SEGMENT_SPARE, w->header.bytes, true);
     if (err != 0)
         return err;
     w->file = dir->ops->open(dir, SEGMENT_SPARE, FILE_WRITE);

@@ -133,14 +133,20 @@ def read_vector(value):
     return Vector(dim, form, elements, found)
 
 
-def write_collection(number, generation, dim=2):
+def write_collection(number, generation, dim=2, quantization="none"):
     return (b"\x94\xcf" + struct.pack(">Q", number) + b"\xcf" + struct.pack(">Q", generation) +
-            b"\xc4\x09" + struct.pack("<HHHBBB", dim, 16, 200, 0, 2, 0) + b"\xcf" + bytes(8))
+            b"\xc4\x09" + struct.pack("<HHHBBB", dim, 16, 200, 0, 2,
+                                       QUANTIZATIONS.index(quantization)) + b"\xcf" + bytes(8))
 
 
 def write_vector(elements, metadata=b""):
     return (struct.pack("<IHBB", 0, len(elements), 0, 0) +
             struct.pack(f"<{len(elements)}f", *elements) + metadata)
+
+
+def write_codes(step, codes):
+    """A vector of a collection with int8_only."""
+    return struct.pack(f"<IHBBf{len(codes)}b", 0, len(codes), 0, 1, step, *codes)
 
 
 def need_record(effect):

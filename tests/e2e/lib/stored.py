@@ -35,13 +35,13 @@ class Stored(unittest.TestCase):
         server.check_log()
         server.kill()
 
-    def refused(self, status, pattern, mode="buffered", **more):
+    def refused(self, status, pattern, mode="buffered", args=(), **more):
         """It does not start, says why, and has changed nothing."""
         before = self.content()
         options = {**self.options(mode, **more), "listen.rpc": "127.0.0.1:0", "listen.resp": "",
                    "listen.http": ""}
-        done = run_cairnd(*[x for name, value in options.items()
-                            for x in ("--set", f"{name}={value}")])
+        done = run_cairnd(*args, *[x for name, value in options.items()
+                                   for x in ("--set", f"{name}={value}")])
         self.assertEqual(done.returncode, status, done.stderr)
         self.assertRegex(done.stderr, pattern)
         self.assertEqual(self.content(), before)

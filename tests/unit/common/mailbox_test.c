@@ -5,6 +5,7 @@
  */
 #include "common/mailbox.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>

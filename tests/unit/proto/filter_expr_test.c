@@ -4,39 +4,21 @@
  */
 #include "proto/filter_expr.h"
 
-#include "common/err.h"
-#include "common/mem.h"
 #include "proto/filter.h"
 #include "proto/json_out.h"
 #include "proto/json_read.h"
+#include "tests/unit/proto/text_reader.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-static struct problem problem;
-
-/* From a block of exactly its size, so that a read behind it is seen. */
-static int read_expr(struct bytes text, struct buf *out)
+static int read_from(struct bytes text, struct buf *out)
 {
-    uint8_t *copy = malloc(text.size + (text.size == 0));
-    assert_non_null(copy);
-    memcpy(copy, text.data, text.size);
-    problem = (struct problem){0};
-    int err = filter_expr_read((struct bytes){copy, text.size}, out, &problem);
-    assert_int_equal(problem.err, err);
-    free(copy);
-    return err;
+    return filter_expr_read(text, out, &problem);
 }
 
 static void becomes(const char *text, const char *expected)
 {
     static struct filter filter;
     struct buf packed = {0}, json = {0};
-    if (read_expr(bytes_of(text), &packed) != 0)
+    if (read_text(bytes_of(text), &packed) != 0)
         fail_msg("%s: %s", text, problem.text);
     assert_int_equal(json_out(buf_bytes(&packed), 0, &json), 0);
     if (!bytes_equal(buf_bytes(&json), bytes_of(expected)))
@@ -56,6 +38,8 @@ static void filters(void **state)
     becomes(".a == 1", "{\"a\": {\"$in\": [1, true]}}");
     becomes(".a in [0, 2.5, -3, 'it\\'s', null]",
             "{\"a\": {\"$in\": [0, false, 2.5, -3, \"it's\", null]}}");
+    becomes(".a == 1.0", "{\"a\": {\"$in\": [1.0, true]}}");
+    becomes(".a in [-0.0, 1e-1]", "{\"a\": {\"$in\": [-0.0, false, 0.1]}}");
     becomes(".a in []", "{\"a\": {\"$in\": []}}");
     becomes("'x' in .tags", "{\"tags\": {\"$contains\": \"x\"}}");
     becomes(".a.b-c_1 > 1e-3", "{\"a.b-c_1\": {\"$gt\": 0.001}}");
@@ -77,7 +61,7 @@ static bool matches(const char *text, const char *json)
 {
     static struct filter filter;
     struct buf packed = {0}, metadata = {0};
-    if (read_expr(bytes_of(text), &packed) != 0)
+    if (read_text(bytes_of(text), &packed) != 0)
         fail_msg("%s: %s", text, problem.text);
     assert_int_equal(json_read_object(bytes_of(json), 8, &metadata, &problem), 0);
     assert_int_equal(filter_compile(&filter, buf_bytes(&packed), &problem), 0);
@@ -97,6 +81,7 @@ static void meaning(void **state)
         ".year != 1985 and .name == 'M'",
         ".seen",
         ".seen == 1",
+        ".seen == 1.0",
         ".cut == 0",
         "not .cut",
         "!.none",
@@ -139,9 +124,7 @@ static void meaning(void **state)
 
 static void refused(void **state)
 {
-    static const struct {
-        const char *text, *why;
-    } rows[] = {
+    static const struct refusal rows[] = {
         {"", "byte 1: a number, a string in quotes or null is expected"},
         {".", "byte 2: the name of a field"},
         {".a.", "byte 4: the name of a field"},
@@ -174,14 +157,7 @@ static void refused(void **state)
         {"!!!!!!!!!.a", "nested too deeply"},
     };
     (void)state;
-    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
-        struct buf out = {0};
-        assert_int_equal(read_expr(bytes_of(rows[i].text), &out), ERR_BAD_ARGUMENT);
-        if (strstr(problem.text, rows[i].why) == NULL)
-            fail_msg("%s: %s", rows[i].text, problem.text);
-        assert_int_equal(out.size, 0);
-        buf_deinit(&out);
-    }
+    check_refused(rows, LENGTH_OF(rows));
 }
 
 static void many_fields(void **state)
@@ -192,7 +168,7 @@ static void many_fields(void **state)
     for (unsigned i = 0; i <= FILTER_EXPR_FIELDS; i++) {
         size_t n = strlen(text);
         (void)snprintf(text + n, sizeof text - n, "%s.f%u<1", i == 0 ? "" : "&&", i);
-        int err = read_expr(bytes_of(text), &out);
+        int err = read_text(bytes_of(text), &out);
         assert_int_equal(err, i < FILTER_EXPR_FIELDS ? 0 : ERR_LIMIT_EXCEEDED);
         out.size = 0;
     }
@@ -206,7 +182,7 @@ static void prefixes(void **state)
     (void)state;
     for (size_t n = 0; n <= strlen(whole); n++) {
         struct buf out = {0};
-        (void)read_expr((struct bytes){(const uint8_t *)whole, n}, &out);
+        (void)read_text((struct bytes){(const uint8_t *)whole, n}, &out);
         buf_deinit(&out);
     }
     assert_int_equal(problem.err, 0);
@@ -215,16 +191,8 @@ static void prefixes(void **state)
 #ifdef CAIRN_FAULTS
 static void no_memory(void **state)
 {
-    int err = ERR_OUT_OF_MEMORY;
     (void)state;
-    for (unsigned n = 1; err != 0; n++) {
-        struct buf out = {0};
-        mem_fail_after(n, 1);
-        err = filter_expr_read(bytes_of(whole), &out, &problem);
-        mem_fail_after(0, 0);
-        assert_true(err == 0 || (err == ERR_OUT_OF_MEMORY && out.size == 0));
-        buf_deinit(&out);
-    }
+    check_no_memory(whole);
 }
 #endif
 

@@ -5,40 +5,22 @@
  */
 #include "proto/json_read.h"
 
-#include "common/err.h"
-#include "common/mem.h"
 #include "proto/json_out.h"
 #include "proto/mp.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "tests/unit/proto/text_reader.h"
 
 enum { DEPTH = 4 };
 
-static struct problem problem;
-
-/* From a block of exactly its size, so that a read behind it is seen. */
-static int read_object(struct bytes text, struct buf *out)
+static int read_from(struct bytes text, struct buf *out)
 {
-    uint8_t *copy = malloc(text.size + (text.size == 0));
-    assert_non_null(copy);
-    memcpy(copy, text.data, text.size);
-    problem = (struct problem){0};
-    int err = json_read_object((struct bytes){copy, text.size}, DEPTH, out, &problem);
-    assert_int_equal(problem.err, err);
-    free(copy);
-    return err;
+    return json_read_object(text, DEPTH, out, &problem);
 }
 
 /* The text as it is written again. */
 static void check(const char *text, const char *expected)
 {
     struct buf packed = {0}, back = {0};
-    if (read_object(bytes_of(text), &packed) != 0)
+    if (read_text(bytes_of(text), &packed) != 0)
         fail_msg("%s: %s", text, problem.text);
     struct mp_reader reader = mp_reader_of(buf_bytes(&packed));
     assert_int_equal(mp_skip(&reader, MP_DEPTH_MAX), 0);
@@ -79,7 +61,7 @@ static void long_ones(void **state)
         for (size_t n = 0; n < sizes[i]; n++)
             assert_int_equal(buf_append(&text, "x", 1), 0);
         assert_int_equal(buf_append(&text, "\"}", 2), 0);
-        assert_int_equal(read_object(buf_bytes(&text), &packed), 0);
+        assert_int_equal(read_text(buf_bytes(&text), &packed), 0);
         struct mp_reader reader = mp_reader_of(buf_bytes(&packed));
         assert_int_equal(mp_read(&reader, &mp) + mp_read(&reader, &mp) + mp_read(&reader, &mp), 0);
         assert_int_equal(mp.count, sizes[i]);
@@ -94,9 +76,7 @@ static void long_ones(void **state)
 
 static void refused(void **state)
 {
-    static const struct {
-        const char *text, *why;
-    } rows[] = {
+    static const struct refusal rows[] = {
         {"", "byte 1: a JSON object is expected"},
         {"[1]", "byte 1: a JSON object is expected"},
         {"7", "byte 1: a JSON object is expected"},
@@ -121,14 +101,7 @@ static void refused(void **state)
         {"{\"a\":[[[[]]]]}", "byte 10: nested too deeply"},
     };
     (void)state;
-    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
-        struct buf out = {0};
-        assert_int_equal(read_object(bytes_of(rows[i].text), &out), ERR_BAD_ARGUMENT);
-        if (strstr(problem.text, rows[i].why) == NULL)
-            fail_msg("%s: %s", rows[i].text, problem.text);
-        assert_int_equal(out.size, 0);
-        buf_deinit(&out);
-    }
+    check_refused(rows, LENGTH_OF(rows));
 }
 
 static const char whole[] =
@@ -139,7 +112,7 @@ static void prefixes(void **state)
     (void)state;
     for (size_t n = 0; n < strlen(whole); n++) {
         struct buf out = {0};
-        assert_int_equal(read_object((struct bytes){(const uint8_t *)whole, n}, &out),
+        assert_int_equal(read_text((struct bytes){(const uint8_t *)whole, n}, &out),
                          ERR_BAD_ARGUMENT);
         assert_int_equal(out.size, 0);
         buf_deinit(&out);
@@ -149,16 +122,8 @@ static void prefixes(void **state)
 #ifdef CAIRN_FAULTS
 static void no_memory(void **state)
 {
-    int err = ERR_OUT_OF_MEMORY;
     (void)state;
-    for (unsigned n = 1; err != 0; n++) {
-        struct buf out = {0};
-        mem_fail_after(n, 1);
-        err = json_read_object(bytes_of(whole), DEPTH, &out, &problem);
-        mem_fail_after(0, 0);
-        assert_true(err == 0 || (err == ERR_OUT_OF_MEMORY && out.size == 0));
-        buf_deinit(&out);
-    }
+    check_no_memory(whole);
 }
 #endif
 

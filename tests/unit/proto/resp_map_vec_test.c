@@ -87,11 +87,26 @@ static void sets(void **state)
     check("vdim s", "[\"vec.info\", {\"collection\": \"s\"}]");
     check("VINFO s", "[\"vec.info\", {\"collection\": \"s\"}]");
     check("vemb s a", "[\"vec.get\", {\"collection\": \"s\", \"key\": \"a\"}]");
-    check("vrem s a", "[\"vec.delete\", {\"collection\": \"s\", \"keys\": [\"a\"]}]");
+    check("vrem s a", "[\"vec.delete\", {\"collection\": \"s\", \"keys\": [\"a\"], "
+                      "\"drop_empty\": true}]");
     check("vismember s a", "[\"vec.get_many\", {\"collection\": \"s\", \"keys\": [\"a\"], "
                            "\"with_vectors\": false}]");
     check("vgetattr s a", "[\"vec.get_many\", {\"collection\": \"s\", \"keys\": [\"a\"], "
                           "\"with_vectors\": false}]");
+    check("vlinks s a", "[\"vec.links\", {\"collection\": \"s\", \"key\": \"a\"}]");
+    assert_int_equal(
+        check("vlinks s a WithScores", "[\"vec.links\", {\"collection\": \"s\", \"key\": \"a\"}]"),
+        RESP_SHAPE_LINKS_SCORES);
+    assert_int_equal(check("vrandmember s", "[\"vec.sample\", {\"collection\": \"s\"}]"),
+                     RESP_SHAPE_MEMBER);
+    assert_int_equal(
+        check("vrandmember s 0", "[\"vec.sample\", {\"collection\": \"s\", \"count\": 0}]"),
+        RESP_SHAPE_VALUES);
+    check(
+        "vrandmember s -9223372036854775807",
+        "[\"vec.sample\", {\"collection\": \"s\", \"count\": 9007199254740991, \"repeat\": true}]");
+    check("vrandmember s -7",
+          "[\"vec.sample\", {\"collection\": \"s\", \"count\": 7, \"repeat\": true}]");
     check("vsetattr s a {\"x\":[1,null]}",
           "[\"vec.set_metadata\", {\"collection\": \"s\", \"key\": "
           "\"a\", \"metadata\": {\"x\": [1, null]}}]");
@@ -205,6 +220,11 @@ static void refused(void **state)
         {"vadd s fp32 abcd a setattr []", "!not JSON: byte 1: a JSON object is expected"},
         {"vadd s fp32 abcd a ef 0", "!invalid EF"},
         {"vadd s fp32 abcd a m x", "!invalid M"},
+        {"vlinks s a x", "!syntax error"},
+        {"vlinks s a withscores x", "!syntax error"},
+        {"vrandmember s x", "!value is not an integer or out of range"},
+        {"vrandmember s 1 2", "!syntax error"},
+        {"vrandmember s -9223372036854775808", "!syntax error"},
         {"vsetattr s a x", "!not JSON: byte 1: a JSON object is expected"},
         {"vsim s ele _", "!a key must not be empty"},
         {"vsim s x y", "!invalid vector specification"},

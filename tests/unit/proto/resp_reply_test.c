@@ -91,8 +91,12 @@ static void shapes(void **state)
         {RESP_SHAPE_INTEGER, INIT("\xc3"), ":1\r\n", NULL},
         {RESP_SHAPE_INTEGER, INIT("\x94\x05\x00\xcd\x01\x00\x00"), ":2\r\n", NULL},
         {RESP_SHAPE_INTEGER, INIT("\x90"), ":0\r\n", NULL},
-        {RESP_SHAPE_TYPE, INIT("\xc3"), "+string\r\n", NULL},
-        {RESP_SHAPE_TYPE, INIT("\xc2"), "+none\r\n", NULL},
+        {RESP_SHAPE_TYPE, INIT("\xa2kv"), "+string\r\n", NULL},
+        {RESP_SHAPE_TYPE,
+         INIT("\xaa"
+              "collection"),
+         "+vectorset\r\n", NULL},
+        {RESP_SHAPE_TYPE, INIT("\xc0"), "+none\r\n", NULL},
         {RESP_SHAPE_PONG, INIT("\xa4pong"), "+PONG\r\n", NULL},
         {RESP_SHAPE_PONG, INIT("\xc4\x04pong"), "$4\r\npong\r\n", NULL},
         {RESP_SHAPE_PAGE,
@@ -238,7 +242,8 @@ static void problem_becomes(unsigned version, enum resp_id id, int err, const ch
     struct resp_context context = context_of(version);
     struct problem problem;
     (void)problem_set(&problem, err, "%s", text);
-    assert_int_equal(resp_reply_problem(&context, &resp_table[id], &problem, &out), 0);
+    assert_int_equal(
+        resp_reply_problem(&context, &resp_table[id], resp_table[id].shape, &problem, &out), 0);
     wrote(line);
 }
 
@@ -286,7 +291,8 @@ static void problems_are_one_line(void **state)
     struct problem problem = {.err = ERR_BAD_ARGUMENT};
     memset(problem.text, 'x', sizeof problem.text - 1);
     memcpy(problem.text, "a\r\n+OK\r\nb", 9);
-    assert_int_equal(resp_reply_problem(&context, &resp_table[RESP_GET], &problem, &out), 0);
+    assert_int_equal(
+        resp_reply_problem(&context, &resp_table[RESP_GET], RESP_SHAPE_VALUE, &problem, &out), 0);
     assert_memory_equal(out.data, "-ERR a  +OK  bxxx", 17);
     assert_int_equal(out.size, 5 + sizeof problem.text - 1 + 2);
     assert_ptr_equal(memchr(out.data, '\n', out.size), out.data + out.size - 1);

@@ -98,6 +98,7 @@ static void absent(void **state)
         {"vcard", ":0\r\n", ":0\r\n"},     {"vrem", ":0\r\n", "#f\r\n"},
         {"vismember", ":0\r\n", "#f\r\n"}, {"vsetattr", ":0\r\n", "#f\r\n"},
         {"vemb", "$-1\r\n", "_\r\n"},      {"vgetattr", "$-1\r\n", "_\r\n"},
+        {"vlinks", "$-1\r\n", "_\r\n"},    {"vrandmember", "$-1\r\n", "_\r\n"},
         {"vsim", "*0\r\n", "*0\r\n"},      {"get", "-ERR gone\r\n", "-ERR gone\r\n"},
     };
     struct problem problem;
@@ -109,15 +110,15 @@ static void absent(void **state)
         const char *expected = i % 2 == 0 ? rows[i / 2].reply_2 : rows[i / 2].reply_3;
         (void)problem_set(&problem, ERR_NOT_FOUND, "gone");
         out.size = 0;
-        assert_int_equal(
-            resp_reply_problem(&context, resp_find(bytes_of(rows[i / 2].command)), &problem, &out),
-            0);
+        const struct resp_command *command = resp_find(bytes_of(rows[i / 2].command));
+        assert_int_equal(resp_reply_problem(&context, command, command->shape, &problem, &out), 0);
         assert_true(bytes_equal(buf_bytes(&out), bytes_of(expected)));
     }
     problem.inside = true;
     out.size = 0;
     assert_int_equal(resp_reply_problem(&(struct resp_context){2, 1000, 1000},
-                                        resp_find(bytes_of("vsim")), &problem, &out),
+                                        resp_find(bytes_of("vsim")), RESP_SHAPE_HITS, &problem,
+                                        &out),
                      0);
     assert_true(bytes_equal(buf_bytes(&out), bytes_of("-ERR element not found in set\r\n")));
     buf_deinit(&out);

@@ -9,19 +9,10 @@
 #include "common/err.h"
 #include "common/rng.h"
 #include "proto/mp.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "tests/unit/client/table_text.h"
 
 enum { MANY_ROWS = 20000, MANY_DIM = 16 };
 
-#define BYTES(literal)  ((struct bytes){(const uint8_t *)(literal), sizeof(literal) - 1})
-#define FVECS(dim, ...) dim "\0\0\0" __VA_ARGS__
-#define ONE             "\0\0\x80\x3f"
-#define TWO             "\0\0\0\x40"
 /* size: of the dict, which has this shape */
 #define NPY(size, shape)                                                                           \
     "\x93NUMPY\1\0" size "\0{'descr': '<f4', 'fortran_order': False, 'shape': " shape ", }      "  \
@@ -33,44 +24,25 @@ static void read_all(struct bytes bytes, struct buf *out, bool with_error)
     struct vec_file file;
     struct vec_row row;
     struct usage usage = {""};
-    char number[64];
-    FILE *in = bytes.size > 0 ? fmemopen((void *)(uintptr_t)bytes.data, bytes.size, "rb")
-                              : fopen("/dev/null", "rbe");
-    assert_non_null(in);
+    FILE *in = open_bytes(bytes);
     int got = vec_file_begin(in, NULL, &file, &usage);
     got = got == 0 ? 1 : got;
     while (got == 1 && (got = vec_file_next(&file, &row, &usage)) == 1) {
         if (row.key.size > 0)
             assert_int_equal(json_out(row.key, 0, out), 0);
         assert_int_equal(row.elements.size, vec_file_dim(&file) * sizeof(float));
-        for (size_t at = 0; at < row.elements.size; at += sizeof(float)) {
-            float element;
-            memcpy(&element, row.elements.data + at, sizeof element);
-            snprintf(number, sizeof number, " %g", (double)element);
-            assert_int_equal(buf_append(out, number, strlen(number)), 0);
-        }
+        add_elements(out, row.elements);
         if (row.metadata.size > 0)
-            assert_int_equal(buf_append(out, " ", 1), 0);
+            add(out, " ");
         if (row.metadata.size > 0)
             assert_int_equal(json_out(row.metadata, 0, out), 0);
-        assert_int_equal(buf_append(out, "\n", 1), 0);
+        add(out, "\n");
     }
     assert_true(got == 0 || (got == ERR_BAD_ARGUMENT && usage.text[0] != 0));
-    if (with_error)
-        assert_int_equal(buf_append(out, usage.text, got == 0 ? 0 : strlen(usage.text)), 0);
+    if (with_error && got != 0)
+        add(out, usage.text);
     vec_file_deinit(&file);
     fclose(in);
-}
-
-static void check(struct bytes bytes, const char *expected)
-{
-    struct buf out;
-    buf_init(&out);
-    read_all(bytes, &out, true);
-    if (!bytes_start_with(buf_bytes(&out), bytes_of(expected)) ||
-        (out.size != strlen(expected) && expected[strlen(expected) - 1] == '\n'))
-        fail_msg("%.*s instead of %s", (int)out.size, (const char *)out.data, expected);
-    buf_deinit(&out);
 }
 
 static void lines(void **state)

@@ -8,36 +8,9 @@
 
 #include "common/err.h"
 #include "common/rng.h"
+#include "tests/unit/client/table_text.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#define BYTES(literal)  ((struct bytes){(const uint8_t *)(literal), sizeof(literal) - 1})
-#define FVECS(dim, ...) dim "\0\0\0" __VA_ARGS__
-#define ONE             "\0\0\x80\x3f"
-#define TWO             "\0\0\0\x40"
-#define INFINITE        "\0\0\x80\x7f"
-
-static void add(struct buf *out, const char *text)
-{
-    assert_int_equal(buf_append(out, text, strlen(text)), 0);
-}
-
-static void add_row(struct buf *out, struct bytes row)
-{
-    char number[64];
-    for (size_t at = 0; at < row.size; at += sizeof(float)) {
-        float element;
-        memcpy(&element, row.data + at, sizeof element);
-        snprintf(number, sizeof number, " %g", (double)element);
-        add(out, number);
-    }
-    add(out, "\n");
-}
+#define INFINITE "\0\0\x80\x7f"
 
 struct opened {
     FILE *in;
@@ -48,9 +21,7 @@ struct opened {
 
 static int begin(struct opened *o, struct bytes bytes)
 {
-    o->in = bytes.size > 0 ? fmemopen((void *)(uintptr_t)bytes.data, bytes.size, "rb")
-                           : fopen("/dev/null", "rbe");
-    assert_non_null(o->in);
+    o->in = open_bytes(bytes);
     o->usage.text[0] = 0;
     window_init(&o->window, o->in);
     return vector_table_begin(&o->table, &o->window, &o->usage);
@@ -73,23 +44,13 @@ static void read_all(struct bytes bytes, struct buf *out, bool with_error)
         add(out, "no table");
     while (got == 1 && (got = vector_table_next(&o.table, &row, &o.usage)) == 1) {
         assert_int_equal(row.size, o.table.elements.dim * sizeof(float));
-        add_row(out, row);
+        add_elements(out, row);
+        add(out, "\n");
     }
     assert_true(got == 0 || (got == ERR_BAD_ARGUMENT && o.usage.text[0] != 0));
     if (with_error && got != 0)
         add(out, o.usage.text);
     end(&o);
-}
-
-static void check(struct bytes bytes, const char *expected)
-{
-    struct buf out;
-    buf_init(&out);
-    read_all(bytes, &out, true);
-    if (!bytes_start_with(buf_bytes(&out), bytes_of(expected)) ||
-        (out.size != strlen(expected) && expected[strlen(expected) - 1] == '\n'))
-        fail_msg("%.*s instead of %s", (int)out.size, (const char *)out.data, expected);
-    buf_deinit(&out);
 }
 
 static void none(void **state)

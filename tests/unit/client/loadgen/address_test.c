@@ -108,7 +108,11 @@ static void options_go_before(void **state)
     assert_ptr_equal(a.driver, &driver_resp3);
     assert_int_equal(OF("--protocol", "resp"), 0);
     assert_ptr_equal(a.driver, &driver_resp2);
-    assert_int_equal(OF("-s", "/x", "--user", "me"), 0);
+    assert_int_equal(OF("--protocol", "redis"), 0);
+    assert_ptr_equal(a.driver, &driver_resp2);
+    assert_int_equal(OF("-s", "/x", "--user", "me"), ERR_BAD_ARGUMENT);
+    assert_non_null(strstr(detail, "give -a"));
+    assert_int_equal(OF("-s", "/x", "--user", "me", "-a", ""), 0);
     assert_string_equal(a.path, "/x");
     assert_string_equal(a.user, "me");
     assert_int_equal(OF("--protocol", "smtp"), ERR_BAD_ARGUMENT);

@@ -26,8 +26,9 @@ static void fill(double rate, bool poisson, unsigned threads)
 {
     struct schedule schedules[8];
     uint64_t next[8];
+    const struct schedule_law law = {.rate = rate, .poisson = poisson};
     for (unsigned i = 0; i < threads; i++) {
-        schedule_init(&schedules[i], rate, poisson, SEED, i, threads);
+        schedule_init(&schedules[i], &law, SEED, i, threads);
         next[i] = schedule_next_ns(&schedules[i], i);
     }
     for (uint64_t n = 0; n < ARRIVALS; n++) {

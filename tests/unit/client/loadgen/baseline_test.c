@@ -70,6 +70,15 @@ static FILE *document(double rate)
     return file;
 }
 
+static json_t *parsed(double rate)
+{
+    FILE *file = document(rate);
+    json_t *json = json_loadf(file, 0, NULL);
+    assert_non_null(json);
+    fclose(file);
+    return json;
+}
+
 static void names(void **state)
 {
     (void)state;
@@ -123,7 +132,8 @@ static void round_trip(void **state)
     assert_int_equal(open_with("one", ""), 0);
     assert_true(baseline_wanted(&baseline));
     FILE *file = document(1000);
-    assert_int_equal(baseline_compare(&baseline, file, stderr), 0); /* nothing to compare with */
+    json_t *new = parsed(500);
+    assert_int_equal(baseline_compare(&baseline, new, stderr), 0); /* nothing to compare with */
     assert_int_equal(baseline_save(&baseline, file, detail), 0);
     baseline_close(&baseline);
     fclose(file);
@@ -133,9 +143,8 @@ static void round_trip(void **state)
     assert_int_equal(access(path, F_OK), -1);
     assert_int_equal(open_with("", "one"), 0);
     FILE *out = open_memstream(&text, &size);
-    file = document(500);
-    int status = baseline_compare(&baseline, file, out);
-    fclose(file);
+    int status = baseline_compare(&baseline, new, out);
+    json_decref(new);
     fclose(out);
     baseline_close(&baseline);
     assert_true(status == COMPARE_REGRESSION || status == COMPARE_INVALID); /* it is one run each */

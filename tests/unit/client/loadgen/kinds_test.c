@@ -44,10 +44,10 @@ static void by_kind(void **state)
     assert_int_equal(kinds.n, 3);
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(kinds.span[i].start_ns, i * SECOND);
-        assert_int_equal(kinds.row[0][i].requests, 10 * (i + 1));
-        assert_int_equal(kinds.row[1][i].requests, 1);
+        assert_int_equal(kinds.row[0][i].count, 10 * (i + 1));
+        assert_int_equal(kinds.row[1][i].count, 1);
         assert_int_equal((int)kinds_rate(&kinds, 0, i), 10 * (i + 1));
-        assert_int_equal(kinds_quantile(&kinds.row[0][i], 0.99), 1000000);
+        assert_int_equal(cells_quantile(&kinds.row[0][i], 0.99), 1000000);
         assert_int_equal(kinds.row[1][i].max_ns, 5000000);
     }
 }
@@ -64,7 +64,7 @@ static void rest(void **state)
     kinds_fill(&kinds, 0, &all[0]);
     assert_int_equal(kinds.n, 1);
     assert_int_equal(kinds.span[0].length_ns, 1400000000);
-    assert_int_equal(kinds.row[0][0].requests, 14);
+    assert_int_equal(kinds.row[0][0].count, 14);
     assert_int_equal((int)(kinds_rate(&kinds, 0, 0) + 0.5), 10);
 }
 
@@ -82,7 +82,7 @@ static void joined(void **state)
     for (unsigned i = 0; i < kinds.n; i++) {
         assert_int_equal(kinds.span[i].start_ns, length);
         length += kinds.span[i].length_ns;
-        sum += kinds.row[0][i].requests;
+        sum += kinds.row[0][i].count;
     }
     assert_int_equal(sum, all[0].count);
 }
@@ -98,7 +98,7 @@ static void appended(void **state)
     kinds_append(&kinds, &other);
     assert_int_equal(kinds.n, 2);
     assert_int_equal(kinds.span[1].start_ns, SECOND);
-    assert_int_equal(kinds.row[0][1].requests, 20);
+    assert_int_equal(kinds.row[0][1].count, 20);
 }
 
 static void quantiles(void **state)
@@ -112,11 +112,11 @@ static void quantiles(void **state)
     kinds_next(&kinds, SECOND, false);
     kinds_fill(&kinds, 0, &all);
     for (double q = 0.01; q < 1; q += 0.01) {
-        double truth = q * 1e7, got = (double)kinds_quantile(&kinds.row[0][0], q);
+        double truth = q * 1e7, got = (double)cells_quantile(&kinds.row[0][0], q);
         assert_true(got >= truth * 0.999 && got <= truth * 1.0633);
     }
-    assert_int_equal(kinds_quantile(&kinds.row[0][0], 1), 10000000);
-    assert_int_equal(kinds_quantile(&kinds.row[1][0], 0.5), 0);
+    assert_int_equal(cells_quantile(&kinds.row[0][0], 1), 10000000);
+    assert_int_equal(cells_quantile(&kinds.row[1][0], 0.5), 0);
 }
 
 int main(void)

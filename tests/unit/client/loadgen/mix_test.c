@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * client/loadgen/mix and keys: lists, scripts and files of keys as they may be written, and what is
- * said of those that cannot be meant.
+ * client/loadgen/mix, mix_print and keys: lists, scripts and files of keys as they may be written,
+ * what is said of those that cannot be meant, and tests that are printed as scripts.
  */
 #include "client/loadgen/mix.h"
 
 #include "client/loadgen/keys.h"
+#include "client/loadgen/mix_print.h"
 #include "common/err.h"
 
 #include <setjmp.h>
@@ -183,6 +184,61 @@ static void bad_scripts(void **state)
     assert_non_null(strstr(many, "No such file"));
 }
 
+/* Are two requests spelled alike, and what is known of them the same? */
+static void same_request(const struct shape *a, const struct shape *b, enum spelling spelling)
+{
+    const unsigned kept = (unsigned)~(SHAPE_STORES | SHAPE_INSERTS | SHAPE_INLINE);
+    struct command words, others;
+    assert_int_equal(a->flags & kept, b->flags & kept);
+    assert_true(shape_command(a, spelling, "k", &words));
+    assert_true(shape_command(b, spelling, "k", &others));
+    assert_int_equal(words.count, others.count);
+    for (unsigned i = 0; i < words.count; i++)
+        assert_true(bytes_equal(words.words[i], others.words[i]));
+}
+
+/* What is printed of a test is a script of the same requests. */
+static void printed_again(enum workload_id id, enum spelling spelling)
+{
+    struct plan plan = {.ratio = {1, 10}};
+    char detail[MIX_DETAIL_SIZE] = "", *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    plan.tests[id] = true;
+    assert_int_equal(mix_print(out, &plan, spelling, detail), 0);
+    fclose(out);
+    if (script(text, detail) != 0)
+        fail_msg("%s: %s", text, detail);
+    free(text);
+    const struct workload *workload = &workload_table[id], *again = &mix.workload;
+    assert_int_equal(again->n_shapes, workload->n_shapes);
+    for (unsigned i = 0; i < again->n_shapes; i++) {
+        const struct shape *a = workload->shapes[i], *b = again->shapes[i];
+        assert_string_equal(a->name, b->name);
+        assert_int_equal(a->n_steps, b->n_steps);
+        assert_int_equal(again->weights[i], workload_mixes(workload) && i > 0 ? 10 : 1);
+        for (unsigned step = 0; step < (a->n_steps > 0 ? a->n_steps : 1); step++)
+            same_request(shape_step(a, step), shape_step(b, step), spelling);
+    }
+    mix_deinit(&mix);
+}
+
+static void printed(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < WORKLOAD_COUNT; i++)
+        for (unsigned spelling = 0; spelling < SPELLING_COUNT; spelling++)
+            if (workload_speaks(&workload_table[i], (enum spelling)spelling))
+                printed_again((enum workload_id)i, (enum spelling)spelling);
+    struct plan plan = {.ratio = {1, 1}};
+    char detail[MIX_DETAIL_SIZE];
+    assert_int_equal(mix_print(stdout, &plan, SPELLING_RPC, detail), ERR_BAD_ARGUMENT);
+    assert_non_null(strstr(detail, "one test"));
+    plan.tests[WORKLOAD_ckpt_get] = true;
+    assert_int_equal(mix_print(stdout, &plan, SPELLING_RESP, detail), ERR_BAD_ARGUMENT);
+    assert_non_null(strstr(detail, "--protocol"));
+}
+
 static void numbers(void **state)
 {
     (void)state;
@@ -242,6 +298,7 @@ int main(void)
         cmocka_unit_test_teardown(bad_lists, tear_down),
         cmocka_unit_test_teardown(scripts, tear_down),
         cmocka_unit_test_teardown(bad_scripts, tear_down),
+        cmocka_unit_test_teardown(printed, tear_down),
         cmocka_unit_test(numbers),
         cmocka_unit_test_teardown(sequences, tear_down),
         cmocka_unit_test(key_files),

@@ -162,7 +162,11 @@ static void workloads(void **state)
     assert_true(o.preload && o.given[OPTIONS_size] && !o.given[OPTIONS_tests]);
     assert_int_equal(good("loadgen --workload=big").size.min, 65536);
     bad("loadgen --workload ycsb-x", "did you mean ycsb-");
-    bad("loadgen --workload xyzzyxyzzy", "--help lists all");
+    bad("loadgen --workload xyzzyxyzzy", "--workload help lists all");
+    assert_string_equal(good("loadgen --workload help").tests, "set,get");
+    assert_string_equal(good("loadgen --workload embedding_workflow").tests, "embedding");
+    assert_string_equal(good("loadgen --workload agent_think").tests, "agent_think");
+    bad("loadgen --workload agent", "unknown workload");
     for (const struct options_preset *preset = options_presets; preset->name != NULL; preset++) {
         char line[64];
         (void)snprintf(line, sizeof line, "loadgen --workload %s", preset->name);
@@ -261,25 +265,188 @@ static void names_are_unique(void **state)
 static void of_other_tools(void **state)
 {
     (void)state;
-    bad("loadgen --key-maximum=1000", "there is no --key-maximum here: -r N uses N keys");
+    bad("loadgen --expiry-range=10-20", "there is no --expiry-range here: a request of your own");
     bad("loadgen -q -I", "there is no -I here: connections that idle are --workload idle");
-    bad("loadgen --key-maximun 5", "unknown option --key-maximun");
+    bad("loadgen --key-maximun 5", "did you mean --key-maximum?");
+    bad("loadgen -P redis", "--pipeline redis: -P is how many requests are in flight");
+    bad("loadgen -n allkeys", "--preload writes every key");
+    bad("loadgen -x SET k", "-x is how often a test is run");
+    assert_true(good("loadgen --debug -e --hide-histogram -q").quiet);
+    assert_string_equal(good("loadgen --sequential").key_pattern, "sequential");
+    assert_true(good("loadgen -R").compress == 1 && good("loadgen --random-data").compress == 1);
+    bad("loadgen --sequential=1", "--sequential takes no value");
+    bad("loadgen --R", "unknown option --R");
+    assert_string_equal(good("loadgen -S/x").socket, "/x");
+    assert_int_equal(good("loadgen -x5").run_count, 5);
     assert_string_equal(good("loadgen --server ten --select-db 3").host, "ten");
     assert_string_equal(good("loadgen --json-out-file=x").json_file, "x");
     assert_int_equal(good("loadgen --key-size 16:40").key_size.max, 40);
     bad("loadgen --key-size 40:16", "as 32, or from one to another, as 16:40");
 }
 
+/* What is said in terms of other options. */
+static void in_other_terms(void **state)
+{
+    (void)state;
+    char detail[OPTIONS_DETAIL_SIZE];
+    struct options o = good("loadgen --clients-per-thread 5 --threads 4 --rate-limiting 7.5");
+    assert_int_equal(o.connections, 20);
+    assert_true(o.rate == 150);
+    assert_int_equal(options_set(&o, OPTIONS_threads, "8", detail), 0);
+    assert_int_equal(o.connections, 40);
+    assert_true(o.rate == 300);
+    o = good("loadgen --key-minimum 100 --key-maximum 149");
+    assert_int_equal(o.keyspace, 50);
+    assert_int_equal(good("loadgen --key-maximum 149").keyspace, 150);
+    assert_string_equal(good("loadgen --ratio 1:4").tests, "mixed");
+    assert_string_equal(good("loadgen --ratio 1:4 -t get").tests, "get");
+    assert_string_equal(good("loadgen --workload ycsb-d --ratio 1:4").tests, "insert_get");
+    assert_string_equal(good("loadgen --ratio 1:4 --mix get=1").tests, "set,get");
+}
+
+/* Different ways to say the same. */
+static void clashes(void **state)
+{
+    (void)state;
+    const struct options_row *a, *b;
+    struct options o = good("loadgen -n 5 --duration 1");
+    assert_true(options_clash(&o, &a, &b));
+    assert_string_equal(a->name, "requests");
+    assert_string_equal(b->name, "duration");
+    o = good("loadgen --rate 5 -c 4 --seed 3 --key-maximum 4 -t get");
+    assert_false(options_clash(&o, &a, &b));
+    o = good("loadgen --rate 5 --rate-limiting 5");
+    assert_true(options_clash(&o, &a, &b));
+}
+
+static const char *path_of(const char *text)
+{
+    static char path[64];
+    static const char form[] = "/tmp/loadgen-options-XXXXXX";
+    memcpy(path, form, sizeof form);
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    FILE *out = fdopen(fd, "w");
+    assert_non_null(out);
+    assert_true(fputs(text, out) >= 0);
+    assert_int_equal(fclose(out), 0);
+    return path;
+}
+
+static char *line_of(const char *path, const char *words)
+{
+    static char line[256];
+    (void)snprintf(line, sizeof line, "loadgen --config %s%s", path, words);
+    return line;
+}
+
+/* The line must parse with this file; options_deinit is due. */
+static struct options filed(const char *text, const char *words)
+{
+    const char *path = path_of(text);
+    struct options options = good(line_of(path, words));
+    assert_int_equal(remove(path), 0);
+    return options;
+}
+
+static void file_bad(const char *text, const char *words)
+{
+    const char *path = path_of(text);
+    bad(line_of(path, ""), words);
+    assert_int_equal(remove(path), 0);
+}
+
+static void files(void **state)
+{
+    (void)state;
+    struct options o = filed("# load\n\nclients = 20 # in all\nthreads=2\n--port = 99\r\n"
+                             "key-prefix = \"a # b \" # quoted\nquiet\njson = no\n"
+                             "preload = yes\nrandom-data = on\nhide-histogram",
+                             " -c 21");
+    assert_int_equal(o.connections, 21);
+    assert_int_equal(o.threads, 2);
+    assert_int_equal(o.port, 99);
+    assert_string_equal(o.key_prefix, "a # b ");
+    assert_true(o.quiet && !o.json && o.preload == OPTIONS_AUTO && o.compress == 1);
+    assert_true(o.given[OPTIONS_port] && o.given[OPTIONS_connections] && !o.given[OPTIONS_json]);
+    options_deinit(&o);
+    o = filed("preload = 1", "");
+    assert_int_equal(o.preload, 1);
+    options_deinit(&o);
+    o = filed("", "");
+    assert_int_equal(o.connections, 50);
+    options_deinit(&o);
+}
+
+/* What is above goes before, and takes the place of what says the same. */
+static void layers(void **state)
+{
+    (void)state;
+    const struct options_row *a, *b;
+    struct options o = filed("size = 5\nworkload = ycsb-a\nduration = 3", "");
+    assert_string_equal(o.tests, "mixed");
+    assert_int_equal(o.size.max, 5);
+    assert_true(o.given[OPTIONS_size] && !o.given[OPTIONS_tests]);
+    options_deinit(&o);
+    o = filed("size = 5\nworkload = ycsb-a\ntests = get", " --workload kv-mixed");
+    assert_string_equal(o.tests, "mixed");
+    assert_string_equal(o.key_pattern, "uniform");
+    assert_int_equal(o.size.max, 100);
+    assert_false(o.given[OPTIONS_size] || o.given[OPTIONS_tests]);
+    options_deinit(&o);
+    o = filed("duration = 3\nrate-limiting = 5\nkey-maximum = 9\nmix = get=1",
+              " -n 7 --rate 9 -r 3 PING");
+    assert_int_equal(o.duration, 0);
+    assert_int_equal(o.requests, 7);
+    assert_true(o.rate == 9);
+    assert_int_equal(o.keyspace, 3);
+    assert_string_equal(o.mix, "");
+    assert_false(options_clash(&o, &a, &b));
+    options_deinit(&o);
+}
+
+static void file_mistakes(void **state)
+{
+    (void)state;
+    bad("loadgen --config /nonexistent/x", "No such file");
+    file_bad("port = 1\nconections = 5",
+             "line 2: unknown option conections; did you mean connections?");
+    file_bad("port", "line 1: port needs a value: port = PORT");
+    file_bad("clients", "line 1: clients needs a value: clients = N");
+    file_bad("\n\nport = x", "line 3: port x: must be a whole number");
+    file_bad("quiet = maybe", "quiet is yes or no");
+    file_bad("config = x", "belongs on the command line");
+    file_bad("tls", "there is no tls here");
+    file_bad("[a]", "line 1: write NAME = VALUE");
+    file_bad("= 5", "line 1: write NAME = VALUE");
+    file_bad("a b = 5", "line 1: write NAME = VALUE");
+    file_bad("user = \"x", "line 1: a value in quotes ends with one");
+    file_bad("user = \"x\" y", "line 1: a value in quotes ends with one");
+    file_bad("workload = nonsense", "unknown workload");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(of_other_tools),  cmocka_unit_test(mix_of_a_workload),
-        cmocka_unit_test(defaults),        cmocka_unit_test(redis_letters),
-        cmocka_unit_test(spellings),       cmocka_unit_test(help_wins),
-        cmocka_unit_test(mistakes),        cmocka_unit_test(bounds),
-        cmocka_unit_test(help_lists_all),  cmocka_unit_test(words_of_a_request),
-        cmocka_unit_test(sizes_and_reals), cmocka_unit_test(names_are_unique),
-        cmocka_unit_test(workloads),       cmocka_unit_test(aliases),
+        cmocka_unit_test(in_other_terms),
+        cmocka_unit_test(clashes),
+        cmocka_unit_test(files),
+        cmocka_unit_test(layers),
+        cmocka_unit_test(file_mistakes),
+        cmocka_unit_test(of_other_tools),
+        cmocka_unit_test(mix_of_a_workload),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(redis_letters),
+        cmocka_unit_test(spellings),
+        cmocka_unit_test(help_wins),
+        cmocka_unit_test(mistakes),
+        cmocka_unit_test(bounds),
+        cmocka_unit_test(help_lists_all),
+        cmocka_unit_test(words_of_a_request),
+        cmocka_unit_test(sizes_and_reals),
+        cmocka_unit_test(names_are_unique),
+        cmocka_unit_test(workloads),
+        cmocka_unit_test(aliases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

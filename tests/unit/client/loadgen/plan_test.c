@@ -101,6 +101,55 @@ static void until_it_is_good(void **state)
     assert_true(plan.requests == 500 && plan.duration_ns == 0 && !plan.until_steady);
 }
 
+static void over_time(void **state)
+{
+    (void)state;
+    struct options options = OPTIONS("--ramp", "100:2000:30s");
+    struct plan plan = good(&options);
+    assert_true(plan.rate == 2000 && plan_law(&plan).from == 100);
+    assert_true(plan.requests == UINT64_MAX && plan.duration_ns == 30000000000);
+    options = OPTIONS("--ramp", "100:2000:30s", "-n", "500", "--arrival", "poisson");
+    plan = good(&options);
+    assert_true(plan.requests == 500 && plan.duration_ns == 0 && plan_law(&plan).poisson);
+    options = OPTIONS("--burst", "1s:4s", "--rate", "200");
+    plan = good(&options);
+    assert_true(plan_law(&plan).rate == 200 && plan_law(&plan).off_ns == 4000000000);
+    options = OPTIONS("--think", "exponential:1s");
+    plan = good(&options);
+    assert_true(plan.think.kind == THINK_EXPONENTIAL && plan.batch && plan.rate == 0);
+}
+
+static void mistakes_in_time(void **state)
+{
+    (void)state;
+    struct options options = OPTIONS("--ramp", "1:2:3s", "--rate", "5");
+    bad(&options, "give no --rate");
+    options = OPTIONS("--ramp", "1:2:3s", "--burst", "1s:1s");
+    bad(&options, "not both");
+    options = OPTIONS("--ramp", "1:2:3s", "--until-ci", "5");
+    bad(&options, "never steady");
+    options = OPTIONS("--ramp", "1:2");
+    bad(&options, "as 100:2000:30s");
+    options = OPTIONS("--burst", "1s:1s");
+    bad(&options, "give --rate");
+    options = OPTIONS("--burst", "1s", "--rate", "5");
+    bad(&options, "as 1s:4s");
+    options = OPTIONS("--think", "1s", "--rate", "5");
+    bad(&options, "give no --rate");
+    options = OPTIONS("--think", "1s", "--ramp", "1:2:3s");
+    bad(&options, "no --ramp");
+    options = OPTIONS("--think", "1s", "--knee");
+    bad(&options, "no --knee");
+    options = OPTIONS("--think", "1s", "-k", "0");
+    bad(&options, "give no -k 0");
+    options = OPTIONS("--think", "soon");
+    bad(&options, "exponential:1s");
+    options = OPTIONS("--ramp", "1:2:3s", "-k", "0");
+    bad(&options, "-k 0");
+    options = OPTIONS("--ramp", "1:2:3s", "--max-backlog", "5");
+    bad(&options, "even rate");
+}
+
 static void mistakes(void **state)
 {
     (void)state;
@@ -144,6 +193,94 @@ static void mistakes(void **state)
     bad(&span, "at least the length");
     struct options form = OPTIONS("-q", "--json");
     bad(&form, "not both");
+    struct options many = OPTIONS("--clients-per-thread", "60000", "--threads", "2");
+    bad(&many, "at most 60000");
+    struct options fast = OPTIONS("--rate-limiting", "10000000");
+    bad(&fast, "at most 100000000");
+    struct options empty_range = OPTIONS("--key-minimum", "5", "--key-maximum", "4");
+    bad(&empty_range, "at least --key-minimum");
+    struct options alone = OPTIONS("--key-minimum", "5");
+    bad(&alone, "give --key-maximum or -r");
+    struct options long_key = OPTIONS("--key-minimum", "999999999999", "-r", "2");
+    bad(&long_key, "12 digits");
+    struct options seeds = OPTIONS("--seed", "5", "--randomize");
+    bad(&seeds, "give --seed or --randomize, not both");
+    struct options clients = OPTIONS("-c", "5", "--clients-per-thread", "2");
+    bad(&clients, "give -c or --clients-per-thread, not both");
+    struct options ratio_of = OPTIONS("-t", "get", "--ratio", "1:4");
+    bad(&ratio_of, "--ratio is of tests that mix");
+    struct options listed = OPTIONS("--key-file", "x", "--key-maximum", "5");
+    bad(&listed, "give no -r and no --key-maximum");
+}
+
+static void percentile_lists(void **state)
+{
+    (void)state;
+    struct options options = OPTIONS("--print-percentiles", "75,99.99,100");
+    struct plan plan = good(&options);
+    assert_true(plan.more_percentiles && plan.percentiles.n == 3);
+    assert_string_equal(plan.percentiles.row[1].title, "p99.99");
+    assert_true(plan.percentiles.row[0].quantile == 0.75);
+    assert_true(plan.percentiles.row[2].quantile == 1);
+    options = OPTIONS("-q");
+    plan = good(&options);
+    assert_true(!plan.more_percentiles && plan.percentiles.n == 5);
+    static const char *const wrong[] = {"50,x", "0",   "101",     "50,",
+                                        ",",    "nan", "50,50.0", "1,2,3,4,5,6,7,8,9,10,11,12,13"};
+    for (size_t i = 0; i < LENGTH_OF(wrong); i++) {
+        options = OPTIONS("--print-percentiles", wrong[i]);
+        bad(&options, "--print-percentiles: ");
+    }
+}
+
+static void pins(void **state)
+{
+    (void)state;
+    struct options options = OPTIONS("--pin", "client=0,2-4,server=7");
+    struct plan plan = good(&options);
+    assert_int_equal(plan.pin.client.n, 4);
+    assert_int_equal(plan.pin.client.cpu[0], 0);
+    assert_int_equal(plan.pin.client.cpu[3], 4);
+    assert_int_equal(plan.pin.server.n, 1);
+    assert_int_equal(plan.pin.server.cpu[0], 7);
+    assert_int_equal(plan.cpus, 4);
+    static const char *const wrong[] = {
+        "0",         "client",    "client=",   "client=x",       "client=1-",   "client=3-2",
+        "client=-1", "client=0,", "clients=0", "client=0-99999", "client=0,,1", "client=0-1023"};
+    for (size_t i = 0; i < LENGTH_OF(wrong); i++) {
+        options = OPTIONS("--pin", wrong[i]);
+        bad(&options, "--pin takes numbers");
+    }
+}
+
+/* All of them, and no others; sequential, partitioned, random, and the first alone. */
+static void keys_from_another(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {"S", "P", "R", "G", "Z", "H", "L", "1"};
+    for (size_t i = 0; i < LENGTH_OF(patterns); i++) {
+        struct options options =
+            OPTIONS("--key-minimum", "500", "--key-maximum", "549", "--key-pattern", patterns[i]);
+        struct plan plan = good(&options);
+        struct stream stream = plan_stream(&plan, &workload_table[WORKLOAD_get], false);
+        unsigned seen[50] = {0}, keys = 0;
+        for (uint64_t index = 0; index < 20000; index++) {
+            struct stream_op op = stream_at(&stream, index);
+            op.part = index % 50;
+            uint64_t key = stream_key(&stream, &op, 1);
+            assert_true(key >= 500 && key < 550);
+            seen[key - 500]++;
+        }
+        for (size_t key = 0; key < LENGTH_OF(seen); key++)
+            keys += seen[key] > 0;
+        assert_int_equal(keys, patterns[i][0] == '1' ? 1 : 50);
+        assert_true(patterns[i][0] != '1' || seen[0] == 20000);
+    }
+    struct options options = OPTIONS("--key-minimum", "500", "-r", "2", "-t", "vec_get");
+    struct plan plan = good(&options);
+    char detail[PLAN_DETAIL_SIZE];
+    assert_int_equal(plan_check(&plan, detail), ERR_BAD_ARGUMENT);
+    assert_non_null(strstr(detail, "give no --key-minimum"));
 }
 
 /* What depends on the number of keys and on the test. */
@@ -333,6 +470,8 @@ int main(void)
         cmocka_unit_test(threads_at_most_connections),
         cmocka_unit_test(times_and_counts),
         cmocka_unit_test(until_it_is_good),
+        cmocka_unit_test(over_time),
+        cmocka_unit_test(mistakes_in_time),
         cmocka_unit_test(mistakes),
         cmocka_unit_test(checks),
         cmocka_unit_test(key_spans),
@@ -341,6 +480,9 @@ int main(void)
         cmocka_unit_test(streams_differ),
         cmocka_unit_test(preload_writes_every_key_once),
         cmocka_unit_test(tests_of_a_protocol),
+        cmocka_unit_test(percentile_lists),
+        cmocka_unit_test(pins),
+        cmocka_unit_test(keys_from_another),
         cmocka_unit_test(digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

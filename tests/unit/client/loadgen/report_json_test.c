@@ -58,17 +58,20 @@ static json_t *report(int argc, const char *const *words)
 /* 1000 requests of 1 to 1000 us, half of them in each of two intervals. */
 static void measure(void)
 {
-    struct hist all;
-    hist_init(&all);
+    static struct snapshot seen;
+    memset(&seen, 0, sizeof seen);
+    hist_init(&seen.latency);
+    hist_init(&seen.slip);
     result_init(&result, &workload_table[WORKLOAD_get]);
-    series_init(&result.series, 0);
+    series_init(&result.series, &seen);
     for (unsigned i = 1; i <= 1000; i++) {
-        hist_add(&all, i * 1000);
+        hist_add(&seen.latency, i * 1000);
+        seen.now_ns = i * 1000000;
         if (i % 500 == 0)
-            series_update(&result.series, i * 1000000, &all, 0, i == 1000);
+            series_update(&result.series, &seen, i == 1000);
     }
-    hist_merge(&result.latency, &all);
-    hist_merge(&result.service, &all);
+    hist_merge(&result.latency, &seen.latency);
+    hist_merge(&result.service, &seen.latency);
     result.elapsed_ns = 1000000000 / RATE * 1000;
     result.counts.hits = 1000;
     result.client.user_ns = 3000000;
@@ -223,7 +226,9 @@ static void probe_of_cairn(void **state)
     assert_int_equal(pack_str(&info, bytes_of("memory")), 0);
     assert_int_equal(pack_uint(&info, 7), 0);
     assert_int_equal(pack_str(&info, bytes_of("server")), 0);
-    assert_int_equal(pack_map(&info, 3), 0);
+    assert_int_equal(pack_map(&info, 4), 0);
+    assert_int_equal(pack_str(&info, bytes_of("pid")), 0);
+    assert_int_equal(pack_uint(&info, 4711), 0);
     assert_int_equal(pack_str(&info, bytes_of("cpu_us")), 0);
     assert_int_equal(pack_uint(&info, 123456), 0);
     assert_int_equal(pack_str(&info, bytes_of("durability")), 0);
@@ -235,6 +240,7 @@ static void probe_of_cairn(void **state)
     assert_string_equal(probe.durability, "buffered");
     assert_string_equal(probe.threads, "4");
     assert_int_equal(probe.cpu_ns, 123456000);
+    assert_int_equal(probe.pid, 4711);
     for (size_t size = 0; size < info.size; size++) /* cut short anywhere: no harm */
         probe_from_info((struct bytes){info.data, size}, &probe);
     buf_deinit(&info);
@@ -245,12 +251,14 @@ static void probe_of_redis(void **state)
     (void)state;
     struct probe probe;
     probe_from_resp("$99\r\n# Server\r\nredis_version:7.0.15\r\nmem_allocator:jemalloc-5.3.0\r\n"
+                    "process_id:4711\r\n"
                     "used_cpu_sys:1.250000\r\nused_cpu_user:0.500001\r\n"
                     "# Persistence\r\naof_enabled:1\r\n",
                     &probe);
     assert_string_equal(probe.software, "redis");
     assert_string_equal(probe.version, "7.0.15");
     assert_int_equal(probe.cpu_ns, 1750001000);
+    assert_int_equal(probe.pid, 4711);
     assert_string_equal(probe.allocator, "jemalloc-5.3.0");
     assert_string_equal(probe.durability, "buffered");
     probe_from_resp("redis_version:7.2.4\ncairn_version:0.1\naof_enabled:0", &probe);

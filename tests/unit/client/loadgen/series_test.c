@@ -12,12 +12,23 @@
 #include <cmocka.h>
 
 static struct series series;
-static struct hist all;
+static struct snapshot seen;
 
 static void begin(void)
 {
-    series_init(&series, 1000);
-    hist_init(&all);
+    memset(&seen, 0, sizeof seen);
+    hist_init(&seen.latency);
+    hist_init(&seen.slip);
+    seen.now_ns = 1000;
+    series_init(&series, &seen);
+}
+
+/* What there is at this time. */
+static void update(uint64_t now, uint64_t errors, bool last)
+{
+    seen.now_ns = now;
+    seen.errors = errors;
+    series_update(&series, &seen, last);
 }
 
 /* Ticks of an interval, each with so many requests of 1 ms. Returns the time after. */
@@ -26,8 +37,8 @@ static uint64_t ticks(unsigned n, uint64_t requests)
     uint64_t now = 1000;
     for (unsigned i = 0; i < n; i++) {
         now += SERIES_INTERVAL_NS;
-        hist_add_n(&all, 1000000, requests);
-        series_update(&series, now, &all, i / 10, false);
+        hist_add_n(&seen.latency, 1000000, requests);
+        update(now, i / 10, false);
     }
     return now;
 }
@@ -65,7 +76,7 @@ static void many_rows_are_merged(void **state)
     (void)state;
     begin();
     uint64_t end = ticks(3001, 7);
-    series_update(&series, end, &all, 300, true);
+    update(end, 300, true);
     assert_in_range(series.n, SERIES_ROWS / 2, SERIES_ROWS);
     check_sums(7 * 3001, 300, end - 1000);
 }
@@ -75,16 +86,16 @@ static void the_rest_is_kept(void **state)
     (void)state;
     begin();
     uint64_t end = ticks(3, 10);
-    hist_add(&all, 5000000);
-    series_update(&series, end + 1000, &all, 0, false);
+    hist_add(&seen.latency, 5000000);
+    update(end + 1000, 0, false);
     assert_int_equal(series.n, 3); /* not due */
-    series_update(&series, end + 1000, &all, 0, true);
+    update(end + 1000, 0, true);
     assert_int_equal(series.n, 3); /* joined to the last */
     check_sums(31, 0, end);
     assert_in_range(series.row[2].max_ns, 5000000, 5000000);
     begin();
-    hist_add(&all, 5000000);
-    series_update(&series, 2000, &all, 0, true);
+    hist_add(&seen.latency, 5000000);
+    update(2000, 0, true);
     assert_int_equal(series.n, 1); /* a row of its own where there is none before */
     check_sums(1, 0, 1000);
 }
@@ -94,12 +105,43 @@ static void quantiles(void **state)
     (void)state;
     begin();
     for (uint64_t i = 1; i <= 1000; i++)
-        hist_add(&all, i * 1000);
-    series_update(&series, 1000 + SERIES_INTERVAL_NS, &all, 0, false);
+        hist_add(&seen.latency, i * 1000);
+    update(1000 + SERIES_INTERVAL_NS, 0, false);
     assert_in_range(series_quantile(&series.row[0], 0.5), 500000, 500000 * 1008 / 1000);
     assert_in_range(series_quantile(&series.row[0], 0.99), 990000, 1000000);
     assert_in_range(series_quantile(&series.row[0], 1), 1000000, 1000000);
     assert_int_equal(series_quantile(&(struct series_row){.requests = 0}, 0.5), 0);
+}
+
+/* What was sent late and which CPU time was used belongs to its interval, also when two are one. */
+static void slip_and_cpu(void **state)
+{
+    (void)state;
+    begin();
+    uint64_t slips = 0, client = 0;
+    for (unsigned i = 0; i < 2 * SERIES_ROWS; i++) {
+        hist_add_n(&seen.slip, 1000 * (i + 1), 2);
+        seen.cpu.thread_ns[0] += 100;
+        seen.cpu.thread_ns[3] += i;
+        if (i < 10) {
+            assert_int_equal(series.n, i);
+            update(1000 + (i + 1) * (uint64_t)SERIES_INTERVAL_NS, 0, false);
+            assert_int_equal(series.row[i].slip.count, 2);
+            assert_in_range(series.row[i].slip.max_ns, 1000 * (i + 1), 1008 * (i + 1));
+            assert_int_equal(series.row[i].used.client_ns, 100 + i);
+            assert_int_equal(series.row[i].used.busiest_ns, 100);
+            continue;
+        }
+        update(1000 + (i + 1) * (uint64_t)SERIES_INTERVAL_NS, 0, false);
+    }
+    update(seen.now_ns, 0, true);
+    assert_in_range(series.n, SERIES_ROWS / 2, SERIES_ROWS);
+    for (unsigned i = 0; i < series.n; i++) {
+        slips += series.row[i].slip.count;
+        client += series.row[i].used.client_ns;
+    }
+    assert_int_equal(slips, seen.slip.count);
+    assert_int_equal(client, seen.cpu.thread_ns[0] + seen.cpu.thread_ns[3]);
 }
 
 /* Rows of another phase follow; when there are too many, each two become one. */
@@ -131,8 +173,8 @@ static double drift_of(unsigned n, uint64_t first, uint64_t second)
     uint64_t now = ticks(n, first);
     for (unsigned i = 0; i < n; i++) {
         now += SERIES_INTERVAL_NS;
-        hist_add_n(&all, 1000000, second);
-        series_update(&series, now, &all, 1000, false);
+        hist_add_n(&seen.latency, 1000000, second);
+        update(now, 1000, false);
     }
     return series_drift(&series);
 }
@@ -150,9 +192,13 @@ static void drift(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_follow),      cmocka_unit_test(many_rows_are_merged),
-        cmocka_unit_test(the_rest_is_kept), cmocka_unit_test(quantiles),
-        cmocka_unit_test(appended),         cmocka_unit_test(drift),
+        cmocka_unit_test(rows_follow),
+        cmocka_unit_test(many_rows_are_merged),
+        cmocka_unit_test(the_rest_is_kept),
+        cmocka_unit_test(quantiles),
+        cmocka_unit_test(slip_and_cpu),
+        cmocka_unit_test(appended),
+        cmocka_unit_test(drift),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@
 enum { SEED = 11, TRIALS = 60, RATE = 1000 };
 
 static struct series series;
-static struct hist all;
+static struct snapshot seen;
 static struct rng rng;
 
 /* Normal, by the sum of twelve. */
@@ -32,15 +32,18 @@ static double normal(void)
 
 static void begin(void)
 {
-    series_init(&series, 0);
-    hist_init(&all);
+    memset(&seen, 0, sizeof seen);
+    hist_init(&seen.latency);
+    hist_init(&seen.slip);
+    series_init(&series, &seen);
 }
 
 /* An interval with so many requests that took so long. */
 static void interval(double requests, uint64_t ns)
 {
-    hist_add_n(&all, ns, (uint64_t)(requests > 0 ? requests : 0));
-    series_update(&series, series.seen_ns + SERIES_INTERVAL_NS, &all, 0, false);
+    hist_add_n(&seen.latency, ns, (uint64_t)(requests > 0 ? requests : 0));
+    seen.now_ns += SERIES_INTERVAL_NS;
+    series_update(&series, &seen, false);
 }
 
 /* Intervals until it is enough: how many. 0: it never was. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Deleting from the graph: half of the rows again and again, all, the entry, a whole region; rounds
- * that are given up, that lack memory, that go on while others insert and search.
+ * that are given up, that lack memory, that several mend while others insert and search.
  */
 #include "tests/unit/server/ds/hnsw_world.h"
 
@@ -211,6 +211,36 @@ static void given_up(void **state)
     world_close(&world);
 }
 
+/* Who helps looks at all rows, or at none of them; the end is the leader's. */
+static void helped(void **state)
+{
+    (void)state;
+    struct world world;
+    uint32_t left, of;
+    bool done = false;
+    world_open(&world, 8, METRIC_L2, false, true, 8, 40);
+    world_fill(&world, 0, 300);
+    (void)kill_if(&world, one_of_two);
+    hnsw_mend_help(world.hnsw, world.scratch, 1000); /* no round */
+    assert_int_equal(hnsw_mend_begin(world.hnsw), 0);
+    hnsw_mend_left(world.hnsw, &left, &of);
+    assert_int_equal(left, 300);
+    assert_int_equal(of, 300);
+    hnsw_mend_help(world.hnsw, world.scratch, 20);
+    hnsw_mend_left(world.hnsw, &left, &of);
+    assert_in_range(left, 1, 299);
+    hnsw_mend_help(world.hnsw, world.scratch, 1000);
+    hnsw_mend_left(world.hnsw, &left, &of);
+    assert_int_equal(left, 0);
+    while (!done)
+        assert_int_equal(hnsw_mend_step(world.hnsw, world.scratch, 1000, &done), 0);
+    hnsw_mend_end(world.hnsw, free_row, &world);
+    assert_true(hnsw_sound(world.hnsw));
+    assert_int_equal(hnsw_count(world.hnsw), world.rows.n_alive);
+    assert_true(world_recall(&world, 40, 10, 40) >= 0.95);
+    world_close(&world);
+}
+
 static void without_memory(void **state)
 {
     (void)state;
@@ -227,6 +257,8 @@ static void without_memory(void **state)
     world.scratch = hnsw_scratch_create();
     assert_int_equal(hnsw_mend_begin(world.hnsw), 0);
     for (unsigned fail = 1; !done; fail++) {
+        mem_fail_after(fail % 4 + 1, 0);
+        hnsw_mend_help(world.hnsw, world.scratch, 3);
         mem_fail_after(fail % 4 + 1, 0);
         int r = hnsw_mend_step(world.hnsw, world.scratch, 1000, &done);
         mem_fail_after(0, 0);
@@ -274,6 +306,25 @@ static void *inserter(void *context)
         if (hnsw_insert(shared->world.hnsw, scratch, slot, world_level(&shared->world, slot)) != 0)
             shared->wrong++;
         pthread_rwlock_unlock(&shared->lock);
+    }
+    hnsw_scratch_destroy(scratch);
+    return NULL;
+}
+
+/* Mends beside the leader, whenever there is a round. */
+static void *helper(void *context)
+{
+    struct shared *shared = context;
+    struct hnsw_scratch *scratch = hnsw_scratch_create();
+    while (!shared->stop) {
+        uint32_t left, of;
+        pthread_rwlock_rdlock(&shared->lock);
+        hnsw_mend_help(shared->world.hnsw, scratch, 3);
+        pthread_rwlock_unlock(&shared->lock);
+        hnsw_mend_left(shared->world.hnsw, &left, &of);
+        if (left > of)
+            shared->wrong++;
+        sched_yield();
     }
     hnsw_scratch_destroy(scratch);
     return NULL;
@@ -343,9 +394,11 @@ static void several_threads(void **state)
     world_open(&shared->world, T_DIM, METRIC_L2, false, true, 6, 20);
     pthread_rwlock_init(&shared->lock, NULL);
     pthread_mutex_init(&shared->writer, NULL);
-    pthread_t threads[4];
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, i < 2 ? inserter : searcher, shared), 0);
+    void *(*const bodies[])(void *) = {inserter, inserter, searcher, searcher, helper, helper};
+    enum { THREADS = sizeof bodies / sizeof *bodies };
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, bodies[i], shared), 0);
     for (int round = 0; round < T_ROUNDS; round++) {
         write_some(shared);
         pthread_rwlock_wrlock(&shared->lock);
@@ -365,7 +418,7 @@ static void several_threads(void **state)
     for (unsigned seen = shared->searches; shared->searches < seen + 10;)
         sched_yield();
     shared->stop = true;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     assert_int_equal(shared->wrong, 0);
     assert_true(hnsw_sound(shared->world.hnsw));
@@ -380,10 +433,15 @@ static void several_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(half_ten_times),     cmocka_unit_test(all_of_them),
-        cmocka_unit_test(a_region),           cmocka_unit_test(in_the_middle),
-        cmocka_unit_test(dead_before_linked), cmocka_unit_test(given_up),
-        cmocka_unit_test(without_memory),     cmocka_unit_test(several_threads),
+        cmocka_unit_test(half_ten_times),
+        cmocka_unit_test(all_of_them),
+        cmocka_unit_test(a_region),
+        cmocka_unit_test(in_the_middle),
+        cmocka_unit_test(dead_before_linked),
+        cmocka_unit_test(given_up),
+        cmocka_unit_test(helped),
+        cmocka_unit_test(without_memory),
+        cmocka_unit_test(several_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,8 +36,11 @@ static size_t rng(size_t below)
     return (size_t)((x ^ (x >> 33)) % below);
 }
 
+static size_t compares;
+
 static int item_compare(const void *key, const void *item)
 {
+    compares++;
     uint64_t a = *(const uint64_t *)key;
     uint64_t b = ((const struct item *)item)->key;
     return a < b ? -1 : a > b;
@@ -86,6 +89,8 @@ static void test_empty(void **state)
     omap_seek_end(&map, &iter);
     assert_null(omap_previous(&iter));
     assert_int_equal(omap_rank(&map, &key), 0);
+    omap_seek_rank(&map, 0, &iter);
+    assert_null(omap_next(&iter));
     assert_null(omap_remove(&map, &key));
     omap_check(&map);
     assert_int_equal(map.bytes, 0);
@@ -111,6 +116,11 @@ static void test_example(void **state)
     assert_null(omap_previous(&iter));
     assert_int_equal(omap_rank(&map, &(uint64_t){30}), 2);
     assert_int_equal(omap_rank(&map, &(uint64_t){31}), 3);
+    omap_seek_rank(&map, 2, &iter);
+    assert_int_equal(((struct item *)omap_next(&iter))->key, 30);
+    omap_seek_rank(&map, 3, &iter);
+    assert_null(omap_next(&iter));
+    assert_int_equal(((struct item *)omap_previous(&iter))->key, 30);
     drop(&map, 10);
     drop(&map, 30);
     drop(&map, 20);
@@ -139,6 +149,55 @@ static void test_fill_ascending(void **state)
         add(&map, key);
     check_fill(&map, 900);
     clear(&map);
+}
+
+/* Runs of keys between others: after two of a run each further one takes two compares, or a search
+ * where a leaf was full. */
+static void test_runs(void **state)
+{
+    enum { RUNS = 300, LENGTH = 10, GAP = 1000, SEARCH = 14 };
+    struct omap map;
+    (void)state;
+    omap_init(&map, item_compare);
+    for (uint64_t i = 0; i < RUNS; i++)
+        add(&map, i * 7919 % RUNS * GAP);
+    compares = 0;
+    for (uint64_t i = 0; i < RUNS; i++)
+        for (uint64_t j = 1; j <= LENGTH; j++) {
+            add(&map, i * 7919 % RUNS * GAP + j);
+            omap_check(&map);
+        }
+    assert_true(compares < (size_t)RUNS * (3 * SEARCH + 2 * LENGTH));
+    assert_int_equal(map.count, RUNS * (LENGTH + 1));
+    struct omap_iter iter;
+    omap_seek(&map, NULL, &iter);
+    for (uint64_t i = 0; i < RUNS; i++)
+        for (uint64_t j = 0; j <= LENGTH; j++)
+            assert_int_equal(((struct item *)omap_next(&iter))->key, i * GAP + j);
+    clear(&map);
+}
+
+/* What was inserted last leaves, with its leaf or all others, before what would follow it comes. */
+static void test_run_that_lost_its_head(void **state)
+{
+    struct omap map;
+    (void)state;
+    omap_init(&map, item_compare);
+    for (uint64_t n = 1; n < 300; n++) {
+        for (uint64_t key = 1; key <= n; key++)
+            add(&map, key);
+        for (uint64_t key = n; key > n % 3; key--)
+            drop(&map, key);
+        add(&map, n + 1);
+        add(&map, n + 2);
+        omap_check(&map);
+        drop(&map, n + 1);
+        drop(&map, n + 2);
+        for (uint64_t key = n % 3; key > 0; key--)
+            drop(&map, key);
+        omap_check(&map);
+    }
+    omap_deinit(&map);
 }
 
 /* The first and the last leaf may hold a single item; take that away again. */
@@ -385,6 +444,11 @@ static void model_check(struct model *model)
         model->rank[i + 1] = model->rank[i] + (model->item[i] != NULL);
         if (model->item[i] != NULL)
             assert_ptr_equal(omap_next(&iter), model->item[i]);
+        if (i % 7 == 0 && model->item[i] != NULL) {
+            struct omap_iter ranked;
+            omap_seek_rank(&model->map, model->rank[i], &ranked);
+            assert_ptr_equal(omap_next(&ranked), model->item[i]);
+        }
         if (i % 7 == 0) {
             assert_int_equal(omap_rank(&model->map, &key), model->rank[i]);
             key++;
@@ -430,11 +494,18 @@ static void test_model(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),          cmocka_unit_test(test_example),
-        cmocka_unit_test(test_fill_ascending), cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_fill_runs),      cmocka_unit_test(test_fill_random),
-        cmocka_unit_test(test_reserve),        cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_build),          cmocka_unit_test(test_model),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_example),
+        cmocka_unit_test(test_fill_ascending),
+        cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_run_that_lost_its_head),
+        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_fill_runs),
+        cmocka_unit_test(test_fill_random),
+        cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_build),
+        cmocka_unit_test(test_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

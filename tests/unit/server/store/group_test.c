@@ -12,6 +12,7 @@
 
 #include "server/store/group.h"
 
+#include "server/store/clear.h"
 #include "server/store/scan.h"
 #include "tests/unit/server/store/grouped.h"
 #include "tests/unit/server/store/logged.h"
@@ -231,6 +232,85 @@ static void orphan(struct store *store, const struct group *group)
     struct reap *reap = reap_create(group);
     assert_non_null(reap);
     group_orphan(grouped_partition(store, &owner), reap);
+}
+
+/* A transaction that deletes the owner orphans the group if it commits, and only then. */
+static void orphaned_by_a_transaction(void **state)
+{
+    struct store *store = fixture_open(4, 1);
+    const struct group group = group_of(store, "s", 7);
+    struct record_key owner = {group.run, group.owner, group.name};
+    uint64_t hash = store_hash(store, &owner);
+    (void)state;
+    grouped_put_owner(store, "s", 1, 7, 0);
+    put_members(store, &group);
+    for (int commit = 0; commit < 2; commit++) {
+        struct txn txn;
+        txn_init(&txn, store, FIXTURE_NOW_MS);
+        assert_int_equal(txn_lock(&txn, NULL, hash, 0), 0);
+        assert_int_equal(txn_del(&txn, &owner, hash), 0);
+        assert_int_equal(txn_orphan(&txn, &group, hash), 0);
+        if (commit)
+            (void)txn_commit(&txn);
+        txn_deinit(&txn);
+        sweep_all(store, FIXTURE_NOW_MS);
+        assert_int_equal(grouped_count(store, &group), commit ? 0 : all_members);
+        assert_true((grouped_find(store, &owner) != NULL) == !commit);
+    }
+    store_destroy(store);
+}
+
+/* To clear owners deletes what they own, and nothing else. */
+static void cleared_owners(void **state)
+{
+    struct store *store = fixture_open(4, 1);
+    const struct group a = group_of(store, "a", 7), b = group_of(store, "b", 8);
+    struct clear clear;
+    bool done = false;
+    (void)state;
+    grouped_put_owner(store, "a", 1, 7, 0);
+    grouped_put_owner(store, "b", 2, 8, 0);
+    put_members(store, &a);
+    put_members(store, &b);
+    put(store, "a", "stays");
+    assert_int_equal(clear_init(&clear, store, store->default_run, KIND_collection, bytes_of("a")),
+                     0);
+    while (!done)
+        assert_int_equal(clear_step(&clear, store, FIXTURE_NOW_MS, &done), 0);
+    assert_int_equal(clear.deleted, 0);
+    clear_again(&clear, KIND_session);
+    for (done = false; !done;) {
+        uint64_t before = clear.deleted;
+        assert_int_equal(clear_step(&clear, store, FIXTURE_NOW_MS, &done), 0);
+        assert_true(clear.deleted <= before + 1);
+    }
+    assert_int_equal(clear.deleted, 1);
+    clear_deinit(&clear);
+    sweep_all(store, FIXTURE_NOW_MS);
+    assert_int_equal(grouped_count(store, &a), 0);
+    assert_int_equal(grouped_count(store, &b), all_members);
+    assert_value(store, "a", "stays");
+    store_destroy(store);
+}
+
+/* A value, the collection of the same name and its vectors are in one partition. */
+static void beside(void **state)
+{
+    struct store *store = fixture_open(64, 1);
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        uint8_t prefix[GROUP_PREFIX_MAX];
+        char name[16];
+        (void)snprintf(name, sizeof name, "%u", i);
+        struct group group = {1, KIND_collection, bytes_of(name), i};
+        struct record_key value = {1, KIND_kv, group.name}, own = {1, KIND_collection, group.name};
+        struct record_key vector = {1, KIND_vector, {prefix, group_write_prefix(&group, prefix)}};
+        unsigned p = store_partition_index(store, store_hash(store, &value));
+        assert_true(store_hash(store, &value) != store_hash(store, &own));
+        assert_int_equal(store_partition_index(store, store_hash(store, &own)), p);
+        assert_int_equal(store_partition_index(store, store_hash(store, &vector)), p);
+    }
+    store_destroy(store);
 }
 
 static size_t all_records(struct store *store)
@@ -525,6 +605,9 @@ int main(void)
         cmocka_unit_test(generation_of_owner),
         cmocka_unit_test(routing),
         cmocka_unit_test(spread),
+        cmocka_unit_test(beside),
+        cmocka_unit_test(orphaned_by_a_transaction),
+        cmocka_unit_test(cleared_owners),
         cmocka_unit_test(reaps_only_its_own),
         cmocka_unit_test(reaps_to_its_end),
         cmocka_unit_test(many_empty),

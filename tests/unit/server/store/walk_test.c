@@ -55,9 +55,9 @@ static struct store *filled(unsigned n_partitions)
 static unsigned page(struct store *store, uint64_t limit, uint64_t *cursor)
 {
     unsigned n = 0;
-    assert_int_equal(
-        walk_visit(store, store->default_run, KIND_kv, FIXTURE_NOW_MS, limit, visit, &n, cursor),
-        0);
+    assert_int_equal(walk_visit(store, store->default_run, (uint64_t)1 << KIND_kv, FIXTURE_NOW_MS,
+                                limit, visit, &n, cursor),
+                     0);
     assert_true(n <= limit);
     assert_true(*cursor < (uint64_t)1 << 53);
     return n;

@@ -96,22 +96,23 @@ static void golden(void **state)
     assert_sample(&out);
 }
 
-/* All zeros, of the right size, synced under a durable name. */
+/* All zeros, of the right size, synced under a durable name, written or reserved. */
 static void zeros(void **state)
 {
     static const uint64_t sizes[] = {1, 4096, 256 * 1024, 256 * 1024 + 1, 1000000};
     struct watch *w = watch_create();
     (void)state;
-    for (size_t i = 0; i < LENGTH_OF(sizes); i++) {
-        assert_int_equal(segment_zero(&w->dir, "z", sizes[i]), 0);
+    for (size_t i = 0; i < 2 * LENGTH_OF(sizes); i++) {
+        uint64_t bytes = sizes[i / 2];
+        assert_int_equal(segment_zero(&w->dir, "z", bytes, i % 2 == 0), 0);
         const struct watch_file *file = watch_find(w, "z");
         assert_string_equal(file->durable, "z");
-        assert_int_equal(file->n_synced, sizes[i]);
-        for (size_t j = 0; j < sizes[i]; j++)
+        assert_int_equal(file->n_synced, bytes);
+        for (size_t j = 0; j < bytes; j++)
             if (file->synced[j] != 0)
                 fail_msg("byte %zu", j);
-        assert_int_equal(segment_zero(&w->dir, "z", 1), -EEXIST);
-        assert_int_equal(watch_find(w, "z")->n_synced, sizes[i]); /* as it was */
+        assert_int_equal(segment_zero(&w->dir, "z", 1, true), -EEXIST);
+        assert_int_equal(watch_find(w, "z")->n_synced, bytes); /* as it was */
         assert_int_equal(w->dir.ops->remove(&w->dir, "z"), 0);
     }
     watch_destroy(w);
@@ -130,21 +131,20 @@ static void zeros_in_parts(void **state)
     (void)state;
     w->synced = count_sync;
     w->context = &syncs;
-    assert_int_equal(segment_zero(&w->dir, "z", 16 << 20), 0);
+    assert_int_equal(segment_zero(&w->dir, "z", 16 << 20, true), 0);
     assert_int_equal(syncs, 4 + 1); /* and that of the name */
     assert_int_equal(watch_find(w, "z")->n_synced, 16 << 20);
     watch_destroy(w);
 }
 
-/* Whatever fails, nothing is left. */
-static void zeros_fail(void **state)
+/* Calls that may fail; whichever does, nothing is left. */
+static unsigned long calls_of(uint64_t bytes, bool written)
 {
-    (void)state;
     for (unsigned long at = 1;; at++) {
         struct watch *w = watch_create();
         w->fail_at = at;
         w->fail_err = -ENOSPC;
-        int err = segment_zero(&w->dir, "z", 600000);
+        int err = segment_zero(&w->dir, "z", bytes, written);
         bool failed = w->failed_at != 0;
         assert_int_equal(err, failed ? -ENOSPC : 0);
         int file = w->inner->ops->open(w->inner, "z", FILE_READ);
@@ -152,18 +152,44 @@ static void zeros_fail(void **state)
         if (file >= 0)
             w->inner->ops->close(w->inner, file);
         watch_destroy(w);
-        if (!failed) {
-            assert_int_equal(at, 8); /* open, allocate, 3 writes, sync, sync of the name */
-            break;
-        }
+        if (!failed)
+            return at - 1;
+    }
+}
+
+static void zeros_fail(void **state)
+{
+    (void)state;
+    assert_int_equal(calls_of(600000, true), 7);  /* open, allocate, 3 writes, sync, sync of name */
+    assert_int_equal(calls_of(600000, false), 4); /* nothing is written */
+}
+
+/* Where nothing can be reserved, zeros are written in any case. */
+static void zeros_unreserved(void **state)
+{
+    (void)state;
+    for (int written = 0; written < 2; written++) {
+        struct watch *w = watch_create();
+        w->fail_at = 2;
+        w->fail_err = -EOPNOTSUPP;
+        assert_int_equal(segment_zero(&w->dir, "z", 600000, written), 0);
+        assert_string_equal(w->failed, "allocate");
+        assert_int_equal(w->calls, 7);
+        assert_int_equal(watch_find(w, "z")->n_synced, 600000);
+        watch_destroy(w);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names), cmocka_unit_test(header),         cmocka_unit_test(golden),
-        cmocka_unit_test(zeros), cmocka_unit_test(zeros_in_parts), cmocka_unit_test(zeros_fail),
+        cmocka_unit_test(names),
+        cmocka_unit_test(header),
+        cmocka_unit_test(golden),
+        cmocka_unit_test(zeros),
+        cmocka_unit_test(zeros_in_parts),
+        cmocka_unit_test(zeros_fail),
+        cmocka_unit_test(zeros_unreserved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
