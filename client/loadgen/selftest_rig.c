@@ -133,20 +133,21 @@ void selftest_expect(struct selftest_rig *rig, const char *figure, const char *u
 {
     REQUIRE(rig->n_findings < SELFTEST_FINDINGS);
     rig->findings[rig->n_findings++] =
-        (struct selftest_finding){rig->test, figure, unit, low, high, measured, 0};
+        (struct selftest_finding){rig->test, figure, unit, low, high, measured, 0, 0};
 }
 
 void selftest_expect_near(struct selftest_rig *rig, const char *figure, const char *unit,
                           double expected, double share, double measured)
 {
     selftest_expect(rig, figure, unit, expected * (1 - share), expected * (1 + share), measured);
-    selftest_allow(rig, SELFTEST_SHARES * expected);
+    selftest_allow(rig, SELFTEST_SHARES * expected, 0);
 }
 
-void selftest_allow(struct selftest_rig *rig, double slack)
+void selftest_allow(struct selftest_rig *rig, double slack, double squared)
 {
     REQUIRE(rig->n_findings > 0);
     rig->findings[rig->n_findings - 1].slack = slack;
+    rig->findings[rig->n_findings - 1].squared = squared;
 }
 
 bool selftest_finding_good(const struct selftest_finding *finding)
@@ -164,7 +165,8 @@ bool selftest_finding_excused(const struct selftest_rig *rig,
         return false;
     if (strcmp(finding->unit, "ms") == 0)
         return off * 1e6 <= lost;
-    if (finding->slack > 0)
-        return off <= finding->slack * lost / spent;
+    if (finding->slack > 0 || finding->squared > 0)
+        return off <=
+               finding->slack * lost / spent + finding->squared * (lost / 1e9) * (lost / 1e9);
     return lost > SELFTEST_LOST * spent;
 }

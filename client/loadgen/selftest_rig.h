@@ -27,8 +27,9 @@ struct selftest_load {
 struct selftest_finding {
     const char *test, *figure, *unit;
     double low, high, measured;
-    double slack; /* how much it may be off for the share of the time that the machine took: slack
-                     times this share. 0: if that is over 1 % */
+    double slack;   /* how much it may be off for the share of the time that the machine took: slack
+                       times this share. 0, and no squared: if that is over 1 % */
+    double squared; /* and besides for the square of the seconds that it took */
 };
 
 enum { SELFTEST_FINDINGS = 128, SELFTEST_FIGURE_SIZE = 64 };
@@ -75,7 +76,7 @@ void selftest_expect_near(struct selftest_rig *rig, const char *figure, const ch
 bool selftest_finding_good(const struct selftest_finding *finding);
 
 /* Set the slack of the figure noted last. */
-void selftest_allow(struct selftest_rig *rig, double slack);
+void selftest_allow(struct selftest_rig *rig, double slack, double squared);
 
 /* Can a figure that is out of bounds be so because of what the machine took from us? A time by no
  * more than that, anything else as its slack has it; what must be exact, never. */

@@ -5,6 +5,7 @@
  */
 #include "client/loadgen/selftest_rig.h"
 
+#include "client/loadgen/arrivals.h"
 #include "client/loadgen/selftest_witness.h"
 #include "common/clock.h"
 
@@ -80,7 +81,40 @@ static void bursts(void **state)
     selftest_expect(&rig, "dispersion", "", 0, 0.2, 0.3);
     assert_true(excused());
     selftest_expect(&rig, "repetition", "", 0, 0.05, 1);
-    selftest_allow(&rig, 5);
+    selftest_allow(&rig, 5, 0);
+    assert_false(excused());
+}
+
+/* Even arrivals, 2,000 a second for half a second, but for two pauses near each other. */
+static double two_pauses(uint64_t pause_ns)
+{
+    enum { N = 1000, GAP = 500000, FIRST = 300, SECOND = 320 };
+    static uint64_t at[N];
+    uint64_t now = 0;
+    for (unsigned i = 0; i < N; i++) {
+        if (i == FIRST || i == SECOND)
+            now += pause_ns;
+        at[i] = now > i * (uint64_t)GAP ? now : i * (uint64_t)GAP;
+        now = at[i];
+    }
+    return arrivals_periodicity(at, N, 32);
+}
+
+/* Pauses excuse what they do to gaps, and no more. */
+static void pauses(void **state)
+{
+    (void)state;
+    const double allowed = 2000 / (4 * 0.5), measured = two_pauses(80 * MS);
+    assert_true(measured > 10);
+    rig.spent_ns = 2000 * MS;
+    rig.lost_ns = 160 * MS;
+    selftest_expect(&rig, "repetition of gaps", "", -1, 0.05, measured);
+    selftest_allow(&rig, 5, allowed);
+    assert_true(excused());
+    rig.lost_ns = 80 * MS;
+    assert_false(excused());
+    selftest_expect(&rig, "repetition of gaps", "", -1, 0.05, 9); /* bursts of ten */
+    selftest_allow(&rig, 5, allowed);
     assert_false(excused());
 }
 
@@ -104,6 +138,7 @@ int main(void)
         cmocka_unit_test(rates),
         cmocka_unit_test(what_is_exact_is_never_excused),
         cmocka_unit_test(bursts),
+        cmocka_unit_test(pauses),
         cmocka_unit_test(witness_sees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
