@@ -580,6 +580,12 @@ def peers(bench):
                   "less those in process", [each - alone for each in over],
                   f"{alone:.1f} in process; median over TCP {middle_of(again, us):.1f}",
                   wire[which]["recall"]["mean"], 60, ours=f"{statistics.median(over):.1f}")
+        bench.add("of that: us in the server, mean, less those in process",
+                  [in_server(one, "vec.search") - alone for one in again],
+                  f"{middle_of(again, in_server, 'vec.search'):.1f} in the server")
+        bench.add("beside it: us of a kv.get over TCP, one connection, mean",
+                  [us(one, "mean_ns") for one in bench.many(server, "-t", "get", "-n",
+                                                            data.queries)])
 
 
 # Each part, and the seconds it may take: 27 minutes together.
