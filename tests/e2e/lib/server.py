@@ -139,6 +139,11 @@ class Server:
         host, port = text.rsplit(":", 1)
         return host.strip("[]"), int(port)
 
+    def uri(self, protocol="rpc"):
+        """Where it listens first for this protocol, as loadgen and clients have it."""
+        host, port = self.address_of(0, protocol)
+        return f"{'cairn' if protocol == 'rpc' else 'redis'}://{host}:{port}"
+
     def connect(self, **how):
         return Client(self.address, **how)
 
