@@ -4,53 +4,18 @@
 holds afterwards is what they say. Seeds are fixed."""
 
 import collections
-import json
-import os
-import subprocess
-import tempfile
 import unittest
 
-from lib.server import Server, environment
+from lib.loadgen import RunCase, results_of, run
 
-LOADGEN = os.environ.get("LOADGEN", "loadgen")
 PUT_WRITES = 10
 
 
-def run(*args):
-    return subprocess.run([LOADGEN, *map(str, args)], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                          timeout=200, env=environment(), check=False)
-
-
-class CkptTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server({"listen.resp": "127.0.0.1:0"})
-        cls.rpc = "cairn://{}:{}".format(*cls.server.address)
-        cls.resp = "redis://{}:{}".format(*cls.server.address_of(0, "resp"))
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
-    def setUp(self):
-        """Each test has a run, and so sessions, of its own."""
-        self.c = self.server.connect()
-        self.addCleanup(self.c.close)
-        self.space = self.id().rpartition(".")[2]
-        self.c.call("run.use", self.space)
-
+class CkptTest(RunCase):
     def load(self, *args):
-        done = run("-u", f"{self.rpc}/{self.space}", "--json", *args)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        results = {result["test"]: result for result in json.loads(done.stdout)["results"].values()}
+        results = results_of(run("-u", self.rpc, "--json", *args))
         self.assertEqual({result["errors"] for result in results.values()}, {0})
         return results
-
-    def calls(self):
-        """How often the server has done each operation."""
-        operations = self.c.call("server.stats")["operations"]
-        return collections.Counter({name: row["count"] for name, row in operations.items()})
 
     def items(self, **options):
         """Of all pages of ckpt.list."""
@@ -116,9 +81,8 @@ class CkptTest(unittest.TestCase):
                            "--keys-check")["ckpt_get"]
         self.assertEqual((result["hits"], result["misses"]), (100, 0))
         self.assertGreater(result["bytes_in"], 100 * 1000)
-        done = run("-u", f"{self.rpc}/{self.space}", "-t", "ckpt_get", "-r", 11, "--keys-check")
-        self.assertEqual(done.returncode, 3)
-        self.assertIn("10 of 11 keys are there", done.stderr)
+        self.refused((("-u", self.rpc, "-t", "ckpt_get", "-r", 11, "--keys-check"),
+                      "10 of 11 keys are there"), status=3)
 
     def test_restore(self):
         before = self.calls()
@@ -130,7 +94,6 @@ class CkptTest(unittest.TestCase):
 
     def test_list(self):
         """Of 600, so that the range of the test, which begins at 1, is full on a new server."""
-        self.server.stop()
         self.setUpClass()
         self.setUp()
         self.load("-t", "ckpt_save_100", "-n", 6, "-r", 2, "--key-pattern", "sequential")
@@ -157,12 +120,11 @@ class CkptTest(unittest.TestCase):
 
     def test_script(self):
         """Words of a script can do the same."""
-        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-            file.write('3 ckpt.get __key__\nstep=1 ckpt.save __key__ [ __repeat:5__ x ]\n'
-                       'then ckpt.put_writes __key__ "" __reply:id__ t [ [ 0 c t __data__ ] ] '
-                       '{ overwrite true }\n')
-            file.flush()
-            result, = self.load("--script", file.name, "-n", 200, "-r", 4, "--preload").values()
+        path = self.file("script", '3 ckpt.get __key__\n'
+                         'step=1 ckpt.save __key__ [ __repeat:5__ x ]\n'
+                         'then ckpt.put_writes __key__ "" __reply:id__ t [ [ 0 c t __data__ ] ] '
+                         '{ overwrite true }\n')
+        result, = self.load("--script", path, "-n", 200, "-r", 4, "--preload").values()
         steps = result["by_request"]["step"]["count"]
         items = [item for item in self.items(with_state=True) if item["id"] != "00-first"]
         self.assertEqual(len(items), steps)
@@ -171,14 +133,10 @@ class CkptTest(unittest.TestCase):
         self.assertEqual(self.c.call("kv.count"), 0)
 
     def test_refused(self):
-        done = run("-u", self.resp, "-t", "ckpt-save,agent")
-        self.assertEqual(done.returncode, 2)
-        self.assertIn("in protocol resp2: ckpt_save, agent;", done.stderr)
-        done = run("-u", self.rpc, "-t", "ckpt_get", "--verify")
-        self.assertEqual(done.returncode, 2)
-        self.assertIn("give no --verify", done.stderr)
-        done = run("-u", self.rpc, "-t", "ckpt_save_100", "-d", "10-20", "-n", 1)
-        self.assertEqual(done.returncode, 2)
+        self.refused(
+            (("-u", self.resp, "-t", "ckpt-save,agent"), "in protocol resp2: ckpt_save, agent;"),
+            (("-u", self.rpc, "-t", "ckpt_get", "--verify"), "give no --verify"),
+            (("-u", self.rpc, "-t", "ckpt_save_100", "-d", "10-20", "-n", 1), "loadgen: "))
 
 
 if __name__ == "__main__":

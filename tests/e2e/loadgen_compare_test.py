@@ -3,14 +3,13 @@
 """loadgen compare: verdicts, gates and exit codes from files whose differences are known."""
 
 import copy
-import json
 import os
 import random
-import subprocess
-import tempfile
 import unittest
 
-LOADGEN = os.environ["LOADGEN"]
+from lib.loadgen import Case, run
+from lib.server import ROOT
+
 SEED = 11
 NAME = "get/d3/c50/P1/memory"
 
@@ -26,25 +25,12 @@ def document(rate=100000.0, noise=0.01, rows=20, seed=SEED, name=NAME):
     return {"version": "2.0", "results": {name: result}}
 
 
-class Compare(unittest.TestCase):
+class Compare(Case):
     """Each test writes its files and looks at the exit code and the words."""
-
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-
-    def file(self, name, content):
-        """Write JSON, or text as it is; its path."""
-        path = os.path.join(self.folder, name)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(content if isinstance(content, str) else json.dumps(content))
-        return path
 
     def run_it(self, *words):
         """(exit code, standard output, standard error)."""
-        done = subprocess.run([LOADGEN, "compare", *words], capture_output=True, text=True,
-                              timeout=200, check=False)
+        done = run("compare", *words, status=(0, 1, 2, 3))
         return done.returncode, done.stdout, done.stderr
 
     def compare(self, old, new, *options):
@@ -154,8 +140,7 @@ class Compare(unittest.TestCase):
         self.assertIn("no difference shown", out)
 
     def test_our_gates_are_read(self):
-        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        code, out, _ = self.run_it("--gates", os.path.join(root, "bench", "gates.json"),
+        code, out, _ = self.run_it("--gates", os.path.join(ROOT, "bench", "gates.json"),
                                    self.file("new.json", document()))
         self.assertEqual(code, 0, out)
         self.assertNotIn("ignored", out)
@@ -174,10 +159,7 @@ class Compare(unittest.TestCase):
                 ([good, self.file("other", {"version": "1"})], "not what loadgen --json writes"),
                 ([good, self.file("twice", '{"version": "2.0", "version": "2.0"}')], "not JSON"),
                 (["--gates", "/nonexistent", good], "cannot read")):
-            with self.subTest(words):
-                code, _, err = self.run_it(*words)
-                self.assertEqual(code, 2)
-                self.assertIn(detail, err)
+            self.refused((("compare", *words), detail))
         self.assertEqual(self.run_it("--help")[0], 0)
 
     def test_hostile_files(self):

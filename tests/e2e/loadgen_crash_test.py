@@ -5,55 +5,44 @@ it is back, what it has acknowledged; and where it does not, verify sees it."""
 
 import json
 import os
-import subprocess
-import tempfile
 import unittest
 
-from lib.server import Server, environment, until
+from lib.loadgen import Case, ended
+from lib.server import Server, until
 
-LOADGEN = os.environ.get("LOADGEN", "loadgen")
 
-
-class CrashTest(unittest.TestCase):
+class CrashTest(Case):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.data = os.path.join(folder.name, "data")
-        self.acks = os.path.join(folder.name, "acks")
+        self.data = self.path("data")
+        self.acks = self.path("acks")
 
-    def start(self, mode):
+    def serve(self, mode):
         server = Server({"data.dir": self.data, "durability.mode": mode,
                          "listen.resp": "127.0.0.1:0"})
         self.addCleanup(server.kill)
-        self.uri = "cairn://{}:{}".format(*server.address)
-        self.resp = "redis://{}:{}".format(*server.address_of(0, "resp"))
+        self.uri = server.uri()
+        self.resp = server.uri("resp")
         return server
 
     def loadgen(self, *args, uri=None):
-        return subprocess.Popen([LOADGEN, *map(str, args), "-u", uri or self.uri, "--ack-log",
-                                 self.acks], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, encoding="utf-8", env=environment())
+        return self.start(*args, "-u", uri or self.uri, "--ack-log", self.acks)
 
     def finish(self, *args, status, uri=None):
-        process = self.loadgen(*args, uri=uri)
-        out, err = process.communicate(timeout=200)
-        self.assertEqual(process.returncode, status, out + err)
-        return out, err
+        done = ended(self.loadgen(*args, uri=uri), status)
+        return done.stdout, done.stderr
 
     def verify(self, status=0, uri=None):
         out, err = self.finish("verify", "--json", status=status, uri=uri)
         return json.loads(out), err
 
     def killed(self, mode, threads):
-        server = self.start(mode)
+        server = self.serve(mode)
         process = self.loadgen("--workload", "crash", "-r", 500, "--threads", threads)
         until(lambda: os.path.exists(self.acks) and os.path.getsize(self.acks) > 150000,
               "acknowledgements")
         server.kill()
-        out, err = process.communicate(timeout=200)
-        self.assertEqual(process.returncode, 3, out + err)
-        self.assertIn("incomplete", out, err)
-        server = self.start(mode)
+        self.assertIn("incomplete", ended(process, 3).stdout)
+        server = self.serve(mode)
         found, _ = self.verify()
         self.assertGreater(found["acknowledged"], 2000)
         self.assertEqual(found["keys"], 500)
@@ -68,7 +57,7 @@ class CrashTest(unittest.TestCase):
 
     def test_seen(self):
         """A lost key, an older write, a damaged value, and one that nobody has acknowledged."""
-        server = self.start("buffered")
+        server = self.serve("buffered")
         for tests in ("set", "rmw", "mixed", "insert"):
             self.finish("-t", tests, "-r", 100, "-n", 400, "--preload", "--verify", "-c", 3,
                         "--warmup", "100ms", status=0)
@@ -99,7 +88,7 @@ class CrashTest(unittest.TestCase):
         server.stop()
 
     def test_usage(self):
-        server = self.start("strict")
+        server = self.serve("strict")
         _, err = self.finish("verify", status=2)
         self.assertIn("cannot read", err)
         _, err = self.finish("-t", "set", "-n", 10, status=2)

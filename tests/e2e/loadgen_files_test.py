@@ -9,14 +9,11 @@ import os
 import re
 import signal
 import struct
-import subprocess
-import tempfile
 import unittest
 import zlib
 
-from lib.server import Server, environment
-
-LOADGEN = os.environ.get("LOADGEN", "loadgen")
+from lib.loadgen import CairndCase, ended, run
+from lib.server import Server
 
 
 class Histogram:
@@ -87,34 +84,23 @@ class Log:
                 (float(begin), float(length), float(top), Histogram(text)))
 
 
-class Files(unittest.TestCase):
-    """A server, and a folder for each test."""
+class Files(CairndCase):
+    """What it leaves when it is run against a server."""
 
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-        cls.uri = "cairn://{}:{}".format(*cls.server.address)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-
-    def path(self, *names):
-        """A path in the folder."""
-        return os.path.join(self.folder, *names)
+    OPTIONS = {}
 
     def load(self, *args, status=0, **variables):
         """Run loadgen."""
-        done = subprocess.run([LOADGEN, "-u", self.uri, *map(str, args)], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                              timeout=200, env={**environment(), **variables}, check=False)
-        self.assertEqual(done.returncode, status, done.stdout[:999] + done.stderr)
-        return done
+        return run("-u", self.rpc, *args, status=status, env=variables)
+
+    SLOW = {"metric": "p99_ns", "target": 1e17}  # anything is faster
+    FAST = {"metric": "p99_ns", "target": 1}  # and nothing is
+
+    def gates(self, *rows):
+        """A file of gates."""
+        return self.file("gates.json", {
+            "gates": [{"name": f"gate {number}", "result": "set/*", **row}
+                      for number, row in enumerate(rows)]})
 
 
 class HdrTest(Files):
@@ -170,17 +156,6 @@ class HdrTest(Files):
 class GatesTest(Files):
     """--gates FILE: the words and the figures, and the exit code."""
 
-    def gates(self, *rows):
-        """A file of gates."""
-        path = self.path("gates.json")
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump({"gates": [{"name": f"gate {number}", "result": "set/*", **row}
-                                 for number, row in enumerate(rows)]}, file)
-        return path
-
-    SLOW = {"metric": "p99_ns", "target": 1e17}  # anything is faster
-    FAST = {"metric": "p99_ns", "target": 1}  # and nothing is
-
     def test_kept(self):
         gates = self.gates(self.SLOW, {**self.FAST, "counts": False},
                            {"metric": "ops_per_sec", "target": 1e17, "acceptable": 1},
@@ -211,24 +186,17 @@ class GatesTest(Files):
     def test_page(self):
         gates = self.gates(self.SLOW, self.FAST, {**self.FAST, "counts": False, "name": "<b>"})
         self.load("-t", "set", "-n", 200, "--gates", gates, "--html", self.path("page"), status=1)
-        with open(self.path("page"), encoding="utf-8") as file:
-            section = file.read().partition("<h2>Gates</h2>")[2].partition("</section>")[0]
+        section = self.read("page").partition("<h2>Gates</h2>")[2].partition("</section>")[0]
         self.assertEqual(re.findall(r'<td class="verdict (\w*)">(\w+)<', section),
                          [("better", "target"), ("worse", "missed"), ("", "context")])
         self.assertIn("<th>&lt;b&gt;<br>", section)
 
     def test_members_are_documented(self):
-        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        with open(os.path.join(root, "docs", "loadgen-json.md"), encoding="utf-8") as file:
-            named = set(re.findall(r"`(\w+)`", file.read()))
         gates = self.gates({**self.SLOW, "stretch": 2, "acceptable": 1e17},
                            {"metric": "ops_per_sec", "target": 2, "acceptable": 1, "stretch": 3})
         document = json.loads(self.load("-t", "set", "-n", 200, "--rate", 4000, "--gates", gates,
                                         "--label", "x", "--json").stdout)
-        members = set(document) | set(document["validity"])
-        for gate in document["gates"].values():
-            members |= set(gate)
-        self.assertFalse(members - named, "not in docs/loadgen-json.md")
+        self.documented(document, document["validity"], *document["gates"].values())
 
     def test_twice(self):
         """What could not be told apart in the JSON is refused."""
@@ -241,9 +209,7 @@ class GatesTest(Files):
         """Said before anything is measured."""
         for content, words in (("{", "is not JSON"), ("{}", "has no gates"),
                                ('{"gates": []}', "has no gates")):
-            with open(self.path("wrong"), "w", encoding="utf-8") as file:
-                file.write(content)
-            self.assertIn(words, self.load("--gates", self.path("wrong"), status=2).stderr)
+            self.refused((("--gates", self.file("wrong", content)), words))
         self.load("--gates", "/nonexistent", status=2)
         self.load("--gates", self.gates(self.SLOW), "-l", status=2)
 
@@ -298,8 +264,7 @@ class MarkdownTest(Files):
     def summary(self, *options, status=0):
         """(the text, the JSON)."""
         done = self.load("--markdown", self.path("s.md"), "--json", *options, status=status)
-        with open(self.path("s.md"), encoding="utf-8") as file:
-            return file.read(), json.loads(done.stdout)
+        return self.read("s.md"), json.loads(done.stdout)
 
     def test_figures(self):
         text, document = self.summary("-t", "set,mixed", "-r", 10, "-n", 500, "--server-pid",
@@ -335,11 +300,9 @@ class MarkdownTest(Files):
         self.assertEqual(tables(text)[1][1][2:11], ["0"] + ["-"] * 7 + ["10"])
 
     def test_two_servers_and_gates(self):
-        with open(self.path("gates"), "w", encoding="utf-8") as file:
-            json.dump({"gates": [{"name": "a | b", "result": "A/*", "metric": "p99_ns",
-                                  "target": 1e17}]}, file)
-        text, document = self.summary("-t", "set", "-n", 100, "--vs", self.uri, "--pairs", 1,
-                                      "--gates", self.path("gates"), status=3)
+        gates = self.gates({**self.SLOW, "name": "a | b", "result": "A/*"})
+        text, document = self.summary("-t", "set", "-n", 100, "--vs", self.rpc, "--pairs", 1,
+                                      "--gates", gates, status=3)
         found = tables(text)
         figures = next(rows for rows in found if rows[0][0] == "test")
         self.assertEqual(len(figures) - 1, len(document["versus"]["figures"]))
@@ -360,33 +323,35 @@ class FolderTest(Files):
         """The folders, oldest first."""
         return sorted(name for name in os.listdir(self.path("out")) if name.startswith("run_"))
 
-    def read(self, *names):
-        """A file below DIR."""
-        with open(self.path("out", *names), encoding="utf-8") as file:
-            return file.read()
+    def index(self):
+        """The rows of the list of all runs."""
+        ((_, *rows),) = tables(self.read("out", "INDEX.md"))
+        return rows
 
     def test_everything_is_there(self):
         done = self.load("-t", "set", "-n", 200, "--out-dir", self.path("out"), "--label",
                          "disk | <b>ä</b>", CAIRN_GIT_COMMIT="0123abc+/x")
-        (run,) = self.runs()
-        self.assertRegex(run, r"^run_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_0123abc\+_x$")
-        self.assertEqual(sorted(os.listdir(self.path("out", run))),
+        (folder,) = self.runs()
+        self.assertRegex(folder, r"^run_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_0123abc\+_x$")
+        self.assertEqual(sorted(os.listdir(self.path("out", folder))),
                          ["SUMMARY.md", "env.json", "report.html", "result.json", "stdout.txt"])
-        self.assertEqual(self.read(run, "stdout.txt"), done.stdout)
+        self.assertEqual(self.read("out", folder, "stdout.txt"), done.stdout)
         self.assertIn("throughput", done.stdout)
-        document = json.loads(self.read(run, "result.json"))
+        document = json.loads(self.read("out", folder, "result.json"))
         self.assertEqual(document["label"], "disk | <b>ä</b>")
-        self.assertEqual(run[4:23], document["timestamp"].replace("T", "_").replace(":", "-")[:19])
-        place = json.loads(self.read(run, "env.json"))
+        time = document["timestamp"].replace("T", "_").replace(":", "-")
+        self.assertEqual(folder[4:23], time[:19])
+        place = json.loads(self.read("out", folder, "env.json"))
         self.assertEqual(place["environment"], document["environment"])
         self.assertNotIn("results", place)
-        self.assertIn("<h1>disk | &lt;b&gt;ä&lt;/b&gt;</h1>", self.read(run, "report.html"))
-        summary = self.read(run, "SUMMARY.md")
+        self.assertIn("<h1>disk | &lt;b&gt;ä&lt;/b&gt;</h1>",
+                      self.read("out", folder, "report.html"))
+        summary = self.read("out", folder, "SUMMARY.md")
         self.assertTrue(summary.startswith("# disk \\| \\<b\\>ä\\</b\\>\n"))
         for name in re.findall(r"\]\((.*?)\)", summary):
-            self.read(run, name)
-        ((_, row),) = tables(self.read("INDEX.md"))
-        self.assertEqual(row, [f"[{run}]({run}/SUMMARY.md)", "disk \\| \\<b\\>ä\\</b\\>", "1",
+            self.read("out", folder, name)
+        (row,) = self.index()
+        self.assertEqual(row, [f"[{folder}]({folder}/SUMMARY.md)", "disk \\| \\<b\\>ä\\</b\\>", "1",
                                "0", "good"])
 
     def test_runs_add_up(self):
@@ -395,72 +360,60 @@ class FolderTest(Files):
             self.load("-t", "set,get", "-n", 10, "-q", "--out-dir", self.path("out"), "--label",
                       number)
         self.assertEqual(len(self.runs()), 3)
-        ((_, *rows),) = tables(self.read("INDEX.md"))
-        self.assertEqual([row[1] for row in rows], ["0", "1", "2"])
+        self.assertEqual([row[1] for row in self.index()], ["0", "1", "2"])
         self.load("-t", "set,get", "-n", 10, "-q", "--out-dir", self.path("out"))
-        self.assertEqual(tables(self.read("INDEX.md"))[0][-1][1:3], ["SET, GET", "2"])
+        self.assertEqual(self.index()[-1][1:3], ["SET, GET", "2"])
 
     def test_comparison(self):
-        self.load("-t", "set", "-n", 10, "--vs", self.uri, "--pairs", 1, "-q", "--out-dir",
+        self.load("-t", "set", "-n", 10, "--vs", self.rpc, "--pairs", 1, "-q", "--out-dir",
                   self.path("out"), status=3)
-        (run,) = self.runs()
-        self.assertIn("| set | throughput, requests/s |", self.read(run, "comparison.md"))
-        self.assertEqual(tables(self.read("INDEX.md"))[0][1][4], "not valid")
+        (folder,) = self.runs()
+        self.assertIn("| set | throughput, requests/s |",
+                      self.read("out", folder, "comparison.md"))
+        self.assertEqual(self.index()[0][4], "not valid")
         self.load("-t", "set", "-n", 10, "--save-baseline", "b", "--baseline-dir", self.path("b"))
-        words = ["-t", "set", "-n", 10, "--baseline", "b", "--baseline-dir", self.path("b"),
-                 "--out-dir", self.path("new/out")]
-        done = subprocess.run([LOADGEN, "-u", self.uri, *map(str, words)], capture_output=True,
-                              text=True, timeout=200, env=environment(), check=False)
+        done = self.load("-t", "set", "-n", 10, "--baseline", "b", "--baseline-dir", self.path("b"),
+                         "--out-dir", self.path("new/out"), status=(0, 1, 3))
         self.assertIn("old: baseline b", done.stdout)  # what is found of so few is chance
-        (run,) = (name for name in os.listdir(self.path("new/out")) if name.startswith("run_"))
-        with open(self.path("new/out", run, "comparison.md"), encoding="utf-8") as file:
-            text = file.read()
-        self.assertIn(done.stdout[done.stdout.index("old: baseline"):].rstrip(), text)
+        (folder,) = (name for name in os.listdir(self.path("new/out")) if name.startswith("run_"))
+        self.assertIn(done.stdout[done.stdout.index("old: baseline"):].rstrip(),
+                      self.read("new/out", folder, "comparison.md"))
+
+    def begin(self, uri):
+        """A test that is long, and has begun to measure."""
+        process = self.start("-u", uri, "-t", "set", "--duration", 100, "--interval", "100ms",
+                             "--out-dir", self.path("out"))
+        self.assertIn("requests/s", process.stderr.readline())
+        return process
 
     def test_interrupt(self):
         """What was measured until then is kept."""
-        words = ["-t", "set", "--duration", 100, "--interval", "100ms", "--out-dir",
-                 self.path("out")]
-        with subprocess.Popen([LOADGEN, "-u", self.uri, *map(str, words)], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                              env=environment()) as process:
-            self.assertIn("requests/s", process.stderr.readline())  # it measures
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=200)
-        self.assertEqual(process.returncode, 3, err)
-        (run,) = self.runs()
-        self.assertEqual(self.read(run, "stdout.txt"), out)
-        document = json.loads(self.read(run, "result.json"))
+        process = self.begin(self.rpc)
+        process.send_signal(signal.SIGINT)
+        done = ended(process, 3)
+        (folder,) = self.runs()
+        self.assertEqual(self.read("out", folder, "stdout.txt"), done.stdout)
+        document = json.loads(self.read("out", folder, "result.json"))
         (result,) = document["results"].values()
         self.assertGreater(result["count"], 0)
         self.assertIn("interrupted", document["validity"]["flags"])
-        self.assertIn("- **interrupted**: ", self.read(run, "SUMMARY.md"))
-        self.assertEqual(tables(self.read("INDEX.md"))[0][1][4], "not valid")
+        self.assertIn("- **interrupted**: ", self.read("out", folder, "SUMMARY.md"))
+        self.assertEqual(self.index()[0][4], "not valid")
 
     def test_server_dies(self):
-        server = Server()
-        words = ["-u", "cairn://{}:{}".format(*server.address), "-t", "set", "--duration", 100,
-                 "--interval", "100ms", "--out-dir", self.path("out")]
-        with subprocess.Popen([LOADGEN, *map(str, words)], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                              env=environment()) as process:
-            process.stderr.readline()
-            server.stop()
-            _, err = process.communicate(timeout=200)
-        self.assertEqual(process.returncode, 3, err)
-        (run,) = self.runs()
-        self.assertIn("- **incomplete** (`", self.read(run, "SUMMARY.md"))
-        self.assertEqual(tables(self.read("INDEX.md"))[0][1][3:], ["1", "not valid"])
+        with Server() as server:
+            process = self.begin(server.uri())
+        ended(process, 3)
+        (folder,) = self.runs()
+        self.assertIn("- **incomplete** (`", self.read("out", folder, "SUMMARY.md"))
+        self.assertEqual(self.index()[0][3:], ["1", "not valid"])
 
     def test_no_folder(self):
         """Nothing is left where nothing was measured; what is there is not touched."""
         done = self.load("--out-dir", "/dev/null/x", status=2)
         self.assertIn("--out-dir: cannot write /dev/null/x", done.stderr)
-        with open(self.path("file"), "w", encoding="utf-8") as file:
-            file.write("mine")
-        self.load("--out-dir", self.path("file"), status=2)
-        subprocess.run([LOADGEN, "-p", "1", "--out-dir", self.path("out")], capture_output=True,
-                       timeout=200, env=environment(), check=False)
+        self.load("--out-dir", self.file("file", "mine"), status=2)
+        run("-p", 1, "--out-dir", self.path("out"), status=3)
         self.assertEqual(os.listdir(self.path("out")), [])
 
 

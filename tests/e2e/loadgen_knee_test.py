@@ -5,24 +5,16 @@ knee of a server that is known is shown by tests/unit; here windows are short an
 busy, so that any end of the search but a broken one is right."""
 
 import json
-import os
 import re
 import signal
-import subprocess
 import time
 import unittest
 
 from lib.fake_server import FakeServer
-from lib.server import ROOT, environment
+from lib.loadgen import Case, ended, run
 
-LOADGEN = os.environ.get("LOADGEN", "loadgen")
-
-
-def command(server, *args):
-    words = [LOADGEN, "-u", f"redis://127.0.0.1:{server.port}", "-t", "set", "-c", "8", "--knee",
-             "--knee-window", "150ms", *map(str, args)]
-    return {"args": words, "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
-            "stderr": subprocess.PIPE, "encoding": "utf-8", "env": environment()}
+ANY = (0, 3)  # the search came to an end
+KNEE = ("-t", "set", "-c", 8, "--knee", "--knee-window", "150ms")
 
 
 def ok(*_):
@@ -36,11 +28,11 @@ def serial(*_):
     return b"+OK\r\n"
 
 
-class KneeTest(unittest.TestCase):
+class KneeTest(Case):
 
-    def search(self, answer, *args):
+    def search(self, answer, *args, status=ANY):
         with FakeServer(answer) as server:
-            return subprocess.run(**command(server, *args), timeout=300, check=False)
+            return run("-u", server.uri, *KNEE, *args, status=status)
 
     def test_steps(self):
         done = self.search(serial, "--slo", "p95=300ms", "--json")
@@ -50,7 +42,8 @@ class KneeTest(unittest.TestCase):
         self.assertEqual((knee["slo_ns"], knee["quantile"], knee["slo_given"]),
                          (300000000, 0.95, True))
         self.assertEqual(points[0]["step"], "maximum")
-        self.assertTrue(0 < points[0]["ops_per_sec"] <= 1000, points[0])
+        # As many as are in flight may have been served before the window, and read in it.
+        self.assertTrue(0 < points[0]["ops_per_sec"] <= 1000 + 8 / 0.15, points[0])
         shares = [point["offered_per_sec"] / points[0]["ops_per_sec"] for point in points
                   if point["step"] == "grid"]
         grid = [0.05, 0.1, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 1, 1.05]
@@ -66,10 +59,7 @@ class KneeTest(unittest.TestCase):
             self.assertEqual(len(confirming), 3)
             self.assertGreaterEqual(sum(point["verdict"] == "kept" for point in confirming), 2)
             self.assertTrue(any("/r" in name for name in document["results"]))
-        with open(os.path.join(ROOT, "docs", "loadgen-json.md"), encoding="utf-8") as file:
-            named = set(re.findall(r"`(\w+)`", file.read()))
-        self.assertFalse((set(document) | set(knee) | set(points[1])) - named,
-                         "not in docs/loadgen-json.md")
+        self.documented(document, knee, points[1])
         for point in points:
             if point.get("verdict") == "kept":
                 self.assertLessEqual(point["objective_ns"], 300000000)
@@ -80,54 +70,47 @@ class KneeTest(unittest.TestCase):
                       done.stdout)
         self.assertIn("closed loop", done.stdout)
         self.assertRegex(done.stdout, r"\n  grid +[\d,]+ +[\d,]+ ")
-        self.assertRegex(done.stdout, r"\nSET: .*requests/s.*p99 at most [\d.]+ ms")
+        self.assertRegex(done.stdout, r"\nSET: .*requests/s.*p99 at most ([\d.]+ ms|twice)")
 
     def test_brief(self):
         done = self.search(ok, "-q", "--slo", "p50=2s")
         self.assertRegex(done.stdout, r"^SET: [^\n]*requests/s[^\n]*\n$")
 
     def test_errors(self):
-        done = self.search(lambda *_: b"-ERR no\r\n", "--json")
-        self.assertEqual(done.returncode, 3)
+        done = self.search(lambda *_: b"-ERR no\r\n", "--json", status=3)
         (knee,) = json.loads(done.stdout)["knee"]
         self.assertEqual((knee["outcome"], len(knee["points"])), ("nowhere", 1))
 
     def test_dies(self):
-        done = self.search(lambda _, n: b"+OK\r\n" if n < 3000 else None, "--json")
+        done = self.search(lambda _, n: b"+OK\r\n" if n < 200 else None, "--json")
         self.assertEqual(done.returncode, 3)
         self.assertIn("closed a connection", done.stderr)
         (knee,) = json.loads(done.stdout)["knee"]
         self.assertEqual(knee["outcome"], "unfinished")
 
     def test_interrupt(self):
-        with FakeServer(serial) as server, \
-                subprocess.Popen(**command(server, "--slo", "p99=1s")) as process:
+        with FakeServer(serial) as server:
+            process = self.start("-u", server.uri, *KNEE, "--slo", "p99=1s")
             for line in process.stdout:
                 if re.match(" +grid", line):
                     break
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=200)
-        self.assertEqual(process.returncode, 3)
-        self.assertIn("not finished", out)
-        self.assertIn("interrupted", err)
+            done = ended(process, 3)
+        self.assertIn("not finished", done.stdout)
+        self.assertIn("interrupted", done.stderr)
 
     def test_contradictions(self):
-        for args, text in (
-                (("--knee", "--rate", "5"), "give no --rate"),
-                (("--knee", "-n", "5"), "give no -n"),
-                (("--knee", "--duration", "5"), "give no -n and no --duration"),
-                (("--knee", "--pipeline-mode", "batch"), "give no --pipeline-mode batch"),
-                (("--knee", "-k", "0"), "give no -k 0"),
-                (("--knee", "--csv"), "print no --csv"),
-                (("--knee", "--slo", "5ms"), "as p99=5ms"),
-                (("--slo", "p99=5ms"), "belong to --knee"),
-                (("--knee-window", "1"), "belong to --knee"),
-                (("--knee", "--knee-window", "1ms"), "--knee-window")):
-            with self.subTest(args):
-                done = subprocess.run([LOADGEN, *args], capture_output=True, text=True, timeout=30,
-                                      check=False)
-                self.assertEqual(done.returncode, 2, done.stderr)
-                self.assertIn(text, done.stderr)
+        self.refused(
+            (("--knee", "--rate", "5"), "give no --rate"),
+            (("--knee", "-n", "5"), "give no -n"),
+            (("--knee", "--duration", "5"), "give no -n and no --duration"),
+            (("--knee", "--pipeline-mode", "batch"), "give no --pipeline-mode batch"),
+            (("--knee", "-k", "0"), "give no -k 0"),
+            (("--knee", "--csv"), "print no --csv"),
+            (("--knee", "--slo", "5ms"), "as p99=5ms"),
+            (("--slo", "p99=5ms"), "belong to --knee"),
+            (("--knee-window", "1"), "belong to --knee"),
+            (("--knee", "--knee-window", "1ms"), "--knee-window"))
 
 
 if __name__ == "__main__":

@@ -7,67 +7,20 @@ What was sent is counted by the server; servers that forget are lib/fake_server.
 
 import collections
 import json
-import os
 import random
-import subprocess
-import tempfile
 import time
 import unittest
 import zlib
 
 from lib.fake_server import FakeServer
-from lib.server import Server, environment
+from lib.loadgen import CairndCase, Case, result_of, run
 
-LOADGEN = os.environ.get("LOADGEN", "loadgen")
 SEED = 11
 
 
-def run(*args):
-    return subprocess.run([LOADGEN, *map(str, args)], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                          timeout=200, env=environment(), check=False)
-
-
-def result_of(done):
-    """The only result of --json, with its warnings by name."""
-    (result,) = json.loads(done.stdout)["results"].values()
-    result["names"] = [warning["name"] for warning in result["warnings"]]
-    return result
-
-
-class CairndTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server({"listen.resp": "127.0.0.1:0"})
-        cls.uris = ["cairn://{}:{}".format(*cls.server.address),
-                    "redis://{}:{}".format(*cls.server.address_of(0, "resp"))]
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = folder.name
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
-    def setUp(self):
-        self.c = self.server.connect()
-        self.addCleanup(self.c.close)
-        self.c.call("kv.clear")
-
-    def file(self, name, text):
-        path = os.path.join(self.folder, name)
-        with open(path, "wb") as file:
-            file.write(text)
-        return path
-
+class CairndTest(CairndCase):
     def load(self, uri, *args):
-        done = run("-u", uri, "--json", *args)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return result_of(done)
-
-    def calls(self):
-        return collections.Counter({name: figures["count"] for name, figures
-                                    in self.c.call("server.stats")["operations"].items()})
+        return result_of(run("-u", uri, "--json", *args))
 
     def keys(self, **where):
         items = self.c.call("kv.scan", keys_only=True, limit=1000, **where)["items"]
@@ -75,7 +28,7 @@ class CairndTest(unittest.TestCase):
 
     def test_mix(self):
         """Each kind comes as often as the server says, and that is what the weights say."""
-        for uri in self.uris:
+        for uri in (self.rpc, self.resp):
             before = self.calls()
             result = self.load(uri, "--mix", "get=70,SET=25,incr=5", "-n", 10000, "-r", 500,
                                "--threads", 2, "-P", 4)
@@ -96,7 +49,7 @@ class CairndTest(unittest.TestCase):
                              (result["hits"], result["misses"]))
 
     def test_mix_is_the_same_for_any_threads(self):
-        digests = {self.load(self.uris[0], "--mix", "get=3,set=2,incr=1,insert=1", "-n", 3000,
+        digests = {self.load(self.rpc, "--mix", "get=3,set=2,incr=1,insert=1", "-n", 3000,
                              "-r", 100, "--digest", *args)["digest"]
                    for args in ((), ("--threads", 3), ("-c", 7, "-P", 5))}
         self.assertEqual(len(digests), 1)
@@ -104,7 +57,7 @@ class CairndTest(unittest.TestCase):
         self.assertEqual(len(self.keys(prefix=b"key:") - old), 3000 // 7 + (3000 % 7 > 3))
 
     def test_mix_inserts(self):
-        result = self.load(self.uris[0], "--mix", "get=4,insert=1", "-n", 1000, "-r", 100,
+        result = self.load(self.rpc, "--mix", "get=4,insert=1", "-n", 1000, "-r", 100,
                            "--preload")
         self.assertEqual(result["by_request"]["insert"]["count"], 200)
         self.assertEqual((result["misses"], self.c.call("kv.count")), (0, 300))
@@ -112,8 +65,7 @@ class CairndTest(unittest.TestCase):
     def test_errors_of_a_kind(self):
         """A kind that fails is the one that is told."""
         self.c.call("kv.put", b"counter:%012d" % 0, b"no number")
-        done = run("-u", self.uris[1], "--json", "--mix", "get=1,incr=1", "-n", 1000)
-        self.assertEqual(done.returncode, 3)
+        done = run("-u", self.resp, "--json", "--mix", "get=1,incr=1", "-n", 1000, status=3)
         kinds = result_of(done)["by_request"]
         self.assertEqual(kinds["get"]["errors"], 0)
         self.assertEqual(kinds["incr"]["errors"], kinds["incr"]["count"])
@@ -122,9 +74,9 @@ class CairndTest(unittest.TestCase):
         text = ("# both\n\nread=70 {get} __key__\n25 {set} __key__ __data__\n"
                 "5 {set} n__rand_int__ __number:7-9__\n")
         words = ({"get": "kv.get", "set": "kv.put"}, {"get": "GET", "set": "SET"})
-        for uri, names in zip(self.uris, words):
+        for uri, names in zip((self.rpc, self.resp), words):
             self.c.call("kv.clear")
-            path = self.file("mix.txt", text.format(**names).encode())
+            path = self.file("mix.txt", text.format(**names))
             result = self.load(uri, "--script", path, "-n", 5000, "-r", 50, "--preload",
                                "--key-prefix", "k/", "-d", 20)
             kinds = result["by_request"]
@@ -141,9 +93,9 @@ class CairndTest(unittest.TestCase):
                 "then {incr} done:__rand_int__\n3 {get} __key__\n")
         words = ({"get": "kv.get", "set": "kv.put", "incr": "kv.incr"},
                  {"get": "GET", "set": "SET", "incr": "INCR"})
-        for uri, names in zip(self.uris, words):
+        for uri, names in zip((self.rpc, self.resp), words):
             self.c.call("kv.clear")
-            path = self.file("cycle", text.format(**names).encode())
+            path = self.file("cycle", text.format(**names))
             before = self.calls()
             result = self.load(uri, "--script", path, "-n", 2000, "-r", 30, "--preload", "-P", 3,
                                "-d", "10-4000", "--threads", 2)
@@ -167,16 +119,13 @@ class CairndTest(unittest.TestCase):
             self.assertEqual(total, cycles)
 
     def test_text_and_page(self):
-        page = os.path.join(self.folder, "page.html")
-        done = run("-u", self.uris[0], "--mix", "get=1,set=1", "-n", 2000, "-r", 10, "--preload",
-                   "--verify", "--html", page)
-        self.assertEqual(done.returncode, 0, done.stderr)
+        done = run("-u", self.rpc, "--mix", "get=1,set=1", "-n", 2000, "-r", 10, "--preload",
+                   "--verify", "--html", self.path("page"))
         self.assertRegex(done.stdout, r"(?m)^  set +\d+\.\d+ +\d")
         self.assertRegex(done.stdout, r"(?m)^  get +[\d,]+ requests \(\d+\.\d+ %\), 0 errors, 100")
         self.assertRegex(done.stdout, r"(?m)^  verified +[\d,]+ values, 0 wrong; [\d,]+ of keys")
         self.assertRegex(done.stdout, r"(?m)^  fairness +\d+ to \d+ requests a connection")
-        with open(page, encoding="utf-8") as file:
-            text = file.read()
+        text = self.read("page")
         for words in ("<th>kind</th>", "Verified: ", "index of fairness", "get=1,set=1"):
             self.assertIn(words, text)
 
@@ -185,7 +134,7 @@ class CairndTest(unittest.TestCase):
         names = {bytes(dice.choice(b"abc:/%") for _ in range(dice.choice((1, 5, 31, 300)))) + b"%d"
                  % i for i in range(40)}
         path = self.file("keys", b"\n".join(sorted(names)))
-        for uri in self.uris:
+        for uri in (self.rpc, self.resp):
             self.c.call("kv.clear")
             result = self.load(uri, "--mix", "get=2,set=1,mget=1", "--key-file", path, "-n", 2000,
                                "--preload", "--verify", "-d", "40-90", "--key-pattern", "zipf")
@@ -202,20 +151,18 @@ class CairndTest(unittest.TestCase):
                 counts[words[1]] += 1
             return b"+OK\r\n"
         with FakeServer(answer) as server:
-            result = self.load(f"redis://127.0.0.1:{server.port}", "-t", "set", "-r", 60, "-c", 6,
-                               "--threads", 2, "-n", 1200, "--key-pattern", "partitioned")
+            result = self.load(server.uri, "-t", "set", "-r", 60, "-c", 6, "--threads", 2, "-n",
+                               1200, "--key-pattern", "partitioned")
         self.assertEqual(result["count"], 1200)
         for part in range(6):
             own = [counts[b"key:%012d" % (10 * part + i)] for i in range(10)]
             self.assertTrue(0 < max(own) <= min(own) + 1, counts)
-        done = run("--key-pattern", "P", "-r", 5, "-c", 6)
-        self.assertEqual(done.returncode, 2)
-        self.assertIn("-r must be at least -c", done.stderr)
+        self.refused((("--key-pattern", "P", "-r", 5, "-c", 6), "-r must be at least -c"))
 
     def test_compressible(self):
         for ratio in (1, 2, 4):
             self.c.call("kv.clear")
-            self.load(self.uris[0], "-t", "set", "-r", 200, "-n", 400, "-d", 2000, "--verify",
+            self.load(self.rpc, "-t", "set", "-r", 200, "-n", 400, "-d", 2000, "--verify",
                       "--compress-ratio", ratio)
             size = packed = 0
             for key in self.keys(prefix=b"key:"):
@@ -225,55 +172,48 @@ class CairndTest(unittest.TestCase):
             self.assertTrue(0.8 < size / packed / ratio < 1.1, (ratio, size / packed))
 
     def test_expected_hits(self):
-        self.load(self.uris[0], "-t", "set", "-r", 500, "-n", 500, "--key-pattern", "sequential")
+        self.load(self.rpc, "-t", "set", "-r", 500, "-n", 500, "--key-pattern", "sequential")
         for expected, code in (("50%", 0), ("100", 3), ("20%", 3)):
-            done = run("-u", self.uris[0], "--json", "-t", "get", "-r", 1000, "-n", 20000,
-                       "--expect-hits", expected)
-            self.assertEqual(done.returncode, code, done.stderr)
+            done = run("-u", self.rpc, "--json", "-t", "get", "-r", 1000, "-n", 20000,
+                       "--expect-hits", expected, status=code)
             self.assertEqual("unexpected-hits" in result_of(done)["names"], code == 3)
 
     def test_keys_check(self):
-        self.load(self.uris[0], "-t", "set", "-r", 2000, "-n", 2000, "--key-pattern", "S")
-        args = ("-u", self.uris[1], "-t", "get", "-n", 100, "--json", "--keys-check")
+        self.load(self.rpc, "-t", "set", "-r", 2000, "-n", 2000, "--key-pattern", "S")
+        args = ("-u", self.resp, "-t", "get", "-n", 100, "--json", "--keys-check")
         done = run(*args, "-r", 2000)
-        self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(json.loads(done.stdout)["keys_check"],
                          {"read": 1000, "found": 1000, "expected": 1})
         before = self.calls()["kv.get"]
-        done = run(*args, "-r", 4000)
-        self.assertEqual(done.returncode, 3)
+        done = run(*args, "-r", 4000, status=3)
         self.assertRegex(done.stderr, r"--keys-check: \d+ of 1000 keys are there, and 100 % should")
         document = json.loads(done.stdout)
         self.assertEqual(document["results"], {})
         self.assertTrue(400 < document["keys_check"]["found"] < 600)
         self.assertEqual(self.calls()["kv.get"] - before, 1000)
-        done = run(*args, "-r", 4000, "--expect-hits", "40%")
+        done = run(*args, "-r", 4000, "--expect-hits", "40%", status=(0, 3))
         self.assertNotIn("--keys-check", done.stderr)
-        done = run(*args, "-r", 10, "--key-prefix", "other:")
+        done = run(*args, "-r", 10, "--key-prefix", "other:", status=3)
         self.assertIn("0 of 10 keys are there", done.stderr)
 
     def test_usage(self):
-        for args, words in (
-                (("--mix", "get=1,gte=2"), "did you mean get?"),
-                (("--mix", "get=1", "PING"), "give one of -t, --mix, --script"),
-                (("--mix", "get=1", "-t", "get"), "give one of"),
-                (("--script", "/nonexistent"), "--script /nonexistent: No such file"),
-                (("--script", self.file("bad", b"5\n")), "line 1 of the script"),
-                (("--verify", "--script", self.file("c", b"GET a\nthen SET b __reply__\n")),
-                 "belongs to another key"),
-                (("--key-file", self.file("none", b"")), "there is no key in it"),
-                (("--key-file", self.file("one", b"a\n"), "-t", "insert"), "inserts need new"),
-                (("--compress-ratio", "0.5"), "must be at least 1"),
-                (("--expect-hits", "101%"), "must be a number from 0 to 100"),
-                (("--overload", "abort"), "give --rate")):
-            done = run(*args)
-            self.assertEqual(done.returncode, 2, args)
-            self.assertIn(words, done.stderr)
+        self.refused(
+            (("--mix", "get=1,gte=2"), "did you mean get?"),
+            (("--mix", "get=1", "PING"), "give one of -t, --mix, --script"),
+            (("--mix", "get=1", "-t", "get"), "give one of"),
+            (("--script", "/nonexistent"), "--script /nonexistent: No such file"),
+            (("--script", self.file("bad", "5\n")), "line 1 of the script"),
+            (("--verify", "--script", self.file("c", "GET a\nthen SET b __reply__\n")),
+             "belongs to another key"),
+            (("--key-file", self.file("none", "")), "there is no key in it"),
+            (("--key-file", self.file("one", "a\n"), "-t", "insert"), "inserts need new"),
+            (("--compress-ratio", "0.5"), "must be at least 1"),
+            (("--expect-hits", "101%"), "must be a number from 0 to 100"),
+            (("--overload", "abort"), "give --rate"))
 
     def test_dry_run(self):
-        path = self.file("keys3", b"a\nb\nc\n")
+        path = self.file("keys", "a\nb\nc\n")
         done = run("--mix", "get=1,set=3", "--key-file", path, "--dry-run")
-        self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("get=1,set=3", done.stdout)
         self.assertRegex(done.stdout, r"keys +3, uniform")
 
@@ -303,10 +243,9 @@ class Register:
 
 
 class StaleTest(unittest.TestCase):
-    def load(self, what, *args):
+    def load(self, what, *args, status=3):
         with FakeServer(Register(what).answer) as server:
-            done = run("-u", f"redis://127.0.0.1:{server.port}", "-n", 3000, "--json", "--preload",
-                       *args)
+            done = run("-u", server.uri, "-n", 3000, "--json", "--preload", *args, status=status)
         return done, result_of(done)
 
     def test_good_server(self):
@@ -317,18 +256,16 @@ class StaleTest(unittest.TestCase):
                      ("--mix", "set=1,get=2,del=1", "-r", 20),
                      ("--mix", "set=1,get=3,rmw=1", "-r", 100, "--key-pattern", "P", "-P", 3),
                      ("-t", "insert_get", "--ratio", "1:3", "-r", 10, "--key-pattern", "latest")):
-            done, result = self.load(lambda _: "", "--verify", *args)
-            self.assertEqual((done.returncode, result["stale"], result["corrupt"]), (0, 0, 0),
-                             (args, done.stderr))
+            done, result = self.load(lambda _: "", "--verify", *args, status=0)
+            self.assertEqual((result["stale"], result["corrupt"]), (0, 0), (args, done.stderr))
             if args[1] != "insert_get":
                 self.assertGreater(result["followed"], 0, args)
 
     def test_same_writes_again(self):
         """What a run before has written is written again: that is no loss."""
         with FakeServer(Register(lambda _: "").answer) as server:
-            uri = f"redis://127.0.0.1:{server.port}"
-            done = run("-u", uri, "--vs", uri, "--pairs", 5, "-t", "mixed", "--ratio", "1:25", "-r",
-                       4, "-n", 400, "-c", 3, "--verify", "--json")
+            done = run("-u", server.uri, "--vs", server.uri, "--pairs", 5, "-t", "mixed", "--ratio",
+                       "1:25", "-r", 4, "-n", 400, "-c", 3, "--verify", "--json", status=(0, 1, 3))
         for result in json.loads(done.stdout)["results"].values():
             self.assertGreater(result["followed"], 0)
             self.assertEqual((result["stale"], result["corrupt"]), (0, 0), done.stderr)
@@ -338,41 +275,35 @@ class StaleTest(unittest.TestCase):
             done, result = self.load(lambda n: "lost" if n > 200 and n % 5 == 0 else "",
                                      "-t", "mixed", "--ratio", "1:1", "-r", 40, "-c", 4, "--verify",
                                      "--key-pattern", pattern)
-            self.assertEqual(done.returncode, 3)
             self.assertGreater(result["stale"], 0)
             self.assertIn("stale", result["names"])
             self.assertRegex(result["first_stale"], r"key \d{12} had write \d+ again")
             self.assertIn(result["first_stale"], done.stderr)
 
     def test_lost_keys(self):
-        done, result = self.load(lambda n: "gone" if n > 200 and n % 5 == 0 else "",
-                                 "-t", "mixed", "--ratio", "1:1", "-r", 40, "-c", 4, "--verify")
-        self.assertEqual(done.returncode, 3)
+        _, result = self.load(lambda n: "gone" if n > 200 and n % 5 == 0 else "",
+                              "-t", "mixed", "--ratio", "1:1", "-r", 40, "-c", 4, "--verify")
         self.assertGreater(result["stale"], 0)
         self.assertRegex(result["first_stale"], r"key \d{12} was gone|had write")
 
     def test_sample(self):
         """So many are checked; a server that loses much is still found out."""
-        done, result = self.load(lambda n: "lost" if n > 200 and n % 3 == 0 else "",
-                                 "-t", "mixed", "--ratio", "1:1", "-r", 40, "-c", 4,
-                                 "--verify-sample", "20%", "--key-pattern", "partitioned")
+        _, result = self.load(lambda n: "lost" if n > 200 and n % 3 == 0 else "",
+                              "-t", "mixed", "--ratio", "1:1", "-r", 40, "-c", 4,
+                              "--verify-sample", "20%", "--key-pattern", "partitioned")
         self.assertAlmostEqual(result["checked"] / result["hits"], 0.2, delta=0.04)
         self.assertGreater(result["stale"], 0)
-        self.assertEqual(done.returncode, 3)
 
 
-class OverTimeTest(unittest.TestCase):
+class OverTimeTest(Case):
     def test_kinds(self):
         """Each kind has intervals of its own, which add up to what it did."""
-        with FakeServer(lambda *_: b"+OK\r\n") as server, tempfile.TemporaryDirectory() as folder:
-            page = os.path.join(folder, "page.html")
-            target = ("-u", f"redis://127.0.0.1:{server.port}", "--mix", "set=3,incr=1", "--rate",
-                      400, "-n", 1000, "--html", page)
-            done = run(*target, "--json")
+        with FakeServer(lambda *_: b"+OK\r\n") as server:
+            target = ("-u", server.uri, "--mix", "set=3,incr=1", "--rate", 400, "-n", 1000,
+                      "--html", self.path("page"))
+            result = result_of(run(*target, "--json"))
             text = run(*target).stdout
-            with open(page, encoding="utf-8") as file:
-                html = file.read()
-        result = result_of(done)
+        html = self.read("page")
         for kind in ("set", "incr"):
             figures = result["by_request"][kind]
             for part in ("service", "ttfb"):
@@ -401,10 +332,8 @@ class OverloadTest(unittest.TestCase):
         def answer(_, number):
             return b"+OK\r\n" if number < 300 else b""
         with FakeServer(answer) as server:
-            done = run("-u", f"redis://127.0.0.1:{server.port}", "-t", "set", "--rate", 1000, "-c",
-                       4, "-P", 4, "--duration", 20, "--overload", "abort", "--json")
-        result = result_of(done)
-        self.assertEqual(done.returncode, 3)
+            result = result_of(run("-u", server.uri, "-t", "set", "--rate", 1000, "-c", 4, "-P", 4,
+                                   "--duration", 20, "--overload", "abort", "--json", status=3))
         self.assertIn("--overload abort", result["failure"])
         self.assertIn("incomplete", result["names"])
         self.assertLess(result["count"], 400)
@@ -414,28 +343,24 @@ class OverloadTest(unittest.TestCase):
         """While the server stalls, the oldest are given up; what is left is sent in order."""
         def answer(_, number):
             if number == 200:
-                time.sleep(1)
+                time.sleep(2)
             return b"+OK\r\n"
         with FakeServer(answer) as server:
-            done = run("-u", f"redis://127.0.0.1:{server.port}", "-t", "set", "--rate", 1000, "-c",
-                       2, "-n", 2000, "--max-backlog", 100, "--json")
+            result = result_of(run("-u", server.uri, "-t", "set", "--rate", 1000, "-c", 2, "-n",
+                                   4000, "--max-backlog", 100, "--json"))
             sent = sum(words[0] == b"SET" for words in server.requests)
-        result = result_of(done)
-        self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(result["max_backlog"], 100)
         self.assertGreater(result["dropped"], 500)
-        self.assertEqual(result["dropped"] + sent, 2000)
+        self.assertEqual(result["dropped"] + sent, 4000)
         self.assertIn("dropped", result["names"])
         # A hundred wait for a connection, two for their reply; it is not the oldest who wait.
-        slow = sum(n for low, n in result["histogram"] if low > 600e6)
+        slow = sum(n for low, n in result["histogram"] if low > 1500e6)
         self.assertLess(slow, 50)
 
     def test_fairness(self):
         """How much each connection did, and each thread, and how many were in flight."""
         with FakeServer(lambda *_: b"+OK\r\n") as server:
-            done = run("-u", f"redis://127.0.0.1:{server.port}", "-t", "set", "-n", 2000, "-c", 5,
-                       "--json")
-        result = result_of(done)
+            result = result_of(run("-u", server.uri, "-t", "set", "-n", 10000, "-c", 5, "--json"))
         fairness = result["fairness"]
         self.assertTrue(4 < result["in_flight"]["mean"] <= 5.05, result["in_flight"])
         self.assertEqual(result["in_flight"]["asked"], 5)
@@ -443,8 +368,8 @@ class OverloadTest(unittest.TestCase):
         self.assertGreater(thread["context_switches"], 0)
         self.assertGreater(thread["cpu_user_ns"] + thread["cpu_system_ns"], 0)
         self.assertEqual(fairness["connections"], 5)
-        self.assertLessEqual(fairness["min"], 400)
-        self.assertGreaterEqual(fairness["max"], 400)
+        self.assertLessEqual(fairness["min"], 2000)
+        self.assertGreaterEqual(fairness["max"], 2000)
         self.assertTrue(0.2 <= fairness["jain"] <= 1)
 
 

@@ -11,28 +11,12 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
 from lib.fake_server import FakeServer
-from lib.server import Server, environment, until
-
-LOADGEN = os.environ.get("LOADGEN", "loadgen")
-
-
-def run(*args, status=0):
-    done = subprocess.run([LOADGEN, *map(str, args)], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                          env=environment(), timeout=200, check=False)
-    if done.returncode != status:
-        raise AssertionError(f"exit status {done.returncode}: {args}: {done.stdout}{done.stderr}")
-    return done
-
-
-def result_of(done):
-    results = json.loads(done.stdout)["results"]
-    return list(results.values())[0]
+from lib.loadgen import CairndCase, result_of, run
+from lib.server import until
 
 
 def allowed(path):
@@ -41,22 +25,7 @@ def allowed(path):
         return re.search(r"^Cpus_allowed_list:\s*(\S+)", file.read(), re.M).group(1)
 
 
-class OptionsTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server({"listen.resp": "127.0.0.1:0"})
-        cls.uri = "cairn://{}:{}".format(*cls.server.address)
-        cls.resp = "redis://{}:{}".format(*cls.server.address_of(0, "resp"))
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
-    def setUp(self):
-        self.c = self.server.connect()
-        self.addCleanup(self.c.close)
-        self.c.call("kv.clear")
-
+class OptionsTest(CairndCase):
     def keys(self, prefix=b"key:"):
         items = self.c.call("kv.scan", prefix=prefix, limit=1000)["items"]
         return {int(item[0][-12:]) for item in items}
@@ -64,7 +33,7 @@ class OptionsTest(unittest.TestCase):
     # ---- load ----
 
     def test_clients_per_thread(self):
-        args = ("-u", self.uri, "-t", "set", "-n", 600, "--clients-per-thread", 3, "--threads", 2)
+        args = ("-u", self.rpc, "-t", "set", "-n", 600, "--clients-per-thread", 3, "--threads", 2)
         done = run(*args)
         self.assertIn("6 connections, 2 threads (3 connections each)", done.stdout)
         document = json.loads(run(*args, "--json").stdout)
@@ -73,30 +42,30 @@ class OptionsTest(unittest.TestCase):
 
     def test_rate_limiting(self):
         """The rate of a connection is multiplied, and that is said."""
-        args = ("-u", self.uri, "-t", "set", "-n", 300, "-c", 5, "--rate-limiting", 100)
+        args = ("-u", self.rpc, "-t", "set", "-n", 300, "-c", 5, "--rate-limiting", 100)
         head = run(*args).stdout
         self.assertIn("5 connections (100 requests/s each)", head)
         self.assertIn("open loop: 500 requests/s", head)
         result = result_of(run(*args, "--json"))
         self.assertEqual(result["offered_per_sec"], 500)
         self.assertGreater(result["elapsed_ns"], 0.5e9)  # 300 requests at 500 a second
-        sweep = json.loads(run("-u", self.uri, "-t", "set", "-n", 30, "--rate-limiting", 100,
+        sweep = json.loads(run("-u", self.rpc, "-t", "set", "-n", 30, "--rate-limiting", 100,
                                "--sweep", "clients=1,3", "--json").stdout)
         self.assertEqual({test["offered_per_sec"] for test in sweep["results"].values()},
                          {100, 300})
 
     def test_run_count(self):
-        result = result_of(run("-u", self.uri, "-t", "set", "-n", 50, "-x", 3, "--json"))
+        result = result_of(run("-u", self.rpc, "-t", "set", "-n", 50, "-x", 3, "--json"))
         self.assertEqual(result["count"], 150)
 
     def test_ratio_is_a_mix(self):
-        result = result_of(run("-u", self.uri, "-n", 1000, "--ratio", "1:4", "--json"))
+        result = result_of(run("-u", self.rpc, "-n", 1000, "--ratio", "1:4", "--json"))
         self.assertEqual(set(result["by_request"]), {"set", "get"})
 
     # ---- keys ----
 
     def test_range_of_keys(self):
-        for uri in (self.uri, self.resp):
+        for uri in (self.rpc, self.resp):
             with self.subTest(uri=uri):
                 self.c.call("kv.clear")
                 done = run("-u", uri, "-t", "set", "-n", 100, "--key-minimum", 950,
@@ -106,25 +75,25 @@ class OptionsTest(unittest.TestCase):
 
     def test_range_is_loaded_and_checked(self):
         """Preload, sample and verification know the same keys as the tests."""
-        result = result_of(run("-u", self.uri, "-t", "get", "-n", 2000, "--key-minimum", 7, "-r",
+        result = result_of(run("-u", self.rpc, "-t", "get", "-n", 2000, "--key-minimum", 7, "-r",
                                50, "--preload", "--keys-check", "--verify", "--expect-hits", 100,
                                "--json"))
         self.assertEqual(self.keys(), set(range(7, 57)))
         self.assertEqual((result["hits"], result["corrupt"]), (2000, 0))
         self.assertEqual(result["checked"], 2000)
-        run("-u", self.uri, "-t", "insert", "-n", 20, "--key-minimum", 100, "-r", 50)
+        run("-u", self.rpc, "-t", "insert", "-n", 20, "--key-minimum", 100, "-r", 50)
         self.assertEqual(self.keys(), set(range(7, 57)) | set(range(150, 170)))
 
     def test_single_key(self):
-        run("-u", self.uri, "-t", "set", "-n", 100, "-r", 50, "--key-pattern", "1:1")
+        run("-u", self.rpc, "-t", "set", "-n", 100, "-r", 50, "--key-pattern", "1:1")
         self.assertEqual(self.keys(), {0})
 
     def test_sequential(self):
-        run("-u", self.uri, "-t", "incr", "-n", 100, "-r", 50, "--sequential")
+        run("-u", self.rpc, "-t", "incr", "-n", 100, "-r", 50, "--sequential")
         self.assertEqual({self.c.call("kv.get", b"counter:%012d" % i) for i in range(50)}, {2})
 
     def test_random_data(self):
-        run("-u", self.uri, "-t", "set", "-n", 1, "-R", "-d", 1000)
+        run("-u", self.rpc, "-t", "set", "-n", 1, "-R", "-d", 1000)
         value = self.c.call("kv.get", b"key:%012d" % 0)
         self.assertEqual(len(value), 1000)
         self.assertGreater(len(set(value)), 150)  # printable ones have 64
@@ -132,13 +101,13 @@ class OptionsTest(unittest.TestCase):
     def test_randomize(self):
         seeds, found = set(), set()
         for _ in range(3):
-            done = run("-u", self.uri, "-t", "set", "-n", 5, "-r", 10**9, "--randomize", "--digest",
+            done = run("-u", self.rpc, "-t", "set", "-n", 5, "-r", 10**9, "--randomize", "--digest",
                        "--json")
             seed = int(re.search(r"--seed (\d+)", done.stderr).group(1))
             self.assertEqual(json.loads(done.stdout)["seed"], seed)
             seeds.add(seed)
             found.add(result_of(done)["digest"])
-        again = run("-u", self.uri, "-t", "set", "-n", 5, "-r", 10**9, "--seed", seed, "--digest",
+        again = run("-u", self.rpc, "-t", "set", "-n", 5, "-r", 10**9, "--seed", seed, "--digest",
                     "--json")
         self.assertIn(result_of(again)["digest"], found)
         self.assertGreater(len(seeds), 1)
@@ -147,7 +116,7 @@ class OptionsTest(unittest.TestCase):
     # ---- output ----
 
     def test_percentiles(self):
-        args = ("-u", self.uri, "-t", "set", "-n", 500, "--print-percentiles", "25,99.5,100")
+        args = ("-u", self.rpc, "-t", "set", "-n", 500, "--print-percentiles", "25,99.5,100")
         done = run(*args)
         head = next(line for line in done.stdout.split("\n") if "latency (ms)" in line)
         self.assertEqual(head.split()[2:], ["avg", "min", "p25", "p99.5", "p100", "max"])
@@ -162,7 +131,7 @@ class OptionsTest(unittest.TestCase):
 
     def test_percentiles_in_csv(self):
         """Columns of those that have none, in each line."""
-        done = run("-u", self.uri, "--mix", "get=1,set=1", "-n", 500, "--csv-ext",
+        done = run("-u", self.rpc, "--mix", "get=1,set=1", "-n", 500, "--csv-ext",
                    "--print-percentiles", "25,99,99.5")
         head, *rows = csv.reader(io.StringIO(done.stdout))
         self.assertEqual(head[-2:], ["p25_latency_ms", "p99.5_latency_ms"])
@@ -171,19 +140,19 @@ class OptionsTest(unittest.TestCase):
         for row in rows:
             figures = dict(zip(head, row))
             self.assertLessEqual(float(figures["p25_latency_ms"]), float(figures["p50_latency_ms"]))
-        plain = run("-u", self.uri, "-t", "set", "-n", 10, "--csv-ext").stdout
+        plain = run("-u", self.rpc, "-t", "set", "-n", 10, "--csv-ext").stdout
         self.assertEqual(next(csv.reader(io.StringIO(plain))), head[:-2])
 
     def test_quiet_progress(self):
-        args = ("-u", self.uri, "-t", "ping", "--duration", "700ms", "--interval", "100ms", "-q")
+        args = ("-u", self.rpc, "-t", "ping", "--duration", "700ms", "--interval", "100ms", "-q")
         self.assertIn("requests/s", run(*args).stderr)
         self.assertNotIn("requests/s", run(*args, "--quiet-progress").stderr)
 
     def test_show_config(self):
-        done = run("-u", self.uri, "-t", "ping", "-n", 10, "--show-config", "--json")
+        done = run("-u", self.rpc, "-t", "ping", "-n", 10, "--show-config", "--json")
         self.assertTrue(done.stderr.startswith("This is done:\n"), done.stderr)
         self.assertEqual(result_of(done)["count"], 10)
-        dry = run("-u", self.uri, "-t", "ping", "-n", 10, "--dry-run")
+        dry = run("-u", self.rpc, "-t", "ping", "-n", 10, "--dry-run")
         self.assertEqual(dry.stdout.split("\n")[1:-1],
                          [line for line in done.stderr.split("\n")[1:] if line.startswith("  ")])
         dry = run("--dry-run", "--pin", "client=0,2-3", "--busy-poll", 50)
@@ -194,7 +163,7 @@ class OptionsTest(unittest.TestCase):
 
     def test_env(self):
         text = run("--env").stdout
-        found = json.loads(run("-u", self.uri, "-t", "ping", "-n", 10, "--json").stdout)
+        found = json.loads(run("-u", self.rpc, "-t", "ping", "-n", 10, "--json").stdout)
         for name in ("cpus", "os", "kernel", "machine"):
             self.assertRegex(text, rf"(?m)^{name} +{re.escape(str(found['environment'][name]))}$")
 
@@ -206,14 +175,9 @@ class OptionsTest(unittest.TestCase):
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         listed = ",".join(map(str, cpus))
-        client = subprocess.Popen(
-            [LOADGEN, "-u", self.uri, "-t", "get", "--duration", "600", "--threads", "2", "-c", "4",
-             "--rate", "100", "--pin", f"client={listed},server={cpus[0]}", "--server-pid",
-             str(process.pid)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, env=environment())
-        self.addCleanup(client.stderr.close)
-        self.addCleanup(client.wait)
-        self.addCleanup(client.kill)
+        client = self.start("-u", self.rpc, "-t", "get", "--duration", 600, "--threads", 2, "-c", 4,
+                            "--rate", 100, "--pin", f"client={listed},server={cpus[0]}",
+                            "--server-pid", process.pid, stderr=subprocess.DEVNULL)
 
         def placed():
             folder = f"/proc/{client.pid}/task"
@@ -223,17 +187,16 @@ class OptionsTest(unittest.TestCase):
             except OSError:  # one of them ended meanwhile
                 return False
             return {str(cpu) for cpu in cpus} <= set(lists)
-        until(placed, "the workers are on their CPUs", 60)
+        until(placed, "the workers are on their CPUs")
         self.assertEqual(allowed(f"/proc/{process.pid}/status"), str(cpus[0]))
         main = allowed(f"/proc/{client.pid}/task/{client.pid}/status")
         self.assertEqual(set(re.findall(r"\d+", main)), {str(cpu) for cpu in cpus})
 
     def test_pin_mistakes(self):
-        for args, words in (((f"client={os.cpu_count() + 500}",), "there is no CPU"),
-                            (("server=0",), "moves the process of --server-pid"),
-                            (("0",), "--pin takes numbers of CPUs")):
-            done = run("-u", self.uri, "-t", "ping", "-n", 10, "--pin", *args, status=2)
-            self.assertIn(words, done.stderr)
+        words = ("-u", self.rpc, "-t", "ping", "-n", 10, "--pin")
+        self.refused(((*words, f"client={os.cpu_count() + 500}"), "there is no CPU"),
+                     ((*words, "server=0"), "moves the process of --server-pid"),
+                     ((*words, "0"), "--pin takes numbers of CPUs"))
 
     def test_busy_poll(self):
         """It does not sleep while it waits: its CPU time is as long as the server takes."""
@@ -243,8 +206,8 @@ class OptionsTest(unittest.TestCase):
         shares = []
         for poll in (0, 1000000):
             with FakeServer(answer) as server:
-                result = result_of(run("-u", f"redis://127.0.0.1:{server.port}", "-t", "set", "-c",
-                                       1, "-n", 30, "--busy-poll", poll, "--json"))
+                result = result_of(run("-u", server.uri, "-t", "set", "-c", 1, "-n", 30,
+                                       "--busy-poll", poll, "--json"))
             self.assertEqual(result["count"], 30)
             thread = result["client"]["threads"]
             busy = sum(row["cpu_user_ns"] + row["cpu_system_ns"] + row["runq_delay_ns"]
@@ -255,22 +218,16 @@ class OptionsTest(unittest.TestCase):
 
     def test_busy_poll_open_loop(self):
         """What is due is sent though nothing comes: a spin lasts no longer than that."""
-        result = result_of(run("-u", self.uri, "-t", "ping", "-c", 2, "-n", 100, "--rate", 200,
+        result = result_of(run("-u", self.rpc, "-t", "ping", "-c", 2, "-n", 100, "--rate", 200,
                                "--busy-poll", 1000000, "--json"))
         self.assertEqual((result["count"], result["unsent"]), (100, 0))
-        self.assertEqual(json.loads(run("-u", self.uri, "-t", "ping", "-n", 1, "--busy-poll", 5,
+        self.assertEqual(json.loads(run("-u", self.rpc, "-t", "ping", "-n", 1, "--busy-poll", 5,
                                         "--json").stdout)["config"]["busy-poll"], 5)
 
     # ---- files ----
 
-    def file(self, text):
-        with tempfile.NamedTemporaryFile("w", suffix=".conf", delete=False) as file:
-            file.write(text)
-        self.addCleanup(os.unlink, file.name)
-        return file.name
-
     def test_config(self):
-        path = self.file(f"# a load\nuri = {self.uri}\ntests = set\nclients = 3  # few\n"
+        path = self.file("conf", f"# a load\nuri = {self.rpc}\ntests = set\nclients = 3  # few\n"
                          'duration = 1h\nkey-prefix = "a # b "\njson\n')
         document = json.loads(run("--config", path, "-n", 20, "-c", 2).stdout)
         self.assertEqual(document["config"]["connections"], 2)
@@ -282,10 +239,8 @@ class OptionsTest(unittest.TestCase):
                              "you mean connections?"),
                             ("\n\nthreads = many\n", "line 3: threads many: must be a whole"),
                             ("cluster\n", "line 1: there is no cluster here")):
-            path = self.file(text)
-            done = run("--config", path, status=2)
-            self.assertIn(path, done.stderr)
-            self.assertIn(words, done.stderr)
+            path = self.file("conf", text)
+            self.refused((("--config", path), path), (("--config", path), words))
 
     # ---- command lines of others ----
 
@@ -307,24 +262,22 @@ class OptionsTest(unittest.TestCase):
                 run(*line.format(*at[1::2]).split())
 
     def test_hints(self):
-        for args, words in (
-                (("-t", "4"), "threads are --threads"),
-                (("-P", "redis"), "--protocol resp2"),
-                (("-n", "allkeys"), "--preload writes every key"),
-                (("-t", "get", "--ratio", "1:10"), "--ratio is of tests that mix"),
-                (("--mix", "get=1", "--ratio", "1:10"), "--ratio is of tests that mix"),
-                (("-x", "SET", "k"), "-x is how often"),
-                (("--user", "bob"), "give -a"),
-                (("--authenticate", "x"), "the password is -a"),
-                (("--command=GET __key__",), "write it behind all options"),
-                (("--key-pattern", "S:R"), "for writes and reads alike"),
-                (("--clients", 5, "--clients-per-thread", 5), "not both"),
-                (("--rps", 5, "--rate-limiting", 5), "not both"),
-                (("-r", 5, "--key-maximum", 5), "not both"),
-                (("--seed", 5, "--randomize"), "not both"),
-                (("-n", 5, "--test-time", 5), "not both")):
-            with self.subTest(args=args):
-                self.assertIn(words, run(*args, status=2).stderr)
+        self.refused(
+            (("-t", "4"), "threads are --threads"),
+            (("-P", "redis"), "--protocol resp2"),
+            (("-n", "allkeys"), "--preload writes every key"),
+            (("-t", "get", "--ratio", "1:10"), "--ratio is of tests that mix"),
+            (("--mix", "get=1", "--ratio", "1:10"), "--ratio is of tests that mix"),
+            (("-x", "SET", "k"), "-x is how often"),
+            (("--user", "bob"), "give -a"),
+            (("--authenticate", "x"), "the password is -a"),
+            (("--command=GET __key__",), "write it behind all options"),
+            (("--key-pattern", "S:R"), "for writes and reads alike"),
+            (("--clients", 5, "--clients-per-thread", 5), "not both"),
+            (("--rps", 5, "--rate-limiting", 5), "not both"),
+            (("-r", 5, "--key-maximum", 5), "not both"),
+            (("--seed", 5, "--randomize"), "not both"),
+            (("-n", 5, "--test-time", 5), "not both"))
 
 
 if __name__ == "__main__":

@@ -9,39 +9,29 @@ import os
 import pty
 import re
 import subprocess
-import tempfile
 import unittest
 
-from lib.server import Server, environment
+from lib.loadgen import CairndCase, result_of, run
 
-LOADGEN = os.environ.get("LOADGEN", "loadgen")
 REDIS_COLUMNS = ("test rps avg_latency_ms min_latency_ms p50_latency_ms p95_latency_ms "
                  "p99_latency_ms max_latency_ms").split()
 MORE_COLUMNS = ("p90_latency_ms p99.9_latency_ms p99.99_latency_ms offered_rps errors hits misses "
                 "client_us_per_op server_us_per_op warnings recall kind start_s length_s").split()
 
 
-class OutputsTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-        cls.uri = "cairn://{}:{}".format(*cls.server.address)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
+class OutputsTest(CairndCase):
+    OPTIONS = {}
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.path = os.path.join(folder.name, "run")
+        super().setUp()
+        self.out = self.path("run")
 
     def load(self, *args, status=0):
-        done = subprocess.run([LOADGEN, "-u", self.uri, *map(str, args)], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                              timeout=200, env=environment(), check=False)
-        self.assertEqual(done.returncode, status, done.stderr)
-        return done
+        return run("-u", self.rpc, *args, status=status)
+
+    def lines(self):
+        """Of --ndjson."""
+        return [json.loads(line) for line in self.read("run").splitlines()]
 
     def test_summary(self):
         out = self.load("-t", "mixed", "-r", 50, "--preload", "-n", 1000, "--rate", 5000).stdout
@@ -84,11 +74,9 @@ class OutputsTest(unittest.TestCase):
         """What kind of request happened when: the same in JSON, in CSV and line by line."""
         mix = ("--mix", "get=3,set=1", "-r", 100, "--preload", "--rate", 2000, "--duration",
                "2500ms")
-        done = self.load(*mix, "--json", "--ndjson", self.path, "--interval", "500ms")
-        (result,) = json.loads(done.stdout)["results"].values()
-        with open(self.path, encoding="utf-8") as file:
-            lines = [json.loads(line) for line in file]
-        samples = [line for line in lines if line["type"] == "sample"]
+        done = self.load(*mix, "--json", "--ndjson", self.out, "--interval", "500ms")
+        result = result_of(done)
+        samples = [line for line in self.lines() if line["type"] == "sample"]
         self.assertEqual({"by_request" in line for line in samples if line["title"] == "preload"},
                          {False})
         samples = [line for line in samples if line["title"] != "preload"]
@@ -117,10 +105,9 @@ class OutputsTest(unittest.TestCase):
             self.assertEqual((row["avg_latency_ms"], row["errors"], row["recall"]), ("",) * 3)
 
     def test_ndjson(self):
-        done = self.load("-t", "set,get", "-n", 4000, "--rate", 5000, "--interval", "200ms",
-                         "--ndjson", self.path, "--json", "--seed", 9)
-        with open(self.path, encoding="utf-8") as file:
-            lines = [json.loads(line) for line in file]
+        done = self.load("-t", "set,get", "-n", 4000, "--rate", 5000, "--interval", "50ms",
+                         "--ndjson", self.out, "--json", "--seed", 9)
+        lines = self.lines()
         kinds = [line["type"] for line in lines]
         self.assertEqual((kinds[0], kinds[-1]), ("config", "result"))
         self.assertEqual(set(kinds), {"config", "sample", "warning", "result"})
@@ -144,10 +131,9 @@ class OutputsTest(unittest.TestCase):
         for options, is_open in ((("--rate", 2000, "--duration", "1s"), True),
                                  (("-n", 20000), False)):
             done = self.load("-t", "get", *options, "--threads", 2, "--interval", "300ms", "--json",
-                             "--ndjson", self.path, "--server-pid", self.server.process.pid)
-            (result,) = json.loads(done.stdout)["results"].values()
-            with open(self.path, encoding="utf-8") as file:
-                samples = [line for line in map(json.loads, file) if line["type"] == "sample"]
+                             "--ndjson", self.out, "--server-pid", self.server.process.pid)
+            result = result_of(done)
+            samples = [line for line in self.lines() if line["type"] == "sample"]
             used = result["client"]["cpu_user_ns"] + result["client"]["cpu_system_ns"]
             for rows in (result["series"], samples):
                 self.assertLessEqual(sum(row["client_cpu_ns"] for row in rows), used * 1.1 + 1e7)
@@ -163,18 +149,16 @@ class OutputsTest(unittest.TestCase):
                 self.assertIs(bool(late), is_open)
                 if is_open:
                     self.assertGreaterEqual(max(late) * 1.01, result["slip"]["max_ns"])
-        done = self.load("-t", "get", "-n", 500, "--json")
-        (result,) = json.loads(done.stdout)["results"].values()
+        result = result_of(self.load("-t", "get", "-n", 500, "--json"))
         self.assertFalse([row for row in result["series"] if "server_cpu_ns" in row])
 
     def test_json_file(self):
         """The object of --json, beside what people read or in place of it."""
         for options in ((), ("-q",), ("--csv",), ("--json",)):
-            done = self.load("-t", "set", "-n", 500, "--json-file", self.path, *options)
-            with open(self.path, encoding="utf-8") as file:
-                document = json.load(file)
+            done = self.load("-t", "set", "-n", 500, "--json-file", self.out, *options)
+            document = json.loads(self.read("run"))
             (result,) = document["results"].values()
-            self.assertEqual((result["count"], document["config"]["json-file"]), (500, self.path))
+            self.assertEqual((result["count"], document["config"]["json-file"]), (500, self.out))
             if options == ("--json",):
                 self.assertEqual(json.loads(done.stdout), document)
             else:
@@ -194,13 +178,12 @@ class OutputsTest(unittest.TestCase):
         self.assertNotIn("in flight", done.stdout)
 
     def test_hdr(self):
-        done = self.load("-t", "mixed", "-n", 2000, "--rate", 10000, "--hdr", self.path, "--json")
-        (result,) = json.loads(done.stdout)["results"].values()
+        result = result_of(self.load("-t", "mixed", "-n", 2000, "--rate", 10000, "--hdr", self.out,
+                                     "--json"))
         for name, figures in (("", result), ("_service", result["service"]),
                               ("_set", result["by_request"]["set"]),
                               ("_get", result["by_request"]["get"])):
-            with open(f"{self.path}_mixed{name}.hgrm", encoding="utf-8") as file:
-                text = file.read()
+            text = self.read(f"run_mixed{name}.hgrm")
             rows = [tuple(map(float, row)) for row in
                     re.findall(r"^ +([\d.]+) +([\d.]+) +(\d+)", text, re.M)]
             self.assertEqual(rows, sorted(rows))
@@ -214,11 +197,9 @@ class OutputsTest(unittest.TestCase):
 
     def test_dry_run(self):
         """Nothing is done; what would be is said with its numbers."""
-        done = subprocess.run(
-            [LOADGEN, "--dry-run", "-u", "redis://nowhere.invalid:1", "--workload", "ycsb-b",
-             "--rate", "5000", "--threads", "512", "-c", "600", "--warmup", "5", "--duration", "30",
-             "--ndjson", self.path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            encoding="utf-8", timeout=200, env=environment(), check=True)
+        done = run("--dry-run", "-u", "redis://nowhere.invalid:1", "--workload", "ycsb-b", "--rate",
+                   5000, "--threads", 512, "-c", 600, "--warmup", 5, "--duration", 30, "--ndjson",
+                   self.out)
         for text in ("nowhere.invalid:1, protocol resp2", "MIXED",
                      "100,000 keys with their values: 96.9 MiB",
                      "30 s, after 5 s of warm-up: 35 s in all",
@@ -227,7 +208,7 @@ class OutputsTest(unittest.TestCase):
                      "zipf 0.99: the most frequent one gets 7.8 %", "MiB here",
                      "512 threads, but"):
             self.assertIn(text, done.stdout)
-        self.assertFalse(os.path.exists(self.path))
+        self.assertFalse(os.path.exists(self.out))
 
     def test_cannot_write(self):
         done = self.load("--ndjson", "/nowhere/x", status=2)
@@ -241,18 +222,16 @@ class OutputsTest(unittest.TestCase):
     def progress(self, **variables):
         """What a terminal gets."""
         master, slave = pty.openpty()
-        with subprocess.Popen([LOADGEN, "-u", self.uri, "-t", "set", "--duration", "1", "-q",
-                               "--interval", "200ms"], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.DEVNULL, stderr=slave,
-                              env={**environment(), **variables}) as process:
-            os.close(slave)
-            text = b""
-            try:
-                while piece := os.read(master, 4096):
-                    text += piece
-            except OSError:  # the other side is closed
-                pass
-            self.assertEqual(process.wait(), 0)
+        process = self.start("-u", self.rpc, "-t", "set", "--duration", 1, "-q", "--interval",
+                             "200ms", stdout=subprocess.DEVNULL, stderr=slave, env=variables)
+        os.close(slave)
+        text = b""
+        try:
+            while piece := os.read(master, 4096):
+                text += piece
+        except OSError:  # the other side is closed
+            pass
+        self.assertEqual(process.wait(), 0)
         os.close(master)
         return text.decode()
 

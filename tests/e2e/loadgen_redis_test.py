@@ -7,19 +7,20 @@ The judges are Debian's redis-server, which counts what it gets, and redis-bench
 import os
 import re
 import shutil
+import signal
 import subprocess
 import unittest
 
+from lib.loadgen import LOADGEN, Case, check, ended, run
 from lib.redis_server import RedisServer
 from lib.server import environment
 
-LOADGEN = os.environ.get("LOADGEN", "loadgen")
 TESTS = "ping,set,get,incr,lpush,rpush,lpop,rpop,sadd,hset,spop,zadd,zpopmin,lrange,mset"
 
 
 @unittest.skipIf(shutil.which("redis-server") is None or shutil.which("redis-benchmark") is None,
                  "redis-server or redis-tools is missing: scripts/packages.sh test")
-class RedisTest(unittest.TestCase):
+class RedisTest(Case):
     @classmethod
     def setUpClass(cls):
         cls.server = RedisServer(tcp=True)
@@ -34,15 +35,12 @@ class RedisTest(unittest.TestCase):
         self.cli("FLUSHALL")
         self.cli("CONFIG", "RESETSTAT")
 
-    def program(self, program, *args, status=0):
-        done = subprocess.run([program, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, encoding="utf-8", timeout=200, check=False,
-                              env=environment())
-        self.assertEqual(done.returncode, status, done.stderr)
-        return done
+    def program(self, *args):
+        return check(subprocess.run(args, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                    timeout=200, check=False, env=environment()), 0)
 
     def loadgen(self, *args, status=0):
-        return self.program(LOADGEN, "-p", self.port, *args, status=status)
+        return run("-p", self.port, *args, status=status)
 
     def benchmark(self, *args):
         return self.program("redis-benchmark", "-p", self.port, *args).stdout
@@ -123,12 +121,12 @@ class RedisTest(unittest.TestCase):
         self.assertIn("unknown command", done.stderr)
 
     def test_sockets_databases_and_versions(self):
-        self.program(LOADGEN, "-s", self.socket, "-t", "set", "-n", "10", "-q")
+        run("-s", self.socket, "-t", "set", "-n", "10", "-q")
         self.assertEqual(self.cli("DBSIZE"), "1")
-        self.program(LOADGEN, "-u", "redis+unix://" + self.socket, "-t", "set", "-n", "10", "-q",
+        run("-u", "redis+unix://" + self.socket, "-t", "set", "-n", "10", "-q",
                      "-3", "--dbnum", "5")
         self.assertEqual(self.cli("-n", "5", "DBSIZE"), "1")
-        self.program(LOADGEN, "-u", f"redis://localhost:{self.port}/6", "-t", "set", "-n", "10",
+        run("-u", f"redis://localhost:{self.port}/6", "-t", "set", "-n", "10",
                      "-q")
         self.assertEqual(self.cli("-n", "6", "DBSIZE"), "1")
 
@@ -136,27 +134,23 @@ class RedisTest(unittest.TestCase):
         self.cli("ACL", "SETUSER", "me", "on", ">pass word", "~*", "+@all")
         self.addCleanup(self.cli, "ACL", "DELUSER", "me")
         uri = f"redis://me:pass%20word@127.0.0.1:{self.port}"
-        self.program(LOADGEN, "-u", uri, "-n", "10", "-q")
-        self.program(LOADGEN, "-u", uri, "-3", "-n", "10", "-q")
+        run("-u", uri, "-n", "10", "-q")
+        run("-u", uri, "-3", "-n", "10", "-q")
         self.loadgen("--user", "me", "-a", "pass word", "-n", "10", "-q")
         done = self.loadgen("--user", "me", "-a", "wrong", "-n", "10", status=3)
         self.assertIn("WRONGPASS", done.stderr)
-        self.assertNotIn("pass word", self.program(LOADGEN, "-u", uri, "-n", "10").stdout)
+        self.assertNotIn("pass word", run("-u", uri, "-n", "10").stdout)
 
     def test_large_values(self):
         self.loadgen("-t", "set,get", "-n", "40", "-c", "4", "-P", "4", "-d", "1MiB-3MiB", "-r",
                      "5", "--verify")
 
     def test_loops_until_interrupted(self):
-        with subprocess.Popen([LOADGEN, "-p", self.port, "-l", "-t", "set", "-n", "10", "-q"],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              env=environment()) as process:
-            for _ in range(3):
-                self.assertTrue(process.stdout.readline().startswith(b"SET: "))
-            process.send_signal(2)
-            out, err = process.communicate(timeout=200)
-        self.assertEqual(process.returncode, 3, out)
-        self.assertIn(b"loadgen: interrupted", err)
+        process = self.start("-p", self.port, "-l", "-t", "set", "-n", 10, "-q")
+        for _ in range(3):
+            self.assertTrue(process.stdout.readline().startswith("SET: "))
+        process.send_signal(signal.SIGINT)
+        self.assertIn("loadgen: interrupted", ended(process, 3).stderr)
 
 
 if __name__ == "__main__":

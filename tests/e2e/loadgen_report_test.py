@@ -5,16 +5,13 @@ formed, refers to nothing, and cannot be changed by what is in a file."""
 
 import html.parser
 import json
-import os
 import random
 import re
-import subprocess
 import tempfile
 import unittest
 
-from lib import Server
+from lib.loadgen import CairndCase, run
 
-LOADGEN = os.environ["LOADGEN"]
 SEED = 5
 VOID = {"meta", "path", "br"}
 KNEE = {
@@ -28,13 +25,6 @@ KNEE = {
         {"step": "grid", "offered_per_sec": 3000, "ops_per_sec": 2400, "median_ns": 50000000,
          "p99_ns": 90000000, "p999_ns": 99000000, "verdict": "rate not kept"}]}
 EVIL = "</script><script>alert(1)</script>\"'&<!--\x01 onload=x"
-
-
-def loadgen(*words, text=None):
-    """(exit code, standard output, standard error)."""
-    done = subprocess.run([LOADGEN, *words], input=text, capture_output=True, text=True,
-                          timeout=200, check=False)
-    return done.returncode, done.stdout, done.stderr
 
 
 class Page(html.parser.HTMLParser):
@@ -71,29 +61,25 @@ class Page(html.parser.HTMLParser):
 
 def page_of(document):
     """The page of a document."""
-    code, out, err = loadgen("report", "-", text=json.dumps(document))
-    if code != 0:
-        raise AssertionError(err)
-    return Page(out)
+    return Page(run("report", "-", text=json.dumps(document)).stdout)
 
 
-class ReportTest(unittest.TestCase):
+class ReportTest(CairndCase):
     """One run of a server, looked at from all sides."""
+
+    OPTIONS = {}
 
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.path = os.path.join(folder.name, "report.html")
-        server = Server({}, listen="127.0.0.1:0")
-        cls.addClassCleanup(server.stop)
-        host, port = server.address
-        cls.code, cls.out, cls.err = loadgen(
-            "-h", host, "-p", str(port), "-t", "get,mixed", "-n", "20000", "-r", "100", "-d", "64",
-            "--preload", "--json", "--html", cls.path)
+        super().setUpClass()
+        host, port = cls.server.address
+        with tempfile.NamedTemporaryFile("r", encoding="utf-8") as page:
+            cls.out = run("-h", host, "-p", port, "-t", "get,mixed", "-n", 20000, "-r", 100, "-d",
+                          64, "--preload", "--json", "--html", page.name).stdout
+            cls.page = page.read()
 
     def setUp(self):
-        self.assertEqual(self.code, 0, self.err)
+        super().setUp()
         self.document = json.loads(self.out, parse_constant=self.fail)
 
     def test_what_was_measured(self):
@@ -119,22 +105,13 @@ class ReportTest(unittest.TestCase):
         self.assertIn("-t get,mixed", self.document["command"])
 
     def test_every_member_is_documented(self):
-        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        with open(os.path.join(root, "docs", "loadgen-json.md"), encoding="utf-8") as file:
-            named = set(re.findall(r"`(\w+)`", file.read()))
-        members = set(self.document)
-        for part in ("environment", "target"):
-            members |= set(self.document[part])
+        self.documented(self.document, self.document["environment"], self.document["target"])
         for result in self.document["results"].values():
-            members |= set(result) | set(result["client"]) | set(result["series"][0])
-            members |= set(result["server"]) | set(result.get("precision", {}))
-            for operation in result["server"]["operations"].values():
-                members |= set(operation)
-        self.assertFalse(members - named, "not in docs/loadgen-json.md")
+            self.documented(result, result["client"], result["series"][0], result["server"],
+                            result.get("precision", {}), *result["server"]["operations"].values())
 
     def test_page(self):
-        with open(self.path, encoding="utf-8") as file:
-            page = Page(file.read())
+        page = Page(self.page)
         self.assertEqual(json.loads(page.data), self.document)
         # Three for each, and those of its kinds of requests over time, if it took that long.
         kinds = self.document["results"]["mixed/d64/c50/P1/memory"]["by_request"].values()
@@ -147,19 +124,13 @@ class ReportTest(unittest.TestCase):
             self.assertIn(words, page.words)
 
     def test_page_refers_to_nothing(self):
-        with open(self.path, encoding="utf-8") as file:
-            text = file.read()
-        self.assertIsNone(re.search(r"https?://|url\(|@import|\bsrc=|<link", text))
+        self.assertIsNone(re.search(r"https?://|url\(|@import|\bsrc=|<link", self.page))
 
     def test_no_number_is_missing(self):
-        with open(self.path, encoding="utf-8") as file:
-            text = file.read()
-        self.assertIsNone(re.search(r"\b(nan|inf)\b", text.split("<script")[0]))
+        self.assertIsNone(re.search(r"\b(nan|inf)\b", self.page.split("<script")[0]))
 
     def test_page_of_a_file(self):
-        page = page_of(self.document)
-        with open(self.path, encoding="utf-8") as file:
-            self.assertEqual(page.words, Page(file.read()).words)
+        self.assertEqual(page_of(self.document).words, Page(self.page).words)
 
     def spoil(self, value, dice):
         """Somewhere in the document: evil texts, and values of other types."""
@@ -215,16 +186,12 @@ class ReportTest(unittest.TestCase):
 
     def test_page_that_cannot_be_written(self):
         """Told before anything is measured: there is no server here."""
-        code, _, err = loadgen("-p", "1", "--html", "/nonexistent/report.html")
-        self.assertEqual(code, 2)
-        self.assertIn("--html: cannot write /nonexistent/report.html", err)
+        self.refused((("-p", 1, "--html", "/nonexistent/report.html"),
+                      "--html: cannot write /nonexistent/report.html"))
 
     def test_wrong_usage(self):
-        for words, detail in (([], "give one file"), (["/nonexistent"], "cannot read"),
-                              (["-"], "not JSON")):
-            code, _, err = loadgen("report", *words, text="")
-            self.assertEqual(code, 2)
-            self.assertIn(detail, err)
+        self.refused((("report",), "give one file"), (("report", "/nonexistent"), "cannot read"),
+                     (("report", "-"), "not JSON"))
 
 
 if __name__ == "__main__":

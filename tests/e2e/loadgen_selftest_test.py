@@ -6,23 +6,14 @@ This build is slow and the machine has other things to do, which loadgen then sa
 depend on time are held to wider bounds here, and most may be "machine too busy"."""
 
 import json
-import os
-import subprocess
 import unittest
 
-LOADGEN = os.environ.get("LOADGEN", "loadgen")
+from lib.loadgen import Case, run
 
 
-def selftest(*args):
-    return subprocess.run([LOADGEN, "selftest", *args], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                          timeout=200, check=False)
-
-
-class SelftestTest(unittest.TestCase):
+class SelftestTest(Case):
     def findings(self, *args, statuses=(0, 1, 3)):
-        done = selftest("--quick", "--json", "--tries", "1", *args)
-        self.assertIn(done.returncode, statuses, done.stdout + done.stderr)
+        done = run("selftest", "--quick", "--json", "--tries", "1", *args, status=statuses)
         findings = json.loads(done.stdout)["findings"]
         verdicts = {finding["verdict"] for finding in findings}
         expected = 1 if "WRONG" in verdicts else 3 if "machine too busy" in verdicts else 0
@@ -92,8 +83,11 @@ class SelftestTest(unittest.TestCase):
         """What arrives late was sent late, and loadgen's clock is right."""
         findings = self.findings("--only", "slip")
         for figure in ("p50", "p99"):
-            self.assertGreater(findings[f"arrived late - sent late, {figure}"]["measured"], -2)
-        self.assertLess(abs(findings["loadgen's clock is off by"]["measured"]), 1000)
+            finding = findings[f"arrived late - sent late, {figure}"]
+            self.assertGreater(finding["measured"], finding["low"] - 2)
+        clock = findings["loadgen's clock is off by"]
+        if clock["verdict"] != "machine too busy":
+            self.assertLess(abs(clock["measured"]), 1000)
 
     def test_periods(self):
         for finding in self.findings("--only", "periods").values():
@@ -112,27 +106,24 @@ class SelftestTest(unittest.TestCase):
 
     def test_tells(self):
         """Which test could be judged, and how long it took."""
-        done = selftest("--quick", "--json", "--only", "silence")
+        done = run("selftest", "--quick", "--json", "--only", "silence",
+                   status=(0, 1, 3))
         document = json.loads(done.stdout)
         self.assertEqual([test["test"] for test in document["tests"]], ["silence"])
         self.assertEqual(document["tests"][0]["verdict"] == "ok", done.returncode == 0)
         self.assertGreater(document["tests"][0]["seconds"], 0.3)
-        done = selftest("--quick", "--only", "damage")
+        done = run("selftest", "--quick", "--only", "damage", status=(0, 3))
         self.assertRegex(done.stdout, r"\nIt took \d+ s\.\n$")
 
     def test_usage(self):
-        for args, text in ((("--only", "nothing"), "there is no test nothing"),
-                           (("--rate", "0"), "a number from 1 to 1000000, not 0"),
-                           (("--threads",), "a value is missing"),
-                           (("--protocol", "http"), "takes resp2, resp3 or msgpack, not http"),
-                           (("--fast",), "unknown option --fast"),
-                           (("now",), "nothing to do with now")):
-            done = selftest(*args)
-            self.assertEqual(done.returncode, 2, done.stdout)
-            self.assertIn(text, done.stderr)
-        done = selftest("--help")
-        self.assertEqual(done.returncode, 0)
-        self.assertIn("stall", done.stdout)
+        self.refused(
+            (("selftest", "--only", "nothing"), "there is no test nothing"),
+            (("selftest", "--rate", 0), "a number from 1 to 1000000, not 0"),
+            (("selftest", "--threads"), "a value is missing"),
+            (("selftest", "--protocol", "http"), "takes resp2, resp3 or msgpack, not http"),
+            (("selftest", "--fast"), "unknown option --fast"),
+            (("selftest", "now"), "nothing to do with now"))
+        self.assertIn("stall", run("selftest", "--help").stdout)
 
 
 if __name__ == "__main__":

@@ -10,16 +10,15 @@ import subprocess
 import tempfile
 import unittest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib.loadgen import Case, run
+from lib.server import ROOT
 
 
-class SuiteTest(unittest.TestCase):
+class SuiteTest(Case):
     """Short runs; their figures are not looked at."""
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.out = folder.name
+        self.out = self.path()
 
     def suite(self, *words):
         """(exit code, everything it said)."""
@@ -31,9 +30,8 @@ class SuiteTest(unittest.TestCase):
 
     def read(self, pattern):
         """The text of the one file that fits."""
-        (path,) = glob.glob(os.path.join(self.out, pattern))
-        with open(path, encoding="utf-8") as file:
-            return file.read()
+        (path,) = glob.glob(self.path(pattern))
+        return super().read(path)
 
     def test_runs_are_kept(self):
         code, said = self.suite("micro", "--only", "default", "--runs", "2", "--save-baseline", "b")
@@ -70,11 +68,8 @@ class SuiteTest(unittest.TestCase):
             self.assertGreater(results[name]["median_ns"], 1000000)
         self.assertIn("| memory, recovery | 9 | 0 |", self.read("INDEX.md"))
         self.assertIn("| run | result | cairnd | Redis | ratio |", self.read("run_*/SUMMARY.md"))
-        path = os.path.join(self.out, "baselines", "b.json")
-        done = subprocess.run([os.environ["LOADGEN"], "compare", path, path], text=True,
-                              timeout=200,
-                              capture_output=True, check=False)
-        self.assertIn("memory", done.stdout)
+        path = self.path("baselines", "b.json")
+        self.assertIn("memory", run("compare", path, path, status=(0, 1, 3)).stdout)
 
     def test_rates(self):
         """The same load at shares of the highest rate: names do not depend on what that was."""

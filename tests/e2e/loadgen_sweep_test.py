@@ -8,37 +8,26 @@ import io
 import json
 import os
 import re
-import subprocess
-import tempfile
 import unittest
 
 from lib.fake_server import FakeServer
-from lib.server import ROOT, Server, environment
+from lib.loadgen import CairndCase, Case, run
 
-LOADGEN = os.environ.get("LOADGEN", "loadgen")
 
 
 def served(_words, _number):
     return b"+OK\r\n"
 
 
-def run(uri, *options):
-    return subprocess.run([LOADGEN, "-u", uri, *map(str, options)], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                          env=environment(), timeout=200, check=False)
+class FakeTest(Case):
 
-
-class FakeTest(unittest.TestCase):
-
-    def sweep(self, *options, answer=served):
+    def sweep(self, *options, answer=served, status=0):
         with FakeServer(answer) as server:
-            done = run(f"redis://127.0.0.1:{server.port}", *options)
-            return done, server.requests
+            return run("-u", server.uri, *options, status=status), server.requests
 
     def test_values_reach_the_server(self):
         done, requests = self.sweep("-t", "set", "-n", 20, "-c", 2, "--sweep",
                                     "data-size=5,70,1KiB", "--json")
-        self.assertEqual(done.returncode, 0, done.stderr)
         sizes = [len(words[2]) for words in requests if words[0] == b"SET"]
         self.assertEqual(sizes, [5] * 20 + [70] * 20 + [1024] * 20)
         document = json.loads(done.stdout)
@@ -52,15 +41,11 @@ class FakeTest(unittest.TestCase):
             self.assertAlmostEqual(point["ops_per_sec"] / result["ops_per_sec"], 1, 6)
             self.assertEqual(point["median_ns"], result["median_ns"])
             self.assertEqual(point["warnings"], [warning["name"] for warning in result["warnings"]])
-        with open(os.path.join(ROOT, "docs", "loadgen-json.md"), encoding="utf-8") as file:
-            named = set(re.findall(r"`(\w+)`", file.read()))
-        members = set(document) | set(sweep) | set(sweep["points"][0]) | {"step"}
-        self.assertFalse(members - named, "not in docs/loadgen-json.md")
+        self.documented(document, sweep, sweep["points"][0], {"step"})
 
     def test_key_size(self):
         done, requests = self.sweep("-t", "set,mset", "-n", 10, "-r", 1000, "--sweep",
                                     "key-size=16,40,900", "--json")
-        self.assertEqual(done.returncode, 0, done.stderr)
         keys = [words[1] for words in requests if words[0] == b"SET"]
         self.assertEqual([len(key) for key in keys], [16] * 10 + [40] * 10 + [900] * 10)
         for key in keys:
@@ -75,7 +60,6 @@ class FakeTest(unittest.TestCase):
             done, requests = self.sweep("-t", "set,get,mset", "-n", 200, "-c", 8, "-r", 300,
                                         "--preload", "--threads", threads, "--seed", seed,
                                         "--sweep", "key-size=16:40,100:200", "--json")
-            self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual([point["value"] for point in json.loads(done.stdout)["sweep"][0]
                               ["points"]], ["16:40", "100:200"])
             keys = {key for words in requests if words[0] in (b"SET", b"GET", b"MSET")
@@ -95,7 +79,6 @@ class FakeTest(unittest.TestCase):
         for values in ("clients=1,3", "pipeline=1,4", "threads=1,2", "rate=200,400.5",
                        "data-size=64,1-64", "keyspace=10,20", "key-zipf-exp=0.5,1.1"):
             done, _ = self.sweep("-t", "set", "-n", 20, "--sweep", values, "--json")
-            self.assertEqual(done.returncode, 0, values + done.stderr)
             document = json.loads(done.stdout)
             self.assertEqual(len(document["results"]), 2, values)
             (sweep,) = document["sweep"]
@@ -105,26 +88,22 @@ class FakeTest(unittest.TestCase):
                              [values.startswith("rate")] * 2)
 
     def test_outputs(self):
-        with tempfile.TemporaryDirectory() as folder:
-            page, prefix = os.path.join(folder, "page.html"), os.path.join(folder, "h")
-            done, _ = self.sweep("-t", "set,ping", "-n", 20, "--sweep", "clients=1,2,4",
-                                 "--html", page, "--hdr", prefix)
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertIn("each test for clients=1,2,4", done.stdout)
-            self.assertIn("\nSET, by clients\n", done.stdout)
-            self.assertEqual(re.findall(r"(?m)^ +([124]) +[\d,]+ +\d+\.\d{3} ", done.stdout),
-                             ["1", "2", "4"] * (done.stdout.count("by clients")))
-            with open(page, encoding="utf-8") as file:
-                text = file.read()
-            self.assertIn("<h2>SET by connections</h2>", text)
-            self.assertIn("SET, clients=4</a>", text)
-            section = text[text.index("<h2>SET by connections"):]
-            section = section[:section.index("</section>")]
-            self.assertEqual(section.count('<path class="area"'), 3)
-            self.assertNotIn(" connections</li>", text)
-            files = sorted(name for name in os.listdir(folder) if name.startswith("h_set"))
-            self.assertEqual(files, [f"h_set_clients_{n}.{kind}" for n in (1, 2, 4)
-                                     for kind in ("hgrm", "hlog")])
+        done, _ = self.sweep("-t", "set,ping", "-n", 20, "--sweep", "clients=1,2,4", "--html",
+                             self.path("page"), "--hdr", self.path("h"))
+        self.assertIn("each test for clients=1,2,4", done.stdout)
+        self.assertIn("\nSET, by clients\n", done.stdout)
+        self.assertEqual(re.findall(r"(?m)^ +([124]) +[\d,]+ +\d+\.\d{3} ", done.stdout),
+                         ["1", "2", "4"] * (done.stdout.count("by clients")))
+        text = self.read("page")
+        self.assertIn("<h2>SET by connections</h2>", text)
+        self.assertIn("SET, clients=4</a>", text)
+        section = text[text.index("<h2>SET by connections"):]
+        section = section[:section.index("</section>")]
+        self.assertEqual(section.count('<path class="area"'), 3)
+        self.assertNotIn(" connections</li>", text)
+        files = sorted(name for name in os.listdir(self.path()) if name.startswith("h_set"))
+        self.assertEqual(files, [f"h_set_clients_{n}.{kind}" for n in (1, 2, 4)
+                                 for kind in ("hgrm", "hlog")])
 
     def test_csv_and_quiet(self):
         done, _ = self.sweep("-t", "set", "-n", 20, "--sweep", "clients=1,2", "--csv")
@@ -143,22 +122,19 @@ class FakeTest(unittest.TestCase):
 
     def test_failure_between(self):
         done, _ = self.sweep("-t", "set", "-n", 10, "--sweep", "clients=1,2,4", "--json",
-                             answer=lambda words, n: b"+OK\r\n" if n < 15 else None)
-        self.assertEqual(done.returncode, 3)
+                             answer=lambda words, n: b"+OK\r\n" if n < 15 else None, status=3)
         document = json.loads(done.stdout)
         self.assertEqual([point["value"] for point in document["sweep"][0]["points"]], ["1", "2"])
         self.assertEqual(sum("failure" in result for result in document["results"].values()), 1)
 
     def test_knee_writes_a_file_of_each_step(self):
-        with tempfile.TemporaryDirectory() as folder:
-            done, _ = self.sweep("-t", "set", "--knee", "--knee-window", "100ms", "--slo",
-                                 "p95=300ms", "--json", "--hdr", os.path.join(folder, "k"))
-            (knee,) = json.loads(done.stdout)["knee"]
-            names = [name for name in os.listdir(folder) if "service" not in name]
-            for kind in (".hgrm", ".hlog"):
-                self.assertEqual(sum(name.endswith(kind) for name in names), len(knee["points"]),
-                                 names)
-            self.assertIn("k_set_maximum.hgrm", names)
+        done, _ = self.sweep("-t", "set", "--knee", "--knee-window", "100ms", "--slo", "p95=300ms",
+                             "--json", "--hdr", self.path("k"), status=(0, 3))
+        (knee,) = json.loads(done.stdout)["knee"]
+        names = [name for name in os.listdir(self.path()) if "service" not in name]
+        for kind in (".hgrm", ".hlog"):
+            self.assertEqual(sum(name.endswith(kind) for name in names), len(knee["points"]), names)
+        self.assertIn("k_set_maximum.hgrm", names)
 
     def test_what_cannot_be(self):
         for options in (["foo=1"], ["clients"], ["clients="], ["clients=1,,2"], ["clients=1,1"],
@@ -167,21 +143,17 @@ class FakeTest(unittest.TestCase):
                         ["rate=10,20", "--pipeline-mode", "batch"], ["key-size=15,20"],
                         ["key-size=20,30", "--key-file", "/dev/null"],
                         ["clients=" + ",".join(map(str, range(1, 70)))]):
-            done, requests = self.sweep("--sweep", *options)
-            self.assertEqual(done.returncode, 2, options)
+            done, requests = self.sweep("--sweep", *options, status=2)
             self.assertRegex(done.stderr, r"^loadgen: .+\n$")
             self.assertEqual(requests, [])
 
 
-class CairndTest(unittest.TestCase):
+class CairndTest(CairndCase):
 
     def test_keys_of_each_value(self):
         """With --preload every read finds its key, also of the larger keyspace."""
-        server = Server()
-        self.addCleanup(server.stop)
-        done = run("cairn://{}:{}".format(*server.address), "-t", "get", "-n", 500, "--preload",
-                   "--sweep", "keyspace=10,300", "--json")
-        self.assertEqual(done.returncode, 0, done.stderr)
+        done = run("-u", self.rpc, "-t", "get", "-n", 500, "--preload", "--sweep",
+                   "keyspace=10,300", "--json")
         results = list(json.loads(done.stdout)["results"].values())
         self.assertEqual([(result["hits"], result["misses"]) for result in results],
                          [(500, 0), (500, 0)])

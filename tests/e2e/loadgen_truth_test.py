@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import unittest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib.server import ROOT
+
 SHORT = ("--seconds", "2", "--stall", "0.4")
 
 

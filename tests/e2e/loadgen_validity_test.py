@@ -5,55 +5,25 @@
 Keys are counted by a cairnd, which INCR makes an independent witness; servers that do damage are
 lib/fake_server. Seeds are fixed."""
 
-import json
 import math
-import os
 import signal
-import subprocess
 import time
 import unittest
 
 from lib.fake_server import FakeServer
-from lib.server import Server, environment
+from lib.loadgen import CairndCase, Case, ended, result_of, run
 
-LOADGEN = os.environ.get("LOADGEN", "loadgen")
 KEYS = 100
 
 
-def run(*args):
-    return subprocess.run([LOADGEN, *map(str, args)], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                          timeout=200, env=environment(), check=False)
-
-
-def result_of(done):
-    (result,) = json.loads(done.stdout)["results"].values()
-    result["names"] = [warning["name"] for warning in result["warnings"]]
-    return result
-
-
-class StreamTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server({"listen.resp": "127.0.0.1:0"})
-        cls.uris = ["cairn://{}:{}".format(*cls.server.address),
-                    "redis://{}:{}".format(*cls.server.address_of(0, "resp"))]
-        cls.client = cls.server.connect()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.client.close()
-        cls.server.stop()
-
+class StreamTest(CairndCase):
     def digest(self, uri, *args):
-        done = run("-u", uri, "-t", "mixed", "-n", 3000, "-r", 1000, "--ratio", "1:3",
-                   "--digest", "--json", *args)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return result_of(done)["digest"]
+        return result_of(run("-u", uri, "-t", "mixed", "-n", 3000, "-r", 1000, "--ratio", "1:3",
+                             "--digest", "--json", *args))["digest"]
 
     def test_same_requests(self):
         """Whatever the threads, connections, windows and rates; another seed: others."""
-        for uri in self.uris:
+        for uri in (self.rpc, self.resp):
             common = ("--key-pattern", "zipf", "-d", "10-90")
             found = {self.digest(uri, *common, *args) for args in (
                 (), (), ("--threads", 2), ("--threads", 8), ("-c", 1), ("-P", 16),
@@ -66,14 +36,13 @@ class StreamTest(unittest.TestCase):
 
     def counts(self, requests, *args):
         """How often each key came."""
-        self.client.call("kv.clear")
-        done = run("-u", self.uris[0], "-t", "incr", "-n", requests, "-r", KEYS, "-P", 16, "-q",
-                   "--threads", 2, *args)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        counts = self.client.call("kv.mget", [b"counter:%012d" % i for i in range(KEYS)])
+        self.c.call("kv.clear")
+        run("-u", self.rpc, "-t", "incr", "-n", requests, "-r", KEYS, "-P", 16, "-q", "--threads",
+            2, *args)
+        counts = self.c.call("kv.mget", [b"counter:%012d" % i for i in range(KEYS)])
         counts = [count or 0 for count in counts]
         self.assertEqual(sum(counts), requests)
-        self.assertEqual(self.client.call("kv.count"), sum(1 for count in counts if count))
+        self.assertEqual(self.c.call("kv.count"), sum(1 for count in counts if count))
         return counts
 
     def assert_fits(self, counts, shares):
@@ -108,25 +77,22 @@ class StreamTest(unittest.TestCase):
     def test_preload_covers(self):
         """All keys, and no other."""
         for keys in (1, 999, 1000):
-            self.client.call("kv.clear")
-            done = run("-u", self.uris[0], "-t", "get", "-n", 100, "-r", keys, "--preload", "-q",
-                       "--threads", 3)
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertEqual(self.client.call("kv.count"), keys)
-            page = self.client.call("kv.scan", keys_only=True, limit=1000)["items"]
+            self.c.call("kv.clear")
+            run("-u", self.rpc, "-t", "get", "-n", 100, "-r", keys, "--preload", "-q", "--threads",
+                3)
+            self.assertEqual(self.c.call("kv.count"), keys)
+            page = self.c.call("kv.scan", keys_only=True, limit=1000)["items"]
             names = [key if isinstance(key, str) else key.decode() for key in page]
             self.assertEqual(names, [f"key:{i:012}" for i in range(keys)])
 
 
-class HonestyTest(unittest.TestCase):
-    def load(self, answer, *args):
+class HonestyTest(Case):
+    def load(self, answer, *args, test="set", status=0):
         with FakeServer(answer) as server:
-            return run("-u", f"redis://127.0.0.1:{server.port}", *args)
+            return result_of(run("-u", server.uri, "-t", test, "--json", *args, status=status))
 
     def test_threads(self):
-        done = self.load(lambda *_: b"+OK\r\n", "-t", "set", "-n", 2000, "--threads", 64, "-c", 64,
-                         "--json")
-        result = result_of(done)
+        result = self.load(lambda *_: b"+OK\r\n", "-n", 2000, "--threads", 64, "-c", 64)
         self.assertIn("threads-exceed-cpus", result["names"])
         self.assertGreater(result["client"]["runq_delay_ns"], 0)
 
@@ -134,12 +100,10 @@ class HonestyTest(unittest.TestCase):
         def slow(*_):
             time.sleep(0.001)
             return b"+OK\r\n"
-        done = self.load(slow, "-t", "set", "--rate", 5000, "-n", 2000, "--json")
-        self.assertIn("rate-not-met", result_of(done)["names"])
+        self.assertIn("rate-not-met", self.load(slow, "--rate", 5000, "-n", 2000)["names"])
 
     def test_too_few_samples(self):
-        done = self.load(lambda *_: b"+OK\r\n", "-t", "set", "-n", 500, "--json")
-        self.assertIn("too-few-samples", result_of(done)["names"])
+        self.assertIn("too-few-samples", self.load(lambda *_: b"+OK\r\n", "-n", 500)["names"])
 
     def test_damage(self):
         """Key and byte are told, the test goes on, and the exit status says it."""
@@ -155,38 +119,31 @@ class HonestyTest(unittest.TestCase):
             if number % 100 == 0:
                 value[50] ^= 4
             return b"$%d\r\n%s\r\n" % (len(value), bytes(value))
-        done = self.load(answer, "-t", "get", "-n", 1000, "-r", 50, "--preload", "--verify",
-                         "--json")
-        result = result_of(done)
-        self.assertEqual(done.returncode, 3)
+        result = self.load(answer, "-n", 1000, "-r", 50, "--preload", "--verify", test="get",
+                           status=3)
         self.assertEqual((result["count"], result["corrupt"]), (1000, 10))
         self.assertIn("corrupt", result["names"])
         self.assertRegex(result["first_corrupt"], r"key \d{12} \(64 bytes\) is wrong from byte 50")
 
     def test_dies(self):
         for args in ((), ("--rate", 5000)):
-            done = self.load(lambda _, n: b"+OK\r\n" if n < 700 else None, "-t", "set", "-n", 5000,
-                             "--json", *args)
-            result = result_of(done)
-            self.assertEqual(done.returncode, 3)
+            result = self.load(lambda _, n: b"+OK\r\n" if n < 700 else None, "-n", 5000, *args,
+                               status=3)
             self.assertIn("incomplete", result["names"])
             self.assertTrue(600 < result["count"] <= 700, result["count"])
 
     def test_paused(self):
         """loadgen itself is stopped: what was due meanwhile is sent late, with that in its time."""
         with FakeServer(lambda *_: b"+OK\r\n") as server:
-            process = subprocess.Popen(
-                [LOADGEN, "-u", f"redis://127.0.0.1:{server.port}", "-t", "set", "--rate", "500",
-                 "--duration", "3", "--interval", "100ms", "--json"], stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=environment())
+            process = self.start("-u", server.uri, "-t", "set", "--rate", 500, "--duration", 3,
+                                 "--interval", "100ms", "--json")
             process.stderr.readline()  # it has begun
             process.send_signal(signal.SIGSTOP)
             time.sleep(1)
             process.send_signal(signal.SIGCONT)
-            out, _ = process.communicate(timeout=200)
-        result = json.loads(out)["results"].popitem()[1]
+            result = result_of(ended(process))
         self.assertEqual(result["count"], 1500)
-        self.assertIn("sent-late", [warning["name"] for warning in result["warnings"]])
+        self.assertIn("sent-late", result["names"])
         self.assertGreater(result["max_ns"], 900e6)
         self.assertGreater(result["p95_ns"], 500e6)
 

@@ -3,64 +3,32 @@
 """The workloads of loadgen that store and search vectors: what the server holds afterwards is what
 was said, and the recall that is reported is the one of what was found. Seeds are fixed."""
 
-import collections
 import csv
 import json
 import math
-import os
 import struct
-import subprocess
-import tempfile
 import unittest
 
-from lib.server import Server, environment
+from lib.loadgen import RunCase, result_of, results_of, run
 
-LOADGEN = os.environ.get("LOADGEN", "loadgen")
 VECTORS, DIM, QUERIES = 2000, 16, 300
 SMALL = ("--vectors", VECTORS, "--dim", DIM, "--queries", QUERIES)
-
-
-def run(*args):
-    return subprocess.run([LOADGEN, *map(str, args)], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                          timeout=120, env=environment(), check=False)
 
 
 def floats(data):
     return struct.unpack(f"<{len(data) // 4}f", data)
 
 
-class VectorTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server({"listen.resp": "127.0.0.1:0"})
-        cls.rpc = "cairn://{}:{}".format(*cls.server.address)
-        cls.resp = "redis://{}:{}".format(*cls.server.address_of(0, "resp"))
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
-    def setUp(self):
-        """Each test has a run, and so a collection, of its own."""
-        self.c = self.server.connect()
-        self.addCleanup(self.c.close)
-        self.space = self.id().rpartition(".")[2]
-        self.c.call("run.use", self.space)
-
+class VectorTest(RunCase):
     def document(self, *args):
-        done = run("-u", f"{self.rpc}/{self.space}", "--json", *args)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        document = json.loads(done.stdout)
+        document = json.loads(run("-u", self.rpc, "--json", *args).stdout)
         self.assertEqual({result["errors"] for result in document["results"].values()}, {0})
         return document
 
     def load(self, *args):
-        return {result["test"]: result for result in self.document(*args)["results"].values()}
-
-    def calls(self):
-        operations = self.c.call("server.stats")["operations"]
-        return collections.Counter({name: row["count"] for name, row in operations.items()})
+        results = results_of(run("-u", self.rpc, "--json", *args))
+        self.assertEqual({result["errors"] for result in results.values()}, {0})
+        return results
 
     def keys(self, **options):
         found, cursor = [], None
@@ -119,10 +87,8 @@ class VectorTest(unittest.TestCase):
         self.assertEqual([info[key] for key in ("metric", "index", "m", "ef_construction",
                                                 "quantization", "count")],
                          ["l2", "hnsw", 8, 50, "int8", 0])
-        done = run("-u", f"{self.rpc}/{self.space}", "-t", "vec_get", "-n", 1, "--metric", "dot",
-                   "--collection", "other", *SMALL)
-        self.assertEqual(done.returncode, 3)
-        self.assertIn("vec.create: the server refuses", done.stderr)
+        self.refused((("-u", self.rpc, "-t", "vec_get", "-n", 1, "--metric", "dot", "--collection",
+                       "other", *SMALL), "vec.create: the server refuses"), status=3)
 
     def test_exact_recall(self):
         """A search of everything finds everything, for every metric, with filters or without."""
@@ -142,22 +108,18 @@ class VectorTest(unittest.TestCase):
         """If a third of the vectors were never stored, that much is missing."""
         self.load("-t", "vec_upsert", "-n", VECTORS * 2 // 3, "--key-pattern", "sequential",
                   *SMALL)
-        done = run("-u", f"{self.rpc}/{self.space}", "--json", "-t", "vec_search", "-n", QUERIES,
-                   "--exact", *SMALL)
+        done = run("-u", self.rpc, "--json", "-t", "vec_search", "-n", QUERIES, "--exact", *SMALL)
         self.assertIn(f"has {VECTORS * 2 // 3} vectors", done.stderr)
-        result, = json.loads(done.stdout)["results"].values()
+        result = result_of(done)
         self.assertAlmostEqual(result["recall"]["mean"], 2 / 3, delta=0.05)
         self.assertLess(result["recall"]["min"], 0.6)
 
     def test_operating_points(self):
         """One test for each --ef; more candidates find more."""
-        with tempfile.TemporaryDirectory() as folder:
-            page = os.path.join(folder, "page.html")
-            document = self.document("-t", "vec_search", "-n", QUERIES, "--preload", "--index",
-                                     "hnsw", "--hnsw-m", 4, "--ef-construction", 8, "--k", 20,
-                                     "--ef", "20,40,200", "--html", page, *SMALL)
-            with open(page, encoding="utf-8") as file:
-                text = file.read()
+        document = self.document("-t", "vec_search", "-n", QUERIES, "--preload", "--index", "hnsw",
+                                 "--hnsw-m", 4, "--ef-construction", 8, "--k", 20, "--ef",
+                                 "20,40,200", "--html", self.path("page"), *SMALL)
+        text = self.read("page")
         rows = {result["vector"]["ef"]: result["recall"] for result in
                 document["results"].values()}
         self.assertEqual(set(rows), {20, 40, 200})
@@ -172,17 +134,12 @@ class VectorTest(unittest.TestCase):
     def test_gate(self):
         """Gates on recall are judged as others are."""
         document = self.document("-t", "vec_search", "-n", QUERIES, "--preload", "--exact", *SMALL)
-        with tempfile.TemporaryDirectory() as folder:
-            results, gates = (os.path.join(folder, name) for name in ("r.json", "g.json"))
-            with open(results, "w", encoding="utf-8") as file:
-                json.dump(document, file)
-            for target, missed in ((0.95, False), (1.01, True)):
-                with open(gates, "w", encoding="utf-8") as file:
-                    json.dump({"gates": [{"name": "recall", "result": "vec_search/*",
-                                          "metric": "recall.mean", "target": target}]}, file)
-                done = run("compare", "--gates", gates, results)
-                self.assertEqual("missed" in done.stdout, missed, done.stdout + done.stderr)
-                self.assertEqual(done.returncode, int(missed))
+        for target, missed in ((0.95, False), (1.01, True)):
+            gates = self.file("gates", {"gates": [{"name": "recall", "result": "vec_search/*",
+                                                   "metric": "recall.mean", "target": target}]})
+            done = run("compare", "--gates", gates, self.file("results", document),
+                       status=int(missed))
+            self.assertEqual("missed" in done.stdout, missed, done.stdout + done.stderr)
 
     def test_embedding_workflow(self):
         """A document and its vector are stored, and the document of the nearest is found."""
@@ -209,11 +166,10 @@ class VectorTest(unittest.TestCase):
 
     def test_script(self):
         """Words of a script can do the same."""
-        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-            file.write("vec.search __collection__ { vector __query__ k 10 exact true }\n"
-                       "vec.upsert __collection__ __key__ __vector__ { metadata __metadata__ }\n")
-            file.flush()
-            result, = self.load("--script", file.name, "-n", 200, "--preload", *SMALL).values()
+        path = self.file("script",
+                         "vec.search __collection__ { vector __query__ k 10 exact true }\n"
+                         "vec.upsert __collection__ __key__ __vector__ { metadata __metadata__ }\n")
+        result, = self.load("--script", path, "-n", 200, "--preload", *SMALL).values()
         self.assertEqual(result["recall"]["mean"], 1)
         self.assert_stored()
 
@@ -223,11 +179,8 @@ class VectorTest(unittest.TestCase):
         head = b"{'descr': '<f4', 'fortran_order': False, 'shape': (300, 5), }\n"
         data = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + b"".join(
             struct.pack("<5f", *row) for row in rows)
-        with tempfile.NamedTemporaryFile(suffix=".npy") as file:
-            file.write(data)
-            file.flush()
-            result = self.load("-t", "vec_search", "--dataset", file.name, "--queries", 40, "-n",
-                               40, "--preload", "--exact")["vec_search"]
+        result = self.load("-t", "vec_search", "--dataset", self.file("rows.npy", data), "-n", 40,
+                           "--queries", 40, "--preload", "--exact")["vec_search"]
         self.assertEqual((result["vector"]["vectors"], result["vector"]["dim"]), (260, 5))
         self.assertEqual((result["recall"]["mean"], result["recall"]["scored"]), (1, 40))
         for i in (0, 259):
@@ -235,30 +188,26 @@ class VectorTest(unittest.TestCase):
             self.assertEqual(vector, struct.pack("<5f", *rows[i]))
 
     def test_other_outputs(self):
-        done = run("-u", f"{self.rpc}/{self.space}", "-t", "vec_search", "-n", 100, "--preload",
-                   "--csv-ext", *SMALL)
+        done = run("-u", self.rpc, "-t", "vec_search", "-n", 100, "--preload", "--csv-ext", *SMALL)
         (row,) = csv.DictReader(done.stdout.splitlines())
         self.assertTrue(0.5 < float(row["recall"]) <= 1, done.stdout)
-        done = run("-u", f"{self.rpc}/{self.space}", "-t", "vec_search", "-n", 100, *SMALL)
+        done = run("-u", self.rpc, "-t", "vec_search", "-n", 100, *SMALL)
         self.assertIn("2,000 vectors of 16 elements, cosine", done.stdout)
         self.assertRegex(done.stdout, r"recall +[01]\.\d+ mean")
 
     def test_refused(self):
-        for args, code, text in (
-                (("-u", self.resp, "-t", "vec_search"), 2, "in protocol resp2: vec_search;"),
-                (("-u", self.rpc, "-t", "vec_get", "--verify"), 2, "give no --verify"),
-                (("-u", self.rpc, "-t", "vec_get", "-r", 5), 2, "give no -r"),
-                (("-u", self.rpc, "-t", "vec_get", "--ef", "1,1"), 2, "--ef takes"),
-                (("-u", self.rpc, "-t", "vec_get", "--recall", "x"), 2, "--recall takes"),
-                (("-u", self.rpc, "-t", "vec_get", "--metric", "x"), 2, "cosine, l2 or dot"),
-                (("-u", self.rpc, "-t", "vec_get", "--filter-selectivity", 0), 2, "above 0"),
-                (("-u", self.rpc, "-t", "vec_get", "--dataset", "/dev/null"), 2, "--dataset"),
-                (("-u", self.rpc, "-t", "vec_search", "--knee", "--ef", "1,2"), 2, "one --ef"),
-                (("-u", f"{self.rpc}/{self.space}", "-t", "vec_get", "--index", "x"), 3,
-                 "the server refuses")):
-            done = run(*args)
-            self.assertEqual(done.returncode, code, done.stderr)
-            self.assertIn(text, done.stderr)
+        get = ("-u", self.rpc, "-t", "vec_get")
+        self.refused(
+            (("-u", self.resp, "-t", "vec_search"), "in protocol resp2: vec_search;"),
+            ((*get, "--verify"), "give no --verify"),
+            ((*get, "-r", 5), "give no -r"),
+            ((*get, "--ef", "1,1"), "--ef takes"),
+            ((*get, "--recall", "x"), "--recall takes"),
+            ((*get, "--metric", "x"), "cosine, l2 or dot"),
+            ((*get, "--filter-selectivity", 0), "above 0"),
+            ((*get, "--dataset", "/dev/null"), "--dataset"),
+            (("-u", self.rpc, "-t", "vec_search", "--knee", "--ef", "1,2"), "one --ef"))
+        self.refused(((*get, "--index", "x"), "the server refuses"), status=3)
 
 
 if __name__ == "__main__":

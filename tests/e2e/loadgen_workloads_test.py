@@ -3,51 +3,23 @@
 """The workloads of loadgen that are more than reads and writes: YCSB D, E and F, batches, writes of
 a durability. What the server has done and holds afterwards is what the workload says."""
 
-import json
-import os
-import subprocess
 import tempfile
-import time
 import unittest
 
-from lib.server import Server, environment
-
-LOADGEN = os.environ.get("LOADGEN", "loadgen")
-
-
-def run(*args):
-    return subprocess.run([LOADGEN, *map(str, args)], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-                          timeout=200, env=environment(), check=False)
+from lib.loadgen import CairndCase, result_of, results_of, run
+from lib.server import until
 
 
-class WorkloadsTest(unittest.TestCase):
+class WorkloadsTest(CairndCase):
     @classmethod
     def setUpClass(cls):
         data = tempfile.TemporaryDirectory()
         cls.addClassCleanup(data.cleanup)
-        cls.server = Server({"listen.resp": "127.0.0.1:0", "data.dir": data.name,
-                             "durability.mode": "buffered"})
-        cls.rpc = "cairn://{}:{}".format(*cls.server.address)
-        cls.resp = "redis://{}:{}".format(*cls.server.address_of(0, "resp"))
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
-    def setUp(self):
-        self.c = self.server.connect()
-        self.addCleanup(self.c.close)
-        self.c.call("kv.clear")
+        cls.OPTIONS = {**cls.OPTIONS, "data.dir": data.name, "durability.mode": "buffered"}
+        super().setUpClass()
 
     def load(self, *args, uri=None):
-        done = run("-u", uri or self.rpc, "--json", *args)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return {result["test"]: result for result in json.loads(done.stdout)["results"].values()}
-
-    def calls(self, operation):
-        """How often the server has done it."""
-        return self.c.call("server.stats")["operations"].get(operation, {"count": 0})["count"]
+        return results_of(run("-u", uri or self.rpc, "--json", *args))
 
     def test_ycsb_d(self):
         """5 % new keys, and no read misses, however many threads insert."""
@@ -67,26 +39,25 @@ class WorkloadsTest(unittest.TestCase):
         self.assertGreater(self.c.call("kv.count", **{"from": b"key:5"}), 0)
 
     def test_ycsb_e(self):
-        before = self.calls("kv.scan")
+        before = self.calls()["kv.scan"]
         (result,) = self.load("--workload", "ycsb-e", "-r", 1000, "-n", 2000, "-d", 10).values()
         self.assertEqual((result["count"], result["errors"]), (2000, 0))
-        self.assertEqual(self.calls("kv.scan") - before, 1900)
+        self.assertEqual(self.calls()["kv.scan"] - before, 1900)
         self.assertEqual(self.c.call("kv.count", prefix=b"key:"), 1100)
         self.assertGreater(result["bytes_in"], 1900 * 50 * 16 / 2)  # pages, not single keys
-        done = run("-u", self.resp, "--workload", "ycsb-e")
-        self.assertEqual(done.returncode, 2)
-        self.assertIn("none of these tests can be run in protocol resp2", done.stderr)
+        self.refused((("-u", self.resp, "--workload", "ycsb-e"),
+                      "none of these tests can be run in protocol resp2"))
 
     def test_ycsb_f(self):
         for uri in (self.rpc, self.resp):
-            gets, puts = self.calls("kv.get"), self.calls("kv.put")
+            gets, puts = self.calls()["kv.get"], self.calls()["kv.put"]
             (result,) = self.load("--workload", "ycsb-f", "-r", 100, "-n", 2000, "--verify",
                                   "--threads", 2, "-P", 3, uri=uri).values()
             self.assertEqual((result["count"], result["hits"], result["corrupt"]), (2000, 2000, 0))
             updates = result["by_request"]["rmw"]["samples"]
             self.assertTrue(900 < updates < 1100, updates)
-            self.assertEqual(self.calls("kv.get") - gets, 2000)
-            self.assertEqual(self.calls("kv.put") - puts, 100 + updates)
+            self.assertEqual(self.calls()["kv.get"] - gets, 2000)
+            self.assertEqual(self.calls()["kv.put"] - puts, 100 + updates)
 
     def test_batch(self):
         results = self.load("-t", "batch", "-r", 100000, "-n", 200)
@@ -109,16 +80,16 @@ class WorkloadsTest(unittest.TestCase):
         for uri in (self.rpc, self.resp):
             taken = self.c.call("server.snapshots")["taken"]
             done = run("-u", uri, "--json", "--workload", "stall", "--mix",
-                       "get=600,set=200,snapshot=1", "-r", 1000, "--rate", 2000, "--duration", 2)
-            (result,) = json.loads(done.stdout)["results"].values()
+                       "get=600,set=200,snapshot=1", "-r", 1000, "--rate", 2000, "--duration", 2,
+                       status=0 if uri == self.rpc else (0, 3))
+            result = result_of(done)
             kind = result["by_request"]["snapshot"]
             self.assertEqual((result["count"], result["misses"]), (4000, 0))
             self.assertEqual(result["errors"], kind["errors"])
             self.assertGreater(kind["samples"], 0)
             if uri == self.rpc:
-                self.assertEqual((done.returncode, kind["errors"]), (0, 0))
-            while self.c.call("server.snapshots")["running"]:
-                time.sleep(0.01)
+                self.assertEqual(kind["errors"], 0)
+            until(lambda: not self.c.call("server.snapshots")["running"], "the last one is whole")
             self.assertGreater(self.c.call("server.snapshots")["taken"], taken)
 
     def test_idle(self):

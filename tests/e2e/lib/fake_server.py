@@ -37,6 +37,21 @@ def take(data):
     return words, rest
 
 
+class Nobody:
+    """A port of 127.0.0.1 that is taken, and at which nobody listens."""
+
+    def __init__(self):
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
 class FakeServer:
     """Listens on 127.0.0.1:port. As a context manager it ends with the block."""
 
@@ -45,6 +60,7 @@ class FakeServer:
         self.requests = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
+        self.uri = f"redis://127.0.0.1:{self.port}"
         self.accepted = 0  # connections, so far
         self.wake, self.stop = socket.socketpair()
         self.selector = selectors.DefaultSelector()

@@ -40,6 +40,12 @@ def quick(times):
     return sorted(times)[len(times) // 10]
 
 
+def soon(idle):
+    """How long an answer may take of a server with much to do, where that of an idle one takes so
+    long: a machine that is slow makes both wait."""
+    return max(0.05, 100 * idle)
+
+
 def environment(more=None):
     """That of the tests and `more`, with sanitizers told to look harder and to keep little memory
     back."""
@@ -138,6 +144,11 @@ class Server:
             return text
         host, port = text.rsplit(":", 1)
         return host.strip("[]"), int(port)
+
+    def uri(self, protocol="rpc"):
+        """Where it listens first for this protocol, as loadgen and clients have it."""
+        host, port = self.address_of(0, protocol)
+        return f"{'cairn' if protocol == 'rpc' else 'redis'}://{host}:{port}"
 
     def connect(self, **how):
         return Client(self.address, **how)
