@@ -1,0 +1,191 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""loadgen's intervals: the CPU time of servers whose process is not known, which they are asked for
+beside what is measured; what becomes of it if they refuse or stand still; and where it is said."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+
+from lib.fake_server import FakeServer
+from lib.redis_server import RedisServer
+from lib.server import Server, environment
+
+LOADGEN = os.environ.get("LOADGEN", "loadgen")
+
+
+def command(*args):
+    return {"args": [LOADGEN, *map(str, args)], "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8",
+            "env": environment()}
+
+
+def run(*args):
+    done = subprocess.run(**command(*args), timeout=200, check=False)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done
+
+
+def names(result):
+    return [warning["name"] for warning in result["warnings"]]
+
+
+def bulk(text):
+    return b"$%d\r\n%s\r\n" % (len(text), text)
+
+
+class Teller:
+    """Answers of a fake server: its CPU time grows by 1 ms with each question after it. No process
+    of this machine has its number."""
+
+    def __init__(self, cpu=None):
+        self.cpu = cpu
+        self.questions = 0
+
+    def __call__(self, words, _):
+        if words[0] != b"INFO":
+            return b"+OK\r\n"
+        if words[1:] != [b"cpu"]:
+            return bulk(b"redis_version:7.0.15\r\nprocess_id:4194304\r\n")
+        self.questions += 1
+        if self.cpu is not None:
+            return self.cpu
+        return bulk(b"# CPU\r\nused_cpu_sys:%.6f\r\nused_cpu_user:1.5\r\n"
+                    % (self.questions / 1000))
+
+
+class AskedTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, "lines")
+
+    def cairnd(self):
+        server = Server({"listen.resp": "127.0.0.1:0"})
+        self.addCleanup(server.stop)
+        return ("cairn://{}:{}".format(*server.address),
+                "redis://{}:{}".format(*server.address_of(0, "resp")))
+
+    def fake(self, teller, *args):
+        with FakeServer(teller) as server:
+            return run("-u", f"redis://127.0.0.1:{server.port}", "-t", "set", "-c", 2,
+                       "--rate", 500, "--duration", "1500ms", *args)
+
+    def check_asked(self, result, source, most=1):
+        """Each interval has a figure, and they add up to that of the test, or less: that is taken
+        before and after."""
+        server = result["server"]
+        self.assertEqual(server["source"], source)
+        self.assertTrue(all("server_cpu_ns" in row for row in result["series"]), server)
+        self.assertLessEqual(sum(row["server_cpu_ns"] for row in result["series"]),
+                             server["cpu_ns"] * most)
+        self.assertGreater(sum(row["server_cpu_ns"] for row in result["series"]), 0)
+        self.assertNotIn("server-cpu-unknown", names(result))
+
+    def test_two_servers(self):
+        """--vs asks both, each in its protocol; what the server counts is still what was sent."""
+        rpc, resp = self.cairnd()
+        done = run("-u", rpc, "--vs", resp, "-t", "ping,set", "--duration", "250ms", "--pairs", 5,
+                   "--threshold", 1000, "--json")
+        results = json.loads(done.stdout)["results"]
+        self.assertEqual(len(results), 2)
+        for name, result in results.items():
+            self.check_asked(result, "server.info" if name.startswith("A/") else "INFO cpu")
+            server = result["server"]
+            self.assertEqual(server["answered"], server["asked"])
+            self.assertGreaterEqual(server["asked"], 5 * 4)  # runs; begin, intervals, end
+            self.assertGreater(server["answer_mean_ns"], 0)
+            self.assertNotIn("other-load", names(result))
+
+    @unittest.skipUnless(shutil.which("redis-server"), "redis-server is not installed")
+    def test_redis(self):
+        """It is asked on one connection of its own, and counts what was sent, pings too."""
+        servers = [RedisServer(), RedisServer()]
+        for server in servers:
+            self.addCleanup(server.stop)
+        a, b = (f"redis+unix://{server.address}" for server in servers)
+        done = run("-u", a, "--vs", b, "-t", "ping", "--duration", "250ms", "--pairs", 5,
+                   "--threshold", 1000, "--json")
+        for result in json.loads(done.stdout)["results"].values():
+            self.check_asked(result, "INFO cpu")
+            self.assertEqual(result["server"]["requests"], result["server"]["requests_sent"])
+
+    def test_elsewhere(self):
+        """A server whose process is not known is asked with --server-stats, and only then."""
+        teller = Teller()
+        done = self.fake(teller, "--server-stats", "--json", "--ndjson", self.path, "--interval",
+                         "500ms")
+        (result,) = json.loads(done.stdout)["results"].values()
+        self.check_asked(result, "INFO cpu")
+        self.assertEqual(result["server"]["asked"], teller.questions)
+        self.assertGreaterEqual(teller.questions, 5)
+        self.assertEqual(result["server"]["cpu_ns"], (teller.questions - 1) * 1000000)
+        with open(self.path, encoding="utf-8") as file:
+            samples = [line for line in map(json.loads, file) if line["type"] == "sample"]
+        self.assertTrue(all("server_cpu_ns" in sample for sample in samples))
+        teller = Teller()
+        done = self.fake(teller, "--json")
+        (result,) = json.loads(done.stdout)["results"].values()
+        self.assertEqual(teller.questions, 0)
+        self.assertNotIn("source", result["server"])
+        self.assertNotIn("server-cpu-unknown", names(result))
+        self.assertIn("us/request (INFO cpu)", self.fake(Teller(), "--server-stats").stdout)
+
+    def test_refused(self):
+        """Refused, nothing told, or a figure that never moves: no figure, asked no more, one
+        warning."""
+        still = b"used_cpu_sys:1.0\r\nused_cpu_user:1.0\r\n"
+        for answer, asked in ((b"-NOPERM no permissions to run the 'info' command\r\n", 1),
+                              (bulk(b""), 1), (bulk(still), None)):
+            teller = Teller(answer)
+            done = self.fake(teller, "--server-stats", "--json")
+            (result,) = json.loads(done.stdout)["results"].values()
+            self.assertEqual(names(result).count("server-cpu-unknown"), 1)
+            self.assertNotIn("cpu_ns", result["server"])
+            self.assertEqual(result["server"]["source"], "INFO cpu")
+            self.assertEqual(result["server"]["asked"], teller.questions)
+            if asked is not None:
+                self.assertEqual(teller.questions, asked)
+                self.assertEqual(result["server"]["answered"], 0)
+                self.assertFalse([row for row in result["series"] if "server_cpu_ns" in row])
+        done = self.fake(Teller(b"-ERR unknown command\r\n"), "--server-stats")
+        self.assertEqual(done.stdout.count("server-cpu-unknown"), 1)
+        self.assertNotIn("us/request (", done.stdout.replace("us/request (user", ""))
+
+    def test_stopped(self):
+        """A server that stands still for a while: intervals without a figure, no wrong ones, and
+        what is measured goes on."""
+        servers = [Server({"listen.resp": "127.0.0.1:0"}) for _ in "AB"]
+        for server in servers:
+            self.addCleanup(server.stop)
+        uris = ["redis://{}:{}".format(*server.address_of(0, "resp")) for server in servers]
+        victim = servers[1].process.pid
+        lines = 0
+        with subprocess.Popen(**command("-u", uris[0], "--vs", uris[1], "-t", "set", "-c", 2,
+                                        "--rate", 200, "--duration", "4s", "--pairs", 1,
+                                        "--interval", "100ms", "--json")) as process:
+            self.addCleanup(os.kill, victim, signal.SIGCONT)
+            for line in process.stderr:  # a line each 0.2 s
+                lines += line.startswith("B SET 1/1")
+                if lines == 4:
+                    os.kill(victim, signal.SIGSTOP)
+                elif lines == 10:
+                    os.kill(victim, signal.SIGCONT)
+                    break
+            out, err = process.communicate(timeout=200)
+        results = {name[0]: result for name, result in json.loads(out)["results"].items()}
+        server, rows = results["B"]["server"], results["B"]["series"]
+        known = ["server_cpu_ns" in row for row in rows]
+        self.assertTrue(known[0], err)
+        self.assertTrue(3 <= known.count(False) < len(known) / 2 + 3, known)
+        self.assertLess(server["answered"], server["asked"])
+        self.assertLessEqual(sum(row.get("server_cpu_ns", 0) for row in rows), server["cpu_ns"])
+        self.assertGreater(results["B"]["max_ns"], 500000000)
+
+
+if __name__ == "__main__":
+    unittest.main()
