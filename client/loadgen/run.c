@@ -147,7 +147,7 @@ static void run_sample_kinds(struct kinds *kinds, const struct workload *workloa
 {
     if (!workload_mixes(workload) || !(last || kinds_due(kinds, seen->now_ns)))
         return;
-    kinds_next(kinds, seen->now_ns, last);
+    kinds_next(kinds, seen, last);
     for (unsigned kind = 0; kind < workload->n_shapes; kind++)
         kinds_fill(kinds, kind, &seen->kind[kind]);
 }
@@ -188,7 +188,7 @@ static void run_watch(struct run *run, const struct phase *phase, struct progres
     unsigned ended = 0;
     progress_begin(progress, &watcher->seen);
     series_init(&out->series, &watcher->seen);
-    kinds_init(&out->over_time, watcher->seen.now_ns);
+    kinds_init(&out->over_time, &watcher->seen);
     while (ended < started) {
         if (run_wait(run))
             ended++;

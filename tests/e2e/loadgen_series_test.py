@@ -3,6 +3,7 @@
 """loadgen's intervals: the CPU time of servers whose process is not known, which they are asked for
 beside what is measured; what becomes of it if they refuse or stand still; and where it is said."""
 
+import csv
 import json
 import os
 import shutil
@@ -185,6 +186,23 @@ class AskedTest(unittest.TestCase):
         self.assertLess(server["answered"], server["asked"])
         self.assertLessEqual(sum(row.get("server_cpu_ns", 0) for row in rows), server["cpu_ns"])
         self.assertGreater(results["B"]["max_ns"], 500000000)
+
+    def test_csv(self):
+        """Intervals of a test that mixes requests have CPU time by request, of both sides."""
+        rpc, _ = self.cairnd()
+        mix = ("-u", rpc, "--mix", "get=3,set=1", "-r", 100, "--rate", 1000, "--duration",
+               "2500ms", "--csv-ext")
+        for options, known in (((), False), (("--server-stats",), True)):
+            whole, *rows = csv.DictReader(run(*mix, *options).stdout.splitlines())
+            self.assertEqual(whole["server_us_per_op"] != "", known)
+            self.assertGreaterEqual(len(rows), 4)
+            for row in rows:
+                self.assertGreater(float(row["client_us_per_op"]), 0)
+                self.assertEqual(row["server_us_per_op"] != "", known)
+            by_time = {}
+            for row in rows:
+                by_time.setdefault(row["start_s"], set()).add(row["client_us_per_op"])
+            self.assertTrue(all(len(figures) == 1 for figures in by_time.values()), by_time)
 
 
 if __name__ == "__main__":
