@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """loadgen's intervals: the CPU time of servers whose process is not known, which they are asked for
-beside what is measured; what becomes of it if they refuse or stand still; and where it is said."""
+beside what is measured; what becomes of it if they refuse or stand still; and what the page
+draws of intervals of which something is not known."""
 
 import csv
+import html
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -203,6 +206,68 @@ class AskedTest(unittest.TestCase):
             for row in rows:
                 by_time.setdefault(row["start_s"], set()).add(row["client_us_per_op"])
             self.assertTrue(all(len(figures) == 1 for figures in by_time.values()), by_time)
+
+
+def page_of(document):
+    """The page of a document, up to the JSON in it."""
+    done = subprocess.run([LOADGEN, "report", "-"], input=json.dumps(document), timeout=200,
+                          capture_output=True, encoding="utf-8", env=environment(), check=True)
+    return done.stdout.split("<script")[0]
+
+
+def words_of(page):
+    return html.unescape(re.sub("<[^>]*>", "", page)).replace("\xa0", " ")
+
+
+def lines_of(page, label):
+    """Of the plot with this label: the paths of its lines, by kind."""
+    drawing = page.split(f'aria-label="{label}"')[1].split("</svg>")[0]
+    return dict(re.findall(r'<path class="line (\w+)" d="([^"]*)"', drawing))
+
+
+class PageTest(unittest.TestCase):
+    """Documents made by hand, as they come of runs that are hard to have when one wants them."""
+
+    @staticmethod
+    def row(at, ops, server):
+        row = {"t_ns": at * 200000000, "length_ns": 200000000, "ops": ops,
+               "client_cpu_ns": 50000000}
+        if ops > 0:
+            row.update({"median_ns": 100000, "p99_ns": 200000, "max_ns": 300000,
+                        "cells": [[100000, ops]], "slip_p99_ns": 1000, "slip_max_ns": 2000})
+        if server is not None:
+            row["server_cpu_ns"] = server
+        return row
+
+    def result(self, rows, **more):
+        return {"title": "SET", "test": "set", "ops_per_sec": 10, "samples": 10,
+                "median_ns": 100000,
+                "series": [self.row(at, *row) for at, row in enumerate(rows)], **more}
+
+    def test_gaps(self):
+        """A line has a gap where nothing is known; a point between two gaps is seen."""
+        known, nothing, silent = (10, 9000000), (0, None), (10, None)
+        page = page_of({"version": "2.0", "results": {"set": self.result(
+            [known, known, nothing, silent, known, silent, known, known])}})
+        lines = lines_of(page, "CPU time over time")
+        self.assertEqual(lines["response"].count("M"), 1)
+        self.assertEqual(lines["service"].count("M"), 3)
+        self.assertEqual(lines["service"].count("h"), 1)
+        self.assertIn("did not say in time what CPU time", words_of(page))
+        for kind in ("median", "p99", "max"):
+            self.assertEqual(lines_of(page, "Latency over time")[kind].count("M"), 2)
+        self.assertNotRegex(page, r"\b(nan|inf)\b")
+        page = page_of({"version": "2.0", "results": {"set": self.result([known, known])}})
+        self.assertNotIn("in time what CPU time", words_of(page))
+
+    def test_one_interval(self):
+        """Lines all along it, and no range where there is none."""
+        page = page_of({"version": "2.0", "results": {"set": self.result([(10, 9000000)])}})
+        for label in ("CPU time over time", "Latency over time"):
+            for kind, line in lines_of(page, label).items():
+                self.assertRegex(line, r"^M0\.0 ([\d.]+)L1000\.0 \1$", kind)
+        self.assertIn(">50 requests/s; the slowest request", page)
+        self.assertNotIn("Between", words_of(page))
 
 
 if __name__ == "__main__":
