@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """loadgen's intervals: the CPU time of servers whose process is not known, which they are asked for
-beside what is measured; what becomes of it if they refuse or stand still; and what the page
-draws of intervals of which something is not known."""
+beside what is measured; what becomes of it if they refuse or stand still; and what the page says
+and draws of intervals, of two servers and of what it cannot know."""
 
 import csv
 import html
@@ -268,6 +268,57 @@ class PageTest(unittest.TestCase):
                 self.assertRegex(line, r"^M0\.0 ([\d.]+)L1000\.0 \1$", kind)
         self.assertIn(">50 requests/s; the slowest request", page)
         self.assertNotIn("Between", words_of(page))
+
+    def test_two_servers(self):
+        """Both are named, and what they promise; bars that go on say so; tests have a title."""
+        def figure(low, high):
+            return {"test": "set", "title": "p99", "unit": "ms", "a": 1, "b": 1, "ratio": 1,
+                    "low": low, "high": high, "verdict": "unstable", "text": "unstable"}
+        rows = [(10, 9000000)] * 2
+        a = {"address": "10.0.0.1:6379", "protocol": "resp2", "software": "redis"}
+        b = {"address": "10.0.0.2:7420", "protocol": "msgpack", "software": "cairn",
+             "durability": "strict"}
+        page = page_of({"version": "2.0", "durability": "memory", "target": a, "target_b": b,
+                        "results": {"A/set": self.result(rows), "B/set": self.result(rows)},
+                        "versus": {"figures": [figure(0.6, 1.9), figure(0.4, 1.1),
+                                               figure(0.9, 2.5), figure(0.1, 9),
+                                               {**figure(0.2, 9), "verdict": "too few runs"}]}})
+        words = words_of(page)
+        self.assertIn("10.0.0.1:6379 resp2 · 10.0.0.2:7420 msgpack", words)
+        self.assertIn("durability: memory (A), strict (B)", words)
+        self.assertIn("SET p99", words)
+        self.assertIn("Server B", words)
+        ends = [re.findall(r'<u class="(\w+)"', cell)
+                for cell in page.split('<td class="forest">')[1:]]
+        self.assertEqual(ends, [[], ["less"], ["more"], ["less", "more"], []])
+        self.assertIn("0.400 to 1.100", words)
+        self.assertNotIn("0.200 to 9.000", words)  # of too few runs
+
+    def test_what_is_not_so(self):
+        """No size of values where there are none; no figure for what is not known; options are not
+        broken; CPU time says where it is from."""
+        rows = [(10, 9000000)] * 2
+        document = {"version": "2.0", "config": {"connections": 2, "size": 3},
+                    "command": "loadgen --csv-ext -n 7", "results": {"set": self.result(
+                        rows, precision={"ops_per_sec": 0.25, "p99": 2.2},
+                        server={"us_per_op": 2, "source": "INFO cpu", "asked": 12},
+                        warnings=[{"name": "x", "text": "more (-n, --duration)"}])}}
+        words = words_of(page_of(document))
+        self.assertIn("3 bytes a value", words)
+        self.assertIn("known to ±25 % (95 % confidence); p99 varies too much", words)
+        self.assertIn("server 2.00 µs (as it says itself: INFO cpu, asked 12 times).", words)
+        self.assertIn("loadgen --csv-ext -n 7", words)
+        page = page_of(document)
+        for option in ("--csv-ext", "-n", "(-n,", "--duration)"):
+            self.assertIn(f'<span class="option">{option}</span>', page)
+        document["results"]["set"]["vector"] = {"dim": 4}
+        document["results"]["set"]["precision"]["p99"] = 0.034
+        document["results"]["set"]["server"] = {"us_per_op": 2, "source": "process"}
+        words = words_of(page_of(document))
+        self.assertNotIn("bytes a value", words)
+        self.assertIn("2 connections", words)
+        self.assertIn("p99 to ±3.4 % (95", words)
+        self.assertIn("server 2.00 µs.", words)
 
 
 if __name__ == "__main__":
