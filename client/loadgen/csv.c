@@ -14,8 +14,9 @@
 #include <inttypes.h>
 
 enum {
-    CSV_KIND_COLUMNS = 3,   /* of intervals alone: kind, begin, length */
-    CSV_RESULT_COLUMNS = 8, /* of whole results alone: from the offered rate to recall */
+    CSV_KIND_COLUMNS = 3,  /* of intervals alone: kind, begin, length */
+    CSV_COUNT_COLUMNS = 4, /* of whole results alone: from the offered rate to misses */
+    CSV_JUDGE_COLUMNS = 2, /* the same: warnings and recall */
 };
 
 /* How many percentiles were asked for; of some there are columns anyway. */
@@ -116,6 +117,21 @@ static void csv_text(FILE *out, const char *text)
 
 /* ---- kinds of requests of a test that mixes them ---- */
 
+/* CPU time of an interval by request: of all kinds together, which is what is known. */
+static void csv_kind_cpu(FILE *out, const struct kinds *kinds, unsigned i)
+{
+    const struct snapshot_used *used = &kinds->span[i].used;
+    double requests = (double)kinds_requests(kinds, i);
+    if (requests > 0)
+        fprintf(out, ",\"%.3f\"", (double)used->client_ns / 1e3 / requests);
+    else
+        csv_nothing(out, 1);
+    if (requests > 0 && used->has_server)
+        fprintf(out, ",\"%.3f\"", (double)used->server_ns / 1e3 / requests);
+    else
+        csv_nothing(out, 1);
+}
+
 /* Percentiles in the order of the columns, of an interval. */
 static void csv_kind_row(FILE *out, const char *title, const struct result *result,
                          const struct plan *plan, unsigned kind, unsigned i)
@@ -132,7 +148,9 @@ static void csv_kind_row(FILE *out, const char *title, const struct result *resu
     csv_ms(out, (double)cells_quantile(row, 0.9));
     csv_ms(out, (double)cells_quantile(row, 0.999));
     csv_ms(out, (double)cells_quantile(row, 0.9999));
-    csv_nothing(out, CSV_RESULT_COLUMNS);
+    csv_nothing(out, CSV_COUNT_COLUMNS);
+    csv_kind_cpu(out, kinds, i);
+    csv_nothing(out, CSV_JUDGE_COLUMNS);
     fputc(',', out);
     csv_text(out, result->workload->shapes[kind]->name);
     fprintf(out, ",\"%.3f\",\"%.3f\"", (double)kinds->span[i].start_ns / 1e9,

@@ -111,11 +111,24 @@ static void html_title(FILE *out, const json_t *document)
         html_servers(out, document);
 }
 
+/* Are all tests of vectors, which have no values and no keys of these kinds? */
+static bool html_all_vectors(json_t *results)
+{
+    const char *name;
+    json_t *result;
+    json_object_foreach(results, name, result)
+    {
+        if (json_object_get(result, "vector") == NULL)
+            return false;
+    }
+    return json_object_size(results) > 0;
+}
+
 static void html_load(FILE *out, const json_t *document)
 {
     const json_t *config = json_object_get(document, "config");
     const char *swept = load_text(json_array_get(json_object_get(document, "sweep"), 0), "option");
-    const struct {
+    static const struct {
         const char *key, *one, *many;
     } parts[] = {{"connections", "connection", "connections"},
                  {"threads", "client thread", "client threads"},
@@ -123,8 +136,10 @@ static void html_load(FILE *out, const json_t *document)
                  {"size", "byte a value", "bytes a value"},
                  {"keyspace", "key", "keys"},
                  {"key-size", "byte a key", "bytes a key"}};
+    enum { OF_CONNECTIONS = 3 }; /* so many; the rest are of keys and values */
+    bool vectors = html_all_vectors(json_object_get(document, "results"));
     char text[HTML_NUMBER_SIZE];
-    for (size_t i = 0; i < LENGTH_OF(parts); i++) {
+    for (size_t i = 0; i < (vectors ? OF_CONNECTIONS : LENGTH_OF(parts)); i++) {
         double value = load_number(config, parts[i].key);
         const char *several = load_text(config, parts[i].key); /* "16-40" */
         if ((value <= 0 && several[0] == 0) || strcmp(parts[i].key, swept) == 0)
@@ -152,9 +167,34 @@ static void html_trust(FILE *out, const json_t *document)
                 warnings, warnings == 1 ? "" : "s");
 }
 
+static void html_address(FILE *out, const json_t *target)
+{
+    html_escape(out, load_text(target, "address"));
+    fputs(" ", out);
+    html_escape(out, load_text(target, "protocol"));
+}
+
+/* What the servers promise; of two servers that promise different things, both. */
+static void html_durability(FILE *out, const json_t *document)
+{
+    const char *a = load_text(document, "durability");
+    const char *b = load_text(json_object_get(document, "target_b"), "durability");
+    if (a[0] == 0 && b[0] == 0)
+        return;
+    fputs("<li class=\"strong\">durability: ", out);
+    html_escape(out, a[0] != 0 ? a : "unknown");
+    if (json_object_get(document, "target_b") != NULL && strcmp(a, b) != 0) {
+        fputs(" (A), ", out);
+        html_escape(out, b[0] != 0 ? b : "unknown");
+        fputs(" (B)", out);
+    }
+    fputs("</li>", out);
+}
+
 static void html_head(FILE *out, const json_t *document)
 {
     const json_t *target = json_object_get(document, "target");
+    const json_t *other = json_object_get(document, "target_b");
     fputs("<header><p class=\"eyebrow\">loadgen report</p><h1>", out);
     html_title(out, document);
     fputs("</h1>\n<p class=\"sub\">", out);
@@ -162,17 +202,16 @@ static void html_head(FILE *out, const json_t *document)
         html_servers(out, document);
         fputs(" &#183; ", out);
     }
-    html_escape(out, load_text(target, "address"));
+    html_address(out, target);
     fputs(" &#183; ", out);
-    html_escape(out, load_text(target, "protocol"));
-    fputs(" &#183; <span>", out);
+    if (other != NULL) {
+        html_address(out, other);
+        fputs(" &#183; ", out);
+    }
+    fputs("<span>", out);
     html_escape(out, load_text(document, "timestamp"));
     fputs("</span></p>\n<ul class=\"chips\">", out);
-    if (load_text(document, "durability")[0] != 0) {
-        fputs("<li class=\"strong\">durability: ", out);
-        html_escape(out, load_text(document, "durability"));
-        fputs("</li>", out);
-    }
+    html_durability(out, document);
     html_load(out, document);
     fputs("</ul>\n", out);
     html_trust(out, document);
@@ -289,7 +328,7 @@ static void html_warnings(FILE *out, const json_t *result)
         fputs("<li><b>", out);
         html_escape(out, load_text(warning, "name"));
         fputs("</b> ", out);
-        html_escape(out, load_text(warning, "text"));
+        html_escape_words(out, load_text(warning, "text"));
         fputs("</li>\n", out);
     }
     for (i = 0; i < LENGTH_OF(said); i++) {
@@ -305,17 +344,20 @@ static void html_warnings(FILE *out, const json_t *result)
 /* `kind` is "", or " class=..." */
 static void html_latency_row(FILE *out, const char *kind, const char *name, const json_t *latency)
 {
-    static const char *const keys[] = {"mean_ns", "min_ns",  "median_ns", "p90_ns", "p95_ns",
-                                       "p99_ns",  "p999_ns", "p9999_ns",  "max_ns"};
+    static const struct {
+        const char *key, *kind;
+    } cells[] = {{"mean_ns", HTML_MINOR}, {"min_ns", HTML_MINOR},   {"median_ns", ""},
+                 {"p90_ns", HTML_MINOR},  {"p95_ns", HTML_MINOR},   {"p99_ns", ""},
+                 {"p999_ns", ""},         {"p9999_ns", HTML_MINOR}, {"max_ns", ""}};
     char count[HTML_NUMBER_SIZE];
     if (load_number(latency, "samples") <= 0)
         return;
     html_number(load_number(latency, "samples"), count);
     fprintf(out, "<tr><th%s>", kind);
     html_escape(out, name);
-    fprintf(out, "</th><td>%s</td>", count);
-    for (size_t i = 0; i < LENGTH_OF(keys); i++)
-        html_duration_cell(out, "", latency, keys[i]);
+    fprintf(out, "</th><td" HTML_MINOR ">%s</td>", count);
+    for (size_t i = 0; i < LENGTH_OF(cells); i++)
+        html_duration_cell(out, cells[i].kind, latency, cells[i].key);
     fputs("</tr>\n", out);
 }
 
@@ -332,9 +374,10 @@ static void html_latency_table(FILE *out, const json_t *result)
 {
     const char *name;
     json_t *latency;
-    fputs("<div class=\"scroll\"><table><thead><tr><th>latency</th><th>requests</th><th>mean</th>"
-          "<th>min</th><th>p50</th><th>p90</th><th>p95</th><th>p99</th><th>p99.9</th>"
-          "<th>p99.99</th><th>max</th></tr></thead><tbody>\n",
+    fputs("<div class=\"scroll\"><table><thead><tr><th>latency</th><th" HTML_MINOR ">requests</th>"
+          "<th" HTML_MINOR ">mean</th><th" HTML_MINOR ">min</th><th>p50</th><th" HTML_MINOR ">p90"
+          "</th><th" HTML_MINOR ">p95</th><th>p99</th><th>p99.9</th><th" HTML_MINOR ">p99.99</th>"
+          "<th>max</th></tr></thead><tbody>\n",
           out);
     html_latency_row(out, "", "response", result);
     html_latency_row(out, "", "service", json_object_get(result, "service"));
@@ -349,28 +392,31 @@ static void html_latency_table(FILE *out, const json_t *result)
 }
 
 /* The p99 of a part of the latency; nothing where the part is not known. */
-static void html_part_cell(FILE *out, const json_t *latency, const char *part)
+static void html_part_cell(FILE *out, const char *kind, const json_t *latency, const char *part)
 {
     const json_t *figures = json_object_get(latency, part);
     if (figures != NULL)
-        html_duration_cell(out, "", figures, "p99_ns");
+        html_duration_cell(out, kind, figures, "p99_ns");
     else
-        fputs("<td></td>", out);
+        fprintf(out, "<td%s></td>", kind);
 }
 
 /* A row for each kind of request of a test that mixes several. */
 static void html_kinds(FILE *out, const json_t *result)
 {
-    static const char *const parts[] = {"service", "ttfb", "slip"};
+    static const struct {
+        const char *key, *kind;
+    } parts[] = {{"service", ""}, {"ttfb", HTML_MINOR}, {"slip", HTML_MINOR}};
     double all = load_number(result, "count");
     json_t *kinds = json_object_get(result, "by_request"), *kind;
     const char *name;
     if (json_object_size(kinds) == 0 || all <= 0)
         return;
     fputs("<h3>Kinds of requests</h3><div "
-          "class=\"scroll\"><table><thead><tr><th>kind</th><th>requests</th><th>share</th>"
-          "<th>requests/s</th><th>errors</th><th>hits</th><th>p99: response</th><th>service</th>"
-          "<th>first byte</th><th>sent late</th></tr></thead><tbody>\n",
+          "class=\"scroll\"><table><thead><tr><th>kind</th><th" HTML_MINOR ">requests</th>"
+          "<th" HTML_MINOR ">share</th><th>requests/s</th><th>errors</th><th>hits</th>"
+          "<th>p99: response</th><th>service</th><th" HTML_MINOR ">first byte</th>"
+          "<th" HTML_MINOR ">sent late</th></tr></thead><tbody>\n",
           out);
     json_object_foreach(kinds, name, kind)
     {
@@ -381,15 +427,17 @@ static void html_kinds(FILE *out, const json_t *result)
         html_number(load_number(kind, "errors"), errors);
         fputs("<tr><th>", out);
         html_escape(out, name);
-        fprintf(out, "</th><td>%s</td><td>%.2f&nbsp;%%</td><td>%s</td><td>%s</td>", count,
-                100 * load_number(kind, "count") / all, rate, errors);
+        fprintf(out,
+                "</th><td" HTML_MINOR ">%s</td><td" HTML_MINOR ">%.2f&nbsp;%%</td><td>%s</td>"
+                "<td>%s</td>",
+                count, 100 * load_number(kind, "count") / all, rate, errors);
         if (reads > 0)
             fprintf(out, "<td>%.4g&nbsp;%%</td>", 100 * hits / reads);
         else
             fputs("<td></td>", out);
         html_duration_cell(out, "", kind, "p99_ns");
         for (size_t i = 0; i < LENGTH_OF(parts); i++)
-            html_part_cell(out, kind, parts[i]);
+            html_part_cell(out, parts[i].kind, kind, parts[i].key);
         fputs("</tr>\n", out);
     }
     fputs("</tbody></table></div>\n", out);
@@ -438,13 +486,19 @@ static void html_connections(FILE *out, const json_t *result)
 static void html_efficiency(FILE *out, const json_t *result)
 {
     const json_t *client = json_object_get(result, "client");
-    double of_server = load_number(json_object_get(result, "server"), "us_per_op");
+    const json_t *server = json_object_get(result, "server");
+    double of_server = load_number(server, "us_per_op");
     fprintf(out,
             "<p class=\"note\">CPU time of a request: client %.2f&nbsp;&#181;s (its busiest thread "
             "was busy %.0f&nbsp;%% of the time)",
             load_number(client, "us_per_op"), 100 * load_number(client, "busiest_thread"));
     if (of_server > 0)
         fprintf(out, ", server %.2f&nbsp;&#181;s", of_server);
+    if (of_server > 0 && json_object_get(server, "asked") != NULL) {
+        fputs(" (as it says itself: ", out);
+        html_escape(out, load_text(server, "source"));
+        fprintf(out, ", asked %.0f times)", load_number(server, "asked"));
+    }
     fputs(".</p>\n", out);
 }
 
@@ -474,6 +528,12 @@ static void html_system(FILE *out, const json_t *result)
     fputs(".</p>\n", out);
 }
 
+/* A half width, relative. */
+static void html_plus_minus(FILE *out, double share)
+{
+    fprintf(out, "&#177;%.*g&nbsp;%%", share >= 0.1 ? 3 : 2, 100 * share);
+}
+
 /* How well the figures are known, where that is known. */
 static void html_precision(FILE *out, const json_t *result)
 {
@@ -482,10 +542,15 @@ static void html_precision(FILE *out, const json_t *result)
     double rate = load_number(precision, "ops_per_sec"), p99 = load_number(precision, "p99");
     if (rate <= 0)
         return;
-    fprintf(out, "<p class=\"note\">Throughput is known to &#177;%.2g&nbsp;%%", 100 * rate);
-    if (p99 > 0)
-        fprintf(out, ", p99 to &#177;%.2g&nbsp;%%", 100 * p99);
+    fputs("<p class=\"note\">Throughput is known to ", out);
+    html_plus_minus(out, rate);
+    if (p99 > 0 && p99 < 1) {
+        fputs(", p99 to ", out);
+        html_plus_minus(out, p99);
+    }
     fputs(" (95&nbsp;% confidence)", out);
+    if (p99 >= 1)
+        fputs("; p99 varies too much over time to say so of it", out);
     if (warmup != NULL)
         fprintf(out, ", after a warm-up of %.1f&nbsp;s %s", load_number(warmup, "elapsed_ns") / 1e9,
                 json_is_true(json_object_get(warmup, "steady")) ? "until it was steady"
@@ -584,10 +649,15 @@ static void html_circumstances(FILE *out, const json_t *document)
     html_fact(out, "disk", load_text(environment, "disk"));
     html_fact(out, "system", load_text(environment, "os"));
     html_fact(out, "kernel", load_text(environment, "kernel"));
-    fputs("</dl></div>\n<div><h3>Server</h3>", out);
+    json_t *other = json_object_get(document, "target_b");
+    fprintf(out, "</dl></div>\n<div><h3>Server%s</h3>", other != NULL ? " A" : "");
     html_facts_of(out, json_object_get(document, "target"));
+    if (other != NULL) {
+        fputs("<h3 class=\"next\">Server B</h3>", out);
+        html_facts_of(out, other);
+    }
     fputs("</div></div>\n<h3>Again</h3><pre>", out);
-    html_escape(out, load_text(document, "command"));
+    html_escape_words(out, load_text(document, "command"));
     fputs("</pre>\n<details><summary>All options</summary>", out);
     html_facts_of(out, json_object_get(document, "config"));
     fputs("</details></section>\n", out);

@@ -230,7 +230,7 @@ struct figure_column {
     double start_s, length_s, ops;
     double median_ns, p99_ns, max_ns; /* the worst of its intervals */
     double slip_p99_ns, slip_max_ns;  /* the same */
-    double client_ns, server_ns;      /* CPU time */
+    double client_ns, server_ns;      /* CPU time; NAN: not known of all of it */
     double cell[FIGURE_CELLS];
 };
 
@@ -256,7 +256,8 @@ static void figure_column_add(struct figure_column *column, const json_t *row)
     column->slip_p99_ns = fmax(column->slip_p99_ns, load_number(row, "slip_p99_ns"));
     column->slip_max_ns = fmax(column->slip_max_ns, load_number(row, "slip_max_ns"));
     column->client_ns += load_number(row, "client_cpu_ns");
-    column->server_ns += load_number(row, "server_cpu_ns");
+    column->server_ns +=
+        json_object_get(row, "server_cpu_ns") != NULL ? load_number(row, "server_cpu_ns") : NAN;
     json_array_foreach(json_object_get(row, "cells"), i, pair)
     {
         double ns = load_element(pair, 0);
@@ -394,17 +395,27 @@ static double figure_middle(const struct figure_column *column)
     return column->start_s + column->length_s / 2;
 }
 
-/* Those above 0. */
-static size_t figure_points(const struct figure_series *series, size_t offset,
-                            struct plot_point out[static FIGURE_COLUMNS])
+/* A line over the columns, with a point for each; if there is only one, all along it. */
+static void figure_line(const struct plot *plot, const struct figure_series *series,
+                        const char *kind, struct plot_point points[static FIGURE_COLUMNS])
 {
-    size_t n = 0;
+    if (series->n == 1) {
+        points[0].x = 0;
+        points[1] = (struct plot_point){series->end_s, points[0].y};
+    }
+    plot_line(plot, kind, points, series->n == 1 ? 2 : series->n);
+}
+
+/* The line of a latency, with gaps where nothing was answered. */
+static void figure_latency_line(const struct plot *plot, const struct figure_series *series,
+                                const char *kind, size_t offset)
+{
+    struct plot_point points[FIGURE_COLUMNS];
     for (size_t i = 0; i < series->n; i++) {
         double value = figure_value(&series->column[i], offset);
-        if (value > 0)
-            out[n++] = (struct plot_point){figure_middle(&series->column[i]), value};
+        points[i] = (struct plot_point){figure_middle(&series->column[i]), value > 0 ? value : NAN};
     }
-    return n;
+    figure_line(plot, series, kind, points);
 }
 
 static void figure_latency_plot(FILE *out, const struct figure_series *series)
@@ -415,7 +426,6 @@ static void figure_latency_plot(FILE *out, const struct figure_series *series)
     } lines[] = {{"max", offsetof(struct figure_column, max_ns)},
                  {"p99", offsetof(struct figure_column, p99_ns)},
                  {"median", offsetof(struct figure_column, median_ns)}};
-    struct plot_point points[FIGURE_COLUMNS];
     struct plot plot = {.out = out,
                         .x = {.low = 0, .high = series->end_s},
                         .y = {.low = series->low_ns, .high = series->high_ns, .log = true}};
@@ -424,7 +434,7 @@ static void figure_latency_plot(FILE *out, const struct figure_series *series)
         figure_heat_level(&plot, series, level);
     plot_grid_y(&plot);
     for (size_t i = 0; i < LENGTH_OF(lines); i++)
-        plot_line(&plot, lines[i].kind, points, figure_points(series, lines[i].offset, points));
+        figure_latency_line(&plot, series, lines[i].kind, lines[i].offset);
     fputs("</svg>\n", out);
     plot_labels_y(&plot, PLOT_DURATION);
     plot_labels_x(&plot, PLOT_SECONDS);
@@ -465,7 +475,7 @@ static void figure_cpu_line(const struct plot *plot, const struct figure_series 
         points[i] = (struct plot_point){figure_middle(column),
                                         figure_cpu(column, figure_value(column, offset))};
     }
-    plot_line(plot, kind, points, series->n);
+    figure_line(plot, series, kind, points);
 }
 
 /* CPU time of loadgen and, where it is known, of the server. */
@@ -492,7 +502,6 @@ static void figure_cpu_plot(FILE *out, const struct figure_series *series)
 /* How late requests were sent: that is loadgen, not the server. */
 static void figure_slip_plot(FILE *out, const struct figure_series *series)
 {
-    struct plot_point points[FIGURE_COLUMNS];
     struct plot plot = {.out = out,
                         .x = {.low = 0, .high = series->end_s},
                         .y = plot_axis_log(series->slip_low_ns, series->slip_high_ns)};
@@ -502,13 +511,23 @@ static void figure_slip_plot(FILE *out, const struct figure_series *series)
     figure_legend(out, "max", "maximum");
     plot_open(&plot, "low", "How late requests were sent over time");
     plot_grid_y(&plot);
-    plot_line(&plot, "max", points,
-              figure_points(series, offsetof(struct figure_column, slip_max_ns), points));
-    plot_line(&plot, "p99", points,
-              figure_points(series, offsetof(struct figure_column, slip_p99_ns), points));
+    figure_latency_line(&plot, series, "max", offsetof(struct figure_column, slip_max_ns));
+    figure_latency_line(&plot, series, "p99", offsetof(struct figure_column, slip_p99_ns));
     fputs("</svg>\n", out);
     plot_labels_y(&plot, PLOT_DURATION);
     plot_close(&plot);
+}
+
+/* Gaps in the line of the server's CPU time are explained. */
+static void figure_cpu_note(FILE *out, const struct figure_series *series)
+{
+    for (size_t i = 0; i < series->n && series->has_server; i++)
+        if (isnan(series->column[i].server_ns)) {
+            fputs("<p class=\"note\">Where its line has a gap, the server did not say in time what "
+                  "CPU time it had used.</p>\n",
+                  out);
+            return;
+        }
 }
 
 static void figure_time_note(FILE *out, const struct figure_series *series)
@@ -520,10 +539,14 @@ static void figure_time_note(FILE *out, const struct figure_series *series)
     html_number(series->rate_low, low);
     html_number(series->rate_high, high);
     html_duration(most, slowest);
+    if (series->n > 1)
+        fprintf(out, "Between %s and %s requests/s", low, high);
+    else
+        fprintf(out, "%s requests/s", low);
     fprintf(out,
-            "Between %s and %s requests/s; the slowest request, %s, ended at about %.1f&nbsp;s. "
-            "The stronger the colour, the more requests took so long.</p>\n",
-            low, high, slowest, series->max_at_s);
+            "; the slowest request, %s, ended at about %.1f&nbsp;s. The stronger the colour, the "
+            "more requests took so long.</p>\n",
+            slowest, series->max_at_s);
 }
 
 void figure_time(FILE *out, const json_t *result)
@@ -538,6 +561,7 @@ void figure_time(FILE *out, const json_t *result)
             figure_legend(out, "offered", "offered");
         figure_rate_plot(out, series, offered);
         figure_cpu_plot(out, series);
+        figure_cpu_note(out, series);
         figure_slip_plot(out, series);
         figure_legend(out, "median", "median");
         figure_legend(out, "p99", "p99");

@@ -94,8 +94,8 @@ static void kinds_latency_plot(FILE *out, const json_t *series, const struct kin
         json_array_foreach(series, i, row)
         {
             double middle = kinds_end(row) - load_number(row, "length_ns") / 2e9;
-            if (load_number(row, lines[line].key) > 0)
-                room[n++] = (struct plot_point){middle, load_number(row, lines[line].key)};
+            double ns = load_number(row, lines[line].key);
+            room[n++] = (struct plot_point){middle, ns > 0 ? ns : NAN};
         }
         plot_line(&plot, lines[line].kind, room, n);
     }

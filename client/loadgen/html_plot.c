@@ -20,7 +20,11 @@
 
 #include <math.h>
 
-enum { PLOT_TICKS_MAX = 40, PLOT_DECADES_MAX = 6 };
+enum {
+    PLOT_TICKS_MAX = 40,
+    PLOT_DECADES_MAX = 6,
+    PLOT_ALONE = 12, /* how long a point alone is */
+};
 
 static const double plot_round[] = {1, 2, 5, 10};
 
@@ -193,15 +197,29 @@ void plot_labels_x(const struct plot *plot, enum plot_format format)
     }
 }
 
+/* A point of a line that may have gaps on either side of it. */
+static void plot_line_point(const struct plot *plot, const struct plot_point *points, size_t n,
+                            size_t i)
+{
+    bool first = i == 0 || isnan(points[i - 1].y);
+    bool last = i + 1 == n || isnan(points[i + 1].y);
+    if (isnan(points[i].y))
+        return;
+    double x = plot_at_x(plot, points[i].x), y = plot_at_y(plot, points[i].y);
+    if (first && last)
+        fprintf(plot->out, "M%.1f %.1fh%d", fmax(x - PLOT_ALONE / 2.0, 0), y, PLOT_ALONE);
+    else
+        fprintf(plot->out, "%c%.1f %.1f", first ? 'M' : 'L', x, y);
+}
+
 void plot_line(const struct plot *plot, const char *kind, const struct plot_point *points, size_t n)
 {
     if (n == 0)
         return;
     fprintf(plot->out, "<path class=\"line %s\" d=\"", kind);
     for (size_t i = 0; i < n; i++)
-        fprintf(plot->out, "%c%.1f %.1f", i == 0 ? 'M' : 'L', plot_at_x(plot, points[i].x),
-                plot_at_y(plot, points[i].y));
-    fputs(n == 1 ? "h.1\"/>\n" : "\"/>\n", plot->out);
+        plot_line_point(plot, points, n, i);
+    fputs("\"/>\n", plot->out);
 }
 
 void plot_dots(const struct plot *plot, const char *kind, const struct plot_point *points, size_t n)

@@ -50,7 +50,8 @@ void plot_labels_x(const struct plot *plot, enum plot_format format);
 void plot_grid_line(const struct plot *plot, double x);
 void plot_label(const struct plot *plot, double x, bool minor, const char *text);
 
-/* A line through points, or stairs that have the height of the next point; of this class. */
+/* A line through points, or stairs that have the height of the next point; of this class. A line
+ * has a gap where y is NAN; a point alone is a short one. */
 struct plot_point {
     double x, y;
 };

@@ -14,11 +14,11 @@
 static const char *const html_sheet[] = {
     ":root{--bg:#f6f7f9;--card:#fff;--ink:#17202b;--soft:#5b6775;--edge:#dfe4ea;--grid:#e8ecf0;"
     "--a:#0067a8;--b:#c65400;--c:#00785a;--area:#0072b2;--good:#00714f;--bad:#a33c00;"
-    "--good-bg:#e3f4ee;--bad-bg:#fdeee2;--few:#8492a3}\n",
+    "--good-bg:#e3f4ee;--bad-bg:#fdeee2;--few:#8492a3;--shade:#17202b40}\n",
     "@media(prefers-color-scheme:dark){:root{--bg:#11161c;--card:#1a2129;--ink:#e7ecf1;"
     "--soft:#9aa7b5;--edge:#2c3641;--grid:#28313b;--a:#5cb8ee;--b:#f5a04a;--c:#3fcb9f;"
     "--area:#4aa8de;--good:#5bd6ac;--bad:#f7ab6b;--good-bg:#12332a;--bad-bg:#3b2713;"
-    "--few:#6d7b8a}}\n",
+    "--few:#6d7b8a;--shade:#000a}}\n",
     "*{box-sizing:border-box}\n",
     "body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"
     "\"Segoe UI\",Roboto,\"Noto Sans\",\"DejaVu "
@@ -56,7 +56,12 @@ static const char *const html_sheet[] = {
     ".warnings li{border-left:4px solid var(--b);background:var(--bad-bg);border-radius:4px;"
     "padding:6px 12px;margin-bottom:6px;font-size:14px;overflow-wrap:anywhere}\n",
     ".warnings b{color:var(--bad)}\n",
-    ".scroll{overflow-x:auto}\n",
+    /* a shadow where there is more to the side: the covers move with the table, it does not */
+    ".scroll{overflow-x:auto;background:linear-gradient(90deg,var(--card) 30%,transparent) "
+    "0/30px 100%,linear-gradient(270deg,var(--card) 30%,transparent) 100%/30px 100%,"
+    "linear-gradient(90deg,var(--shade),transparent) 0/12px 100%,"
+    "linear-gradient(270deg,var(--shade),transparent) 100%/12px 100%;"
+    "background-attachment:local,local,scroll,scroll;background-repeat:no-repeat}\n",
     "table{border-collapse:collapse;width:100%;font-size:14px}\n",
     "th,td{text-align:right;padding:6px 10px;border-bottom:1px solid var(--edge);"
     "white-space:nowrap}\n",
@@ -64,7 +69,7 @@ static const char *const html_sheet[] = {
     "th:first-child{text-align:left;padding-left:0}\n",
     "thead th{color:var(--soft);font-weight:500;font-size:12px}\n",
     "th.step:first-child{padding-left:16px;font-weight:400;color:var(--soft)}\n",
-    ".scroll+h3{margin-top:20px}\n",
+    ".scroll+h3,.next{margin-top:20px}.scroll+.note{margin-top:12px}\n",
     "td.bar{position:relative;min-width:130px}\n",
     "td.bar i{position:absolute;right:0;top:5px;bottom:5px;background:var(--area);opacity:.17;"
     "border-radius:3px}\n",
@@ -77,6 +82,9 @@ static const char *const html_sheet[] = {
     " 50%/1px 100% no-repeat}\n",
     ".forest i{position:absolute;top:7px;height:4px;min-width:2px;background:var(--a);"
     "border-radius:2px}\n",
+    ".forest u{position:absolute;top:2px;border:7px solid transparent}"
+    ".forest .less{left:0;border-left:0;border-right-color:var(--a)}"
+    ".forest .more{right:0;border-right:0;border-left-color:var(--a)}\n",
     ".forest b{position:absolute;top:4px;width:10px;height:10px;margin-left:-5px;"
     "background:var(--a);border-radius:50%}\n",
     ".runs{min-width:170px;text-align:center}.runs "
@@ -105,9 +113,8 @@ static const char *const html_sheet[] = {
     ".plot svg{display:block;width:100%;overflow:visible}\n",
     ".tall svg{height:250px}.low svg{height:120px}.thin "
     "svg{height:76px}.thin{margin-bottom:18px}\n",
-    "@media(min-width:821px){.figures{grid-template-rows:auto 1fr}.figures figure:first-child "
-    ".tall "
-    "svg{height:360px}}\n",
+    "@media(min-width:821px){.figures{grid-template-rows:auto 1fr}.test .figures "
+    "figure:first-child .tall svg{height:360px}}\n",
     ".plot.low+.key{margin-left:0}\n",
     ".plot path{vector-effect:non-scaling-stroke}\n",
     ".plot .y,.plot .x{position:absolute;color:var(--soft);font-size:11px;line-height:1;"
@@ -132,6 +139,7 @@ static const char *const html_sheet[] = {
     "dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}\n",
     "pre{background:var(--bg);border-radius:8px;padding:10px 14px;white-space:pre-wrap;"
     "overflow-wrap:anywhere;font-size:13px;margin:8px 0 14px}\n",
+    ".option{display:inline-block;max-width:100%}\n",
     "summary{cursor:pointer;font-weight:600;font-size:14px}\n",
     "footer{color:var(--soft);font-size:12px;margin-top:18px}\n",
     "@media(max-width:820px){.figures{grid-template-columns:minmax(0,1fr)}}\n",
@@ -139,7 +147,11 @@ static const char *const html_sheet[] = {
     "h1{font-size:24px}.columns{grid-template-columns:1fr}.minor{display:none}"
     ".tall svg{height:210px}.tiles{grid-template-columns:repeat(3,minmax(0,1fr));gap:7px}"
     ".tile{padding:7px 9px}.tile b{font-size:16px}h2 small{display:block;margin:0}"
-    "table{font-size:13px}th,td{padding:5px 5px}td.bar{min-width:84px}"
+    "table{font-size:13px}th,td{padding:5px 5px}th{white-space:normal}td.bar{min-width:84px}"
+    ".warned thead .verdict{display:none}.warned tr{display:grid;"
+    "grid-template-columns:1fr 1fr 1fr 1fr;border-bottom:1px solid var(--edge)}"
+    ".warned tr>*{border:0}.warned .minor{display:none}"
+    ".warned tr>.verdict{grid-column:1/-1;padding:0 0 6px}.warned tr>.verdict:empty{padding:0}"
     ".ab thead{display:none}.ab,.ab tbody{display:block}.ab tr{display:grid;"
     "grid-template-columns:1fr 1fr 1fr;padding:9px 0;border-bottom:1px solid var(--edge)}"
     ".ab tr>*{border:0;padding:3px 0;text-align:left;white-space:normal}"

@@ -187,7 +187,7 @@ static void sweep_table(FILE *out, const char *option, const json_t *points)
 {
     size_t i;
     json_t *point;
-    fputs("<div class=\"scroll\"><table><thead><tr><th>", out);
+    fputs("<div class=\"scroll\"><table class=\"warned\"><thead><tr><th>", out);
     html_escape(out, option);
     fputs("</th><th>requests/s</th><th>p50</th><th>p99</th><th class=\"minor\">p99.9</th>"
           "<th class=\"minor\">max</th><th class=\"minor\">errors</th>"

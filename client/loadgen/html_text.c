@@ -15,6 +15,8 @@
 #include "common/check.h"
 
 #include <math.h>
+#include <stdbool.h>
+#include <string.h>
 
 static const char *html_entity(char c)
 {
@@ -34,15 +36,33 @@ static const char *html_entity(char c)
     }
 }
 
-void html_escape(FILE *out, const char *text)
+static void html_escape_part(FILE *out, const char *text, size_t size)
 {
-    for (; *text != 0; text++) {
-        const char *entity = html_entity(*text);
-        unsigned char c = (unsigned char)*text;
+    for (size_t i = 0; i < size; i++) {
+        const char *entity = html_entity(text[i]);
+        unsigned char c = (unsigned char)text[i];
         if (entity != NULL)
             fputs(entity, out);
         else
             fputc(c < ' ' || c == 0x7f ? ' ' : c, out);
+    }
+}
+
+void html_escape(FILE *out, const char *text)
+{
+    html_escape_part(out, text, strlen(text));
+}
+
+void html_escape_words(FILE *out, const char *text)
+{
+    while (*text != 0) {
+        size_t size = strcspn(text, " "), spaces = strspn(text + size, " ");
+        bool option = text[text[0] == '('] == '-';
+        fputs(option ? "<span class=\"option\">" : "", out);
+        html_escape_part(out, text, size);
+        fputs(option ? "</span>" : "", out);
+        html_escape_part(out, text + size, spaces);
+        text += size + spaces;
     }
 }
 

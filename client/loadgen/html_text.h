@@ -11,6 +11,9 @@
 /* Text as content or in an attribute in double quotes. */
 void html_escape(FILE *out, const char *text);
 
+/* The same as content, without a break within words that begin with a hyphen, as options do. */
+void html_escape_words(FILE *out, const char *text);
+
 /* JSON inside of <script>: no "<" is left that could end it. */
 void html_escape_script(FILE *out, const char *json, size_t size);
 

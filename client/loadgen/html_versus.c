@@ -26,18 +26,45 @@ static double html_forest_at(double ratio)
     return 100 * fmin(fmax(share, 0), 1);
 }
 
+/* Are there runs enough for an interval? */
+static bool html_has_interval(const json_t *row)
+{
+    return strcmp(load_text(row, "verdict"), "too few runs") != 0;
+}
+
 /* The interval as a bar on a scale of ratios, 1 in the middle. */
 static void html_forest(FILE *out, const json_t *row)
 {
+    if (!html_has_interval(row)) {
+        fprintf(out, "<td class=\"forest\"><div><b style=\"left:%.1f%%\"></b></div></td>",
+                html_forest_at(load_number(row, "ratio")));
+        return;
+    }
     double low = html_forest_at(load_number(row, "low"));
     double high = html_forest_at(load_number(row, "high"));
     fprintf(out,
-            "<td class=\"forest\"><div><i style=\"left:%.1f%%;width:%.1f%%\"></i>"
+            "<td class=\"forest\"><div><i style=\"left:%.1f%%;width:%.1f%%\"></i>%s%s"
             "<b style=\"left:%.1f%%\"></b></div></td>",
-            low, fmax(high - low, 0), html_forest_at(load_number(row, "ratio")));
+            low, fmax(high - low, 0),
+            load_number(row, "low") < 1 / HTML_FOREST_RANGE ? "<u class=\"less\"></u>" : "",
+            load_number(row, "high") > HTML_FOREST_RANGE ? "<u class=\"more\"></u>" : "",
+            html_forest_at(load_number(row, "ratio")));
 }
 
-static void html_comparison_row(FILE *out, const json_t *row)
+/* The title of a test: "SET" */
+static const char *html_test_title(json_t *results, const char *test)
+{
+    const char *name;
+    json_t *result;
+    json_object_foreach(results, name, result)
+    {
+        if (strcmp(load_text(result, "test"), test) == 0)
+            return load_text(result, "title");
+    }
+    return test;
+}
+
+static void html_comparison_row(FILE *out, json_t *results, const json_t *row)
 {
     const char *verdict = load_text(row, "verdict");
     char a[HTML_NUMBER_SIZE], b[HTML_NUMBER_SIZE];
@@ -45,7 +72,7 @@ static void html_comparison_row(FILE *out, const json_t *row)
     html_number(load_number(row, "a"), a);
     html_number(load_number(row, "b"), b);
     fputs("<tr><th>", out);
-    html_escape(out, load_text(row, "test"));
+    html_escape(out, html_test_title(results, load_text(row, "test")));
     fputs(" ", out);
     html_escape(out, load_text(row, "title"));
     fputs(" <small>", out);
@@ -55,8 +82,12 @@ static void html_comparison_row(FILE *out, const json_t *row)
             "<td data-is=\"B / A\"><b>%.3f</b></td>",
             a, b, load_number(row, "ratio"));
     html_forest(out, row);
-    fprintf(out, "<td class=\"minor\">%.3f to %.3f</td><td class=\"verdict %s\">%s",
-            load_number(row, "low"), load_number(row, "high"),
+    if (html_has_interval(row))
+        fprintf(out, "<td class=\"minor\">%.3f to %.3f</td>", load_number(row, "low"),
+                load_number(row, "high"));
+    else
+        fputs("<td class=\"minor\">&#8211;</td>", out);
+    fprintf(out, "<td class=\"verdict %s\">%s",
             better  ? "better"
             : worse ? "worse"
                     : "",
@@ -111,6 +142,7 @@ static void html_curves(FILE *out, json_t *results)
 void html_versus(FILE *out, const json_t *document)
 {
     const json_t *rows = json_object_get(json_object_get(document, "versus"), "figures");
+    json_t *results = json_object_get(document, "results");
     size_t i;
     json_t *row;
     if (json_array_size(rows) == 0)
@@ -120,14 +152,16 @@ void html_versus(FILE *out, const json_t *document)
     html_side(out, "B", json_object_get(document, "target_b"));
     fputs(
         "Medians of runs in turn. The bar is "
-        "the 95&nbsp;% confidence interval of the ratio; a bar that touches the line in the "
-        "middle shows no difference.</p>\n<div class=\"scroll\"><table "
+        "the 95&nbsp;% confidence interval of the ratio, from half to twice as much (arrows: it "
+        "goes "
+        "on); a bar that touches the line in the middle shows no difference.</p>\n<div "
+        "class=\"scroll\"><table "
         "class=\"ab\"><thead><tr><th></th>"
         "<th>A</th><th>B</th><th>B / A</th><th class=\"forest\">0.5 &#183; 1 &#183; 2</th>"
         "<th class=\"minor\">interval</th><th class=\"verdict\">verdict</th></tr></thead><tbody>\n",
         out);
-    json_array_foreach(rows, i, row) html_comparison_row(out, row);
+    json_array_foreach(rows, i, row) html_comparison_row(out, results, row);
     fputs("</tbody></table></div>\n<div class=\"figures\">\n", out);
-    html_curves(out, json_object_get(document, "results"));
+    html_curves(out, results);
     fputs("</div></section>\n", out);
 }

@@ -178,15 +178,10 @@ static int session_agree(struct session *session)
 
 static int session_connect(struct session *session)
 {
-    struct failure failure = {.kind = FAILURE_NONE};
-    for (unsigned i = 0; i < session->n_sides; i++) {
-        struct side *side = &session->sides[i];
-        if (run_open(&side->run, &side->plan, &side->target, session->options.server_pid,
-                     &failure) != 0)
-            return session_failed(session, &failure);
-        side->run.ask_cpu_time = session->n_sides == SESSION_SIDES;
-    }
-    return 0;
+    int err = 0;
+    for (unsigned i = 0; i < session->n_sides && err == 0; i++)
+        err = session_open(session, &session->sides[i]);
+    return err;
 }
 
 static void session_run(struct session *session)

@@ -133,7 +133,7 @@ static uint64_t probe_seconds(const char *info, const char *name)
     long double seconds;
     if (!probe_line(info, name, text) || !num_read_real(bytes_of(text), &seconds))
         return 0;
-    return seconds > 0 && seconds < 1e9L ? (uint64_t)(seconds * 1e9L) : 0;
+    return seconds > 0 && seconds < 1e9L ? (uint64_t)(seconds * 1e9L + 0.5L) : 0;
 }
 
 void probe_from_resp(const char *info, struct probe *out)
@@ -202,10 +202,10 @@ enum driver_status probe_call(const struct target *target, struct bytes request,
     return status;
 }
 
-static int probe_request(bool resp, const char *question, struct buf *out)
+int probe_encode(const struct target *target, const char *question, struct buf *out)
 {
     char text[PROBE_TEXT_SIZE];
-    if (!resp) {
+    if (!probe_is_resp(target)) {
         int err = rpc_encode_request(out, 0, bytes_of(question));
         return err != 0 ? err : pack_array(out, 0);
     }
@@ -215,12 +215,11 @@ static int probe_request(bool resp, const char *question, struct buf *out)
     return buf_append(out, text, (size_t)size);
 }
 
-/* What an answer says: a result (MessagePack), or text that ends with a zero. False: nothing. */
-static bool probe_content(bool resp, struct buf *data, struct bytes *out)
+bool probe_answer(const struct target *target, struct buf *data, struct bytes *out)
 {
     struct rpc_response response;
     size_t size;
-    if (resp) {
+    if (probe_is_resp(target)) {
         bool text = data->size > 0 && data->data[0] != '-' && buf_append(data, "", 1) == 0;
         *out = buf_bytes(data);
         return text;
@@ -235,15 +234,14 @@ static bool probe_content(bool resp, struct buf *data, struct bytes *out)
 static bool probe_question(const struct target *target, int fd, const char *question,
                            probe_take *take, void *into)
 {
-    bool resp = probe_is_resp(target);
     struct buf request, answer;
     struct driver_reply reply;
     struct bytes content;
     buf_init(&request);
     buf_init(&answer);
-    bool good = probe_request(resp, question, &request) == 0 &&
+    bool good = probe_encode(target, question, &request) == 0 &&
                 probe_exchange(target, fd, buf_bytes(&request), &answer, &reply) == DRIVER_VALUE &&
-                probe_content(resp, &answer, &content);
+                probe_answer(target, &answer, &content);
     if (good)
         take(into, question, content);
     buf_deinit(&request);
@@ -292,16 +290,6 @@ void probe_read(const struct target *target, struct probe *out)
     memset(out, 0, sizeof *out);
     if (!probe_ask(target, is_resp ? resp : rpc, is_resp ? probe_take_resp : probe_take_rpc, out))
         memset(out, 0, sizeof *out);
-}
-
-int probe_cpu_time(const struct target *target, uint64_t *out_ns)
-{
-    struct probe probe;
-    probe_read(target, &probe);
-    if (probe.cpu_ns == 0)
-        return ERR_NOT_FOUND;
-    *out_ns = probe.cpu_ns;
-    return 0;
 }
 
 static bool probe_within_machine(const struct sockaddr_storage *address)

@@ -41,9 +41,12 @@ MUST_USE bool probe_ask(const struct target *target, const char *const *question
 enum driver_status probe_call(const struct target *target, struct bytes request, struct buf *answer,
                               struct driver_reply *out_reply);
 
-/* CPU time that the server says it has used so far, user and system. 0; ERR_NOT_FOUND: it does not
- * tell. */
-MUST_USE int probe_cpu_time(const struct target *target, uint64_t *out_ns);
+/* Append a question as probe_ask sends it. 0 or ERR_OUT_OF_MEMORY. */
+MUST_USE int probe_encode(const struct target *target, const char *question, struct buf *out);
+
+/* What a whole answer says, as for probe_take: it points into `data`, to which the zero may be
+ * appended. False: nothing, it is a refusal. */
+MUST_USE bool probe_answer(const struct target *target, struct buf *data, struct bytes *out);
 
 /* The process of the server, if it is one of this machine beyond doubt: it is reached within the
  * machine, and what it says of itself (pid, software, CPU time) is what the kernel says of the

@@ -280,7 +280,8 @@ static void report_cpu(FILE *out, const struct result *result)
     if (result->waiting_ns > 0)
         fprintf(out, ", waited for a CPU %.2f", (double)result->waiting_ns / 1e3 / requests);
     if (result->has_server_cpu)
-        fprintf(out, ", server %.2f us/request", result_server_us(result));
+        fprintf(out, ", server %.2f us/request (%s)", result_server_us(result),
+                result->server_told.source);
     fputc('\n', out);
 }
 

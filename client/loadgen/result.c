@@ -121,6 +121,7 @@ void result_merge(struct result *into, const struct result *from)
     cpu_system_add(&into->system, &from->system);
     into->has_server_cpu = from->has_server_cpu && (first || into->has_server_cpu);
     into->server_cpu_ns += from->server_cpu_ns;
+    server_cpu_add(&into->server_told, &from->server_told);
     into->busiest = from->busiest > into->busiest ? from->busiest : into->busiest;
     into->waiting_ns += from->waiting_ns;
     for (unsigned i = 0; i < RESULT_THREADS; i++)

@@ -8,6 +8,7 @@
 #include "client/loadgen/fairness.h"
 #include "client/loadgen/kinds.h"
 #include "client/loadgen/series.h"
+#include "client/loadgen/server_cpu.h"
 #include "client/loadgen/server_stats.h"
 #include "client/loadgen/steady.h"
 #include "client/loadgen/worker.h"
@@ -29,6 +30,7 @@ struct result {
     struct cpu_system system; /* all of this machine */
     bool has_server_cpu;
     uint64_t server_cpu_ns;
+    struct server_cpu_told server_told; /* where that is from */
     double busiest; /* share of the time the busiest thread was on a CPU, 0..1 */
     struct cpu_thread threads[RESULT_THREADS];
     uint64_t waiting_ns; /* threads of loadgen were ready to run, but others ran: all together */

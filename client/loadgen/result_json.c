@@ -314,11 +314,26 @@ static void json_server_stats(struct writer *json, const struct result *result)
     json_server_ops(json, server);
 }
 
+/* Where its CPU time is from, and what asking for it took. */
+static void json_server_told(struct writer *json, const struct server_cpu_told *told)
+{
+    if (told->source == NULL)
+        return;
+    writer_text(json, "source", told->source);
+    if (told->wanted == 0)
+        return;
+    writer_uint(json, "asked", told->asked);
+    writer_uint(json, "answered", told->answered);
+    if (told->answered > 0)
+        writer_uint(json, "answer_mean_ns", told->answer_ns / told->answered);
+}
+
 static void json_server(struct writer *json, const struct result *result)
 {
-    if (!result->has_server_cpu && !result->server.known)
+    if (result->server_told.source == NULL && !result->has_server_cpu && !result->server.known)
         return;
     writer_open(json, "server", '{');
+    json_server_told(json, &result->server_told);
     if (result->has_server_cpu) {
         writer_uint(json, "cpu_ns", result->server_cpu_ns);
         writer_real(json, "us_per_op", result_server_us(result));

@@ -14,7 +14,6 @@
  */
 #include "client/loadgen/run.h"
 
-#include "client/loadgen/probe.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
@@ -126,12 +125,21 @@ static bool run_wait(struct run *run)
     return sem_clockwait(&run->ended, CLOCK_MONOTONIC, &until) == 0;
 }
 
-/* All there is by now; of the server, what its process on this machine has used. */
-static void run_snapshot(const struct run *run, const struct phase *phase, struct snapshot *out)
+/* What belongs to a phase besides the workers. */
+struct run_watcher {
+    struct server_cpu server;
+    struct snapshot seen;
+};
+
+/* All there is by now. The server comes first: what it tells is of the moment of its answer. */
+static void run_snapshot(const struct run *run, const struct phase *phase,
+                         struct run_watcher *watcher)
 {
-    snapshot_take(out, phase, run->workers, run->n_workers);
-    out->cpu.has_server =
-        run->server_pid > 0 && cpu_time_of(run->server_pid, &out->cpu.server_ns) == 0;
+    uint64_t server_ns = 0;
+    bool known = server_cpu_read(&watcher->server, false, &server_ns);
+    snapshot_take(&watcher->seen, phase, run->workers, run->n_workers);
+    watcher->seen.cpu.has_server = known;
+    watcher->seen.cpu.server_ns = server_ns;
 }
 
 static void run_sample_kinds(struct kinds *kinds, const struct workload *workload,
@@ -139,7 +147,7 @@ static void run_sample_kinds(struct kinds *kinds, const struct workload *workloa
 {
     if (!workload_mixes(workload) || !(last || kinds_due(kinds, seen->now_ns)))
         return;
-    kinds_next(kinds, seen->now_ns, last);
+    kinds_next(kinds, seen, last);
     for (unsigned kind = 0; kind < workload->n_shapes; kind++)
         kinds_fill(kinds, kind, &seen->kind[kind]);
 }
@@ -156,14 +164,15 @@ static void run_look(struct run *run, const struct phase *phase, struct result *
 
 /* Keep and show the intervals that are over; `last`: what there is of them. */
 static void run_sample(struct run *run, const struct phase *phase, struct progress *progress,
-                       bool last, struct snapshot *seen, struct result *out)
+                       bool last, struct run_watcher *watcher, struct result *out)
 {
+    const struct snapshot *seen = &watcher->seen;
     uint64_t now = clock_mono_ns();
     bool row = last || series_due(&out->series, now);
     bool kinds = workload_mixes(phase->workload) && kinds_due(&out->over_time, now);
     if (!row && !kinds && !progress_due(progress, now))
         return;
-    run_snapshot(run, phase, seen);
+    run_snapshot(run, phase, watcher);
     progress_update(progress, phase, seen);
     if (last)
         progress_end(progress, phase, seen);
@@ -174,18 +183,18 @@ static void run_sample(struct run *run, const struct phase *phase, struct progre
 }
 
 static void run_watch(struct run *run, const struct phase *phase, struct progress *progress,
-                      unsigned started, struct snapshot *seen, struct result *out)
+                      unsigned started, struct run_watcher *watcher, struct result *out)
 {
     unsigned ended = 0;
-    progress_begin(progress, seen);
-    series_init(&out->series, seen);
-    kinds_init(&out->over_time, seen->now_ns);
+    progress_begin(progress, &watcher->seen);
+    series_init(&out->series, &watcher->seen);
+    kinds_init(&out->over_time, &watcher->seen);
     while (ended < started) {
         if (run_wait(run))
             ended++;
         if (run_interrupted())
             atomic_store(&run->stop, true);
-        run_sample(run, phase, progress, ended == started, seen, out);
+        run_sample(run, phase, progress, ended == started, watcher, out);
     }
 }
 
@@ -221,15 +230,8 @@ static int run_prepare(struct run *run, const struct phase *phase)
     return err;
 }
 
-static bool run_server_cpu(const struct run *run, uint64_t *out_ns)
-{
-    if (run->server_pid > 0)
-        return cpu_time_of(run->server_pid, out_ns) == 0;
-    return run->ask_cpu_time && probe_cpu_time(run->target, out_ns) == 0;
-}
-
 static void run_threads(struct run *run, const struct phase *phase, struct progress *progress,
-                        struct run_thread *threads, struct snapshot *seen, struct result *out)
+                        struct run_thread *threads, struct run_watcher *watcher, struct result *out)
 {
     unsigned started = run_start(run, threads);
     if (started < run->n_workers) {
@@ -238,14 +240,14 @@ static void run_threads(struct run *run, const struct phase *phase, struct progr
         for (unsigned i = 0; i < run->n_workers; i++)
             run->workers[i]->end_index = 0;
     }
-    run_snapshot(run, phase, seen);
+    run_snapshot(run, phase, watcher);
     uint64_t now = clock_ticks();
     out->begun_ns = clock_mono_ns();
     for (unsigned i = 0; i < started; i++) /* all of them: whoever wakes up first goes on */
         run->workers[i]->started = now;
     for (unsigned i = 0; i < started; i++)
         sem_post(&run->start);
-    run_watch(run, phase, progress, started, seen, out);
+    run_watch(run, phase, progress, started, watcher, out);
     for (unsigned i = 0; i < started; i++)
         pthread_join(threads[i].thread, NULL);
 }
@@ -275,39 +277,51 @@ static void run_recall(const struct run *run, const struct phase *phase, struct 
     mem_free(kept);
 }
 
+/* What the server has used since the begin of the phase, when it was `known` to have used so much.
+ * A counter that has not moved while requests were answered tells nothing. */
+static void run_server_cpu(struct server_cpu *server, bool known, uint64_t before_ns,
+                           struct result *out)
+{
+    uint64_t ns = 0;
+    out->has_server_cpu = known && server_cpu_read(server, true, &ns) && ns > before_ns;
+    out->server_cpu_ns = out->has_server_cpu ? ns - before_ns : 0;
+    out->server_told = server->told;
+    server_cpu_end(server);
+}
+
 void run_phase(struct run *run, const struct phase *phase, struct progress *progress,
                struct result *out)
 {
     struct run_thread *threads = mem_calloc(run->n_workers, sizeof *threads);
-    struct snapshot *seen = mem_alloc(sizeof *seen);
-    uint64_t server_0 = 0, server_1 = 0;
+    struct run_watcher *watcher = mem_alloc(sizeof *watcher);
+    uint64_t server_0 = 0;
     result_init(out, phase->workload);
     out->offered = phase->law.rate > 0
                        ? schedule_mean_rate(&phase->law, phase->requests, phase->duration_ns)
                        : 0;
-    if (threads == NULL || seen == NULL || run_prepare(run, phase) != 0) {
+    if (threads == NULL || watcher == NULL || run_prepare(run, phase) != 0) {
         (void)failure_set(&out->failure, FAILURE_LOCAL, "out of memory; lower -c, -P or -d");
         mem_free(threads);
-        mem_free(seen);
+        mem_free(watcher);
         return;
     }
-    bool known = run_server_cpu(run, &server_0);
+    server_cpu_begin(&watcher->server, run->target, run->server_pid, run->ask_cpu_time);
+    bool known = server_cpu_read(&watcher->server, true, &server_0);
     struct cpu_time client = cpu_time_self();
     struct cpu_system system = cpu_system_read();
-    run_threads(run, phase, progress, threads, seen, out);
+    run_threads(run, phase, progress, threads, watcher, out);
     struct cpu_time client_1 = cpu_time_self();
     struct cpu_system system_1 = cpu_system_read();
     out->system = cpu_system_between(&system, &system_1);
     out->client.user_ns = client_1.user_ns - client.user_ns;
     out->client.system_ns = client_1.system_ns - client.system_ns;
     run_fairness(run, out);
-    out->has_server_cpu = known && run_server_cpu(run, &server_1) && server_1 >= server_0;
-    out->server_cpu_ns = out->has_server_cpu ? server_1 - server_0 : 0;
+    run_server_cpu(&watcher->server, known, server_0, out);
     out->elapsed_ns = run_elapsed_ns(run);
     for (unsigned i = 0; i < run->n_workers; i++)
         result_add(out, run->workers[i]);
     result_judge(out, &phase->end);
     run_recall(run, phase, out);
     mem_free(threads);
-    mem_free(seen);
+    mem_free(watcher);
 }

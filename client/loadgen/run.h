@@ -15,7 +15,7 @@ struct run {
     const struct plan *plan;
     const struct target *target;
     int64_t server_pid; /* 0: none to look at */
-    bool ask_cpu_time;  /* ask the server for its CPU time, before and after a phase */
+    bool ask_cpu_time;  /* ask the server for its CPU time, before, during and after a phase */
     struct worker **workers;
     unsigned n_workers;
     atomic_bool stop; /* workers send nothing more */

@@ -285,6 +285,7 @@ static uint64_t server_greetings(const struct server_state *before,
         const struct server_op *op = &after->ops[i];
         uint64_t calls = server_minus(op->calls, server_op_before(before, op->name).calls);
         bool asks = strcmp(op->name, "info") == 0 || strcmp(op->name, "server.info") == 0;
+        calls = server_minus(calls, after->ungreeted);
         asked = asks && calls > asked ? calls : asked;
     }
     return asked;

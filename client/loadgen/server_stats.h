@@ -26,6 +26,8 @@ struct server_state {
     uint64_t evicted, expired, log_writes, log_syncs;
     struct server_op ops[SERVER_OPS];
     unsigned n_ops;
+    uint64_t ungreeted; /* questions since the answer before on connections without a ping, as CPU
+                           time is asked for */
 };
 
 /* What changed in between. */

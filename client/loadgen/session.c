@@ -38,6 +38,15 @@ void session_lost(struct session *session, const char *detail)
     (void)session_failed(session, &failure);
 }
 
+int session_open(struct session *session, struct side *side)
+{
+    const struct options *options = &session->options;
+    struct failure failure = {.kind = FAILURE_NONE};
+    int err = run_open(&side->run, &side->plan, &side->target, options->server_pid, &failure);
+    side->run.ask_cpu_time = session->n_sides == SESSION_SIDES || options->server_stats;
+    return err == 0 ? 0 : session_failed(session, &failure);
+}
+
 int session_phase(struct session *session, struct side *side, struct phase *phase,
                   const char *label)
 {
@@ -164,6 +173,7 @@ static void session_ask_again(const struct side *side, const struct server_state
 {
     struct server_state after;
     server_stats_read(&side->target, &after);
+    after.ungreeted = result->server_told.asked;
     server_stats_change(before, &after, &result->server);
 }
 

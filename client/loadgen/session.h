@@ -62,6 +62,9 @@ void session_lost(struct session *session, const char *detail);
 /* A phase could not be made. Returns -1. */
 int session_cannot(struct session *session, int err);
 
+/* Open the connections of a side. 0, or -1 when told; run_close is due either way. */
+MUST_USE int session_open(struct session *session, struct side *side);
+
 /* Run one phase of a side and free its frames; session->result is what came of it. `label` is for
  * the line of progress. 0, or -1 with session->result.failure, which is not told yet. */
 MUST_USE int session_phase(struct session *session, struct side *side, struct phase *phase,

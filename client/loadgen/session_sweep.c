@@ -22,16 +22,14 @@ enum { SWEEP_LABEL_SIZE = 160 };
 static int sweep_install(struct session *session, unsigned value)
 {
     struct side *side = &session->sides[0];
-    struct failure failure = {.kind = FAILURE_NONE};
     struct plan plan;
     char detail[OPTIONS_DETAIL_SIZE];
     int err = sweep_plan(&session->sweep, value, &session->options, &side->plan, &plan, detail);
     REQUIRE(err == 0); /* it was made before, to see whether it can be */
     run_close(&side->run);
     side->plan = plan;
-    err = run_open(&side->run, &side->plan, &side->target, session->options.server_pid, &failure);
-    if (err != 0)
-        return session_failed(session, &failure);
+    if (session_open(session, side) != 0)
+        return -1;
     if (!sweep_changes_keys(&session->sweep))
         return 0;
     err = session_preload(session, side);

@@ -15,20 +15,31 @@
 
 static struct kinds kinds, other;
 
+/* A look at this time, with so much CPU time used by one thread and the server. */
+static const struct snapshot *at(uint64_t now, uint64_t used_ns)
+{
+    static struct snapshot seen;
+    seen.now_ns = now;
+    seen.cpu.thread_ns[0] = used_ns;
+    seen.cpu.has_server = true;
+    seen.cpu.server_ns = 2 * used_ns;
+    return &seen;
+}
+
 /* Another second of two kinds, of which the first has `n` requests of 1 ms more, the second one. */
 static void second(struct kinds *into, struct hist all[2], uint64_t now, unsigned n)
 {
     hist_add_n(&all[0], 1000000, n);
     hist_add_n(&all[1], 5000000, 1);
     assert_true(kinds_due(into, now));
-    kinds_next(into, now, false);
+    kinds_next(into, at(now, now / 10), false);
     for (unsigned kind = 0; kind < 2; kind++)
         kinds_fill(into, kind, &all[kind]);
 }
 
 static void begin(struct kinds *into, struct hist all[2])
 {
-    kinds_init(into, 7 * SECOND);
+    kinds_init(into, at(7 * SECOND, 7 * SECOND / 10));
     hist_init(&all[0]);
     hist_init(&all[1]);
     assert_false(kinds_due(into, 8 * SECOND - 1));
@@ -49,6 +60,9 @@ static void by_kind(void **state)
         assert_int_equal((int)kinds_rate(&kinds, 0, i), 10 * (i + 1));
         assert_int_equal(cells_quantile(&kinds.row[0][i], 0.99), 1000000);
         assert_int_equal(kinds.row[1][i].max_ns, 5000000);
+        assert_int_equal(kinds_requests(&kinds, i), 10 * (i + 1) + 1);
+        assert_int_equal(kinds.span[i].used.client_ns, SECOND / 10);
+        assert_int_equal(kinds.span[i].used.server_ns, SECOND / 5);
     }
 }
 
@@ -60,10 +74,11 @@ static void rest(void **state)
     begin(&kinds, all);
     second(&kinds, all, 8 * SECOND, 10);
     hist_add_n(&all[0], 1000000, 4);
-    kinds_next(&kinds, 8 * SECOND + 400000000, true);
+    kinds_next(&kinds, at(8 * SECOND + 400000000, SECOND), true);
     kinds_fill(&kinds, 0, &all[0]);
     assert_int_equal(kinds.n, 1);
     assert_int_equal(kinds.span[0].length_ns, 1400000000);
+    assert_int_equal(kinds.span[0].used.client_ns, 3 * SECOND / 10);
     assert_int_equal(kinds.row[0][0].count, 14);
     assert_int_equal((int)(kinds_rate(&kinds, 0, 0) + 0.5), 10);
 }
@@ -108,8 +123,8 @@ static void quantiles(void **state)
     hist_init(&all);
     for (uint64_t us = 1; us <= 10000; us++)
         hist_add(&all, us * 1000);
-    kinds_init(&kinds, 0);
-    kinds_next(&kinds, SECOND, false);
+    kinds_init(&kinds, at(0, 0));
+    kinds_next(&kinds, at(SECOND, 0), false);
     kinds_fill(&kinds, 0, &all);
     for (double q = 0.01; q < 1; q += 0.01) {
         double truth = q * 1e7, got = (double)cells_quantile(&kinds.row[0][0], q);

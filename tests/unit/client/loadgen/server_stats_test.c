@@ -42,6 +42,11 @@ static const char info_after[] = "$999\r\n# Server\r\nredis_version:7.0.15\r\nao
                                  "latency_percentiles_usec_get:p50=1.5,p99=3.25,p99.9=9\r\n"
                                  "latency_percentiles_usec_set:p50=2.5,p99=7.25,p99.9=9\r\n";
 
+static const char info_polled[] = "$999\r\n# Server\r\ntotal_commands_processed:83\r\n"
+                                  "cmdstat_ping:calls=26,usec=9\r\n"
+                                  "cmdstat_set:calls=50,usec=300\r\n"
+                                  "cmdstat_info:calls=7,usec=120\r\n";
+
 static void redis(void **state)
 {
     (void)state;
@@ -63,6 +68,12 @@ static void redis(void **state)
     assert_int_equal(change.used_after, 4000);
     assert_int_equal(change.resident_after, 9000);
     assert_int_equal(change.evicted, 7);
+    /* Of three more INFO on a connection that had asked there is no greeting. */
+    read_info(&after, info_polled);
+    after.ungreeted = 3;
+    server_stats_change(&before, &after, &change);
+    assert_int_equal(change.requests, 61); /* 40 sets, and all pings but one */
+    assert_int_equal(server_stats_main(&change)->calls, 40);
 }
 
 static void runs_add_up(void **state)

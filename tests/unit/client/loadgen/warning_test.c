@@ -132,6 +132,16 @@ static void others(void **state)
     only(WARNING_COUNT, WARNING_COUNT);
     result.server_cpu_ns = 90000000;
     only(WARNING_other_programs, WARNING_other_programs);
+    result.server_told = (struct server_cpu_told){.source = "INFO cpu", .wanted = 11};
+    result.server_told.asked = result.server_told.answered = 6;
+    only(WARNING_other_programs, WARNING_other_programs);
+    result.server_told.answered = 5;
+    only(WARNING_other_programs, WARNING_server_cpu);
+    result.server_told.answered = 11;
+    result.has_server_cpu = false;
+    only(WARNING_server_cpu, WARNING_server_cpu);
+    result.server_told = (struct server_cpu_told){.source = NULL};
+    only(WARNING_COUNT, WARNING_COUNT); /* nobody asked */
     result.system = (struct cpu_system){.user_ns = 0};
     result.counts.errors = 1;
     only(WARNING_errors, WARNING_errors);
