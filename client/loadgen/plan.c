@@ -59,7 +59,7 @@ static int plan_check_clash(const struct options *options, char *out_detail)
 static unsigned plan_ways(const struct options *options)
 {
     return (options->n_words > 0) + (options->mix[0] != 0) + (options->script[0] != 0) +
-           options->given[OPTIONS_tests];
+           options->command + options->given[OPTIONS_tests];
 }
 
 static bool plan_is_durability(const char *label)
@@ -141,7 +141,7 @@ static int plan_check_options(const struct options *options, char *out_detail)
         wrong = "--key-zipf-exp must be above 0; for 0 there is --key-pattern uniform";
     else if (plan_ways(options) > 1 &&
              !(options->n_words > 0 && plan_ways(options) == 2 && options->given[OPTIONS_tests]))
-        wrong = "give one of -t, --mix, --script and a request of your own";
+        wrong = "give one of -t, --mix, --script, --command and a request of your own";
     else if (options->key_file[0] != 0 &&
              (options->given[OPTIONS_keyspace] || options->given[OPTIONS_key_maximum]))
         wrong = "the keys are those of --key-file: give no -r and no --key-maximum";
@@ -319,7 +319,8 @@ static int plan_check_ratio(const struct options *options, const struct plan *pl
                             char *out_detail)
 {
     bool used = !options->given[OPTIONS_ratio];
-    bool own = options->n_words > 0 || options->mix[0] != 0 || options->script[0] != 0;
+    bool own =
+        options->n_words > 0 || options->mix[0] != 0 || options->script[0] != 0 || options->command;
     for (unsigned i = 0; i < WORKLOAD_COUNT && !own; i++)
         used = used || (plan->tests[i] && workload_mixes(&workload_table[i]) &&
                         workload_table[i].weights[0] == 0);
@@ -515,6 +516,21 @@ static int plan_mute(const struct plan *plan, const bool asked[static WORKLOAD_C
     return ERR_BAD_ARGUMENT;
 }
 
+/* A request of the command line begins with a word that this protocol does not have. */
+static int plan_foreign(const struct plan *plan, char *out_detail)
+{
+    const char *word = plan->own == NULL || plan->driver->knows == NULL
+                           ? NULL
+                           : workload_unknown_word(plan->own, plan->driver->knows);
+    if (word == NULL)
+        return 0;
+    (void)snprintf(out_detail, PLAN_DETAIL_SIZE,
+                   "protocol %s has no operation '%.40s': write one of cairn-commands(7), as "
+                   "kv.put, or send it to listen.resp, with --protocol resp2",
+                   plan->driver->name, word);
+    return ERR_BAD_ARGUMENT;
+}
+
 int plan_use(struct plan *plan, const struct driver *driver,
              char out_detail[static PLAN_DETAIL_SIZE])
 {
@@ -528,7 +544,7 @@ int plan_use(struct plan *plan, const struct driver *driver,
         plan->tests[i] = asked[i] && workload_speaks(&workload_table[i], driver->spelling);
         left = left || plan->tests[i];
     }
-    return left || !any ? 0 : plan_mute(plan, asked, out_detail);
+    return left || !any ? plan_foreign(plan, out_detail) : plan_mute(plan, asked, out_detail);
 }
 
 /* A number for each test, the same whatever other tests there are (FNV-1a). */
