@@ -132,6 +132,8 @@ static void run_snapshot(const struct run *run, const struct phase *phase, struc
     snapshot_take(out, phase, run->workers, run->n_workers);
     out->cpu.has_server =
         run->server_pid > 0 && cpu_time_of(run->server_pid, &out->cpu.server_ns) == 0;
+    if (run->begun_ns > 0)
+        out->conn_ns = stairs_used_ns(&phase->stairs, out->now_ns - run->begun_ns);
 }
 
 static void run_sample_kinds(struct kinds *kinds, const struct workload *workload,
@@ -238,8 +240,10 @@ static void run_threads(struct run *run, const struct phase *phase, struct progr
         for (unsigned i = 0; i < run->n_workers; i++)
             run->workers[i]->end_index = 0;
     }
+    run->begun_ns = 0;
     run_snapshot(run, phase, seen);
     uint64_t now = clock_ticks();
+    run->begun_ns = seen->now_ns;
     out->begun_ns = clock_mono_ns();
     for (unsigned i = 0; i < started; i++) /* all of them: whoever wakes up first goes on */
         run->workers[i]->started = now;
@@ -250,9 +254,11 @@ static void run_threads(struct run *run, const struct phase *phase, struct progr
         pthread_join(threads[i].thread, NULL);
 }
 
-/* How evenly the connections were served. */
-static void run_fairness(const struct run *run, struct result *out)
+/* How evenly the connections were served, if all were used all the time. */
+static void run_fairness(const struct run *run, const struct phase *phase, struct result *out)
 {
+    if (phase->stairs.each_ns > 0)
+        return;
     uint64_t *done = mem_calloc(run->plan->connections, sizeof *done);
     size_t n = 0;
     for (unsigned i = 0; i < run->n_workers && done != NULL; i++)
@@ -300,7 +306,7 @@ void run_phase(struct run *run, const struct phase *phase, struct progress *prog
     out->system = cpu_system_between(&system, &system_1);
     out->client.user_ns = client_1.user_ns - client.user_ns;
     out->client.system_ns = client_1.system_ns - client.system_ns;
-    run_fairness(run, out);
+    run_fairness(run, phase, out);
     out->has_server_cpu = known && run_server_cpu(run, &server_1) && server_1 >= server_0;
     out->server_cpu_ns = out->has_server_cpu ? server_1 - server_0 : 0;
     out->elapsed_ns = run_elapsed_ns(run);

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""loadgen for those who come from memtier: requests of their own with weights (--command).
+"""loadgen for those who come from memtier: requests of their own with weights (--command), and a
+number of connections that grows during a test (--clients-start).
 
-What was sent is counted by the servers: a cairnd in both protocols, and a redis-server where there
-is one. Seeds are fixed."""
+What was sent is counted by the servers: a cairnd in both protocols, a redis-server where there is
+one, and for connections lib/fake_server. Seeds are fixed."""
 
 import collections
 import json
@@ -13,6 +14,7 @@ import tempfile
 import unittest
 
 from lib import redis_server
+from lib.fake_server import FakeServer
 from lib.server import Server, environment
 
 LOADGEN = os.environ.get("LOADGEN", "loadgen")
@@ -60,6 +62,29 @@ class UsageTest(unittest.TestCase):
         self.refused("at most 16 kinds", *[word for i in range(17)
                                            for word in ("--command", f"GET {i}")])
         self.refused("--key-pattern", "--command", READ, "--command-key-pattern", "R")
+
+    def test_wrong_stairs(self):
+        stairs = ("--clients-start", 2, "--clients-step", 3, "--step-duration", "1s")
+        for part in range(3):
+            self.refused("together", *stairs[:2 * part], *stairs[2 * part + 2:])
+        self.refused("at most -c", *stairs, "-c", 1)
+        self.refused("--threads must be at most --clients-start", *stairs, "--threads", 3)
+        self.refused("over 50 steps", *stairs, "-c", 152)
+        self.refused("never steady", *stairs, "--warmup", 1)
+        self.refused("never steady", *stairs, "--until-ci", "2%")
+        self.refused("give no --clients-start", *stairs, "--knee")
+        self.refused("give --rate", *stairs, "--rate-limiting", 5)
+        self.refused("from 500", *stairs[:5], "100ms")
+        self.refused("from 1 to 60000", *stairs[:1], 0)
+        self.refused("from 1 to 60000", *stairs[:3], 0)
+        self.refused("at most -c", *stairs, "--sweep", "clients=50,1")
+
+    def test_dry_stairs(self):
+        done = run("--dry-run", "-t", "get", "-c", 50, "--clients-start", 10, "--clients-step", 15,
+                   "--step-duration", 2)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("10 of them at first, 15 more every 2 s", done.stdout)
+        self.assertIn("8 s in all", done.stdout)
 
     def test_layers(self):
         """Those of the command line take the place of all that a file says."""
@@ -185,6 +210,83 @@ class CairndTest(unittest.TestCase):
         done = run(*args, "kv.scan")
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertIn("different protocols", done.stderr)
+
+
+class Stairs(FakeServer):
+    """Notes how many GETs there were when a connection began to send some."""
+
+    def __init__(self):
+        self.began = []
+        self.gets = 0
+        self.known = set()
+        super().__init__(lambda request, number: b"$-1\r\n")
+
+    def _read(self, connection, kept):
+        before = len(self.requests)
+        super()._read(connection, kept)
+        new = sum(words[0] == b"GET" for words in self.requests[before:])
+        if new > 0 and connection not in self.known:
+            self.known.add(connection)
+            self.began.append(self.gets)
+        self.gets += new
+
+
+class StairsTest(unittest.TestCase):
+    def climb(self, *args, start=2):
+        """The result, and what the server noted."""
+        with Stairs() as server, tempfile.NamedTemporaryFile("r", suffix=".ndjson") as lines:
+            done = run("-p", server.port, "--protocol", "resp2", "--json", "-c", 7,
+                       "--clients-start", start, "--clients-step", 3, "--step-duration", "1s",
+                       "--ndjson", lines.name, "--interval", "500ms", *args)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            (result,) = json.loads(done.stdout)["results"].values()
+            samples = [line for line in map(json.loads, lines) if line["type"] == "sample"]
+            return result, samples, server
+
+    def test_more_and_more(self):
+        """All are open from the beginning, and used one step after the other."""
+        for args in ((), ("--threads", 2, "-P", 3), ("--think", "1ms"),
+                     ("--rate", 2000, "--threads", 2)):
+            with self.subTest(args=args):
+                result, samples, server = self.climb("-t", "get", *args)
+                self.assertEqual(len(server.began), 7)
+                for first in (2, 5):  # connections that begin a step, when others had gone on
+                    self.assertGreater(server.began[first], server.began[first - 1] + 2)
+                row = [interval["connections"] for interval in result["series"]]
+                self.assertEqual(row, sorted(row))
+                self.assertTrue(2 <= row[0] < row[-1] <= 7, row)
+                steps = [step["connections"] for step in result["by_connections"]]
+                self.assertLessEqual(set(steps), {2, 5, 7})
+                self.assertEqual(steps, sorted(steps))
+                some = [sample["connections"] for sample in samples]
+                self.assertEqual(some, sorted(some))
+                self.assertNotIn("fairness", result)
+                self.assertNotIn("little_residual_pct", result["in_flight"])
+                self.assertNotIn("not-steady", [w["name"] for w in result["warnings"]])
+                self.assertEqual(result["unanswered"] + result["unsent"], 0)
+
+    def test_a_number_of_requests(self):
+        result, _, server = self.climb("-t", "get", "-n", 50, start=7)
+        self.assertEqual((result["count"], len(server.began)), (50, 7))
+
+    def test_all_at_once(self):
+        """Without a staircase each interval says how many there are."""
+        with Stairs() as server:
+            done = run("-p", server.port, "--protocol", "resp2", "--json", "-t", "get", "-n", 500,
+                       "-c", 5)
+        (result,) = json.loads(done.stdout)["results"].values()
+        self.assertEqual({row["connections"] for row in result["series"]}, {5})
+        self.assertNotIn("by_connections", result)
+
+    def test_summary_and_page(self):
+        with Stairs() as server, tempfile.NamedTemporaryFile("r", suffix=".html") as page:
+            done = run("-p", server.port, "--protocol", "resp2", "-t", "get", "-c", 4,
+                       "--clients-start", 2, "--clients-step", 2, "--step-duration", "2s",
+                       "--html", page.name)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("4 connections (from 2 in steps of 2, each 2 s)", done.stdout)
+            self.assertRegex(done.stdout, r"connections +requests/s +p50")
+            self.assertIn("By connections", page.read())
 
 
 @unittest.skipIf(redis_server.PROGRAM is None, "there is no redis-server")
