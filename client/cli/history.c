@@ -12,7 +12,7 @@
 #include "client/cli/history.h"
 
 #include "client/cli/command.h"
-#include "client/cli/words.h"
+#include "client/common/words.h"
 #include "common/err.h"
 
 #include <fcntl.h>

@@ -22,7 +22,7 @@
 #include "client/cli/history.h"
 #include "client/cli/script.h"
 #include "client/cli/signals.h"
-#include "client/cli/words.h"
+#include "client/common/words.h"
 #include "common/err.h"
 
 #include <errno.h>

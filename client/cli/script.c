@@ -18,7 +18,7 @@
 #include "client/cli/command.h"
 #include "client/cli/input.h"
 #include "client/cli/run.h"
-#include "client/cli/words.h"
+#include "client/common/words.h"
 #include "common/err.h"
 
 #include <errno.h>

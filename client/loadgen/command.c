@@ -11,6 +11,8 @@
 
 #include "common/num.h"
 
+#include <strings.h>
+
 #define COMMAND_DATA         "__data__"
 #define COMMAND_REPLY        "__reply__"
 #define COMMAND_NUMBER       "__number__"
@@ -104,6 +106,36 @@ bool command_is_number(struct bytes word, uint64_t *out_low, uint64_t *out_high)
     *out_low = (uint64_t)low;
     *out_high = (uint64_t)high;
     return true;
+}
+
+static bool command_contains(struct bytes word, const char *text)
+{
+    size_t size = strlen(text);
+    return word.size > size && memmem(word.data, word.size, text, size) != NULL;
+}
+
+bool command_is_misplaced(struct bytes word)
+{
+    return command_contains(word, COMMAND_KEY_ITSELF) || command_contains(word, COMMAND_DATA);
+}
+
+bool command_is_placeholder(struct bytes word)
+{
+    struct bytes inside;
+    return command_inside(word, COMMAND_END, &inside) && inside.size > 0;
+}
+
+bool command_equal(const struct command *a, const struct command *b)
+{
+    bool equal = a->count == b->count;
+    for (unsigned i = 0; i < a->count && equal; i++) {
+        struct bytes one = a->words[i], other = b->words[i];
+        equal =
+            i > 0 ? bytes_equal(one, other)
+                  : one.size == other.size && strncasecmp((const char *)one.data,
+                                                          (const char *)other.data, one.size) == 0;
+    }
+    return equal;
 }
 
 void command_set_key(struct command *command, const char *key)

@@ -54,6 +54,15 @@ bool command_is_repeat(struct bytes word, uint64_t *out_times);
 /* From what to what a number is; false if the word is none, or not from 0 to 2^53. */
 bool command_is_number(struct bytes word, uint64_t *out_low, uint64_t *out_high);
 
+/* Is __key__ or __data__ inside of the word, where nothing takes their place? */
+bool command_is_misplaced(struct bytes word);
+
+/* Does the word look like a placeholder, though it need not be one of those above? */
+bool command_is_placeholder(struct bytes word);
+
+/* Are all words the same, the first whatever the case of its letters? */
+bool command_equal(const struct command *a, const struct command *b);
+
 /* Let this word, which must live as long, stand for each __key__. */
 void command_set_key(struct command *command, const char *key);
 

@@ -58,6 +58,9 @@ struct driver {
     /* What a whole reply has under this key, if that is a string of bytes; else BYTES_NONE. In
      * "items.0.key" a dot leads into a map or array. NULL: this protocol has no maps. */
     struct bytes (*find_field)(struct bytes whole, struct bytes field);
+
+    /* Can a request begin with this word? NULL: that is for the server to say. */
+    bool (*knows)(struct bytes word);
 };
 
 extern const struct driver driver_msgpack, driver_resp2, driver_resp3;

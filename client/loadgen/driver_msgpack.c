@@ -357,6 +357,12 @@ static struct bytes msgpack_find_field(struct bytes whole, struct bytes field)
     return msgpack_value((struct bytes){begin, (size_t)(reader.at - begin)});
 }
 
+/* An operation, perhaps of a newer server. */
+static bool msgpack_knows(struct bytes word)
+{
+    return op_find(word) != NULL || (word.size > 0 && memchr(word.data, '.', word.size) != NULL);
+}
+
 const struct driver driver_msgpack = {
     .name = "msgpack",
     .spelling = SPELLING_RPC,
@@ -366,4 +372,5 @@ const struct driver driver_msgpack = {
     .encode = msgpack_encode,
     .parse_reply = msgpack_parse_reply,
     .find_field = msgpack_find_field,
+    .knows = msgpack_knows,
 };

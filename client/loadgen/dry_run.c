@@ -75,6 +75,11 @@ static void dry_load(FILE *out, const struct plan *plan)
     fprintf(out, ", %u in flight on each%s\n", plan->pipeline,
             plan->batch && plan->pipeline > 1 ? ", sent and awaited together" : "");
     dry_label(out, "");
+    if (plan->stairs.each_ns > 0) {
+        fprintf(out, "%u of them at first, %u more every %.6g s\n", plan->stairs.start,
+                plan->stairs.step, (double)plan->stairs.each_ns / 1e9);
+        dry_label(out, "");
+    }
     char rate[SCHEDULE_TEXT_SIZE];
     const struct schedule_law law = plan_law(plan);
     schedule_format(&law, rate);

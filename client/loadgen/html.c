@@ -602,6 +602,7 @@ static void html_test(FILE *out, unsigned index, const char *name, const json_t 
     html_latency_table(out, result);
     html_kinds(out, result);
     html_kinds_over_time(out, result);
+    html_stairs(out, result);
     html_checked(out, result);
     html_connections(out, result);
     html_efficiency(out, result);

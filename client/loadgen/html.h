@@ -28,6 +28,9 @@ void html_repeats(FILE *out, const json_t *result);
 /* The same: its kinds of requests over time, if it mixes several. */
 void html_kinds_over_time(FILE *out, const json_t *result);
 
+/* Figures of a result for each step of a staircase of connections, if it has one. */
+void html_stairs(FILE *out, const json_t *result);
+
 /* The sheet of styles, for html.c. */
 void html_style(FILE *out);
 

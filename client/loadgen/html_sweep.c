@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The section of the page for --sweep: throughput and latency for each value of an option.
+ * The section of the page for --sweep: throughput and latency for each value of an option; and the
+ * figures of a staircase of connections, which are the same for each of its steps.
  *
  * How: values stand side by side at equal distances, in the order in which they were given, with
  * their own text below; so sizes, numbers and rates are drawn alike.
@@ -33,13 +34,25 @@ static double sweep_x(size_t i)
     return (double)i + 0.5;
 }
 
+/* What stands for a point: a value of the option, or so many connections. */
+static const char *sweep_name(const json_t *point, char room[static HTML_NUMBER_SIZE])
+{
+    if (json_object_get(point, "connections") == NULL)
+        return load_text(point, "value");
+    html_number(load_number(point, "connections"), room);
+    return room;
+}
+
 /* The values below a plot; every second one only where there is room. */
 static void sweep_labels(const struct plot *plot, const json_t *points)
 {
     size_t i, n = json_array_size(points);
     json_t *point;
     json_array_foreach(points, i, point)
-        plot_label(plot, sweep_x(i), n > 6 && i % 2 == 1, load_text(point, "value"));
+    {
+        char room[HTML_NUMBER_SIZE];
+        plot_label(plot, sweep_x(i), n > 6 && i % 2 == 1, sweep_name(point, room));
+    }
 }
 
 static void sweep_bar(const struct plot *plot, double middle, double height)
@@ -170,7 +183,7 @@ static void sweep_row(FILE *out, const json_t *point)
     static const char *const times[] = {"median_ns", "p99_ns", "p999_ns", "max_ns"};
     char text[HTML_NUMBER_SIZE];
     fputs("<tr><th>", out);
-    html_escape(out, load_text(point, "value"));
+    html_escape(out, sweep_name(point, text));
     html_number(load_number(point, "ops_per_sec"), text);
     fprintf(out, "</th><td>%s</td>", text);
     for (size_t i = 0; i < LENGTH_OF(times); i++) {
@@ -197,6 +210,25 @@ static void sweep_table(FILE *out, const char *option, const json_t *points)
     fputs("</tbody></table></div>\n", out);
 }
 
+static void sweep_figures(FILE *out, const char *option, const json_t *points)
+{
+    fputs("<div class=\"figures\"><figure>", out);
+    sweep_rate_plot(out, points);
+    fputs("</figure><figure>", out);
+    sweep_latency_plot(out, points);
+    fputs("</figure></div>\n", out);
+    sweep_table(out, option, points);
+}
+
+void html_stairs(FILE *out, const json_t *result)
+{
+    const json_t *steps = json_object_get(result, "by_connections");
+    if (json_array_size(steps) == 0)
+        return;
+    fputs("<h3>By connections</h3>\n", out);
+    sweep_figures(out, "connections", steps);
+}
+
 void html_sweeps(FILE *out, const json_t *document)
 {
     size_t i;
@@ -208,12 +240,8 @@ void html_sweeps(FILE *out, const json_t *document)
         html_escape(out, load_text(sweep, "title"));
         fputs(" by ", out);
         html_escape(out, load_text(sweep, "option"));
-        fputs("</h2>\n<div class=\"figures\"><figure>", out);
-        sweep_rate_plot(out, points);
-        fputs("</figure><figure>", out);
-        sweep_latency_plot(out, points);
-        fputs("</figure></div>\n", out);
-        sweep_table(out, load_text(sweep, "option"), points);
+        fputs("</h2>\n", out);
+        sweep_figures(out, load_text(sweep, "option"), points);
         fputs("</section>\n", out);
     }
 }

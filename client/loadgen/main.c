@@ -28,6 +28,7 @@
 #include "client/loadgen/session.h"
 #include "client/loadgen/verify.h"
 #include "common/clock.h"
+#include "proto/op.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -156,6 +157,12 @@ static int side_init(struct session *session, struct side *side)
     return -1;
 }
 
+static bool session_knows_nothing(struct bytes word)
+{
+    (void)word;
+    return false;
+}
+
 /* Keep the tests that both servers can be asked. 0, or -1 when told: there are none. */
 static int session_agree(struct session *session)
 {
@@ -167,8 +174,9 @@ static int session_agree(struct session *session)
         a->tests[i] = b->tests[i] = a->tests[i] && b->tests[i];
         any = any || a->tests[i];
     }
-    if (a->own != NULL) /* words are of one protocol, tests of the table of any */
-        any = a->driver->spelling == b->driver->spelling || session->options.mix[0] != 0;
+    if (a->own != NULL) /* words that were given are of one protocol, others of any */
+        any = a->driver->spelling == b->driver->spelling ||
+              workload_unknown_word(a->own, session_knows_nothing) == NULL;
     if (any)
         return 0;
     session->exit_code = usage_error("--vs: these servers speak different protocols, in which "
@@ -273,6 +281,8 @@ static int session_inputs(struct session *session, char out_detail[static OPTION
         err = mix_of_list(&session->mix, options->mix, out_detail);
     else if (options->script[0] != 0)
         err = mix_of_script(&session->mix, options->script, out_detail);
+    else if (options->command)
+        err = mix_of_commands(&session->mix, options, out_detail);
     else
         own = false;
     if (err == 0 && own)
@@ -430,6 +440,7 @@ int main(int argc, char **argv)
     static struct session session; /* large: histograms */
     char detail[OPTIONS_DETAIL_SIZE];
     clock_init();
+    op_init();
     for (size_t i = 0; argc > 1 && i < LENGTH_OF(subcommands); i++)
         if (strcmp(argv[1], subcommands[i].name) == 0)
             return subcommands[i].run(argc - 1, argv + 1);

@@ -2,8 +2,9 @@
  *
  * Makes tests from the command line.
  *
- * How: shapes of the table are referred to; a line of a script becomes a shape that is spelled the
- * same for all protocols. Whether reads find their key is known by the name of the command.
+ * How: shapes of the table are referred to; a request that is written out becomes a shape that is
+ * spelled the same for all protocols, unless the table has the same one. Whether reads find their
+ * key is known by the name of the command.
  *
  * Invariants: names of kinds differ, as they are keys of --json; a shape that inserts comes first.
  * Threads: any; a mix is read only once made. Failures: ERR_BAD_ARGUMENT, ERR_IO,
@@ -149,31 +150,63 @@ int mix_of_list(struct mix *mix, const char *list, char out_detail[static MIX_DE
     }
 }
 
-/* ---- --script ---- */
+/* ---- requests that are written out ---- */
+
+/* A name, as far as there is room for it and a number behind it. */
+static void mix_put_name(struct bytes name, char out[static MIX_NAME_SIZE])
+{
+    (void)snprintf(out, MIX_NAME_SIZE, "%.*s", (int)(name.size < 24 ? name.size : 24),
+                   (const char *)name.data);
+}
 
 /* The kind is called as written, or like its command, with a number if there are more of these. */
 static void mix_name(struct mix *mix, unsigned at, struct bytes written, struct bytes command)
 {
     char *name = mix->names[at];
-    struct bytes from = written.size > 0 ? written : command;
     unsigned same = 0;
+    mix_put_name(written.size > 0 ? written : command, name);
+    size_t size = strlen(name);
     for (unsigned i = 0; i < at && written.size == 0; i++)
-        same += bytes_start_with(bytes_of(mix->names[i]), from);
-    (void)snprintf(name, MIX_NAME_SIZE, "%.*s", (int)(from.size < 24 ? from.size : 24),
-                   (const char *)from.data);
+        same += strncmp(mix->names[i], name, size) == 0 &&
+                (mix->names[i][size] == 0 || mix->names[i][size] == ' ');
     if (same > 0)
-        (void)snprintf(name + strlen(name), MIX_NAME_SIZE - strlen(name), " %u", same + 1);
+        (void)snprintf(name + size, MIX_NAME_SIZE - size, " %u", same + 1);
 }
 
-/* Split "[[NAME=]WEIGHT]" off a line. False: it is neither. */
-static bool mix_head(struct bytes word, struct bytes *out_name, uint32_t *out_weight)
+/* What stands before a request. */
+struct mix_head {
+    struct bytes name, step; /* "NAME/STEP=WEIGHT"; empty: not there */
+    uint32_t weight;
+    bool then; /* "then", "then=STEP" */
+};
+
+static bool mix_cut(struct bytes *word, char mark, struct bytes *out_before)
 {
-    const uint8_t *equals = memchr(word.data, '=', word.size);
-    size_t name = equals == NULL ? 0 : (size_t)(equals - word.data);
-    size_t at = equals == NULL ? 0 : name + 1;
-    *out_name = (struct bytes){word.data, name};
-    return mix_weight((struct bytes){word.data + at, word.size - at}, out_weight) &&
-           (equals == NULL || name > 0);
+    const uint8_t *at = word->size == 0 ? NULL : memchr(word->data, mark, word->size);
+    if (at == NULL)
+        return false;
+    *out_before = (struct bytes){word->data, (size_t)(at - word->data)};
+    *word = (struct bytes){at + 1, word->size - out_before->size - 1};
+    return true;
+}
+
+/* Is the word what stands before a request? */
+static bool mix_read_head(struct bytes word, struct mix_head *out)
+{
+    struct mix_head head = {.name = BYTES_NONE, .step = BYTES_NONE, .weight = 1};
+    struct bytes rest = word, step;
+    bool named = mix_cut(&rest, '=', &head.name);
+    head.then = bytes_equal(named ? head.name : word, bytes_of("then"));
+    if (head.then && named)
+        head.step = rest;
+    if (!head.then && !mix_weight(rest, &head.weight))
+        return false;
+    step = head.name;
+    bool stepped = !head.then && named && mix_cut(&step, '/', &head.name);
+    if (stepped)
+        head.step = step;
+    *out = head;
+    return !named || (head.name.size > 0 && (head.step.size > 0 || !(stepped || head.then)));
 }
 
 /* What is wrong with a word that looks like a placeholder; NULL: nothing. */
@@ -181,20 +214,33 @@ static const char *mix_placeholder(struct bytes word)
 {
     uint64_t low, high;
     struct bytes field;
+    enum vector_word vector;
     if (bytes_start_with(word, bytes_of("__number")) && !command_is_number(word, &low, &high))
         return "a number is __number__ or, from 1 to 100, __number:1-100__";
     if (bytes_start_with(word, bytes_of("__repeat")) && !command_is_repeat(word, &low))
         return "__repeat:10__ repeats what follows ten times, at most 10000";
     if (bytes_start_with(word, bytes_of("__reply")) && !command_is_reply(word, &field))
         return "what a request was answered is __reply__ or, of a map, __reply:KEY__";
-    return NULL;
+    if (command_is_misplaced(word))
+        return "__key__ and __data__ are words of their own; inside of a word there is "
+               "__rand_int__, the digits of a key: user:__rand_int__";
+    bool known = command_is_key(word) || command_is_data(word) || command_is_reply(word, &field) ||
+                 command_is_number(word, &low, &high) || command_is_repeat(word, &low) ||
+                 command_find_key(word) != SIZE_MAX || vector_word_find(word, &vector);
+    return !known && command_is_placeholder(word)
+               ? "there is no such placeholder; there are __key__, __data__, __rand_int__, "
+                 "__number:1-100__, and what docs/loadgen.md names besides"
+               : NULL;
 }
 
-static const char *mix_placeholders(const struct command *command)
+/* The first word that is wrong, and what is; NULL: none is. */
+static const char *mix_placeholders(const struct command *command, struct bytes *out_word)
 {
     const char *mistake = NULL;
-    for (unsigned i = 0; i < command->count && mistake == NULL; i++)
-        mistake = mix_placeholder(command->words[i]);
+    for (unsigned i = 0; i < command->count && mistake == NULL; i++) {
+        *out_word = command->words[i];
+        mistake = mix_placeholder(*out_word);
+    }
     return mistake;
 }
 
@@ -216,62 +262,102 @@ static bool mix_has_vectors(const struct command *command)
     return false;
 }
 
-/* A line of a script. */
+enum { MIX_PLACE_SIZE = 32 };
+
+/* A request as it is written. */
 struct mix_line {
-    unsigned number; /* from 1 on */
+    char place[MIX_PLACE_SIZE]; /* where, for sentences */
+    struct mix_head head;
+    char *const *words; /* of the request itself */
     struct command command;
-    unsigned first; /* word of the request itself */
-    struct bytes name;
-    uint32_t weight;
 };
+
+PRINTF_LIKE(3, 4)
+static int mix_wrong_at(char *out_detail, const struct mix_line *line, const char *format, ...)
+{
+    char text[MIX_DETAIL_SIZE];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return mix_wrong(out_detail, "%s: %.200s", line->place, text);
+}
+
+/* The same request in the table of tests, which knows how it is spelled in all protocols; NULL:
+ * there is none. */
+static const struct shape *mix_known(const struct command *command)
+{
+    struct command words;
+    for (unsigned i = 0; i < WORKLOAD_COUNT; i++)
+        for (unsigned s = 0; s < SPELLING_COUNT; s++) {
+            const struct shape *shape = workload_table[i].shapes[0];
+            command_split(shape->spelling[s], &words);
+            if (shape_speaks_all(shape) && command_equal(&words, command))
+                return shape;
+        }
+    return NULL;
+}
 
 static struct shape mix_shape(const struct mix_line *line, const char *name)
 {
-    struct bytes first = line->command.words[line->first];
-    const char *words = (const char *)first.data; /* up to the end of the line */
-    return (struct shape){
+    const struct command *command = &line->command;
+    const struct shape *known = mix_known(command);
+    struct shape shape = {
         .name = name,
-        .spelling = {words, words},
-        .flags = mix_flags(first) | (mix_copies(&line->command) ? SHAPE_COPIES : 0) |
-                 (mix_has_vectors(&line->command) ? SHAPE_VECTORS : 0),
+        .spelling = {"", ""},
+        .flags = mix_flags(command->words[0]) | (mix_copies(command) ? SHAPE_COPIES : 0) |
+                 (mix_has_vectors(command) ? SHAPE_VECTORS : 0),
+        .words = line->words,
+        .n_words = (int)command->count,
     };
+    if (known == NULL)
+        return shape;
+    memcpy(shape.spelling, known->spelling, sizeof shape.spelling);
+    shape.words = NULL;
+    shape.n_words = 0;
+    return shape;
+}
+
+/* One more step. */
+static void mix_step(struct mix *mix, const struct shape *shape, const char *name)
+{
+    unsigned n = mix->n_steps++;
+    (void)snprintf(mix->step_names[n], MIX_NAME_SIZE, "%s", name);
+    mix->steps[n] = *shape;
+    mix->steps[n].name = mix->step_names[n];
+    mix->step_list[n] = &mix->steps[n];
+}
+
+/* What a step is called: as written, or like its command. */
+static void mix_step_name(const struct mix_line *line, char out[static MIX_NAME_SIZE])
+{
+    struct bytes written = line->head.step;
+    mix_put_name(written.size > 0 ? written : line->command.words[0], out);
 }
 
 /* A step behind those that the last request has; what was one request becomes a sequence. */
 static int mix_then(struct mix *mix, const struct mix_line *line, char *out_detail)
 {
+    char name[MIX_NAME_SIZE];
     if (mix->workload.n_shapes == 0)
-        return mix_wrong(
-            out_detail,
-            "line %u of the script: \"then\" goes on with a request, and there is none "
-            "before it",
-            line->number);
+        return mix_wrong_at(out_detail, line,
+                            "\"then\" goes on with a request, and there is none before it");
     unsigned at = mix->workload.n_shapes - 1, n = mix->n_steps;
     struct shape *sequence = &mix->shapes[at];
     unsigned needed = sequence->n_steps == 0 ? 2 : 1;
     if (n + needed > MIX_STEPS)
-        return mix_wrong(out_detail, "line %u of the script: at most %d steps of sequences",
-                         line->number, MIX_STEPS);
+        return mix_wrong_at(out_detail, line, "at most %d steps of sequences", MIX_STEPS);
     if (needed == 2) {
-        size_t size = strcspn(sequence->spelling[0], " ");
-        (void)snprintf(mix->step_names[n], MIX_NAME_SIZE, "%.*s", (int)(size < 24 ? size : 24),
-                       sequence->spelling[0]);
-        mix->steps[n] = *sequence;
-        mix->steps[n].name = mix->step_names[n];
-        mix->step_list[n] = &mix->steps[n];
+        mix_step(mix, sequence, mix->first_step);
         *sequence = (struct shape){.name = mix->names[at],
                                    .spelling = {"", ""},
                                    .steps = &mix->step_list[n],
                                    .n_steps = 1};
-        n++;
     }
-    struct bytes command = line->command.words[line->first];
-    (void)snprintf(mix->step_names[n], MIX_NAME_SIZE, "%.*s",
-                   (int)(command.size < 24 ? command.size : 24), (const char *)command.data);
-    mix->steps[n] = mix_shape(line, mix->step_names[n]);
-    mix->step_list[n] = &mix->steps[n];
+    mix_step_name(line, name);
+    const struct shape step = mix_shape(line, name);
+    mix_step(mix, &step, name);
     sequence->n_steps++;
-    mix->n_steps = n + 1;
     return 0;
 }
 
@@ -279,58 +365,95 @@ static int mix_request(struct mix *mix, const struct mix_line *line, char *out_d
 {
     unsigned at = mix->workload.n_shapes;
     if (at == WORKLOAD_SHAPES)
-        return mix_wrong(out_detail, "line %u of the script: at most %d kinds can be mixed",
-                         line->number, WORKLOAD_SHAPES);
-    mix_name(mix, at, line->name, line->command.words[line->first]);
+        return mix_wrong_at(out_detail, line, "at most %d kinds can be mixed", WORKLOAD_SHAPES);
+    mix_name(mix, at, line->head.name, line->command.words[0]);
+    mix_step_name(line, mix->first_step);
     mix->shapes[at] = mix_shape(line, mix->names[at]);
-    return mix_add(mix, &mix->shapes[at], line->weight, out_detail);
+    return mix_add(mix, &mix->shapes[at], line->head.weight, out_detail);
 }
 
-/* What is wrong with a line; NULL: nothing. */
-static const char *mix_mistake(const struct mix_line *line, bool then)
+/* Look at the words behind the head. */
+static int mix_check(const struct mix_line *line, char *out_detail)
 {
     const struct command *command = &line->command;
-    if (line->first == 0 && memchr(command->words[0].data, '=', command->words[0].size) != NULL)
-        return "write NAME=WEIGHT, the weight from 1 to 1000000";
-    if (command->count == COMMAND_WORDS_MAX || command->count == line->first)
-        return "a request has 1 to 254 words";
-    const char *mistake = mix_placeholders(command);
+    struct bytes word = BYTES_NONE;
+    const char *mistake = mix_placeholders(command, &word);
     if (mistake != NULL)
-        return mistake;
-    if (!then && mix_copies(command))
-        return "__reply__ is what the request before was answered: it stands behind \"then\"";
-    return NULL;
+        return mix_wrong_at(out_detail, line, "%.*s: %s", (int)(word.size < 40 ? word.size : 40),
+                            (const char *)word.data, mistake);
+    if (!line->head.then && mix_copies(command))
+        return mix_wrong_at(out_detail, line,
+                            "__reply__ is what the request before was answered: it stands behind "
+                            "\"then\"");
+    return 0;
 }
 
-/* A line of the text, which ends in NUL. */
-static int mix_line(struct mix *mix, const char *text, unsigned number, char *out_detail)
+/* The words of a text, which are the mix's. */
+static int mix_split(struct mix *mix, const char *text, const struct mix_line *line,
+                     const struct words **out, char *out_detail)
 {
-    struct mix_line line = {.number = number, .weight = 1, .name = BYTES_NONE};
-    command_split(text, &line.command);
-    if (line.command.count == 0 || line.command.words[0].data[0] == '#')
+    struct words *words = &mix->lines[mix->n_lines];
+    if (mix->n_lines == LENGTH_OF(mix->lines))
+        return mix_wrong_at(out_detail, line, "that is more than can be mixed");
+    if (words_split(bytes_of(text), words) != 0) {
+        (void)mix_wrong_at(out_detail, line, "out of memory");
+        return ERR_OUT_OF_MEMORY;
+    }
+    mix->n_lines++;
+    *out = words;
+    if (words->open != 0)
+        return mix_wrong_at(out_detail, line,
+                            "the quote %c is not closed; write \\%c if it is one "
+                            "of the word",
+                            words->open, words->open);
+    return 0;
+}
+
+/* A request, of which the head is known, is these words. */
+static int mix_add_line(struct mix *mix, struct mix_line *line, char *const *words, int n_words,
+                        char *out_detail)
+{
+    line->words = words;
+    if (n_words == 0 || n_words >= COMMAND_WORDS_MAX - 1 ||
+        !command_of_words(words, n_words, &line->command))
+        return mix_wrong_at(out_detail, line, "a request has 1 to 254 words");
+    int err = mix_check(line, out_detail);
+    if (err != 0)
+        return err;
+    return line->head.then ? mix_then(mix, line, out_detail) : mix_request(mix, line, out_detail);
+}
+
+/* ---- --script ---- */
+
+static int mix_script_line(struct mix *mix, const char *text, unsigned number, char *out_detail)
+{
+    struct mix_line line = {.head = {.weight = 1}};
+    const struct words *words;
+    (void)snprintf(line.place, sizeof line.place, "line %u of the script", number);
+    int err = mix_split(mix, text, &line, &words, out_detail);
+    if (err != 0)
+        return err;
+    if (words->argc == 0) { /* empty, or a comment */
+        words_deinit(&mix->lines[--mix->n_lines]);
         return 0;
-    bool then = bytes_equal(line.command.words[0], bytes_of("then"));
-    if (then || mix_head(line.command.words[0], &line.name, &line.weight))
-        line.first = 1;
-    else
-        line.name = BYTES_NONE;
-    const char *mistake = mix_mistake(&line, then);
-    if (mistake != NULL)
-        return mix_wrong(out_detail, "line %u of the script: %s", number, mistake);
-    return then ? mix_then(mix, &line, out_detail) : mix_request(mix, &line, out_detail);
+    }
+    bool headed = mix_read_head(bytes_of(words->argv[0]), &line.head);
+    if (!headed && strchr(words->argv[0], '=') != NULL)
+        return mix_wrong_at(out_detail, &line,
+                            "write NAME=WEIGHT, the weight from 1 to %d, or then=NAME",
+                            MIX_WEIGHT_MAX);
+    return mix_add_line(mix, &line, words->argv + headed, words->argc - headed, out_detail);
 }
 
-static int mix_lines(struct mix *mix, char *out_detail)
+static int mix_lines(struct mix *mix, char *text, char *out_detail)
 {
-    char *line = mix->text;
+    char *line = text;
     int err = 0;
     for (unsigned number = 1; line != NULL && err == 0; number++) {
         char *end = strchr(line, '\n');
         if (end != NULL)
             *end = 0;
-        for (char *c = line; *c != 0; c++)
-            *c = *c == '\t' || *c == '\r' ? ' ' : *c;
-        err = mix_line(mix, line, number, out_detail);
+        err = mix_script_line(mix, line, number, out_detail);
         line = end == NULL ? NULL : end + 1;
     }
     if (err == 0 && mix->workload.n_shapes == 0)
@@ -338,39 +461,96 @@ static int mix_lines(struct mix *mix, char *out_detail)
     return err;
 }
 
-static int mix_read(struct mix *mix, FILE *file)
+static int mix_read(FILE *file, char **out_text)
 {
-    mix->text = mem_alloc(MIX_SCRIPT_MAX + 1);
-    if (mix->text == NULL)
+    char *text = mem_alloc(MIX_SCRIPT_MAX + 1);
+    if (text == NULL)
         return ERR_OUT_OF_MEMORY;
-    size_t size = fread(mix->text, 1, MIX_SCRIPT_MAX, file);
-    mix->text[size] = 0;
+    size_t size = fread(text, 1, MIX_SCRIPT_MAX, file);
+    text[size] = 0;
+    *out_text = text;
     return ferror(file) != 0 ? ERR_IO : 0;
 }
 
 int mix_of_script(struct mix *mix, const char *path, char out_detail[static MIX_DETAIL_SIZE])
 {
     const char *base = strrchr(path, '/');
+    char *text = NULL;
     mix_begin(mix);
     mix_entitle(mix, "script %s", base != NULL ? base + 1 : path);
     FILE *file = fopen(path, "re");
-    int err = file == NULL ? ERR_IO : mix_read(mix, file);
+    int err = file == NULL ? ERR_IO : mix_read(file, &text);
     int error = errno;
     bool cut = err == 0 && fgetc(file) != EOF;
     if (file != NULL)
         (void)fclose(file);
-    if (err != 0) {
+    if (err != 0)
         (void)mix_wrong(out_detail, "--script %.120s: %s", path,
                         err == ERR_IO ? strerror(error) : "out of memory");
-        return err;
+    else if (cut)
+        err = mix_wrong(out_detail, "--script %.120s: it has more than 1 MiB", path);
+    else
+        err = mix_lines(mix, text, out_detail);
+    mem_free(text);
+    return err;
+}
+
+/* ---- --command ---- */
+
+/* The weight of the --command that is number `at` of what was said: the last --command-ratio behind
+ * it, before the next. */
+static int mix_ratio(const struct options *options, unsigned at, struct mix_line *line,
+                     char *out_detail)
+{
+    for (unsigned i = at + 1; i < options->n_said; i++) {
+        const struct options_said *said = &options->said[i];
+        if (said->id == OPTIONS_command)
+            break;
+        if (!mix_weight(bytes_of(said->text), &line->head.weight))
+            return mix_wrong(out_detail,
+                             "--command-ratio %.32s: must be a whole number from 1 to "
+                             "%d; leave out a --command that is not to be sent",
+                             said->text, MIX_WEIGHT_MAX);
     }
-    if (cut)
-        return mix_wrong(out_detail, "--script %.120s: it has more than 1 MiB", path);
-    return mix_lines(mix, out_detail);
+    return 0;
+}
+
+/* Called like the request, or, if there are several, by their names and weights. */
+static void mix_entitle_all(struct mix *mix, const struct options *options)
+{
+    const struct workload *workload = &mix->workload;
+    if (workload->n_shapes == 1)
+        mix_entitle(mix, "%s", options->said[0].text);
+    for (unsigned i = 0; i < workload->n_shapes && workload->n_shapes > 1; i++)
+        mix_entitle(mix, "%s%s=%u", i > 0 ? "," : "", workload->shapes[i]->name,
+                    workload->weights[i]);
+}
+
+int mix_of_commands(struct mix *mix, const struct options *options,
+                    char out_detail[static MIX_DETAIL_SIZE])
+{
+    unsigned number = 0;
+    int err = 0;
+    mix_begin(mix);
+    for (unsigned i = 0; i < options->n_said && err == 0; i++) {
+        struct mix_line line = {.head = {.weight = 1}};
+        const struct words *words;
+        if (options->said[i].id != OPTIONS_command)
+            continue;
+        (void)snprintf(line.place, sizeof line.place, "--command number %u", ++number);
+        err = mix_ratio(options, i, &line, out_detail);
+        if (err == 0)
+            err = mix_split(mix, options->said[i].text, &line, &words, out_detail);
+        if (err == 0)
+            err = mix_add_line(mix, &line, words->argv, words->argc, out_detail);
+    }
+    if (err == 0)
+        mix_entitle_all(mix, options);
+    return err;
 }
 
 void mix_deinit(struct mix *mix)
 {
-    mem_free(mix->text);
-    mix->text = NULL;
+    while (mix->n_lines > 0)
+        words_deinit(&mix->lines[--mix->n_lines]);
 }

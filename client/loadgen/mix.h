@@ -5,17 +5,23 @@
  *   loadgen HSET user:__rand_int__ name __data__       one request
  *   loadgen --mix get=70,set=25,incr=5                 tests of the table, with weights
  *   loadgen --script FILE                              a request on each line, with weights
+ *   loadgen --command TEXT --command-ratio 2 ...       the same, each line an option
  *
- * A line of a script is [[NAME=]WEIGHT] WORD...; empty lines and those that begin with # are none.
- * A line that begins with "then" goes on with the request before, when that has been answered:
+ * A line of a script is [[NAME=]WEIGHT] WORD..., the words as of client/common/words.h; empty lines
+ * and those that begin with # are none. A line that begins with "then" goes on with the request
+ * before, when that has been answered; steps can have names, too:
  *
- *   read=70  GET __key__
- *   write=25 SET __key__ __data__
- *   copy=5   GET __key__
- *   then     SET copy:__rand_int__ __reply__
+ *   read=70       GET __key__
+ *   write=25      SET __key__ "a value"
+ *   copy/read=5   GET __key__
+ *   then=write    SET copy:__rand_int__ __reply__
+ *
+ * What the table of tests has in both protocols, as GET __key__, is sent in that of the server.
  */
 #pragma once
 
+#include "client/common/words.h"
+#include "client/loadgen/options.h"
 #include "client/loadgen/workload.h"
 
 enum { MIX_NAME_SIZE = 32, MIX_DETAIL_SIZE = 240, MIX_STEPS = WORKLOAD_ROWS - WORKLOAD_SHAPES };
@@ -29,7 +35,9 @@ struct mix {
     const struct shape *step_list[MIX_STEPS];
     char step_names[MIX_STEPS][MIX_NAME_SIZE];
     unsigned n_steps;
-    char *text; /* of a script, taken apart */
+    char first_step[MIX_NAME_SIZE];    /* what the last kind is called if it has steps */
+    struct words lines[WORKLOAD_ROWS]; /* of requests that are written out */
+    unsigned n_lines;
 };
 
 /* One request. Refers to the words. */
@@ -43,5 +51,10 @@ MUST_USE int mix_of_list(struct mix *mix, const char *list,
 MUST_USE int mix_of_script(struct mix *mix, const char *path,
                            char out_detail[static MIX_DETAIL_SIZE]);
 
-/* Releases what any of the three took; they may have failed. */
+/* What --command and the options that belong to it say. 0, or ERR_BAD_ARGUMENT, ERR_OUT_OF_MEMORY
+ * with a sentence. */
+MUST_USE int mix_of_commands(struct mix *mix, const struct options *options,
+                             char out_detail[static MIX_DETAIL_SIZE]);
+
+/* Releases what any of the four took; they may have failed. */
 void mix_deinit(struct mix *mix);

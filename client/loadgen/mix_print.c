@@ -29,11 +29,52 @@ static const struct workload *mix_only(const struct plan *plan)
     return n == 1 ? only : NULL;
 }
 
+/* What a script takes for more than a letter of a word. */
+static const char mix_special[] = " \t\r\n\v\f'\"\\#";
+
+static void mix_print_word(FILE *out, const char *word)
+{
+    if (word[0] != 0 && strpbrk(word, mix_special) == NULL) {
+        fputs(word, out);
+        return;
+    }
+    fputc('\'', out);
+    for (const char *c = word; *c != 0; c++)
+        fputs(*c == '\'' ? "'\\''" : (const char[]){*c, 0}, out);
+    fputc('\'', out);
+}
+
 static void mix_print_request(FILE *out, const struct shape *shape, enum spelling spelling)
 {
-    for (int i = 0; i < shape->n_words; i++)
-        fprintf(out, "%s%s", i > 0 ? " " : "", shape->words[i]);
+    for (int i = 0; i < shape->n_words; i++) {
+        fputs(i > 0 ? " " : "", out);
+        mix_print_word(out, shape->words[i]);
+    }
     fprintf(out, "%s\n", shape->words != NULL ? "" : shape->spelling[spelling]);
+}
+
+/* Can a script give this name? Else it is made of the command, as it will be again. */
+static bool mix_is_name(const char *name)
+{
+    return name[0] != 0 && strpbrk(name, mix_special) == NULL && strpbrk(name, "=/") == NULL;
+}
+
+/* Does a word hold a line break, for which a script has no form? */
+static bool mix_breaks(const struct shape *shape)
+{
+    bool breaks = false;
+    for (int i = 0; i < shape->n_words; i++)
+        breaks = breaks || strchr(shape->words[i], '\n') != NULL;
+    return breaks;
+}
+
+static bool mix_any_breaks(const struct workload *workload)
+{
+    bool any = false;
+    for (unsigned i = 0; i < workload->n_shapes; i++)
+        for (unsigned step = 0; step == 0 || step < workload->shapes[i]->n_steps; step++)
+            any = any || mix_breaks(shape_step(workload->shapes[i], step));
+    return any;
 }
 
 static void mix_print_shape(FILE *out, const struct shape *shape, uint32_t weight,
@@ -41,12 +82,15 @@ static void mix_print_shape(FILE *out, const struct shape *shape, uint32_t weigh
 {
     if (shape_has(shape, SHAPE_INSERTS))
         fprintf(out, "# %s writes new keys, which a script cannot: these are of -r\n", shape->name);
-    if (strchr(shape->name, ' ') == NULL) /* else it is made of the command, as it will be again */
-        fprintf(out, "%s=", shape->name);
+    bool first = shape->n_steps > 0 && mix_is_name(shape->steps[0]->name);
+    if (mix_is_name(shape->name))
+        fprintf(out, "%s%s%s=", shape->name, first ? "/" : "", first ? shape->steps[0]->name : "");
     fprintf(out, "%" PRIu32 " ", weight);
     mix_print_request(out, shape_step(shape, 0), spelling);
     for (unsigned step = 1; step < shape->n_steps; step++) {
-        fputs("then ", out);
+        const char *name = shape->steps[step]->name;
+        bool called = mix_is_name(name);
+        fprintf(out, "then%s%s ", called ? "=" : "", called ? name : "");
         mix_print_request(out, shape->steps[step], spelling);
     }
 }
@@ -61,6 +105,8 @@ int mix_print(FILE *out, const struct plan *plan, enum spelling spelling,
         wrong = "--print-script prints one test: name it with -t, --workload or --mix";
     else if (!workload_speaks(workload, spelling))
         wrong = "this test has no requests in this protocol: give another --protocol";
+    else if (mix_any_breaks(workload))
+        wrong = "a word of this request holds a line break, for which a script has no form";
     if (wrong != NULL) {
         (void)snprintf(out_detail, MIX_PRINT_DETAIL_SIZE, "%s", wrong);
         return ERR_BAD_ARGUMENT;

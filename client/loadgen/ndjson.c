@@ -84,6 +84,8 @@ void ndjson_sample(struct ndjson *ndjson, const struct ndjson_sample *sample)
         writer_uint(&json, "slip_max_ns", hist_quantile(sample->slip, 1));
     }
     snapshot_write(&json, &sample->used, sample->length_ns, sample->threads, latency->count);
+    if (sample->length_ns > 0)
+        writer_real(&json, "connections", (double)sample->conn_ns / (double)sample->length_ns);
     ndjson_kinds(&json, sample);
     ndjson_end(ndjson, &json);
 }

@@ -20,6 +20,7 @@ struct ndjson_sample {
     const struct hist *slip;    /* how late requests were sent */
     struct snapshot_used used;  /* CPU time, also of the */
     unsigned threads;
+    uint64_t conn_ns; /* how long connections were used, all together */
     const struct workload *workload;
     const struct hist *kinds; /* the same of each kind of request; NULL: there is only one */
 };

@@ -177,6 +177,27 @@ static int options_check_value(const struct options_reader *r, const struct opti
     return 0;
 }
 
+/* What is given again and again is kept as a whole: the first of it in a layer takes the place of
+ * all that is below. */
+static int options_check_said(const struct options_reader *r, const struct options_row *row,
+                              struct options *out)
+{
+    bool first = true;
+    if (row->type != OPTIONS_TYPE_EACH)
+        return 0;
+    for (unsigned i = 0; i < OPTIONS_COUNT; i++)
+        first = first && !(options_table[i].type == OPTIONS_TYPE_EACH && out->given[i]);
+    if (first)
+        out->n_said = 0;
+    if (out->n_said == 0 && row != &options_table[OPTIONS_command])
+        return options_wrong(r, "%s%s is of the %s before it, and there is none", r->hyphens,
+                             row->name, options_table[OPTIONS_command].name);
+    if (out->n_said == OPTIONS_SAID_MAX)
+        return options_wrong(r, "%s%s: at most %d of these in all", r->hyphens, row->name,
+                             OPTIONS_SAID_MAX);
+    return 0;
+}
+
 /* Give a row its value: what is attached to the option, or the next word. */
 static int options_take(struct options_reader *r, const struct options_row *row,
                         const char *attached, struct options *out)
@@ -190,6 +211,8 @@ static int options_take(struct options_reader *r, const struct options_row *row,
         attached = r->argv[r->at];
     }
     int err = attached == NULL ? 0 : options_check_value(r, row, attached);
+    if (err == 0)
+        err = options_check_said(r, row, out);
     if (err == 0 && options_value_set(row, attached == NULL ? "" : attached, out) != 0) {
         options_value_complain(row, r->hyphens, attached == NULL ? "" : attached, r->detail);
         err = ERR_BAD_ARGUMENT;
@@ -472,7 +495,8 @@ bool options_clash(const struct options *options, const struct options_row **out
 /* Work out what is said in terms of other options. */
 static void options_settle(struct options *o)
 {
-    bool asked = o->given[OPTIONS_tests] || o->mix[0] != 0 || o->script[0] != 0 || o->n_words > 0;
+    bool asked = o->given[OPTIONS_tests] || o->mix[0] != 0 || o->script[0] != 0 || o->command ||
+                 o->n_words > 0;
     if (o->clients_per_thread > 0)
         o->connections = o->clients_per_thread * o->threads;
     if (o->rate_limiting > 0)

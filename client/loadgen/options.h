@@ -50,9 +50,16 @@ enum options_type {
     OPTIONS_TYPE_REAL,
     OPTIONS_TYPE_FLAG,
     OPTIONS_TYPE_MAYBE,
+    OPTIONS_TYPE_EACH,
 };
 
-enum { OPTIONS_AUTO = -1, OPTIONS_NONE = 0 };
+/* An option that may be given again and again, with its text. */
+struct options_said {
+    enum options_id id;
+    const char *text;
+};
+
+enum { OPTIONS_AUTO = -1, OPTIONS_NONE = 0, OPTIONS_SAID_MAX = 64 };
 
 /* Fields are named like the rows. Text points into argv or the file, or is constant. */
 struct options {
@@ -67,6 +74,7 @@ struct options {
 #define OPTIONS_FIELD_REAL  double
 #define OPTIONS_FIELD_FLAG  bool
 #define OPTIONS_FIELD_MAYBE int64_t
+#define OPTIONS_FIELD_EACH  bool
 #define GROUP(title)
 #define OPTION(id, name, letter, type, arg, fallback, min, max, text) OPTIONS_FIELD_##type id;
 #define ALIAS(name, id)
@@ -78,9 +86,11 @@ struct options {
 #undef ALIAS
 #undef MEANS
 #undef EITHER
-    bool given[OPTIONS_COUNT]; /* it stands on the command line, or in the file */
-    struct option_file file;   /* of --config */
-    char *const *words;        /* what follows the options: a request; points into argv */
+    bool given[OPTIONS_COUNT];                  /* it stands on the command line, or in the file */
+    struct options_said said[OPTIONS_SAID_MAX]; /* of all rows of type EACH, in their order */
+    unsigned n_said;
+    struct option_file file; /* of --config */
+    char *const *words;      /* what follows the options: a request; points into argv */
     int n_words;
 };
 

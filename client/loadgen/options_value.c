@@ -111,6 +111,13 @@ int options_value_set(const struct options_row *row, const char *text, struct op
             return options_value_number(row, text, (int64_t *)(void *)field);
         *(int64_t *)(void *)field = OPTIONS_AUTO;
         return 0;
+    case OPTIONS_TYPE_EACH:
+        if ((int64_t)size < row->min || (int64_t)size > row->max || out->n_said == OPTIONS_SAID_MAX)
+            return ERR_BAD_ARGUMENT;
+        *(bool *)field = true;
+        out->said[out->n_said++] =
+            (struct options_said){(enum options_id)(row - options_table), text};
+        return 0;
     }
     return ERR_BAD_ARGUMENT;
 }
@@ -123,7 +130,7 @@ bool options_value_is_bare(const struct options_row *row)
 void options_value_reset(const struct options_row *row, struct options *out)
 {
     char *field = (char *)out + row->field;
-    if (row->type == OPTIONS_TYPE_FLAG)
+    if (row->type == OPTIONS_TYPE_FLAG || row->type == OPTIONS_TYPE_EACH)
         *(bool *)field = false;
     else if (row->type == OPTIONS_TYPE_MAYBE)
         *(int64_t *)(void *)field = OPTIONS_NONE;
@@ -157,6 +164,7 @@ void options_value_complain(const struct options_row *row, const char *hyphens, 
         [OPTIONS_TYPE_REAL] = "a number",
         [OPTIONS_TYPE_FLAG] = "nothing",
         [OPTIONS_TYPE_MAYBE] = "a whole number",
+        [OPTIONS_TYPE_EACH] = "a text of a length",
     };
     static const char *const as[] = {
         [OPTIONS_TYPE_TEXT] = "",
@@ -170,6 +178,7 @@ void options_value_complain(const struct options_row *row, const char *hyphens, 
         [OPTIONS_TYPE_REAL] = "",
         [OPTIONS_TYPE_FLAG] = "",
         [OPTIONS_TYPE_MAYBE] = "",
+        [OPTIONS_TYPE_EACH] = "",
     };
     char min[NUM_TEXT_SIZE], max[NUM_TEXT_SIZE];
     bool bytes = row->type == OPTIONS_TYPE_BYTES || row->type == OPTIONS_TYPE_SIZES;

@@ -97,6 +97,7 @@ static int phase_init(struct phase *phase, const struct plan *plan, const struct
         .window = plan->pipeline,
         .threads = plan->threads,
         .law = plan_law(plan),
+        .stairs = {.start = plan->connections, .top = plan->connections},
         .think = plan->think,
         .batch = plan->batch || plan->reconnect,
         .reconnect = plan->reconnect,
@@ -130,6 +131,7 @@ int phase_init_measure(struct phase *phase, const struct plan *plan,
     phase->scores =
         plan->vectors.oracle != NULL && !phase->removes && workload_has(workload, SHAPE_SEARCHES);
     phase->end = (struct steady_rules){.rate = plan->ci_rate, .p99 = plan->ci_p99};
+    phase->stairs = plan->stairs;
     return err;
 }
 

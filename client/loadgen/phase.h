@@ -37,6 +37,7 @@ struct phase {
     struct schedule_law law; /* open loop; of rate 0: closed loop */
     enum plan_overload overload;
     uint64_t patience_ns; /* which takes only what has waited for so long */
+    struct stairs stairs; /* connections that are used */
     struct think think;   /* between a reply and the next request; never, in an open loop */
     bool batch;           /* send only when nothing is in flight on the connection */
     bool reconnect;       /* and open a new one before that */

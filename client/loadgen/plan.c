@@ -59,7 +59,7 @@ static int plan_check_clash(const struct options *options, char *out_detail)
 static unsigned plan_ways(const struct options *options)
 {
     return (options->n_words > 0) + (options->mix[0] != 0) + (options->script[0] != 0) +
-           options->given[OPTIONS_tests];
+           options->command + options->given[OPTIONS_tests];
 }
 
 static bool plan_is_durability(const char *label)
@@ -97,6 +97,55 @@ static const char *plan_mistimed(const struct options *options)
     if (burst && options->rate <= 0 && !options->knee)
         return "--burst is about requests that are due: give --rate, their mean";
     return NULL;
+}
+
+static bool plan_climbs(const struct options *options)
+{
+    return options->given[OPTIONS_clients_start] || options->given[OPTIONS_clients_step] ||
+           options->given[OPTIONS_step_duration];
+}
+
+/* What does not go with a staircase of connections, or is missing. NULL: nothing. */
+static const char *plan_misstepped(const struct options *options)
+{
+    bool all = options->given[OPTIONS_clients_start] && options->given[OPTIONS_clients_step] &&
+               options->given[OPTIONS_step_duration];
+    if (!plan_climbs(options))
+        return NULL;
+    if (!all)
+        return "give --clients-start, --clients-step and --step-duration together; -c is where the "
+               "connections end";
+    if (options->clients_start > options->connections)
+        return "--clients-start must be at most -c, where the connections end";
+    if (options->threads > options->clients_start)
+        return "each thread has a connection from the beginning: --threads must be at most "
+               "--clients-start";
+    if ((options->connections - options->clients_start) / options->clients_step >= STAIRS_STEPS_MAX)
+        return "that are over 50 steps: give a larger --clients-step";
+    if (options->warmup != 0 || options->until_ci > 0 || options->until_ci_p99 > 0)
+        return "a load that grows is never steady: give no --warmup and no --until-ci with "
+               "--clients-start";
+    if (options->knee)
+        return "--knee is of a load that stays: give no --clients-start";
+    if (options->rate_limiting > 0)
+        return "--rate-limiting is of each connection, and their number grows: give --rate with "
+               "--clients-start, or none";
+    return NULL;
+}
+
+/* Runs as long as its steps take together, unless something else is said. */
+static void plan_set_stairs(struct plan *plan, const struct options *options)
+{
+    plan->stairs = (struct stairs){.start = plan->connections, .top = plan->connections};
+    if (!plan_climbs(options))
+        return;
+    plan->stairs.start = (unsigned)options->clients_start;
+    plan->stairs.step = (unsigned)options->clients_step;
+    plan->stairs.each_ns = (uint64_t)options->step_duration * 1000000u;
+    if (plan->duration_ns == 0 && !options->given[OPTIONS_requests]) {
+        plan->requests = UINT64_MAX;
+        plan->duration_ns = stairs_length_ns(&plan->stairs);
+    }
 }
 
 static int plan_check_options(const struct options *options, char *out_detail)
@@ -141,7 +190,7 @@ static int plan_check_options(const struct options *options, char *out_detail)
         wrong = "--key-zipf-exp must be above 0; for 0 there is --key-pattern uniform";
     else if (plan_ways(options) > 1 &&
              !(options->n_words > 0 && plan_ways(options) == 2 && options->given[OPTIONS_tests]))
-        wrong = "give one of -t, --mix, --script and a request of your own";
+        wrong = "give one of -t, --mix, --script, --command and a request of your own";
     else if (options->key_file[0] != 0 &&
              (options->given[OPTIONS_keyspace] || options->given[OPTIONS_key_maximum]))
         wrong = "the keys are those of --key-file: give no -r and no --key-maximum";
@@ -243,6 +292,7 @@ static int plan_set_times(struct plan *plan, const struct options *options, char
 {
     struct schedule_law *law = &plan->over_time;
     const char *wrong = plan_mistimed(options);
+    wrong = wrong == NULL ? plan_misstepped(options) : wrong;
     bool burst = options->burst[0] != 0, ramp = options->ramp[0] != 0;
     if (wrong == NULL && think_parse(options->think, &plan->think) != 0)
         wrong = "--think takes a time, as 500ms, 100ms-2s, exponential:1s or lognormal:2s,1";
@@ -255,6 +305,7 @@ static int plan_set_times(struct plan *plan, const struct options *options, char
         return ERR_BAD_ARGUMENT;
     }
     plan->batch = plan->batch || plan->think.kind != THINK_NEVER;
+    plan_set_stairs(plan, options);
     if (!ramp)
         return 0;
     plan->rate = law->rate;
@@ -319,7 +370,8 @@ static int plan_check_ratio(const struct options *options, const struct plan *pl
                             char *out_detail)
 {
     bool used = !options->given[OPTIONS_ratio];
-    bool own = options->n_words > 0 || options->mix[0] != 0 || options->script[0] != 0;
+    bool own =
+        options->n_words > 0 || options->mix[0] != 0 || options->script[0] != 0 || options->command;
     for (unsigned i = 0; i < WORKLOAD_COUNT && !own; i++)
         used = used || (plan->tests[i] && workload_mixes(&workload_table[i]) &&
                         workload_table[i].weights[0] == 0);
@@ -491,10 +543,14 @@ int plan_check(const struct plan *plan, char out_detail[static PLAN_DETAIL_SIZE]
     return ERR_BAD_ARGUMENT;
 }
 
+unsigned plan_share(unsigned connections, unsigned thread, unsigned threads)
+{
+    return connections / threads + (thread < connections % threads ? 1 : 0);
+}
+
 unsigned plan_connections(const struct plan *plan, unsigned thread)
 {
-    unsigned rest = plan->connections % plan->threads;
-    return plan->connections / plan->threads + (thread < rest ? 1 : 0);
+    return plan_share(plan->connections, thread, plan->threads);
 }
 
 /* There is nothing this driver can send. Names the tests, as far as there is room. */
@@ -515,6 +571,21 @@ static int plan_mute(const struct plan *plan, const bool asked[static WORKLOAD_C
     return ERR_BAD_ARGUMENT;
 }
 
+/* A request of the command line begins with a word that this protocol does not have. */
+static int plan_foreign(const struct plan *plan, char *out_detail)
+{
+    const char *word = plan->own == NULL || plan->driver->knows == NULL
+                           ? NULL
+                           : workload_unknown_word(plan->own, plan->driver->knows);
+    if (word == NULL)
+        return 0;
+    (void)snprintf(out_detail, PLAN_DETAIL_SIZE,
+                   "protocol %s has no operation '%.40s': write one of cairn-commands(7), as "
+                   "kv.put, or send it to listen.resp, with --protocol resp2",
+                   plan->driver->name, word);
+    return ERR_BAD_ARGUMENT;
+}
+
 int plan_use(struct plan *plan, const struct driver *driver,
              char out_detail[static PLAN_DETAIL_SIZE])
 {
@@ -528,7 +599,7 @@ int plan_use(struct plan *plan, const struct driver *driver,
         plan->tests[i] = asked[i] && workload_speaks(&workload_table[i], driver->spelling);
         left = left || plan->tests[i];
     }
-    return left || !any ? 0 : plan_mute(plan, asked, out_detail);
+    return left || !any ? plan_foreign(plan, out_detail) : plan_mute(plan, asked, out_detail);
 }
 
 /* A number for each test, the same whatever other tests there are (FNV-1a). */

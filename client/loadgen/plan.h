@@ -9,6 +9,7 @@
 #include "client/loadgen/percentiles.h"
 #include "client/loadgen/pin.h"
 #include "client/loadgen/schedule.h"
+#include "client/loadgen/stairs.h"
 #include "client/loadgen/stream.h"
 #include "client/loadgen/think.h"
 #include "client/loadgen/vector_plan.h"
@@ -30,6 +31,7 @@ struct plan {
     uint64_t preload_keys; /* the first of them; 0: all */
     unsigned threads;      /* at most one for each connection */
     unsigned connections;
+    struct stairs stairs; /* how many of them are used */
     unsigned pipeline;
     unsigned each_thread;  /* connections, if they were given for one thread; else 0 */
     unsigned cpus;         /* this process may run on */
@@ -122,7 +124,8 @@ struct schedule_law plan_law(const struct plan *plan);
 /* The name of a pattern of keys. */
 const char *plan_pattern_name(enum stream_pattern pattern);
 
-/* Connections of thread number `thread`: as equal as can be, together all. */
+/* Of so many connections, those of thread number `thread`: as equal as can be, together all. */
+unsigned plan_share(unsigned connections, unsigned thread, unsigned threads);
 unsigned plan_connections(const struct plan *plan, unsigned thread);
 
 /* The stream of requests of a test, and the one that writes every key once. Streams of different

@@ -47,6 +47,7 @@ void progress_begin(struct progress *progress, const struct snapshot *begun)
     progress->begun = progress->printed = begun->now_ns;
     progress->errors_before = progress->n_rates = 0;
     progress->cpu_before = begun->cpu;
+    progress->conn_before = begun->conn_ns;
     hist_init(&progress->before);
     hist_init(&progress->slip_before);
     for (unsigned i = 0; i < WORKLOAD_SHAPES; i++)
@@ -124,6 +125,8 @@ static void progress_print(const struct progress *progress, const struct phase *
             rate_text, (double)hist_quantile(recent, 0.5) / 1e6,
             (double)hist_quantile(recent, 0.99) / 1e6, (double)hist_quantile(recent, 0.999) / 1e6,
             errors_text, left);
+    if (phase->stairs.each_ns > 0)
+        fprintf(stderr, "  %.0f connections", (double)sample->conn_ns / (double)sample->length_ns);
     progress_print_warnings(phase, sample);
     fputs(progress->terminal ? "\033[K" : "\n", stderr);
     fflush(stderr);
@@ -154,6 +157,7 @@ static void progress_take(struct progress *progress, const struct phase *phase,
         .slip = &slip,
         .used = snapshot_used(&progress->cpu_before, &seen->cpu),
         .threads = phase->threads,
+        .conn_ns = seen->conn_ns - progress->conn_before,
         .workload = phase->workload,
         .kinds = workload_mixes(phase->workload) ? progress->kinds : NULL,
     };
@@ -168,6 +172,7 @@ static void progress_take(struct progress *progress, const struct phase *phase,
     progress->before = seen->latency;
     progress->slip_before = seen->slip;
     progress->cpu_before = seen->cpu;
+    progress->conn_before = seen->conn_ns;
     progress->errors_before = seen->errors;
     progress->printed = seen->now_ns;
 }

@@ -20,6 +20,7 @@ struct progress {
     struct hist before;      /* all replies, when the last line was printed */
     struct hist slip_before;
     struct snapshot_cpu cpu_before;
+    uint64_t conn_before;
     uint64_t errors_before;
     struct hist kinds_before[WORKLOAD_SHAPES]; /* by kind of request */
     struct hist kinds[WORKLOAD_SHAPES];        /* what came since */

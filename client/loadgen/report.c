@@ -9,6 +9,7 @@
  */
 #include "client/loadgen/report.h"
 
+#include "client/loadgen/stairs_report.h"
 #include "client/loadgen/text.h"
 #include "client/loadgen/vector_report.h"
 #include "client/loadgen/warning.h"
@@ -32,6 +33,9 @@ void report_head(FILE *out, const struct plan *plan, const char *target)
     text_count(plan->keys, keys);
     fprintf(out, "%s  %s, %u connection%s", target, plan->driver->name, plan->connections,
             report_plural(plan->connections));
+    if (plan->stairs.each_ns > 0)
+        fprintf(out, " (from %u in steps of %u, each %.6g s)", plan->stairs.start,
+                plan->stairs.step, (double)plan->stairs.each_ns / 1e9);
     if (plan->each_rate > 0)
         fprintf(out, " (%.10g requests/s each)", plan->each_rate);
     fprintf(out, ", %u thread%s", plan->threads, report_plural(plan->threads));
@@ -228,7 +232,7 @@ static void report_in_flight(FILE *out, const struct plan *plan, const struct re
     if (mean <= 0)
         return;
     fprintf(out, "  %-12s %.1f requests on average", "in flight", mean);
-    if (plan->rate <= 0 && !plan->batch && !plan->reconnect)
+    if (plan->rate <= 0 && !plan->batch && !plan->reconnect && plan->stairs.each_ns == 0)
         fprintf(out, " of %u", plan->connections * plan->pipeline);
     fputc('\n', out);
 }
@@ -416,6 +420,7 @@ void report_summary(FILE *out, const struct plan *plan, const struct result *res
     report_hits(out, result);
     vector_report_recall(out, &result->recall);
     report_checked(out, plan, result);
+    stairs_report_print(out, plan, result);
     report_in_flight(out, plan, result);
     report_backlog(out, plan, result);
     report_fairness(out, &result->fairness);

@@ -93,8 +93,21 @@ static void json_sizes(struct writer *json, const char *key, const struct sizes 
         writer_text(json, key, text);
 }
 
-static void json_option(struct writer *json, const struct options_row *row, const void *field)
+/* All that was given of an option that can be given again and again. */
+static void json_said(struct writer *json, const struct options_row *row,
+                      const struct options *options)
 {
+    writer_open(json, row->name, '[');
+    for (unsigned i = 0; i < options->n_said; i++)
+        if (&options_table[options->said[i].id] == row)
+            writer_text(json, NULL, options->said[i].text);
+    writer_close(json, ']');
+}
+
+static void json_option(struct writer *json, const struct options_row *row,
+                        const struct options *options)
+{
+    const void *field = (const char *)options + row->field;
     char text[64], option[80], word[JSON_WORD_SIZE];
     switch (row->type) {
     case OPTIONS_TYPE_TEXT:
@@ -134,6 +147,9 @@ static void json_option(struct writer *json, const struct options_row *row, cons
         else
             writer_bool(json, row->name, *(const int64_t *)field == OPTIONS_AUTO);
         break;
+    case OPTIONS_TYPE_EACH:
+        json_said(json, row, options);
+        break;
     }
 }
 
@@ -142,7 +158,7 @@ static void json_options(struct writer *json, const struct options *options)
 {
     writer_open(json, "config", '{');
     for (unsigned i = 0; i < OPTIONS_COUNT; i++)
-        json_option(json, &options_table[i], (const char *)options + options_table[i].field);
+        json_option(json, &options_table[i], options);
     writer_close(json, '}');
 }
 

@@ -10,6 +10,7 @@
  */
 #include "client/loadgen/result_json.h"
 
+#include "client/loadgen/stairs_report.h"
 #include "client/loadgen/validity.h"
 #include "client/loadgen/vector_report.h"
 #include "client/loadgen/warning.h"
@@ -195,6 +196,7 @@ static void json_series_row(struct writer *json, const struct series_row *row, u
         writer_uint(json, "slip_max_ns", row->slip.max_ns);
     }
     snapshot_write(json, &row->used, row->length_ns, threads, row->requests);
+    writer_real(json, "connections", series_connections(row));
     json_cells(json, row);
     writer_close(json, '}');
 }
@@ -483,5 +485,6 @@ void result_json_write(struct writer *json, const struct plan *plan, const char 
     json_system(json, result);
     json_server(json, result);
     json_warnings(json, plan, result);
+    stairs_report_write(json, plan, result);
     json_series(json, &result->series, plan->threads);
 }

@@ -140,6 +140,9 @@ static void run_snapshot(const struct run *run, const struct phase *phase,
     snapshot_take(&watcher->seen, phase, run->workers, run->n_workers);
     watcher->seen.cpu.has_server = known;
     watcher->seen.cpu.server_ns = server_ns;
+    if (run->begun_ns > 0)
+        watcher->seen.conn_ns =
+            stairs_used_ns(&phase->stairs, watcher->seen.now_ns - run->begun_ns);
 }
 
 static void run_sample_kinds(struct kinds *kinds, const struct workload *workload,
@@ -240,8 +243,10 @@ static void run_threads(struct run *run, const struct phase *phase, struct progr
         for (unsigned i = 0; i < run->n_workers; i++)
             run->workers[i]->end_index = 0;
     }
+    run->begun_ns = 0;
     run_snapshot(run, phase, watcher);
     uint64_t now = clock_ticks();
+    run->begun_ns = watcher->seen.now_ns;
     out->begun_ns = clock_mono_ns();
     for (unsigned i = 0; i < started; i++) /* all of them: whoever wakes up first goes on */
         run->workers[i]->started = now;
@@ -252,9 +257,11 @@ static void run_threads(struct run *run, const struct phase *phase, struct progr
         pthread_join(threads[i].thread, NULL);
 }
 
-/* How evenly the connections were served. */
-static void run_fairness(const struct run *run, struct result *out)
+/* How evenly the connections were served, if all were used all the time. */
+static void run_fairness(const struct run *run, const struct phase *phase, struct result *out)
 {
+    if (phase->stairs.each_ns > 0)
+        return;
     uint64_t *done = mem_calloc(run->plan->connections, sizeof *done);
     size_t n = 0;
     for (unsigned i = 0; i < run->n_workers && done != NULL; i++)
@@ -315,7 +322,7 @@ void run_phase(struct run *run, const struct phase *phase, struct progress *prog
     out->system = cpu_system_between(&system, &system_1);
     out->client.user_ns = client_1.user_ns - client.user_ns;
     out->client.system_ns = client_1.system_ns - client.system_ns;
-    run_fairness(run, out);
+    run_fairness(run, phase, out);
     run_server_cpu(&watcher->server, known, server_0, out);
     out->elapsed_ns = run_elapsed_ns(run);
     for (unsigned i = 0; i < run->n_workers; i++)

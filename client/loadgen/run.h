@@ -18,9 +18,10 @@ struct run {
     bool ask_cpu_time;  /* ask the server for its CPU time, before, during and after a phase */
     struct worker **workers;
     unsigned n_workers;
-    atomic_bool stop; /* workers send nothing more */
-    sem_t start;      /* posted for each worker when all threads are there */
-    sem_t ended;      /* posted by each worker that has returned */
+    uint64_t begun_ns; /* clock_mono_ns: of the first snapshot of a phase; 0: there is none yet */
+    atomic_bool stop;  /* workers send nothing more */
+    sem_t start;       /* posted for each worker when all threads are there */
+    sem_t ended;       /* posted by each worker that has returned */
 };
 
 /* Open all connections. 0, or an error with *failure filled in. run_close is due either way. */

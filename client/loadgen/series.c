@@ -18,6 +18,7 @@ void series_init(struct series *series, const struct snapshot *begun)
     series->interval_ns = SERIES_INTERVAL_NS;
     series->begun_ns = series->seen_ns = begun->now_ns;
     series->cpu_before = begun->cpu;
+    series->conn_before = begun->conn_ns;
     hist_init(&series->before);
     hist_init(&series->slip_before);
 }
@@ -27,8 +28,7 @@ bool series_due(const struct series *series, uint64_t now_ns)
     return now_ns - series->seen_ns >= series->interval_ns;
 }
 
-/* Add `from`, which follows `into` in time. */
-static void series_join(struct series_row *into, const struct series_row *from)
+void series_join(struct series_row *into, const struct series_row *from)
 {
     into->length_ns += from->length_ns;
     into->requests += from->requests;
@@ -38,6 +38,12 @@ static void series_join(struct series_row *into, const struct series_row *from)
         into->bucket[i] += from->bucket[i];
     cells_merge(&into->slip, &from->slip);
     snapshot_used_add(&into->used, &from->used);
+    into->conn_ns += from->conn_ns;
+}
+
+double series_connections(const struct series_row *row)
+{
+    return row->length_ns > 0 ? (double)row->conn_ns / (double)row->length_ns : 0;
 }
 
 static void series_halve(struct series *series)
@@ -66,7 +72,8 @@ void series_update(struct series *series, const struct snapshot *seen, bool last
     struct series_row row = {.start_ns = series->seen_ns - series->begun_ns,
                              .length_ns = seen->now_ns - series->seen_ns,
                              .errors = seen->errors - series->errors,
-                             .used = snapshot_used(&series->cpu_before, &seen->cpu)};
+                             .used = snapshot_used(&series->cpu_before, &seen->cpu),
+                             .conn_ns = seen->conn_ns - series->conn_before};
     if (!series_due(series, seen->now_ns) && !last)
         return;
     series_fill(&row, &seen->latency, &series->before);
@@ -84,6 +91,7 @@ void series_update(struct series *series, const struct snapshot *seen, bool last
     series->before = seen->latency;
     series->slip_before = seen->slip;
     series->cpu_before = seen->cpu;
+    series->conn_before = seen->conn_ns;
 }
 
 void series_append(struct series *into, const struct series *from)

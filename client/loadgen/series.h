@@ -21,6 +21,7 @@ struct series_row {
     uint32_t bucket[HIST_BUCKETS]; /* replies by latency, as in common/hist.h */
     struct cells slip;             /* of an open loop: how late requests were sent */
     struct snapshot_used used;     /* CPU time */
+    uint64_t conn_ns;              /* how long connections were used, all together */
 };
 
 struct series {
@@ -31,6 +32,7 @@ struct series {
     struct hist before;         /* the same, and the two below */
     struct hist slip_before;
     struct snapshot_cpu cpu_before;
+    uint64_t conn_before;
     struct series_row row[SERIES_ROWS];
 };
 
@@ -46,6 +48,12 @@ bool series_due(const struct series *series, uint64_t now_ns);
 
 /* The rows of another phase, as if it had followed at once. */
 void series_append(struct series *into, const struct series *from);
+
+/* Add a row to one that it follows. */
+void series_join(struct series_row *into, const struct series_row *from);
+
+/* How many connections were used, on average. */
+double series_connections(const struct series_row *row);
 
 /* As hist_quantile. */
 uint64_t series_quantile(const struct series_row *row, double q);

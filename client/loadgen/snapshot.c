@@ -20,7 +20,7 @@ void snapshot_take(struct snapshot *out, const struct phase *phase, struct worke
 {
     hist_init(&out->latency);
     hist_init(&out->slip);
-    out->errors = 0;
+    out->errors = out->conn_ns = 0;
     out->cpu = (struct snapshot_cpu){.has_server = false};
     for (unsigned kind = 0; kind < phase->workload->n_shapes; kind++) {
         hist_init(&out->kind[kind]);

@@ -28,9 +28,11 @@ struct snapshot {
     struct hist slip;                  /* how late they were sent */
     struct hist kind[WORKLOAD_SHAPES]; /* latency by kind of request */
     struct snapshot_cpu cpu;
+    uint64_t conn_ns; /* how long connections were used until now, all together */
 };
 
-/* Look at workers that may be running. What is known of the server is for the caller to add. */
+/* Look at workers that may be running. What is known of the server, and how
+ * long connections were used, is for the caller to add. */
 void snapshot_take(struct snapshot *out, const struct phase *phase, struct worker *const *workers,
                    unsigned n_workers);
 

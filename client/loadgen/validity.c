@@ -14,7 +14,7 @@
 bool validity_residual(const struct plan *plan, const struct result *result, double *out_pct)
 {
     double asked = (double)plan->connections * plan->pipeline, mean = result_in_flight(result);
-    if (mean <= 0 || plan->rate > 0 || plan->batch || plan->reconnect)
+    if (mean <= 0 || plan->rate > 0 || plan->batch || plan->reconnect || plan->stairs.each_ns > 0)
         return false;
     *out_pct = 100 * (mean - asked) / asked;
     return true;

@@ -139,6 +139,10 @@ int worker_prepare(struct worker *worker, const struct phase *phase, const atomi
     worker->started = worker->due_ns = worker->digest = worker->replies = 0;
     atomic_store(&worker->cpu_ns, 0);
     worker->late = false;
+    worker->n_used = worker->n_conns;
+    if (phase->stairs.each_ns > 0)
+        worker->n_used = plan_share(stairs_at(&phase->stairs, 0), worker->index, phase->threads);
+    worker->next_step_ns = stairs_next_ns(&phase->stairs, 0);
     worker->n_thinking = 0;
     worker->full_since = worker->full_until = 0;
     worker->horizon = worker->mark_turns = 0;
@@ -163,6 +167,20 @@ static int worker_handle(struct worker *worker, const struct epoll_event *event)
     return err;
 }
 
+/* The next step of the staircase: more connections are used. */
+static int worker_climb(struct worker *worker, uint64_t elapsed_ns, uint64_t now)
+{
+    const struct stairs *stairs = &worker->phase->stairs;
+    unsigned all = stairs_at(stairs, stairs_step(stairs, elapsed_ns));
+    unsigned first = worker->n_used;
+    int err = 0;
+    worker->n_used = plan_share(all, worker->index, worker->phase->threads);
+    worker->next_step_ns = stairs_next_ns(stairs, elapsed_ns);
+    for (unsigned i = first; i < worker->n_used && worker->phase->law.rate <= 0 && err == 0; i++)
+        err = worker_next(worker, &worker->conns[i], now);
+    return err;
+}
+
 /* Is it time to send nothing more, or to give up? */
 static int worker_check(struct worker *worker)
 {
@@ -181,7 +199,7 @@ static int worker_check(struct worker *worker)
         return failure_set(&worker->failure, FAILURE_SILENT,
                            "the server has sent nothing for %.1f s (--timeout)",
                            (double)phase->timeout_ns / 1e9);
-    return 0;
+    return elapsed >= worker->next_step_ns ? worker_climb(worker, elapsed, now) : 0;
 }
 
 /* The first request of this thread that is not answered. */
@@ -214,11 +232,22 @@ static void worker_mark(struct worker *worker)
     worker->horizon = horizon;
 }
 
+/* At most so long: until it is time to check, or the next step begins. */
+static uint64_t worker_tick_ns(const struct worker *worker, uint64_t now)
+{
+    uint64_t tick = WORKER_TICK_MS * UINT64_C(1000000);
+    if (worker->next_step_ns == UINT64_MAX)
+        return tick;
+    uint64_t elapsed = clock_ticks_to_ns(now - worker->started);
+    uint64_t left = worker->next_step_ns > elapsed ? worker->next_step_ns - elapsed : 0;
+    return left < tick ? left : tick;
+}
+
 /* How long to wait for events: until the next request is due, or has waited long enough, or it is
  * time to check. */
 static uint64_t worker_patience_ns(const struct worker *worker)
 {
-    uint64_t tick = WORKER_TICK_MS * UINT64_C(1000000), now = clock_ticks();
+    uint64_t now = clock_ticks(), tick = worker_tick_ns(worker, now);
     bool open = worker->phase->law.rate > 0;
     if (worker->next_index >= worker->end_index || (!open && worker->n_thinking == 0))
         return tick;
@@ -293,7 +322,7 @@ static void worker_abandon(struct worker *worker)
 static int worker_run_closed(struct worker *worker)
 {
     int err = 0;
-    for (unsigned i = 0; i < worker->n_conns && err == 0; i++)
+    for (unsigned i = 0; i < worker->n_used && err == 0; i++)
         err = worker_next(worker, &worker->conns[i], clock_ticks());
     while (err == 0 && (worker->in_flight > 0 ||
                         (worker->n_thinking > 0 && worker->next_index < worker->end_index))) {

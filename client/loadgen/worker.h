@@ -55,7 +55,9 @@ struct worker {
     int epoll_fd;
     struct conn *conns;
     unsigned n_conns, conns_capacity;
-    struct conn **queue; /* connections with requests to be sent this turn */
+    unsigned n_used;       /* the first of them */
+    uint64_t next_step_ns; /* since `started`: when more are */
+    struct conn **queue;   /* connections with requests to be sent this turn */
     unsigned n_queue, next_conn;
     struct conn **thinking; /* a heap: client/loadgen/worker_think.c */
     unsigned n_thinking;

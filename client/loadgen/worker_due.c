@@ -37,13 +37,13 @@ uint64_t worker_due(const struct worker *worker)
  * else any that has room; NULL: there is none. */
 static struct conn *worker_pick(struct worker *worker)
 {
-    uint64_t average = worker->in_flight / worker->n_conns;
+    uint64_t average = worker->in_flight / worker->n_used;
     struct conn *any = NULL;
     if (average >= worker->phase->window)
         return NULL;
-    for (unsigned i = 0; i < worker->n_conns; i++) {
+    for (unsigned i = 0; i < worker->n_used; i++) {
         struct conn *conn = &worker->conns[worker->next_conn];
-        worker->next_conn = worker->next_conn + 1 < worker->n_conns ? worker->next_conn + 1 : 0;
+        worker->next_conn = worker->next_conn + 1 < worker->n_used ? worker->next_conn + 1 : 0;
         if (!worker_has_room(worker, conn))
             continue;
         if (conn->in_flight <= average)

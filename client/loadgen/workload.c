@@ -68,6 +68,25 @@ static bool shape_speaks(const struct shape *shape, enum spelling spelling)
     return shape->n_steps > 0 || shape->words != NULL || shape->spelling[spelling][0] != 0;
 }
 
+bool shape_speaks_all(const struct shape *shape)
+{
+    bool all = shape->words == NULL;
+    for (unsigned i = 0; i < SPELLING_COUNT; i++)
+        all = all && shape->spelling[i][0] != 0;
+    return all;
+}
+
+const char *workload_unknown_word(const struct workload *workload, bool (*knows)(struct bytes word))
+{
+    for (unsigned i = 0; i < workload->n_shapes; i++)
+        for (unsigned step = 0; step == 0 || step < workload->shapes[i]->n_steps; step++) {
+            const struct shape *shape = shape_step(workload->shapes[i], step);
+            if (shape->n_words > 0 && !knows(bytes_of(shape->words[0])))
+                return shape->words[0];
+        }
+    return NULL;
+}
+
 bool workload_speaks(const struct workload *workload, enum spelling spelling)
 {
     for (unsigned i = 0; i < workload->n_shapes; i++)

@@ -93,6 +93,14 @@ static inline const struct shape *shape_step(const struct shape *shape, unsigned
 /* Can it be run in this protocol? */
 bool workload_speaks(const struct workload *workload, enum spelling spelling);
 
+/* Is it one request, spelled in every language? */
+bool shape_speaks_all(const struct shape *shape);
+
+/* The first word, in this language, that `knows` says is unknown in a request whose words were
+ * given, not spelled; NULL: there is none. */
+const char *workload_unknown_word(const struct workload *workload,
+                                  bool (*knows)(struct bytes word));
+
 /* The words of a shape, with this word for __key__. False: there are too many. */
 MUST_USE bool shape_command(const struct shape *shape, enum spelling spelling, const char *key,
                             struct command *out);

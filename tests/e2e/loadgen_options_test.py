@@ -271,7 +271,7 @@ class OptionsTest(CairndCase):
             (("-x", "SET", "k"), "-x is how often"),
             (("--user", "bob"), "give -a"),
             (("--authenticate", "x"), "the password is -a"),
-            (("--command=GET __key__",), "write it behind all options"),
+            (("--command=PING", "--command-key-pattern", "R"), "as --key-pattern says"),
             (("--key-pattern", "S:R"), "for writes and reads alike"),
             (("--clients", 5, "--clients-per-thread", 5), "not both"),
             (("--rps", 5, "--rate-limiting", 5), "not both"),

@@ -7,7 +7,7 @@
 
 #include "client/cli/args.h"
 #include "client/cli/help.h"
-#include "client/cli/words.h"
+#include "client/common/words.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -143,6 +143,33 @@ static void sequences(void **state)
     assert_int_equal(workload_rows(workload), 4);
 }
 
+/* Words in quotes, names of steps, commands that begin alike, and what the table of tests has. */
+static void written_out(void **state)
+{
+    (void)state;
+    char detail[MIX_DETAIL_SIZE] = "";
+    assert_int_equal(script("GETEX a\nGET b # of these\nGET 'c d'\n7 SET x {\\\"a\\\":1} ''\n"
+                            "both/old=2 GET __key__\nthen=new GET b\nthen kv.get c\n",
+                            detail),
+                     0);
+    kind_is(0, "GETEX", 1, 0);
+    kind_is(1, "GET", 1, SHAPE_FINDS);
+    kind_is(2, "GET 2", 1, SHAPE_FINDS);
+    kind_is(3, "SET", 7, 0);
+    const struct workload *workload = &mix.workload;
+    assert_string_equal(workload->shapes[2]->words[1], "c d");
+    assert_string_equal(workload->shapes[3]->words[2], "{\"a\":1}");
+    assert_string_equal(workload->shapes[3]->words[3], "");
+    const struct shape *both = workload->shapes[4];
+    assert_string_equal(both->name, "both");
+    assert_int_equal(both->n_steps, 3);
+    assert_string_equal(both->steps[0]->name, "old");
+    assert_string_equal(both->steps[1]->name, "new");
+    assert_string_equal(both->steps[2]->name, "kv.get");
+    assert_string_equal(both->steps[0]->spelling[SPELLING_RPC], "kv.get __key__");
+    assert_null(both->steps[0]->words);
+}
+
 static void bad_script(const char *text, const char *words)
 {
     char detail[MIX_DETAIL_SIZE] = "";
@@ -168,6 +195,12 @@ static void bad_scripts(void **state)
     bad_script("read=x GET a\n", "NAME=WEIGHT");
     bad_script("=5 GET a\n", "NAME=WEIGHT");
     bad_script("a=1 GET a\na=2 GET b\n", "twice");
+    bad_script("a/=1 GET a\n", "NAME=WEIGHT");
+    bad_script("/b=1 GET a\n", "NAME=WEIGHT");
+    bad_script("GET a\nthen= GET a\n", "line 2");
+    bad_script("GET a\nSET 'a b\n", "line 2 of the script: the quote ' is not closed");
+    bad_script("GET __keys__\n", "no such placeholder");
+    bad_script("GET a:__key__\n", "__rand_int__");
     bad_script("SET a __number:9-1__\n", "__number:1-100__");
     bad_script("SET a __number:5__\n", "__number:1-100__");
     bad_script("then GET a\n", "none before it");
@@ -217,8 +250,10 @@ static void printed_again(enum workload_id id, enum spelling spelling)
         assert_string_equal(a->name, b->name);
         assert_int_equal(a->n_steps, b->n_steps);
         assert_int_equal(again->weights[i], workload_mixes(workload) && i > 0 ? 10 : 1);
-        for (unsigned step = 0; step < (a->n_steps > 0 ? a->n_steps : 1); step++)
+        for (unsigned step = 0; step < (a->n_steps > 0 ? a->n_steps : 1); step++) {
             same_request(shape_step(a, step), shape_step(b, step), spelling);
+            assert_string_equal(shape_step(a, step)->name, shape_step(b, step)->name);
+        }
     }
     mix_deinit(&mix);
 }
@@ -297,6 +332,7 @@ int main(void)
         cmocka_unit_test_teardown(lists, tear_down),
         cmocka_unit_test_teardown(bad_lists, tear_down),
         cmocka_unit_test_teardown(scripts, tear_down),
+        cmocka_unit_test_teardown(written_out, tear_down),
         cmocka_unit_test_teardown(bad_scripts, tear_down),
         cmocka_unit_test_teardown(printed, tear_down),
         cmocka_unit_test(numbers),

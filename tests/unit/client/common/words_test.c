@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * client/cli/words: lines and the words they become, what stays open, and that what is quoted is
+ * client/common/words: lines and the words they become, what stays open, and that what is quoted is
  * read back as it was.
  */
-#include "client/cli/words.h"
+#include "client/common/words.h"
 
 #include "common/err.h"
 

@@ -10,7 +10,7 @@
  * Invariants: what words_quote writes is one word that words_split reads as the same bytes.
  * Threads: pure functions. Failures: as the header says.
  */
-#include "client/cli/words.h"
+#include "client/common/words.h"
 
 #include "common/err.h"
 #include "common/mem.h"
