@@ -24,11 +24,6 @@
 
 enum { JOBS_AT_ONCE = 16, JOBS_IDS_MAX = 100 };
 
-/* Counts by namespace, for per_ns: open addressing by a hash of the name. */
-struct jobs_ns {
-    uint64_t hash, count;
-};
-
 /* What a transaction deletes. */
 struct jobs_gone {
     uint64_t checkpoints, bytes;
@@ -45,8 +40,6 @@ struct ckpt_job {
     bool begun, marking;
     /* marking */
     struct buf keep; /* of uint64_t: numbers that stay, sorted once all are marked */
-    struct jobs_ns *namespaces;
-    size_t ns_capacity, ns_used;
     uint64_t seen, seen_bytes;
     /* what came of it */
     uint64_t matched, deleted, freed, valid, invalid;
@@ -62,7 +55,6 @@ static void jobs_destroy(struct job *job)
     buf_deinit(&self->text);
     buf_deinit(&self->keep);
     buf_deinit(&self->ids);
-    mem_free(self->namespaces);
     ckpt_sliced_deinit(&self->base);
     mem_free(self);
 }
@@ -134,43 +126,6 @@ static int jobs_walk_begin(struct ckpt_job *self, struct op_ctx *ctx, struct ckp
 
 /* ---- compact: what stays ---- */
 
-static struct jobs_ns *jobs_ns_at(struct jobs_ns *table, size_t capacity, uint64_t hash)
-{
-    size_t i = hash & (capacity - 1);
-    while (table[i].hash != 0 && table[i].hash != hash)
-        i = (i + 1) & (capacity - 1);
-    return &table[i];
-}
-
-static int jobs_ns_grow(struct ckpt_job *self)
-{
-    size_t capacity = self->ns_capacity == 0 ? 64 : self->ns_capacity * 2;
-    struct jobs_ns *table = mem_calloc(capacity, sizeof *table);
-    if (table == NULL)
-        return ERR_OUT_OF_MEMORY;
-    for (size_t i = 0; i < self->ns_capacity; i++)
-        if (self->namespaces[i].hash != 0)
-            *jobs_ns_at(table, capacity, self->namespaces[i].hash) = self->namespaces[i];
-    mem_free(self->namespaces);
-    self->namespaces = table;
-    self->ns_capacity = capacity;
-    return 0;
-}
-
-/* How many of this namespace came before: counted by a hash that nobody outside can foresee. */
-static int jobs_count_ns(struct ckpt_job *self, const struct store *store, struct bytes ns,
-                         uint64_t *out_before)
-{
-    uint64_t hash = hash_word_bytes(&store->hash_key, 1, ns) | 1;
-    if (2 * self->ns_used >= self->ns_capacity && jobs_ns_grow(self) != 0)
-        return ERR_OUT_OF_MEMORY;
-    struct jobs_ns *row = jobs_ns_at(self->namespaces, self->ns_capacity, hash);
-    self->ns_used += row->hash == 0;
-    row->hash = hash;
-    *out_before = row->count++;
-    return 0;
-}
-
 static bool jobs_has_tag(const struct ckpt_job *self, const struct ckpt_value *value)
 {
     uint32_t count;
@@ -183,20 +138,27 @@ static bool jobs_has_tag(const struct ckpt_job *self, const struct ckpt_value *v
     return false;
 }
 
-static int jobs_keeps(struct ckpt_job *self, const struct op_ctx *ctx, struct bytes ns,
-                      const struct ckpt_value *value, uint64_t size, bool *out_keeps)
+/* Is it one of the newest? Order is that of ckpt.list: of one namespace by id, so that what
+ * ckpt.get gives stays, of several by number, as they are met. */
+static bool jobs_is_recent(const struct ckpt_job *self, const struct ckpt_session *s,
+                           const struct record *record)
 {
-    uint64_t before = self->seen++;
-    uint64_t now = (uint64_t)ctx->env->now_ms;
-    int err = 0;
-    if (self->per_ns)
-        err = jobs_count_ns(self, ctx->store, ns, &before);
-    self->seen_bytes += size;
-    *out_keeps = (self->recent && before < self->keep_recent) || jobs_has_tag(self, value) ||
-                 (self->aged &&
-                  (value->created_at >= now || now - value->created_at <= self->older_than_ms)) ||
-                 (self->bounded && self->seen_bytes <= self->max_bytes);
-    return err;
+    if (!self->recent)
+        return false;
+    return (self->of_ns || self->per_ns ? ckpt_newer(s, record) : self->seen) < self->keep_recent;
+}
+
+static bool jobs_keeps(struct ckpt_job *self, const struct ckpt_session *s,
+                       const struct record *record, const struct ckpt_value *value)
+{
+    uint64_t now = (uint64_t)s->ctx->env->now_ms;
+    bool recent = jobs_is_recent(self, s, record);
+    self->seen++;
+    self->seen_bytes += record_value(record).size;
+    return recent || jobs_has_tag(self, value) ||
+           (self->aged &&
+            (value->created_at >= now || now - value->created_at <= self->older_than_ms)) ||
+           (self->bounded && self->seen_bytes <= self->max_bytes);
 }
 
 /* Does it have the blob of this channel, in whatever version it names? */
@@ -272,15 +234,13 @@ static int jobs_mark_one(struct ckpt_job *self, struct ckpt_walk *walk, const st
     struct ckpt_session *s = &walk->s;
     struct ckpt_value value;
     struct bytes ns, id;
-    bool keeps;
     if (!ckpt_key_parts(record_key_bytes(record), &ns, &id) ||
         ckpt_decode(record_value(record), &value) != 0)
         return ckpt_damaged(&walk->inner, "a checkpoint");
     if (self->of_ns && !bytes_equal(ns, self->ns))
         return 0;
     self->matched++;
-    int err = jobs_keeps(self, &walk->inner, ns, &value, record_value(record).size, &keeps);
-    return err != 0 || !keeps ? err : jobs_keep_needed(self, s, ns, &value);
+    return jobs_keeps(self, s, record, &value) ? jobs_keep_needed(self, s, ns, &value) : 0;
 }
 
 static int jobs_mark(struct ckpt_job *self, struct op_ctx *ctx, bool *out_done)

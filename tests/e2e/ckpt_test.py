@@ -553,6 +553,17 @@ class JobsTest(CkptTest):
         left, _ = self.kept(keep_recent=1, per_ns=True)
         self.assertEqual(left, [198, 199])
 
+    def test_recent_of_a_namespace_is_by_id(self):
+        """What get gives as the latest is the last to go, whatever was saved after it."""
+        for rules in ({"per_ns": True}, {"ns": ""}):
+            for name in ("b", "c", "a"):
+                self.call("save", "t", name, id=name)
+            self.call("compact", "t", keep_recent=2, **rules)
+            self.assertEqual(self.ids(session="t", ns=""), ["c", "b"])
+            self.call("compact", "t", keep_recent=1, **rules)
+            self.assertEqual(self.call("get", "t")["id"], "c")
+            self.call("session_delete", "t")
+
     def test_one_ns(self):
         left, done = self.kept(keep_recent=0, ns="sub")
         self.assertEqual(left, list(range(0, 200, 2)))

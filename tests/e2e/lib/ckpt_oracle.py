@@ -141,7 +141,8 @@ class World:
                       key=lambda key: self.checkpoints[key]["seq"], reverse=True)
         kept = set()
         for number, key in enumerate(keys):
-            before = sum(other[1] == key[1] for other in keys[:number]) if per_ns else number
+            before = sum(other[1] == key[1] and other[2] > key[2] for other in keys) \
+                if per_ns or ns is not None else number
             tags = self.checkpoints[key]["tags"] or []
             if before < keep_recent or any(tag in tags for tag in raw(keep_tags)):
                 kept |= {key} | self.needed(key)
