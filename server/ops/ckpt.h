@@ -200,6 +200,9 @@ MUST_USE int ckpt_reply(struct ckpt_session *s, const struct record *record,
 MUST_USE int ckpt_read_state(struct ckpt_session *s, const struct ckpt_value *value,
                              struct buf *out);
 
+/* Is there a write of this channel for this checkpoint? */
+bool ckpt_has_write(struct ckpt_session *s, struct bytes ns, struct bytes id, struct bytes channel);
+
 /* Can everything that is stored beside it be read, and is what has a checksum what was saved? */
 bool ckpt_verify(struct ckpt_session *s, struct bytes ns, struct bytes id,
                  const struct ckpt_value *value);
