@@ -3,6 +3,7 @@
 """Checkpoints over MessagePack-RPC: what every operation of ckpt.* promises, case by case. What
 random operations and restarts come to is in ckpt_model_test.py."""
 
+import functools
 import time
 import unittest
 
@@ -161,6 +162,10 @@ class SaveTest(CkptTest):
                 ("s", {"blobs": [[long, 1, "t", b""]]}, "BAD_ARGUMENT"),
                 ("s", {"channel_versions": {"a": 1}}, "BAD_ARGUMENT"),
                 ("s", {"channel_versions": [["a", [1]]]}, "BAD_ARGUMENT"),
+                ("s", {"channel_versions": [["a", ""]]}, "BAD_ARGUMENT"),
+                ("s", {"channel_versions": [["a", long]]}, "BAD_ARGUMENT"),
+                ("s", {"metadata": functools.reduce(
+                    lambda value, _: {"a": value}, range(25), 1)}, "LIMIT_EXCEEDED"),
                 ("s", {"ttl_ms": -1}, "BAD_ARGUMENT")]:
             with self.subTest(session=session, options=options):
                 self.refuses(code, "save", session, 1, **options)
@@ -384,6 +389,23 @@ class RefusedTest(CkptTest):
         self.call("save", "s", 1, id="c")
         self.refuses("BAD_ARGUMENT", "history", "s", "", "c", cursor="x")
         self.refuses("BAD_ARGUMENT", "get", "s", id="")
+
+    def test_ids_of_others(self):
+        """An id of another session, or of another namespace, is none."""
+        self.call("save", "s", 1, id="c", ns="n")
+        self.call("save", "t", 1, id="t")
+        for session, ns in (("t", "n"), ("s", ""), ("nobody", "")):
+            for method, params in (("restore", []), ("tag", [["x"]]), ("untag", [["x"]]),
+                                   ("annotate", ["note"]), ("fork", ["new"])):
+                with self.subTest(method=method, session=session, ns=ns):
+                    self.refuses("NOT_FOUND", method, session, "c", *params, ns=ns)
+            self.assertIsNone(self.call("get", session, id="c", ns=ns))
+            self.assertFalse(self.call("delete", session, "c", ns=ns))
+            for method in ("history", "notes"):
+                self.assertEqual(self.call(method, session, id="c", ns=ns)["items"], [])
+        self.assertEqual(self.call("metrics")["sessions"], 2)
+        self.refuses("NOT_FOUND", "copy", "nobody", "new")
+        self.assertEqual(self.call("get", "s", ns="n")["tags"], [])
 
 
 class SubscribeTest(CkptTest):
