@@ -109,10 +109,26 @@ static void print_reply(FILE *out, const struct op *op)
     print_aliases(out, op);
 }
 
+/* The heading of a group, with the page that tells more than its operations do. */
+static void print_group(FILE *out, const struct op *op)
+{
+    static const struct {
+        const char *group, *page;
+    } pages[] = {{"ckpt", "checkpoints.md"}, {"vec", "vectors.md"}, {"watch", "watch.md"}};
+    struct bytes group = {(const uint8_t *)op->name, print_group_size(op)};
+    (void)fprintf(out, "## %.*s\n\n", (int)group.size, op->name);
+    for (size_t i = 0; i < LENGTH_OF(pages); i++)
+        if (bytes_equal(group, bytes_of(pages[i].group)))
+            (void)fprintf(out,
+                          "How they work together, and what happens when something is missing, "
+                          "comes twice or is\ntoo large: [%s](%s).\n\n",
+                          pages[i].page, pages[i].page);
+}
+
 static void print_op(FILE *out, const struct op *op)
 {
     if (print_is_first_of_group(op))
-        (void)fprintf(out, "## %.*s\n\n", (int)print_group_size(op), op->name);
+        print_group(out, op);
     (void)fprintf(out, "### %s\n\n`%s", op->name, op->name);
     print_signature(out, op);
     (void)fputs("`\n\n", out);

@@ -99,18 +99,39 @@ static int args_pack_value(const struct args_item *item, const char *text)
     return err == ERR_BAD_REQUEST ? args_pack_text(item, bytes) : err;
 }
 
+/* How a short one is written; NULL: there is no short one. */
+static const char *args_example(enum arg_type type)
+{
+    return type == ARG_ARRAY    ? "'[\"a\", \"b\"]'"
+           : type == ARG_MAP    ? "'{\"a\": 1}'"
+           : type == ARG_VECTOR ? "'[0.5, 1]'"
+                                : NULL;
+}
+
+/* What was typed is not JSON, as *usage says: say which argument, and what it may be. */
+static int args_not_json(const struct args_item *item)
+{
+    const char *example = args_example(item->desc->type);
+    char name[OP_NAME_MAX + 1];
+    struct usage why = *item->usage;
+    args_option_name(item->desc, true, name);
+    return usage_set(item->usage, "%s: %.300s; give %s, or @FILE for what a file has", name,
+                     why.text, example != NULL ? example : "JSON");
+}
+
 static int args_pack_json(const struct args_item *item, const char *text)
 {
     if (input_is_named(text))
         return args_pack_input(item, text, true);
-    return json_in(bytes_of(text), item->out, item->usage);
+    int err = json_in(bytes_of(text), item->out, item->usage);
+    return err == ERR_BAD_REQUEST ? args_not_json(item) : err;
 }
 
 static int args_pack_vector(const struct args_item *item, const char *text)
 {
     struct buf bytes;
     if (!input_is_named(text))
-        return json_in(bytes_of(text), item->out, item->usage);
+        return args_pack_json(item, text);
     buf_init(&bytes);
     int err = input_read(text, item->args->has_lines, &bytes, item->usage);
     if (err == 0)

@@ -9,6 +9,7 @@
 
 enum column_form {
     COLUMN_PLAIN,
+    COLUMN_WHOLE, /* the same, never cut: the next command is given it */
     COLUMN_AGE,   /* milliseconds since 1970, as the time that has passed: 5s, 3m, 7h, 12d */
     COLUMN_WORDS, /* an array, its elements behind each other */
     COLUMN_SCORE, /* a number with six digits behind the point */

@@ -216,9 +216,10 @@ static int shape_chosen_cell(struct table *table, const struct column *column, s
     struct buf text;
     bool number = column->form == COLUMN_SCORE;
     buf_init(&text);
-    int err = shape_is_blank(value)          ? 0
-              : column->form != COLUMN_PLAIN ? columns_text(column, value, &text)
-                                             : shape_text(value, true, &text, &number);
+    bool plain = column->form == COLUMN_PLAIN || column->form == COLUMN_WHOLE;
+    int err = shape_is_blank(value) ? 0
+              : plain               ? shape_text(value, true, &text, &number)
+                                    : columns_text(column, value, &text);
     if (err == 0)
         err = table_cell(table, buf_bytes(&text), number);
     buf_deinit(&text);
@@ -458,6 +459,8 @@ static int shape_table_for(const struct shape_rows *rows, struct table **table)
     if (*table == NULL)
         return ERR_OUT_OF_MEMORY;
     table_init(*table, columns);
+    for (unsigned i = 0; rows->chosen != NULL && i < columns; i++)
+        (*table)->is_whole[i] = rows->chosen->column[i].form == COLUMN_WHOLE;
     return shape_head(*table, &rows->columns);
 }
 

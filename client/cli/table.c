@@ -133,6 +133,7 @@ int table_cell(struct table *table, struct bytes text, bool is_number)
 {
     unsigned column = table_count(table) % table->columns;
     table->is_text[column] = table->is_text[column] || !is_number;
+    table->is_filled[column] = table->is_filled[column] || text.size > 0;
     return table_add(table, text, is_number);
 }
 
@@ -144,20 +145,27 @@ void table_next_page(struct table *table)
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
-/* Widths that fit, the widest column cut first. False: some would become too narrow to read. */
+/* Widths that fit: 0 is left out; then the widest column that may be cut first. False: some would
+ * become too narrow to read. */
 static bool table_fit(const struct table *table, unsigned width, unsigned out[TABLE_COLUMNS_MAX])
 {
     unsigned total = (table->columns - 1) * TABLE_GAP;
     for (unsigned i = 0; i < table->columns; i++) {
-        out[i] = table->widths[i] < width ? table->widths[i] : width;
+        bool fits = table->is_whole[i] || table->widths[i] < width;
+        out[i] = fits ? table->widths[i] : width;
         total += out[i];
     }
+    for (unsigned i = 0; i < table->columns && total > width; i++)
+        if (!table->is_filled[i] && i > 0) {
+            total -= out[i] + TABLE_GAP;
+            out[i] = 0;
+        }
     while (total > width) {
-        unsigned widest = 0;
-        for (unsigned i = 1; i < table->columns; i++)
-            if (out[i] >= out[widest])
+        unsigned widest = table->columns;
+        for (unsigned i = 0; i < table->columns; i++)
+            if (!table->is_whole[i] && (widest == table->columns || out[i] >= out[widest]))
                 widest = i;
-        if (out[widest] <= TABLE_CELL_MIN)
+        if (widest == table->columns || out[widest] <= TABLE_CELL_MIN)
             return false;
         out[widest]--;
         total--;
@@ -193,10 +201,12 @@ static void table_write_row(const struct table *table, unsigned first,
                             const unsigned widths[TABLE_COLUMNS_MAX], FILE *out)
 {
     unsigned n = table->columns; /* without empty cells at the end */
-    while (n > 1 && table_at(table, first + n - 1)->width == 0)
+    while (n > 1 && (table_at(table, first + n - 1)->width == 0 || widths[n - 1] == 0))
         n--;
     for (unsigned i = 0; i < n; i++) {
         bool last = i + 1 == n;
+        if (widths[i] == 0)
+            continue;
         table_write_cell(table, table_at(table, first + i), widths[i], !table->is_text[i], last,
                          out);
         table_pad(last ? 0 : TABLE_GAP, ' ', out);
@@ -208,8 +218,8 @@ static void table_write_rule(const struct table *table, const unsigned widths[TA
                              FILE *out)
 {
     for (unsigned i = 0; i < table->columns; i++) {
+        table_pad(i == 0 || widths[i] == 0 ? 0 : TABLE_GAP, ' ', out);
         table_pad(widths[i], '-', out);
-        table_pad(i + 1 == table->columns ? 0 : TABLE_GAP, ' ', out);
     }
     fputc('\n', out);
 }
@@ -228,7 +238,9 @@ static void table_write_tall(const struct table *table, unsigned width, FILE *ou
             table_write_cell(table, table_at(table, at % table->columns), names, false, false, out);
             table_pad(TABLE_GAP, ' ', out);
         }
-        table_write_cell(table, table_at(table, at), room, false, true, out);
+        const struct table_cell *cell = table_at(table, at);
+        bool whole = table->is_whole[at % table->columns];
+        table_write_cell(table, cell, whole ? cell->width : room, false, true, out);
         fputc('\n', out);
     }
 }

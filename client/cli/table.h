@@ -15,6 +15,8 @@ struct table {
     bool has_names;                     /* a first line with the names of the columns */
     unsigned widths[TABLE_COLUMNS_MAX]; /* widest cell so far, in columns of the terminal */
     bool is_text[TABLE_COLUMNS_MAX];    /* not all cells are numbers: to the left */
+    bool is_filled[TABLE_COLUMNS_MAX];  /* not all cells are empty */
+    bool is_whole[TABLE_COLUMNS_MAX];   /* never cut: what is there will be typed or copied */
     struct buf text;                    /* of all cells, the names first */
     struct buf cells;                   /* struct table_cell */
 };
@@ -30,8 +32,9 @@ MUST_USE int table_name(struct table *table, const char *name, size_t size);
  * text is copied; control characters in it become '?'. 0 or ERR_OUT_OF_MEMORY. */
 MUST_USE int table_cell(struct table *table, struct bytes text, bool is_number);
 
-/* Write all rows, in lines of at most `width` columns: long cells are cut and end in an ellipsis;
- * if even that does not help, each row becomes lines of name and cell. */
+/* Write all rows, in lines of at most `width` columns: where they are too wide, columns without any
+ * text are left out, and long cells are cut and end in an ellipsis, but for those of columns that
+ * are to stay whole; if even that does not help, each row becomes lines of name and cell. */
 void table_write(const struct table *table, unsigned width, FILE *out);
 
 /* Forget the rows, but not the names and the widths: what follows is aligned with what was written,

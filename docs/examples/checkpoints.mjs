@@ -3,7 +3,7 @@
 // An agent that can be killed at any moment and goes on where it was.
 //
 //     npm install
-//     node checkpoints.mjs [HOST:PORT] [SESSION]    (127.0.0.1:7420, "weather")
+//     node checkpoints.mjs [HOST[:PORT]] [SESSION]    (127.0.0.1:7420, "weather")
 //
 // It needs a running cairnd. Stop it with Ctrl-C and start it again: tools whose results are stored
 // are not called twice. Once the work is done it prints how it went.
@@ -40,7 +40,12 @@ async function tool(city) {
   return { city, degrees: 7 * city.length - 20 };
 }
 
-const [, host, port] = (process.argv[2] ?? "127.0.0.1:7420").match(/^(.*):(\d+)$/);
+process.on("uncaughtException", ({ message }) => {
+  console.error(`${message}: is cairnd running? Started again, this goes on where it was.`);
+  process.exit(1);
+});
+
+const [host, port = "7420"] = (process.argv[2] ?? "127.0.0.1").split(":");
 const session = process.argv[3] ?? "weather";
 const cairn = new Cairn(host, Number(port));
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """An agent that can be killed at any moment and goes on where it was.
 
-    checkpoints.py [HOST:PORT] [SESSION]    (127.0.0.1:7420, "weather")
+    checkpoints.py [HOST[:PORT]] [SESSION]    (127.0.0.1:7420, "weather")
 
 It needs python3-msgpack and a running cairnd. Stop it with Ctrl-C and start it again: tools whose
 results are stored are not called twice. Once the work is done it prints how it went."""
@@ -46,9 +46,9 @@ def tool(city):
 
 def main():
     """Run as a program."""
-    host, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:7420").rsplit(":", 1)
+    host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1").partition(":")
     session = sys.argv[2] if len(sys.argv) > 2 else "weather"
-    cairn = Cairn(host, int(port))
+    cairn = Cairn(host, int(port or 7420))
 
     # Where were we? The latest checkpoint has the state; its writes are results of tools that were
     # stored before the agent could save the step they belong to.
@@ -91,4 +91,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except OSError as error:
+        sys.exit(f"{error}: is cairnd running? Started again, this goes on where it was.")

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The memory of an agent: documents, found again by what they are about.
 
-    vectors.py [HOST:PORT] [COLLECTION]    (127.0.0.1:7420, "memory")
+    vectors.py [HOST[:PORT]] [COLLECTION]    (127.0.0.1:7420, "memory")
 
 It needs python3-msgpack and a running cairnd. What it remembers stays there: run it twice, and it
 only adds what is new. embed() stands for the model that you would ask."""
@@ -83,9 +83,9 @@ def recall(cairn, collection, question, **options):
 
 def main():
     """Run as a program."""
-    host, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:7420").rsplit(":", 1)
+    host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1").partition(":")
     collection = sys.argv[2] if len(sys.argv) > 2 else "memory"
-    cairn = Cairn(host, int(port))
+    cairn = Cairn(host, int(port or 7420))
 
     # The same again changes nothing, so that no one has to ask whether it is there.
     cairn.call("vec.create", collection, DIM, {"metric": "cosine"})
@@ -112,4 +112,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except OSError as error:
+        sys.exit(f"{error}: is cairnd running?")

@@ -177,6 +177,9 @@ MUST_USE int ckpt_plan(struct ckpt_session *s, struct ckpt_id ns, struct ckpt_id
 /* The checkpoint with the greatest id in a namespace, or NULL. Knows nothing of what is planned. */
 const struct record *ckpt_latest(const struct ckpt_session *s, struct bytes ns);
 
+/* How many of its namespace have a greater id than this one. Knows nothing of what is planned. */
+size_t ckpt_newer(const struct ckpt_session *s, const struct record *record);
+
 /* Plan the deletion of a checkpoint with all that belongs to it. */
 MUST_USE int ckpt_plan_delete(struct ckpt_session *s, const struct record *record);
 
@@ -196,6 +199,9 @@ MUST_USE int ckpt_reply(struct ckpt_session *s, const struct record *record,
 /* Add the state, encoded, to `out`. */
 MUST_USE int ckpt_read_state(struct ckpt_session *s, const struct ckpt_value *value,
                              struct buf *out);
+
+/* Is there a write of this channel for this checkpoint? */
+bool ckpt_has_write(struct ckpt_session *s, struct bytes ns, struct bytes id, struct bytes channel);
 
 /* Can everything that is stored beside it be read, and is what has a checksum what was saved? */
 bool ckpt_verify(struct ckpt_session *s, struct bytes ns, struct bytes id,

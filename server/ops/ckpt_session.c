@@ -299,6 +299,18 @@ int ckpt_del(struct ckpt_session *s, const struct record *record)
     return err;
 }
 
+size_t ckpt_newer(const struct ckpt_session *s, const struct record *record)
+{
+    const struct omap *order = &txn_partition_at(s->ctx->txn, s->hash)->order;
+    struct record_key key = {record_run(record), record_kind_of(record), record_key_bytes(record)};
+    struct ckpt_key end;
+    struct bytes ns, id;
+    REQUIRE(ckpt_key_parts(key.bytes, &ns, &id));
+    ckpt_ns_key(s, ns, &end);
+    ckpt_key_after(&end);
+    return omap_rank(order, &end.key) - omap_rank(order, &key) - 1;
+}
+
 const struct record *ckpt_latest(const struct ckpt_session *s, struct bytes ns)
 {
     const struct partition *partition = txn_partition_at(s->ctx->txn, s->hash);

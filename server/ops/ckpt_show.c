@@ -167,6 +167,17 @@ static int show_range(struct ckpt_session *s, enum record_kind kind, struct byte
     return 0;
 }
 
+bool ckpt_has_write(struct ckpt_session *s, struct bytes ns, struct bytes id, struct bytes channel)
+{
+    const struct record *record;
+    struct show_rows rows;
+    show_rows_begin(s, KIND_write, ns, id, &rows);
+    while ((record = show_rows_next(&rows)) != NULL)
+        if (bytes_equal(show_write_channel(record_value(record)), channel))
+            return true;
+    return false;
+}
+
 /* Have all of them their form? */
 static bool show_range_holds(struct ckpt_session *s, enum record_kind kind, struct bytes ns,
                              struct bytes id)

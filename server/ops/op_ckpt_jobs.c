@@ -2,7 +2,8 @@
  *
  * ckpt.compact, ckpt.delete_runs and ckpt.validate: jobs over many checkpoints, from new to old.
  *
- *   compact      mark: which numbers stay    then    sweep: delete those that do not
+ *   compact      mark: which numbers stay, with the ancestors these need
+ *                                            then    sweep: delete those that do not
  *   delete_runs                                      sweep: delete those whose run_id is named
  *   validate                                         sweep: prove those that are met
  *
@@ -17,17 +18,13 @@
 #include "common/mem.h"
 #include "proto/pack.h"
 #include "server/ops/ckpt_args.h"
+#include "server/ops/ckpt_needed.h"
 #include "server/ops/ckpt_sliced.h"
 #include "server/ops/ckpt_walk.h"
 
 #include <stdlib.h>
 
-enum { JOBS_AT_ONCE = 16, JOBS_IDS_MAX = 100 };
-
-/* Counts by namespace, for per_ns: open addressing by a hash of the name. */
-struct jobs_ns {
-    uint64_t hash, count;
-};
+enum { JOBS_AT_ONCE = 16, JOBS_IDS_MAX = 100, JOBS_WANTED = 64 * 1024 };
 
 /* What a transaction deletes. */
 struct jobs_gone {
@@ -41,12 +38,11 @@ struct ckpt_job {
     bool of_session, of_ns, recent, aged, bounded, tagged, per_ns; /* what was given */
     uint64_t keep_recent, older_than_ms, max_bytes;
     /* the walk */
-    uint64_t to, from; /* from: where it began */
-    bool begun, marking;
+    uint64_t to, from;           /* from: where it began */
+    bool begun, marking, marked; /* marked: what the rules keep; not yet what that needs */
     /* marking */
+    struct ckpt_needed needed;
     struct buf keep; /* of uint64_t: numbers that stay, sorted once all are marked */
-    struct jobs_ns *namespaces;
-    size_t ns_capacity, ns_used;
     uint64_t seen, seen_bytes;
     /* what came of it */
     uint64_t matched, deleted, freed, valid, invalid;
@@ -62,7 +58,7 @@ static void jobs_destroy(struct job *job)
     buf_deinit(&self->text);
     buf_deinit(&self->keep);
     buf_deinit(&self->ids);
-    mem_free(self->namespaces);
+    ckpt_needed_deinit(&self->needed);
     ckpt_sliced_deinit(&self->base);
     mem_free(self);
 }
@@ -134,43 +130,6 @@ static int jobs_walk_begin(struct ckpt_job *self, struct op_ctx *ctx, struct ckp
 
 /* ---- compact: what stays ---- */
 
-static struct jobs_ns *jobs_ns_at(struct jobs_ns *table, size_t capacity, uint64_t hash)
-{
-    size_t i = hash & (capacity - 1);
-    while (table[i].hash != 0 && table[i].hash != hash)
-        i = (i + 1) & (capacity - 1);
-    return &table[i];
-}
-
-static int jobs_ns_grow(struct ckpt_job *self)
-{
-    size_t capacity = self->ns_capacity == 0 ? 64 : self->ns_capacity * 2;
-    struct jobs_ns *table = mem_calloc(capacity, sizeof *table);
-    if (table == NULL)
-        return ERR_OUT_OF_MEMORY;
-    for (size_t i = 0; i < self->ns_capacity; i++)
-        if (self->namespaces[i].hash != 0)
-            *jobs_ns_at(table, capacity, self->namespaces[i].hash) = self->namespaces[i];
-    mem_free(self->namespaces);
-    self->namespaces = table;
-    self->ns_capacity = capacity;
-    return 0;
-}
-
-/* How many of this namespace came before: counted by a hash that nobody outside can foresee. */
-static int jobs_count_ns(struct ckpt_job *self, const struct store *store, struct bytes ns,
-                         uint64_t *out_before)
-{
-    uint64_t hash = hash_word_bytes(&store->hash_key, 1, ns) | 1;
-    if (2 * self->ns_used >= self->ns_capacity && jobs_ns_grow(self) != 0)
-        return ERR_OUT_OF_MEMORY;
-    struct jobs_ns *row = jobs_ns_at(self->namespaces, self->ns_capacity, hash);
-    self->ns_used += row->hash == 0;
-    row->hash = hash;
-    *out_before = row->count++;
-    return 0;
-}
-
 static bool jobs_has_tag(const struct ckpt_job *self, const struct ckpt_value *value)
 {
     uint32_t count;
@@ -183,42 +142,27 @@ static bool jobs_has_tag(const struct ckpt_job *self, const struct ckpt_value *v
     return false;
 }
 
-static int jobs_keeps(struct ckpt_job *self, const struct op_ctx *ctx, struct bytes ns,
-                      const struct ckpt_value *value, uint64_t size, bool *out_keeps)
+/* Is it one of the newest? Order is that of ckpt.list: of one namespace by id, so that what
+ * ckpt.get gives stays, of several by number, as they are met. */
+static bool jobs_is_recent(const struct ckpt_job *self, const struct ckpt_session *s,
+                           const struct record *record)
 {
-    uint64_t before = self->seen++;
-    uint64_t now = (uint64_t)ctx->env->now_ms;
-    int err = 0;
-    if (self->per_ns)
-        err = jobs_count_ns(self, ctx->store, ns, &before);
-    self->seen_bytes += size;
-    *out_keeps = (self->recent && before < self->keep_recent) || jobs_has_tag(self, value) ||
-                 (self->aged &&
-                  (value->created_at >= now || now - value->created_at <= self->older_than_ms)) ||
-                 (self->bounded && self->seen_bytes <= self->max_bytes);
-    return err;
+    if (!self->recent)
+        return false;
+    return (self->of_ns || self->per_ns ? ckpt_newer(s, record) : self->seen) < self->keep_recent;
 }
 
-/* Does it have the blob of this channel, in whatever version it names? */
-static bool jobs_has_blob(struct ckpt_session *s, struct bytes ns, const struct ckpt_value *value,
-                          struct bytes channel)
+static bool jobs_keeps(struct ckpt_job *self, const struct ckpt_session *s,
+                       const struct record *record, const struct ckpt_value *value)
 {
-    uint8_t version[CKPT_VERSION_MAX];
-    struct ckpt_key key;
-    struct bytes named;
-    uint32_t count;
-    size_t size;
-    struct mp_reader reader = ckpt_array(value->versions, &count);
-    struct mp mp;
-    while (count-- > 0 && mp_read(&reader, &mp) == 0 &&
-           ckpt_read_version(&reader, &named, version, &size)) {
-        if (!bytes_equal(named, channel))
-            continue;
-        ckpt_blob_key(s, ns, named, (struct bytes){version, size}, &key);
-        const struct record *record = ckpt_find(s, &key);
-        return record != NULL && record_value(record).size > RECORD_COUNT_BYTES;
-    }
-    return false;
+    uint64_t now = (uint64_t)s->ctx->env->now_ms;
+    bool recent = jobs_is_recent(self, s, record);
+    self->seen++;
+    self->seen_bytes += record_value(record).size;
+    return recent || jobs_has_tag(self, value) ||
+           (self->aged &&
+            (value->created_at >= now || now - value->created_at <= self->older_than_ms)) ||
+           (self->bounded && self->seen_bytes <= self->max_bytes);
 }
 
 static int jobs_keep(struct ckpt_job *self, uint64_t number)
@@ -226,61 +170,21 @@ static int jobs_keep(struct ckpt_job *self, uint64_t number)
     return buf_append(&self->keep, &number, sizeof number);
 }
 
-/* Keep the ancestors up to the one that has this channel's blob, if one has. */
-static int jobs_keep_ancestors(struct ckpt_job *self, struct ckpt_session *s, struct bytes ns,
-                               struct ckpt_value value, struct bytes channel)
-{
-    size_t mark = self->keep.size;
-    for (uint64_t steps = 0; steps < s->checkpoints; steps++) {
-        struct mp_reader reader = mp_reader_of(value.parent);
-        struct bytes parent;
-        struct ckpt_key key;
-        bool text;
-        if (mp_read_bytes(&reader, &parent, &text) != 0 || parent.size > CKPT_ID_MAX)
-            break;
-        ckpt_key(s, ns, parent, &key);
-        const struct record *record = ckpt_find(s, &key);
-        if (record == NULL || ckpt_decode(record_value(record), &value) != 0)
-            break;
-        int err = jobs_keep(self, value.number);
-        if (err != 0 || jobs_has_blob(s, ns, &value, channel))
-            return err;
-    }
-    self->keep.size = mark; /* nobody has it: no ancestor is needed for it */
-    return 0;
-}
-
-static int jobs_keep_needed(struct ckpt_job *self, struct ckpt_session *s, struct bytes ns,
-                            const struct ckpt_value *value)
-{
-    uint8_t version[CKPT_VERSION_MAX];
-    struct bytes channel;
-    uint32_t count;
-    size_t size;
-    struct mp_reader reader = ckpt_array(value->versions, &count);
-    struct mp mp;
-    int err = jobs_keep(self, value->number);
-    while (err == 0 && count-- > 0 && mp_read(&reader, &mp) == 0 &&
-           ckpt_read_version(&reader, &channel, version, &size))
-        if (!jobs_has_blob(s, ns, value, channel))
-            err = jobs_keep_ancestors(self, s, ns, *value, channel);
-    return err;
-}
-
 static int jobs_mark_one(struct ckpt_job *self, struct ckpt_walk *walk, const struct record *record)
 {
     struct ckpt_session *s = &walk->s;
     struct ckpt_value value;
     struct bytes ns, id;
-    bool keeps;
     if (!ckpt_key_parts(record_key_bytes(record), &ns, &id) ||
         ckpt_decode(record_value(record), &value) != 0)
         return ckpt_damaged(&walk->inner, "a checkpoint");
     if (self->of_ns && !bytes_equal(ns, self->ns))
         return 0;
     self->matched++;
-    int err = jobs_keeps(self, &walk->inner, ns, &value, record_value(record).size, &keeps);
-    return err != 0 || !keeps ? err : jobs_keep_needed(self, s, ns, &value);
+    if (!jobs_keeps(self, s, record, &value))
+        return 0;
+    int err = jobs_keep(self, value.number);
+    return err != 0 ? err : ckpt_needed_want(&self->needed, s, ns, &value);
 }
 
 static int jobs_mark(struct ckpt_job *self, struct op_ctx *ctx, bool *out_done)
@@ -288,7 +192,8 @@ static int jobs_mark(struct ckpt_job *self, struct op_ctx *ctx, bool *out_done)
     struct ckpt_walk walk; /* large: not cleared */
     const struct record *record;
     int err = jobs_walk_begin(self, ctx, &walk);
-    for (int i = 0; i < CKPT_WALK_SLICE && err == 0; i++) {
+    for (int i = 0; i < CKPT_WALK_SLICE && self->needed.wanted.size < JOBS_WANTED && err == 0;
+         i++) {
         err = ckpt_walk_next(&walk, &record);
         if (err != 0 || record == NULL)
             break;
@@ -297,6 +202,23 @@ static int jobs_mark(struct ckpt_job *self, struct op_ctx *ctx, bool *out_done)
     self->to = walk.to;
     *out_done = walk.ended;
     ckpt_walk_end(&walk);
+    return err;
+}
+
+/* Keep the ancestors that those which were marked need, some of them. */
+static int jobs_keep_needed(struct ckpt_job *self, struct op_ctx *ctx)
+{
+    struct arg session = {.present = true, .text = true, .bytes = self->session};
+    struct ckpt_session s;
+    struct txn txn;
+    ctx->txn = &txn;
+    txn_init(&txn, ctx->store, ctx->env->now_ms);
+    int err = ckpt_open(ctx, &session, 0, &s);
+    if (err == 0 && s.record == NULL)
+        ckpt_needed_deinit(&self->needed);
+    else if (err == 0)
+        err = ckpt_needed_go(&self->needed, &s, CKPT_WALK_SLICE, &self->keep);
+    txn_deinit(&txn);
     return err;
 }
 
@@ -441,14 +363,13 @@ static int jobs_compacted(struct ckpt_job *self, struct op_ctx *ctx)
 static int jobs_compact(struct ckpt_sliced *base, struct op_ctx *ctx, bool *out_done)
 {
     struct ckpt_job *self = (struct ckpt_job *)base;
-    bool done = false;
     if (!self->marking) {
         int err = jobs_sweep(base, ctx, out_done);
         return err == 0 && *out_done && self->deleted > 0 ? jobs_compacted(self, ctx) : err;
     }
-    int err = jobs_mark(self, ctx, &done);
-    if (err != 0 || !done)
-        return err;
+    if (!self->marked || ckpt_needed_pending(&self->needed))
+        return ckpt_needed_pending(&self->needed) ? jobs_keep_needed(self, ctx)
+                                                  : jobs_mark(self, ctx, &self->marked);
     if (self->keep.size > 0)
         qsort(self->keep.data, self->keep.size / sizeof(uint64_t), sizeof(uint64_t), jobs_order);
     self->marking = false;

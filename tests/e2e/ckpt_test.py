@@ -3,6 +3,7 @@
 """Checkpoints over MessagePack-RPC: what every operation of ckpt.* promises, case by case. What
 random operations and restarts come to is in ckpt_model_test.py."""
 
+import functools
 import time
 import unittest
 
@@ -161,6 +162,10 @@ class SaveTest(CkptTest):
                 ("s", {"blobs": [[long, 1, "t", b""]]}, "BAD_ARGUMENT"),
                 ("s", {"channel_versions": {"a": 1}}, "BAD_ARGUMENT"),
                 ("s", {"channel_versions": [["a", [1]]]}, "BAD_ARGUMENT"),
+                ("s", {"channel_versions": [["a", ""]]}, "BAD_ARGUMENT"),
+                ("s", {"channel_versions": [["a", long]]}, "BAD_ARGUMENT"),
+                ("s", {"metadata": functools.reduce(
+                    lambda value, _: {"a": value}, range(25), 1)}, "LIMIT_EXCEEDED"),
                 ("s", {"ttl_ms": -1}, "BAD_ARGUMENT")]:
             with self.subTest(session=session, options=options):
                 self.refuses(code, "save", session, 1, **options)
@@ -385,6 +390,23 @@ class RefusedTest(CkptTest):
         self.refuses("BAD_ARGUMENT", "history", "s", "", "c", cursor="x")
         self.refuses("BAD_ARGUMENT", "get", "s", id="")
 
+    def test_ids_of_others(self):
+        """An id of another session, or of another namespace, is none."""
+        self.call("save", "s", 1, id="c", ns="n")
+        self.call("save", "t", 1, id="t")
+        for session, ns in (("t", "n"), ("s", ""), ("nobody", "")):
+            for method, params in (("restore", []), ("tag", [["x"]]), ("untag", [["x"]]),
+                                   ("annotate", ["note"]), ("fork", ["new"])):
+                with self.subTest(method=method, session=session, ns=ns):
+                    self.refuses("NOT_FOUND", method, session, "c", *params, ns=ns)
+            self.assertIsNone(self.call("get", session, id="c", ns=ns))
+            self.assertFalse(self.call("delete", session, "c", ns=ns))
+            for method in ("history", "notes"):
+                self.assertEqual(self.call(method, session, id="c", ns=ns)["items"], [])
+        self.assertEqual(self.call("metrics")["sessions"], 2)
+        self.refuses("NOT_FOUND", "copy", "nobody", "new")
+        self.assertEqual(self.call("get", "s", ns="n")["tags"], [])
+
 
 class SubscribeTest(CkptTest):
     def setUp(self):
@@ -553,6 +575,17 @@ class JobsTest(CkptTest):
         left, _ = self.kept(keep_recent=1, per_ns=True)
         self.assertEqual(left, [198, 199])
 
+    def test_recent_of_a_namespace_is_by_id(self):
+        """What get gives as the latest is the last to go, whatever was saved after it."""
+        for rules in ({"per_ns": True}, {"ns": ""}):
+            for name in ("b", "c", "a"):
+                self.call("save", "t", name, id=name)
+            self.call("compact", "t", keep_recent=2, **rules)
+            self.assertEqual(self.ids(session="t", ns=""), ["c", "b"])
+            self.call("compact", "t", keep_recent=1, **rules)
+            self.assertEqual(self.call("get", "t")["id"], "c")
+            self.call("session_delete", "t")
+
     def test_one_ns(self):
         left, done = self.kept(keep_recent=0, ns="sub")
         self.assertEqual(left, list(range(0, 200, 2)))
@@ -580,6 +613,56 @@ class JobsTest(CkptTest):
         self.call("delete", "d", "9")
         self.call("compact", "d", keep_recent=1)
         self.assertEqual(self.ids(session="d"), ["5", "4", "3", "2", "1", "0"])
+
+    def chain(self, session, steps, written=(), seeds=()):
+        """Each names another version of a channel. Some have a write of it, some a blob."""
+        for i in range(steps):
+            self.call("save", session, i, id=f"{i:05}", channel_versions=[["delta", i]],
+                      blobs=[["delta", i, "t", b"seed"]] if i in seeds else [],
+                      **({"parent": f"{i - 1:05}"} if i else {}))
+            if i in written:
+                self.call("put_writes", session, "", f"{i:05}", "t", [[0, "delta", "t", b"%d" % i]])
+
+    def left_ids(self, session, **rules):
+        self.call("compact", session, **rules)
+        return self.ids(session=session)
+
+    def left(self, session, **rules):
+        return [int(id) for id in self.left_ids(session, **rules)[::-1]]
+
+    def test_writes_without_a_blob_are_needed(self):
+        """A channel that was never stored whole is all of its writes."""
+        self.chain("d", 9, written=[2, 3, 6])
+        self.assertEqual(self.left("d", keep_recent=1), [2, 3, 4, 5, 6, 7, 8])
+        self.chain("e", 9, written=[2, 3, 6], seeds=[4])
+        self.assertEqual(self.left("e", keep_recent=1), [4, 5, 6, 7, 8])
+        self.chain("f", 9)
+        self.assertEqual(self.left("f", keep_recent=1), [8])
+        self.chain("g", 9, written=[8])
+        self.assertEqual(self.left("g", keep_recent=1), [8])
+
+    def test_needed_by_branches(self):
+        """What one needs another meets: whichever was first, each keeps what it needs."""
+        for branch_first in (False, True):
+            self.chain("d", 9, written=[2])
+            for i in (20, 21):
+                self.call("save", "d", i, id=f"{i:05}", parent=f"{5 if i == 20 else 20:05}",
+                          channel_versions=[["delta", i]])
+            if branch_first:
+                self.call("save", "d", 8, id="00008", parent="00007",
+                          channel_versions=[["delta", 8]])
+            self.assertEqual(set(self.left("d", keep_recent=2)),
+                             {2, 3, 4, 5, 20, 21} | ({6, 7, 8} if branch_first else set()))
+            self.call("session_delete", "d")
+
+    def test_long_chains_are_walked_once(self):
+        """2,000 kept ones with 20,000 ancestors took half a minute when each walked all of them."""
+        entries = [{"state": i, "id": f"{i:05}", "parent": f"{i - 1:05}",
+                    "channel_versions": [["delta", i]]} for i in range(20000)]
+        for at in range(0, len(entries), 5000):
+            self.call("save_many", "long", entries[at:at + 5000])
+        self.call("put_writes", "long", "", "00100", "t", [[0, "delta", "t", b""]])
+        self.assertEqual(self.call("compact", "long", keep_recent=2000)["deleted"], 100)
 
     def test_refused(self):
         self.refuses("BAD_ARGUMENT", "compact", "s")
@@ -631,6 +714,10 @@ class JobsTest(CkptTest):
                 break
         self.assertLessEqual(len(items), 3)
         self.assertEqual(self.call("fork", "c", "self", "copy")["checkpoints"], 1)
+        for id in ("a", "b"):
+            self.call("save", "c", 1, id=id, parent="ab".strip(id), channel_versions=[["d", id]])
+        self.call("put_writes", "c", "", "a", "t", [[0, "d", "t", b""]])
+        self.assertEqual(self.left_ids("c", keep_recent=1), ["b", "a"])
 
     def test_copy(self):
         self.call("put_writes", "s", "sub", "199", "t", [[0, "a", "t", b"w"]])

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """The programs in docs/examples do what they say: they run, and killed at any of their calls they
-go on, and no tool is called twice; what is remembered is found. The one for node needs npm, and is
-skipped without it."""
+go on, and no tool is called twice; what is remembered is found. Without a server they say so. The
+one for node needs npm, and is skipped without it."""
 
 import os
 import selectors
@@ -77,12 +77,24 @@ class ExamplesTest(TestCase):
                 self.assertEqual((first + second).count(f"asking for the weather in {city}"), 1,
                                  f"{first}---\n{second}")
 
+    def check_alone(self, command, folder=None):
+        """Without a server there is one line that asks for it."""
+        with socket.create_server(("127.0.0.1", 0)) as nobody:
+            address = nobody.getsockname()
+        out, well = self.run_program(command, address, "x", folder)
+        self.assertFalse(well, out)
+        self.assertEqual(len(out.splitlines()), 1, out)
+        self.assertIn("is cairnd running?", out)
+
     def test_python(self):
-        self.check_program(["/usr/bin/python3", os.path.join(EXAMPLES, "checkpoints.py")])
+        command = ["/usr/bin/python3", os.path.join(EXAMPLES, "checkpoints.py")]
+        self.check_program(command)
+        self.check_alone(command)
 
     def test_vectors(self):
         """What is remembered is found, again after a restart of the program."""
         command = ["/usr/bin/python3", os.path.join(EXAMPLES, "vectors.py")]
+        self.check_alone(command)
         found = ["What was that about the database and its disk?", "mail-1 (2021)",
                  "note-1 (2022)", "And what do my notes say since 2023?", "note-3 (2024)",
                  "note-2 (2023)", "What else is like note-2?", "mail-2", "left: 4"]
@@ -100,6 +112,7 @@ class ExamplesTest(TestCase):
         if reason:
             self.skipTest(reason)
         self.check_program([NODE, "checkpoints.mjs"], self.npm)
+        self.check_alone([NODE, "checkpoints.mjs"], self.npm)
 
 
 def main():

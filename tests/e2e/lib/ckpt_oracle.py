@@ -141,7 +141,8 @@ class World:
                       key=lambda key: self.checkpoints[key]["seq"], reverse=True)
         kept = set()
         for number, key in enumerate(keys):
-            before = sum(other[1] == key[1] for other in keys[:number]) if per_ns else number
+            before = sum(other[1] == key[1] and other[2] > key[2] for other in keys) \
+                if per_ns or ns is not None else number
             tags = self.checkpoints[key]["tags"] or []
             if before < keep_recent or any(tag in tags for tag in raw(keep_tags)):
                 kept |= {key} | self.needed(key)
@@ -151,24 +152,30 @@ class World:
         return len([key for key in keys if key not in kept]), len(kept & set(keys))
 
     def needed(self, key):
-        """The ancestors up to the next that has a blob, for each channel it names and has none
-        of."""
+        """The ancestors that it needs for each channel it names and has no blob of."""
         found = set()
-        for channel, version in self.checkpoints[key]["channel_versions"]:
-            if (*key[:2], channel, frozen(version)) not in self.blobs:
+        for channel, _ in self.checkpoints[key]["channel_versions"]:
+            if not self.has_blob(key, channel):
                 found |= self.ancestors_with(key, channel)
         return found
 
+    def has_blob(self, key, channel):
+        named = (version for name, version in self.checkpoints[key]["channel_versions"]
+                 if name == channel)
+        return (*key[:2], channel, frozen(next(named, None))) in self.blobs
+
     def ancestors_with(self, key, channel):
-        passed = []
+        """Up to the next that has a blob of it; if none has, up to the last that has a write."""
+        passed, written = [], 0
         while True:
             key = (*key[:2], self.checkpoints[key]["parent"])
             if key not in self.checkpoints or key in passed:
-                return set()
+                return set(passed[:written])
             passed.append(key)
-            if any(name == channel and (*key[:2], name, frozen(version)) in self.blobs
-                   for name, version in self.checkpoints[key]["channel_versions"]):
+            if self.has_blob(key, channel):
                 return set(passed)
+            if any(at[:3] == key and write[0] == channel for at, write in self.writes.items()):
+                written = len(passed)
 
     def fork(self, session, id, new_session, ns=""):
         """How many were copied; None if there is nothing to copy, or somewhere it cannot go."""

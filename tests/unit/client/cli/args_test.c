@@ -136,6 +136,11 @@ static void refused(void **state)
         {"kv.mput", "a|1|b", "'b' has no value"},
         {"kv.mget", "", "'keys' is missing"},
         {"batch", "nonsense", "not JSON"},
+        {"ckpt.tag", "s|i|bad",
+         "tags: not JSON: line 1 column 3: invalid token near 'bad'; give "
+         "'[\"a\", \"b\"]', or @FILE for what a file has"},
+        {"ckpt.import", "a.ckpt", "items: not JSON"},
+        {"ckpt.save", "s|1|--metadata|x", "metadata: not JSON"},
     };
     for (size_t i = 0; i < LENGTH_OF(lines); i++) {
         struct buf params;

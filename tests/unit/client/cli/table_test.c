@@ -66,6 +66,43 @@ static void cut(void **state)
     check(1, false, 6, one, 1, "a1234…\n");
 }
 
+/* Where it is too wide, columns without text go first, and those to be kept whole never. */
+static void kept_whole(void **state)
+{
+    (void)state;
+    static const char *const words[] = {
+        "id", "ns", "message", "tags", "0123456789abcdef", "", "a message of some length", ""};
+    static const struct {
+        unsigned width;
+        const char *expected;
+    } rows[] = {
+        {80, "id                ns  message                   tags\n"
+             "----------------  --  ------------------------  ----\n"
+             "0123456789abcdef      a message of some length\n"},
+        {42, "id                message\n"
+             "----------------  ------------------------\n"
+             "0123456789abcdef  a message of some length\n"},
+        {30, "id                message\n"
+             "----------------  ------------\n"
+             "0123456789abcdef  a message o…\n"},
+        {20, "id       0123456789abcdef\n"
+             "ns       \n"
+             "message  a message …\n"
+             "tags     \n"},
+    };
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct table table;
+        struct written written;
+        fill(&table, 4, true, words, LENGTH_OF(words));
+        table.is_whole[0] = table.is_whole[1] = true;
+        table.is_text[0] = true;
+        written_begin(&written);
+        table_write(&table, rows[i].width, written.out);
+        written_is(&written, rows[i].expected);
+        table_deinit(&table);
+    }
+}
+
 /* Characters of two columns are never halved; those of none take no room. */
 static void wide(void **state)
 {
@@ -129,8 +166,9 @@ static void pages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(aligned), cmocka_unit_test(cut),     cmocka_unit_test(wide),
-        cmocka_unit_test(tall),    cmocka_unit_test(cleaned), cmocka_unit_test(pages),
+        cmocka_unit_test(aligned), cmocka_unit_test(cut),  cmocka_unit_test(kept_whole),
+        cmocka_unit_test(wide),    cmocka_unit_test(tall), cmocka_unit_test(cleaned),
+        cmocka_unit_test(pages),
     };
     setlocale(LC_CTYPE, "C.UTF-8");
     return cmocka_run_group_tests(tests, NULL, NULL);
