@@ -221,6 +221,66 @@ static void drop_among_searches(void **state)
     store_destroy(store);
 }
 
+/* A task that takes as long as the test wants. */
+struct gate {
+    struct task task;
+    pthread_mutex_t shut;
+};
+
+static void gate_wait(struct task *task, unsigned worker)
+{
+    struct gate *gate = (struct gate *)task;
+    (void)worker;
+    pthread_mutex_lock(&gate->shut);
+    pthread_mutex_unlock(&gate->shut);
+}
+
+/* Many small ones: whoever drops them frees none, and asks once for all. */
+static void drop_many(void **state)
+{
+    enum { SETS = 300, ROWS = 20, HELD = 10 };
+    struct store *store = fixture_open(4, 4);
+    struct vec_config config = {.index = VEC_FLAT, .m = 8, .ef_construction = 50};
+    struct gate gate = {.task.run = gate_wait, .shut = PTHREAD_MUTEX_INITIALIZER};
+    struct vindex *held[HELD];
+    struct collection c;
+    size_t waiting = 0;
+    (void)state;
+    assert_int_equal(workers_start(1, &store->workers), 0);
+    pthread_mutex_lock(&gate.shut);
+    workers_submit(store->workers, &gate.task, WORK_NOW);
+    while (workers_waiting(store->workers) > 0)
+        (void)sched_yield();
+    for (unsigned i = 0; i < SETS; i++) {
+        collection_open(&c, store, &config, seed);
+        for (unsigned key = 0; key < ROWS; key++)
+            collection_upsert(&c, key);
+        if (i < HELD)
+            held[i] = collection_index(&c); /* a search that has begun */
+        struct record_key key = collection_own_key(&c);
+        collection_change(&c, &key, BYTES_NONE);
+    }
+    struct partition *partition = collection_partition(&c);
+    vindex_sweep_locked(partition);
+    assert_int_equal(hmap_count(&partition->vindexes), HELD);
+    for (unsigned i = 0; i < HELD; i++)
+        vindex_unref(held[i]);
+    vindex_sweep_locked(partition); /* the rest of the table, and its beginning */
+    vindex_sweep_locked(partition);
+    assert_int_equal(hmap_count(&partition->vindexes), 0);
+    assert_int_equal(partition->vindex_bytes, 0);
+    waiting = 0;
+    for (const struct vindex *next = atomic_load(&store->dropped); next != NULL; next = next->next)
+        waiting++;
+    assert_int_equal(waiting, SETS);
+    assert_int_equal(workers_waiting(store->workers), 1);
+    pthread_mutex_unlock(&gate.shut);
+    workers_stop(store->workers);
+    store->workers = NULL;
+    assert_null(atomic_load(&store->dropped));
+    store_destroy(store);
+}
+
 /* ---- memory ---- */
 
 static int try_upsert(struct collection *c, unsigned key)
@@ -357,8 +417,12 @@ int main(void)
 {
     seed = collection_seed();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_metric),          cmocka_unit_test(with_others),
-        cmocka_unit_test(drop_among_searches),  cmocka_unit_test(without_memory),
+        cmocka_unit_test(each_metric),
+        cmocka_unit_test(with_others),
+        cmocka_unit_test(drop_among_searches),
+
+        cmocka_unit_test(drop_many),
+        cmocka_unit_test(without_memory),
         cmocka_unit_test(batch_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
