@@ -21,6 +21,7 @@ enum { STORE_PARTITIONS_MAX = 256 };
 #define STORE_NUMBER_MAX ((uint64_t)INT64_MAX)
 
 struct searchers;
+struct vindex;
 struct wal;
 
 /* What a reply promises; each includes those before it. */
@@ -59,6 +60,7 @@ struct store {
     _Atomic uint64_t number;  /* the last sequence number given away, for all kinds together */
     _Atomic uint64_t bytes;   /* memory held, up to a small lag per partition */
     struct store_vectors vectors;
+    _Atomic(struct vindex *) dropped; /* indexes that workers are to free (vindex.c) */
     _Atomic uint64_t memory_limit;
     atomic_bool evict;
     struct workers *workers;     /* NULL: there are none. Set before others use the store */

@@ -10,6 +10,9 @@
  * are the index's, which frees them when no search is left that could see them: at once if there is
  * no reference besides the table's, else by vindex_tend.
  *
+ * An index that is dropped leaves the table when nobody has another reference, and goes onto a list
+ * of the store, which workers empty; so a drop takes the same time whatever there is to free.
+ *
  * Invariants
  *   1. Every vector record in the partition has a living row, and the other way round; the slot is
  *      in the record (record_count).
@@ -144,23 +147,59 @@ static void vindex_destroy_now(struct vindex *vindex)
     mem_free(vindex);
 }
 
-static void vindex_run_destroy(struct task *task, unsigned worker)
+static void vindex_run_rest(struct task *task, unsigned worker);
+
+static void vindex_submit_destroy(struct vindex *vindex, void (*run)(struct task *, unsigned))
 {
-    (void)worker;
-    vindex_destroy_now(((struct vindex_task *)task)->vindex);
+    vindex->tasks[0] = (struct vindex_task){.task.run = run, .vindex = vindex};
+    workers_submit(vindex->store->workers, &vindex->tasks[0].task, WORK_LATER);
 }
 
-/* A large one takes a while to free: not on a loop. */
-void vindex_destroy(struct vindex *vindex)
+/* This one and those behind it: some, by what there is to free, then the others behind what else
+ * waits. */
+static void vindex_destroy_some(struct vindex *vindex)
 {
-    enum { LARGE = 4096 };
-    struct workers *workers = vindex->store->workers;
-    if (workers == NULL || atomic_load(&vindex->rows.n_slots) < LARGE) {
+    uint64_t freed = 0;
+    while (vindex != NULL && freed < VINDEX_DESTROY_SLICE) {
+        struct vindex *next = vindex->next;
+        freed += VINDEX_DESTROY_ROWS + atomic_load(&vindex->rows.n_slots);
+        vindex_destroy_now(vindex);
+        vindex = next;
+    }
+    if (vindex != NULL)
+        vindex_submit_destroy(vindex, vindex_run_rest);
+}
+
+static void vindex_run_rest(struct task *task, unsigned worker)
+{
+    (void)worker;
+    vindex_destroy_some(((struct vindex_task *)task)->vindex);
+}
+
+/* Submitted with the first on the list: all of it is ours now; the next to come begins another. */
+static void vindex_run_dropped(struct task *task, unsigned worker)
+{
+    struct store *store = ((struct vindex_task *)task)->vindex->store;
+    (void)worker;
+    vindex_destroy_some(atomic_exchange_explicit(&store->dropped, NULL, memory_order_acquire));
+}
+
+/* Freeing one takes as long as it is large, and one command may drop thousands: never on a loop. If
+ * there are others on the list, it may be gone as soon as it is there, too. */
+static void vindex_destroy(struct vindex *vindex)
+{
+    struct store *store = vindex->store;
+    if (store->workers == NULL) {
         vindex_destroy_now(vindex);
         return;
     }
-    vindex->tasks[0] = (struct vindex_task){.task.run = vindex_run_destroy, .vindex = vindex};
-    workers_submit(workers, &vindex->tasks[0].task, WORK_LATER);
+    struct vindex *others = atomic_load_explicit(&store->dropped, memory_order_relaxed);
+    do
+        vindex->next = others;
+    while (!atomic_compare_exchange_weak_explicit(&store->dropped, &others, vindex,
+                                                  memory_order_release, memory_order_relaxed));
+    if (others == NULL)
+        vindex_submit_destroy(vindex, vindex_run_dropped);
 }
 
 static void vindex_forget(struct partition *partition, struct vindex *vindex)
@@ -314,8 +353,10 @@ static void vindex_put_row(struct vindex *vindex, struct record *record, struct 
         vindex_kill(vindex, record_count(old));
 }
 
+/* Its vectors will be deleted one by one; who has a reference finds all of them until the end. */
 static void vindex_drop(struct partition *partition, struct vindex *vindex)
 {
+    rows_freeze(&vindex->rows);
     __atomic_store_n(&vindex->dropped, true, __ATOMIC_RELEASE);
     if (vindex_alone(vindex))
         vindex_forget(partition, vindex);
@@ -384,7 +425,7 @@ void vindex_sweep(struct partition *partition)
     while ((vindex = hmap_walk(&partition->vindexes, &partition->vindex_hand, &slots)) != NULL) {
         if (vindex->dropped && vindex_alone(vindex)) {
             vindex_forget(partition, vindex);
-            return;
+            continue;
         }
         vindex_report(partition, vindex);
         vindex_schedule(vindex);

@@ -29,8 +29,10 @@ enum {
     VINDEX_SPARE_SHARE = 16, /* or this part of them: writers wait for mending before */
     VINDEX_NEW_MIN = 64,  /* rows linked since the last round, behind which there is one to see */
     VINDEX_NEW_SHARE = 4, /* that walks come to all: so many, and a quarter */
-    VINDEX_FREE_SLICE = 128,  /* rows freed under the lock */
-    VINDEX_RETIRED_MAX = 256, /* records that wait to be freed */
+    VINDEX_FREE_SLICE = 128,     /* rows freed under the lock */
+    VINDEX_RETIRED_MAX = 256,    /* records that wait to be freed */
+    VINDEX_DESTROY_SLICE = 4096, /* rows of dropped indexes freed by one task, or one index, */
+    VINDEX_DESTROY_ROWS = 32,    /* which takes as long as so many rows, besides its own */
 };
 
 struct vindex;
@@ -45,6 +47,7 @@ struct vindex_task {
 struct vindex {
     _Atomic uint32_t refs;
     struct store *store;
+    struct vindex *next; /* of store->dropped */
     uint64_t generation;
     struct vec_config config;
     struct rows rows;
@@ -91,7 +94,6 @@ struct record *vindex_record(const struct vindex *vindex, uint32_t slot);
 uint64_t vindex_row_hash(const struct vindex *vindex, uint32_t slot);
 
 struct vindex *vindex_create(struct store *store, const struct vec_collection *collection) MUST_USE;
-void vindex_destroy(struct vindex *vindex);
 
 /* How many rows can be added behind `more` new vectors, dead ones being still there, before there
  * are more slots than there should be. The partition or the lock is held. */

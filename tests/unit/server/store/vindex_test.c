@@ -184,6 +184,58 @@ static void with_others(void **state)
 
 /* ---- drop ---- */
 
+/* The keys that a search finds, nearest first, for one of two ways to search. */
+static size_t found_keys(struct vindex *vindex, bool exact, unsigned out[static COLLECTION_K])
+{
+    struct vindex_searcher *searcher = vindex_searcher_create();
+    float vector[COLLECTION_DIM] = {1, 2};
+    struct vindex_query query = {
+        .vector = vector, .k = COLLECTION_K, .ef = COLLECTION_KEYS / 4, .exact = exact};
+    struct vindex_result result;
+    vindex_enter(vindex);
+    assert_int_equal(vindex_search(vindex, searcher, &query, 1, &result), 0);
+    for (size_t i = 0; i < result.count; i++)
+        out[i] = collection_number(result.hits[i].record);
+    vindex_leave(vindex);
+    vindex_searcher_destroy(searcher);
+    return result.count;
+}
+
+/* A search that was asked for before a drop finds what was there, however late it begins. */
+static void drop_before_search(void **state)
+{
+    struct vec_config config = {.m = 8, .ef_construction = 50};
+    unsigned before[2][COLLECTION_K], after[2][COLLECTION_K];
+    struct collection c;
+    (void)state;
+    for (int workers = 0; workers < 2; workers++) {
+        struct store *store = fixture_open(4, 4);
+        config.index = workers > 0 ? VEC_HNSW : VEC_FLAT;
+        if (workers > 0)
+            assert_int_equal(workers_start(2, &store->workers), 0);
+        collection_open(&c, store, &config, seed);
+        for (unsigned key = 0; key < COLLECTION_KEYS; key++)
+            collection_upsert(&c, key);
+        if (workers > 0)
+            collection_settle(&c);
+        struct vindex *vindex = collection_index(&c);
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(found_keys(vindex, i > 0, before[i]), COLLECTION_K);
+        struct record_key key = collection_own_key(&c);
+        collection_change(&c, &key, BYTES_NONE);
+        for (unsigned k = 0; k < COLLECTION_KEYS; k++) /* as they go behind it */
+            collection_delete(&c, k);
+        vindex_sweep_locked(collection_partition(&c));
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(found_keys(vindex, i > 0, after[i]), COLLECTION_K);
+        assert_memory_equal(after, before, sizeof before);
+        vindex_unref(vindex);
+        workers_stop(store->workers);
+        store->workers = NULL;
+        store_destroy(store);
+    }
+}
+
 static void drop_among_searches(void **state)
 {
     struct store *store = fixture_open(4, 4);
@@ -218,6 +270,66 @@ static void drop_among_searches(void **state)
     assert_int_equal(partition->vindex_bytes, 0);
     workers_stop(store->workers);
     store->workers = NULL;
+    store_destroy(store);
+}
+
+/* A task that takes as long as the test wants. */
+struct gate {
+    struct task task;
+    pthread_mutex_t shut;
+};
+
+static void gate_wait(struct task *task, unsigned worker)
+{
+    struct gate *gate = (struct gate *)task;
+    (void)worker;
+    pthread_mutex_lock(&gate->shut);
+    pthread_mutex_unlock(&gate->shut);
+}
+
+/* Many small ones: whoever drops them frees none, and asks once for all. */
+static void drop_many(void **state)
+{
+    enum { SETS = 300, ROWS = 20, HELD = 10 };
+    struct store *store = fixture_open(4, 4);
+    struct vec_config config = {.index = VEC_FLAT, .m = 8, .ef_construction = 50};
+    struct gate gate = {.task.run = gate_wait, .shut = PTHREAD_MUTEX_INITIALIZER};
+    struct vindex *held[HELD];
+    struct collection c;
+    size_t waiting = 0;
+    (void)state;
+    assert_int_equal(workers_start(1, &store->workers), 0);
+    pthread_mutex_lock(&gate.shut);
+    workers_submit(store->workers, &gate.task, WORK_NOW);
+    while (workers_waiting(store->workers) > 0)
+        (void)sched_yield();
+    for (unsigned i = 0; i < SETS; i++) {
+        collection_open(&c, store, &config, seed);
+        for (unsigned key = 0; key < ROWS; key++)
+            collection_upsert(&c, key);
+        if (i < HELD)
+            held[i] = collection_index(&c); /* a search that has begun */
+        struct record_key key = collection_own_key(&c);
+        collection_change(&c, &key, BYTES_NONE);
+    }
+    struct partition *partition = collection_partition(&c);
+    vindex_sweep_locked(partition);
+    assert_int_equal(hmap_count(&partition->vindexes), HELD);
+    for (unsigned i = 0; i < HELD; i++)
+        vindex_unref(held[i]);
+    vindex_sweep_locked(partition); /* the rest of the table, and its beginning */
+    vindex_sweep_locked(partition);
+    assert_int_equal(hmap_count(&partition->vindexes), 0);
+    assert_int_equal(partition->vindex_bytes, 0);
+    waiting = 0;
+    for (const struct vindex *next = atomic_load(&store->dropped); next != NULL; next = next->next)
+        waiting++;
+    assert_int_equal(waiting, SETS);
+    assert_int_equal(workers_waiting(store->workers), 1);
+    pthread_mutex_unlock(&gate.shut);
+    workers_stop(store->workers);
+    store->workers = NULL;
+    assert_null(atomic_load(&store->dropped));
     store_destroy(store);
 }
 
@@ -357,8 +469,12 @@ int main(void)
 {
     seed = collection_seed();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_metric),          cmocka_unit_test(with_others),
-        cmocka_unit_test(drop_among_searches),  cmocka_unit_test(without_memory),
+        cmocka_unit_test(each_metric),
+        cmocka_unit_test(with_others),
+        cmocka_unit_test(drop_among_searches),
+        cmocka_unit_test(drop_before_search),
+        cmocka_unit_test(drop_many),
+        cmocka_unit_test(without_memory),
         cmocka_unit_test(batch_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
