@@ -62,12 +62,11 @@ static bool show_is_blob(struct bytes encoded)
     return show_is_array(encoded, FIELDS);
 }
 
-/* Of a write or note. */
-static bool show_is_row(const struct record *record)
+bool ckpt_row_of(const struct record *record, struct bytes *out_row)
 {
     enum { WRITE_FIELDS = 5, NOTE_FIELDS = 4 };
-    return show_is_array(record_value(record),
-                         record_kind_of(record) == KIND_write ? WRITE_FIELDS : NOTE_FIELDS);
+    return ckpt_row(record_value(record),
+                    record_kind_of(record) == KIND_write ? WRITE_FIELDS : NOTE_FIELDS, out_row);
 }
 
 /* Is this channel wanted? */
@@ -154,28 +153,30 @@ static int show_range(struct ckpt_session *s, enum record_kind kind, struct byte
     size_t shown = 0, mark = reply_array_open(reply);
     const struct record *record;
     struct show_rows rows;
+    struct bytes row;
     show_rows_begin(s, kind, ns, id, &rows);
     while ((record = show_rows_next(&rows)) != NULL) {
-        if (!show_is_row(record))
+        if (!ckpt_row_of(record, &row))
             return ckpt_damaged(s->ctx, kind == KIND_write ? "a write" : "a note");
-        if (kind == KIND_write && !show_wants(show, show_write_channel(record_value(record))))
+        if (kind == KIND_write && !show_wants(show, show_write_channel(row)))
             continue;
-        reply_value(reply, record_value(record));
+        reply_value(reply, row);
         shown++;
     }
     reply_array_close(reply, mark, shown);
     return 0;
 }
 
-/* Have all of them their form? */
+/* Is each of them what was stored? */
 static bool show_range_holds(struct ckpt_session *s, enum record_kind kind, struct bytes ns,
                              struct bytes id)
 {
     const struct record *record;
     struct show_rows rows;
+    struct bytes row;
     show_rows_begin(s, kind, ns, id, &rows);
     while ((record = show_rows_next(&rows)) != NULL)
-        if (!show_is_row(record))
+        if (!ckpt_row_of(record, &row))
             return false;
     return true;
 }

@@ -9,7 +9,9 @@ they were; and all of it can be deleted."""
 import os
 import random
 import shutil
+import struct
 import unittest
+import zlib
 
 import msgpack
 
@@ -21,7 +23,9 @@ STORE = bytes(range(16))
 KINDS = {name: number for number, name in formats.KINDS.items()}
 HEADS = {"session": 19, "ckpt": 10, "blob": 4, "piece": 4}  # what a start reads or counts itself
 IDS = "abc"
-COVERED = ("ckpt", "blob", "piece")  # by a checksum
+COVERED = ("ckpt", "blob", "write", "note", "piece")  # by a checksum
+ROWS = {"blob": "blobs", "write": "writes", "note": "notes"}  # where a checkpoint shows them
+SEAL = 5  # bytes of the CRC-32 behind a blob, and in front of a write or note
 
 
 def flip(rng, value, head):
@@ -123,6 +127,20 @@ class DamageTest(Stored):
         return {name: value for name, value in (got or {}).items()
                 if name not in ("session", "seq", "version", "created_at", "tags")}
 
+    def read(self, client, session, id_):
+        """What is known of a checkpoint, with its annotations; None: the damage was noticed."""
+        got = self.known(self.try_(client, "get", session, id=id_))
+        notes = self.try_(client, "notes", session, id=id_)
+        if not got or notes is None:
+            return None
+        return {**got, "notes": [[note[name] for name in ("type", "severity", "note")]
+                                 for note in notes["items"]]}
+
+    @staticmethod
+    def lacks(kind, got, want):
+        """A record that is not there may never have been saved."""
+        return kind in ROWS and len(got[ROWS[kind]]) < len(want[ROWS[kind]])
+
     def judge(self, client, session, kind, want):
         """What can be read is what was saved, or is named by validate."""
         named = self.try_(client, "validate", session=session)
@@ -132,10 +150,9 @@ class DamageTest(Stored):
         named = {id_ for _, _, id_ in named["ids"]}
         wrong = set()
         for id_ in IDS:
-            got = self.try_(client, "get", session, id=id_)
-            if got is None or (kind in COVERED and self.known(got) != want[id_] and
-                               # one that is not there may never have been saved
-                               (kind != "blob" or len(got["blobs"]) == len(want[id_]["blobs"]))):
+            got = self.read(client, session, id_)
+            if got is None or (kind in COVERED and got != want[id_] and
+                               not self.lacks(kind, got, want[id_])):
                 wrong.add(id_)
         self.assertLessEqual(wrong & self.listed(client, session, kind), named)
         if kind == "ckpt":
@@ -180,7 +197,7 @@ class DamageTest(Stored):
             for i, (delta, _, _) in enumerate(rows):
                 self.fill(client, f"s{i}", delta)
             self.fill(client, "whole", True)
-            want = {id_: self.known(client.call("ckpt.get", "s0", id=id_)) for id_ in IDS}
+            want = {id_: self.read(client, "s0", id_) for id_ in IDS}
         server.stop()
         effects = self.stored()
         for i, (_, kind, how) in enumerate(rows):
@@ -209,30 +226,36 @@ class DamageTest(Stored):
                     self.everything(client, f"s{i}")
                     self.go_on(client, f"s{i}", kind)
             self.assertGreater(noticed, len(rows) // 3)
-            self.assertEqual({id_: self.known(client.call("ckpt.get", "whole", id=id_))
-                              for id_ in IDS}, want)
+            self.assertEqual({id_: self.read(client, "whole", id_) for id_ in IDS}, want)
             self.assertEqual(client.call("ckpt.validate"), {"valid": 3, "invalid": 0, "ids": []})
             client.call("ckpt.session_delete", "whole")
             until(lambda: client.call("server.info")["keyspace"]["records"] == 0, "nothing is left")
             self.assertEqual(client.call("ckpt.metrics"),
                              {"sessions": 0, "checkpoints": 0, "bytes": 0})
 
-
-    def test_blobs_without_checksum(self):
-        """What was saved before blobs had one is read as it was."""
+    def test_rows_without_checksum(self):
+        """What was saved before blobs, and then writes and notes, had one is read as it was."""
         server = self.start()
         with server.connect() as client:
             for delta in (False, True):
                 self.fill(client, f"s{delta}", delta)
-            want = [client.call("ckpt.get", f"s{delta}", id=id_)["blobs"]
-                    for delta in (False, True) for id_ in IDS]
+            want = [self.read(client, f"s{delta}", id_) for delta in (False, True) for id_ in IDS]
         server.stop()
-        self.write([effect._replace(value=effect.value[:-5]) if formats.KINDS[kind] == "blob"
-                    else effect for (kind, _), effect in self.stored().items()])
+        stored = self.stored()
+        for (kind, key), effect in stored.items():
+            if formats.KINDS[kind] in ("write", "note"):
+                row = effect.value[SEAL:]
+                self.assertEqual(effect.value[:SEAL], struct.pack(">BI", 0xce, zlib.crc32(row)))
+                stored[kind, key] = effect._replace(value=row)
+            elif formats.KINDS[kind] == "blob":
+                stored[kind, key] = effect._replace(value=effect.value[:-SEAL])
+        self.write([*stored.values()])
         with self.start() as server, server.connect() as client:
-            self.assertEqual([client.call("ckpt.get", f"s{delta}", id=id_)["blobs"]
+            self.assertEqual([self.read(client, f"s{delta}", id_)
                               for delta in (False, True) for id_ in IDS], want)
             self.assertEqual(client.call("ckpt.validate"), {"valid": 6, "invalid": 0, "ids": []})
+            client.call("ckpt.copy", "sTrue", "copy")
+            self.assertEqual([self.read(client, "copy", id_) for id_ in IDS], want[len(IDS):])
 
 
 del Stored
