@@ -41,6 +41,15 @@ static inline unsigned omap_bound(const struct omap *map, void *const *item, uns
     return low;
 }
 
+/* All of a node: a search in it looks at lines here and there, and would wait for one after the
+ * other. */
+static inline void omap_prefetch_node(const struct omap_node *node)
+{
+    enum { LINE = 64 };
+    for (size_t at = 0; at < sizeof *node; at += LINE)
+        prefetch((const char *)node + at);
+}
+
 /* Once an item equals the key, what is below is known: it is the first item there. For the same
  * reason place 0 is compared only on the way to the map's first leaf. */
 void omap_descend(const struct omap *map, const void *key, struct omap_path *path)
@@ -58,6 +67,7 @@ void omap_descend(const struct omap *map, const void *key, struct omap_path *pat
         path->node[level] = node;
         path->index[level] = i;
         node = omap_child(node, i);
+        omap_prefetch_node(node);
     }
     path->node[0] = node;
     path->index[0] = 0;

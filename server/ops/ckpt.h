@@ -151,6 +151,16 @@ MUST_USE int ckpt_seal_blob(struct buf *out, size_t start);
  * what its checksum is of. */
 MUST_USE bool ckpt_blob_row(struct bytes value, struct bytes *out_row);
 
+/* The value of a write or note in a buffer of its own: begin, add the row (an array), end. */
+MUST_USE int ckpt_row_begin(struct buf *out);
+struct bytes ckpt_row_end(struct buf *out);
+
+/* The row of a write or note. False: it is none, or not what its checksum is of. */
+MUST_USE bool ckpt_row(struct bytes value, enum record_kind kind, struct bytes *out_row);
+
+/* Is a record of any kind, by itself, what its checksum is of? True for kinds without one. */
+bool ckpt_record_holds(const struct record_spec *spec);
+
 /* Is the checksum right? */
 bool ckpt_checksum_holds(struct bytes value, struct bytes ns, struct bytes id);
 

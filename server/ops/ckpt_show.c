@@ -62,14 +62,6 @@ static bool show_is_blob(struct bytes encoded)
     return show_is_array(encoded, FIELDS);
 }
 
-/* Of a write or note. */
-static bool show_is_row(const struct record *record)
-{
-    enum { WRITE_FIELDS = 5, NOTE_FIELDS = 4 };
-    return show_is_array(record_value(record),
-                         record_kind_of(record) == KIND_write ? WRITE_FIELDS : NOTE_FIELDS);
-}
-
 /* Is this channel wanted? */
 static bool show_wants(const struct ckpt_show *show, struct bytes channel)
 {
@@ -154,13 +146,14 @@ static int show_range(struct ckpt_session *s, enum record_kind kind, struct byte
     size_t shown = 0, mark = reply_array_open(reply);
     const struct record *record;
     struct show_rows rows;
+    struct bytes row;
     show_rows_begin(s, kind, ns, id, &rows);
     while ((record = show_rows_next(&rows)) != NULL) {
-        if (!show_is_row(record))
+        if (!ckpt_row(record_value(record), kind, &row))
             return ckpt_damaged(s->ctx, kind == KIND_write ? "a write" : "a note");
-        if (kind == KIND_write && !show_wants(show, show_write_channel(record_value(record))))
+        if (kind == KIND_write && !show_wants(show, show_write_channel(row)))
             continue;
-        reply_value(reply, record_value(record));
+        reply_value(reply, row);
         shown++;
     }
     reply_array_close(reply, mark, shown);
@@ -171,22 +164,25 @@ bool ckpt_has_write(struct ckpt_session *s, struct bytes ns, struct bytes id, st
 {
     const struct record *record;
     struct show_rows rows;
+    struct bytes row;
     show_rows_begin(s, KIND_write, ns, id, &rows);
     while ((record = show_rows_next(&rows)) != NULL)
-        if (bytes_equal(show_write_channel(record_value(record)), channel))
+        if (ckpt_row(record_value(record), KIND_write, &row) &&
+            bytes_equal(show_write_channel(row), channel))
             return true;
     return false;
 }
 
-/* Have all of them their form? */
+/* Is each of them what was stored? */
 static bool show_range_holds(struct ckpt_session *s, enum record_kind kind, struct bytes ns,
                              struct bytes id)
 {
     const struct record *record;
     struct show_rows rows;
+    struct bytes row;
     show_rows_begin(s, kind, ns, id, &rows);
     while ((record = show_rows_next(&rows)) != NULL)
-        if (!show_is_row(record))
+        if (!ckpt_row(record_value(record), kind, &row))
             return false;
     return true;
 }

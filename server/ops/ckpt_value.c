@@ -10,7 +10,9 @@
  * and the value up to the checksum. What is stored elsewhere has its own: the manifest and pieces
  * are found by the hash of their content.
  *
- * A blob is a count, [channel, version, type, ...] and the CRC-32 of that array.
+ * A blob is a count, [channel, version, type, ...] and the CRC-32 of that array. A write or note is
+ * the CRC-32 of an array and the array: in front it is told from values that have none, whatever
+ * bit is damaged.
  *
  * Threads: pure functions.
  * Failures: bytes that are no such array are DATA_DAMAGED.
@@ -26,7 +28,7 @@ enum {
     VALUE_FIELDS = 14,
     VALUE_NS_TEXT = 1, /* flags */
     VALUE_TAIL = 2 + CKPT_CHECKSUM,
-    VALUE_SEAL = 5, /* of a blob: a u32 in the long form */
+    VALUE_SEAL = 5, /* of a blob or row: a u32 in the long form */
     VALUE_SEAL_HEAD = 0xce,
 };
 
@@ -161,17 +163,29 @@ bool ckpt_checksum_holds(struct bytes value, struct bytes ns, struct bytes id)
            memcmp(checksum, value.data + value.size - CKPT_CHECKSUM, CKPT_CHECKSUM) == 0;
 }
 
+static void value_write_seal(struct bytes of, uint8_t out[static VALUE_SEAL])
+{
+    uint32_t crc = htobe32(libdeflate_crc32(0, of.data, of.size));
+    out[0] = VALUE_SEAL_HEAD;
+    memcpy(out + 1, &crc, sizeof crc);
+}
+
+static bool value_seal_holds(const uint8_t seal[static VALUE_SEAL], struct bytes of)
+{
+    uint8_t right[VALUE_SEAL];
+    value_write_seal(of, right);
+    return memcmp(seal, right, sizeof right) == 0;
+}
+
 int ckpt_seal_blob(struct buf *out, size_t start)
 {
-    uint8_t seal[VALUE_SEAL] = {VALUE_SEAL_HEAD};
-    uint32_t crc = htobe32(libdeflate_crc32(0, out->data + start, out->size - start));
-    memcpy(seal + 1, &crc, sizeof crc);
+    uint8_t seal[VALUE_SEAL];
+    value_write_seal((struct bytes){out->data + start, out->size - start}, seal);
     return buf_append(out, seal, sizeof seal);
 }
 
 bool ckpt_blob_row(struct bytes value, struct bytes *out_row)
 {
-    uint32_t crc;
     if (value.size <= RECORD_COUNT_BYTES)
         return false;
     struct mp_reader reader = mp_reader_of(
@@ -180,10 +194,35 @@ bool ckpt_blob_row(struct bytes value, struct bytes *out_row)
         return false;
     if (mp_at_end(&reader)) /* saved before blobs had one */
         return true;
-    if (reader.end - reader.at != VALUE_SEAL || reader.at[0] != VALUE_SEAL_HEAD)
+    return reader.end - reader.at == VALUE_SEAL && value_seal_holds(reader.at, *out_row);
+}
+
+int ckpt_row_begin(struct buf *out)
+{
+    static const uint8_t room[VALUE_SEAL];
+    out->size = 0;
+    return buf_append(out, room, sizeof room);
+}
+
+struct bytes ckpt_row_end(struct buf *out)
+{
+    value_write_seal((struct bytes){out->data + VALUE_SEAL, out->size - VALUE_SEAL}, out->data);
+    return buf_bytes(out);
+}
+
+bool ckpt_row(struct bytes value, enum record_kind kind, struct bytes *out_row)
+{
+    enum { WRITE_FIELDS = 5, NOTE_FIELDS = 4 };
+    uint32_t fields = kind == KIND_write ? WRITE_FIELDS : NOTE_FIELDS;
+    bool sealed = value.size >= VALUE_SEAL && value.data[0] == VALUE_SEAL_HEAD;
+    size_t skip = sealed ? VALUE_SEAL : 0;
+    *out_row = (struct bytes){value.data + skip, value.size - skip};
+    if (sealed && !value_seal_holds(value.data, *out_row))
         return false;
-    memcpy(&crc, reader.at + 1, sizeof crc);
-    return be32toh(crc) == libdeflate_crc32(0, out_row->data, out_row->size);
+    struct mp_reader reader = mp_reader_of(*out_row), whole = reader;
+    struct mp mp;
+    return mp_read(&reader, &mp) == 0 && mp.kind == MP_ARRAY && mp.count == fields &&
+           mp_skip(&whole, MP_DEPTH_MAX) == 0 && mp_at_end(&whole);
 }
 
 struct bytes ckpt_blob_manifest(struct bytes value)
@@ -202,4 +241,37 @@ struct bytes ckpt_blob_manifest(struct bytes value)
     if (mp_read(&reader, &mp) != 0 || mp.kind != MP_BIN || mp.bytes.size != CKPT_HASH_BYTES)
         return BYTES_NONE;
     return mp.bytes;
+}
+
+/* The name of a piece is the hash of its content. */
+static bool value_piece_holds(struct bytes key, struct bytes value)
+{
+    struct ckpt_hasher hasher;
+    uint8_t hash[CKPT_HASH_BYTES];
+    if (key.size < sizeof hash || value.size < RECORD_COUNT_BYTES)
+        return false;
+    struct bytes content = {value.data + RECORD_COUNT_BYTES, value.size - RECORD_COUNT_BYTES};
+    bool holds = ckpt_hasher_init(&hasher) == 0 && ckpt_hasher_make(&hasher, content, hash) == 0 &&
+                 memcmp(hash, key.data + key.size - sizeof hash, sizeof hash) == 0;
+    ckpt_hasher_deinit(&hasher);
+    return holds;
+}
+
+bool ckpt_record_holds(const struct record_spec *spec)
+{
+    struct bytes ns, id, row;
+    switch (spec->key.kind) {
+    case KIND_ckpt:
+        return ckpt_key_parts(spec->key.bytes, &ns, &id) &&
+               ckpt_checksum_holds(spec->value, ns, id);
+    case KIND_blob: /* or nothing but a count: named, and never saved */
+        return spec->value.size == RECORD_COUNT_BYTES || ckpt_blob_row(spec->value, &row);
+    case KIND_write:
+    case KIND_note:
+        return ckpt_row(spec->value, (enum record_kind)spec->key.kind, &row);
+    case KIND_piece:
+        return value_piece_holds(spec->key.bytes, spec->value);
+    default:
+        return true;
+    }
 }

@@ -175,9 +175,9 @@ static int note_put(struct one *one, uint64_t number, const char *type, struct b
 {
     struct buf *scratch = &one->s.ctx->env->scratch;
     struct ckpt_key key;
-    scratch->size = 0;
-    int err = pack_array(scratch, 4);
-    (void)(err == 0 && (err = pack_uint(scratch, (uint64_t)one->s.ctx->env->now_ms)) == 0 &&
+    int err = ckpt_row_begin(scratch);
+    (void)(err == 0 && (err = pack_array(scratch, 4)) == 0 &&
+           (err = pack_uint(scratch, (uint64_t)one->s.ctx->env->now_ms)) == 0 &&
            (err = pack_str(scratch, bytes_of(type))) == 0 &&
            (err = severity.size > 0 ? pack_str(scratch, severity) : pack_nil(scratch)) == 0 &&
            (err = note == NULL ? pack_nil(scratch)
@@ -188,7 +188,7 @@ static int note_put(struct one *one, uint64_t number, const char *type, struct b
     if (err != 0 || !ckpt_key_parts(record_key_bytes(one->record), &ns, &id))
         return err;
     ckpt_note_key(&one->s, ns, id, number, &key);
-    return ckpt_put(&one->s, &key, record_is_text(one->record), buf_bytes(scratch));
+    return ckpt_put(&one->s, &key, record_is_text(one->record), ckpt_row_end(scratch));
 }
 
 int op_ckpt_restore(struct op_ctx *ctx, const struct args_ckpt_restore *a)
@@ -246,13 +246,13 @@ static bool notes_item(struct op_ctx *ctx, const struct record *record)
 {
     static const char *const fields[] = {"at", "type", "severity", "note"};
     struct reply *reply = ctx->reply;
-    struct mp_reader reader = mp_reader_of(record_value(record));
-    struct bytes ns, id;
+    struct bytes ns, id, row;
     uint64_t number;
-    struct mp mp;
+    uint32_t count;
     if (!ckpt_note_parts(record_key_bytes(record), &ns, &id, &number) ||
-        mp_read(&reader, &mp) != 0 || mp.kind != MP_ARRAY || mp.count != LENGTH_OF(fields))
+        !ckpt_row(record_value(record), KIND_note, &row))
         return false;
+    struct mp_reader reader = ckpt_array(row, &count);
     reply_map(reply, 3 + LENGTH_OF(fields));
     reply_key(reply, "ns");
     reply_bytes(reply, ns, mp_utf8_valid(ns));

@@ -173,6 +173,17 @@ static struct bytes import_array(const struct arg *arg)
     return arg->present ? arg->bytes : BYTES_NONE;
 }
 
+/* Plan a record of this row, with its checksum. */
+static int import_put(struct ckpt_session *s, const struct ckpt_key *key, bool text,
+                      struct bytes row)
+{
+    struct buf *scratch = &s->ctx->env->scratch;
+    int err = ckpt_row_begin(scratch);
+    if (err == 0)
+        err = buf_append(scratch, row.data, row.size);
+    return err != 0 ? err : ckpt_put(s, key, text, ckpt_row_end(scratch));
+}
+
 /* [task, idx, channel, type, bytes]: what is stored, too. */
 static int import_writes(struct ckpt_session *s, const struct arg *writes, struct bytes ns,
                          struct bytes id)
@@ -190,7 +201,7 @@ static int import_writes(struct ckpt_session *s, const struct arg *writes, struc
                 mp_read(&inside, &mp) == 0);
         int32_t idx = mp.kind == MP_UINT ? (int32_t)mp.uint : (int32_t)mp.sint;
         ckpt_write_key(s, ns, id, task, idx, &key);
-        err = ckpt_put(s, &key, false, row);
+        err = import_put(s, &key, false, row);
     }
     return err;
 }
@@ -205,7 +216,7 @@ static int import_notes(struct ckpt_session *s, const struct arg *notes, struct 
     while (count-- > 0 && err == 0) {
         struct ckpt_key key;
         ckpt_note_key(s, ns, id->bytes, store_next_number(s->ctx->store, 1), &key);
-        err = ckpt_put(s, &key, id->text, import_row(&reader));
+        err = import_put(s, &key, id->text, import_row(&reader));
     }
     return err;
 }

@@ -350,7 +350,7 @@ static void save_read_write(struct ckpt_session *s, struct mp_reader *reader,
     partition_prefetch(txn_partition_at(s->ctx->txn, s->hash), out->key.hash);
 }
 
-/* The value is [task, idx, channel, type, bytes]; scratch has the first `head` bytes of it. */
+/* The row is [task, idx, channel, type, bytes]; scratch has the first `head` bytes of the value. */
 static int save_write(struct ckpt_session *s, const struct save_write *write, size_t head,
                       bool overwrite, uint64_t *stored)
 {
@@ -361,7 +361,7 @@ static int save_write(struct ckpt_session *s, const struct save_write *write, si
     scratch->size = head;
     int err = buf_append(scratch, write->row.data, write->row.size);
     if (err == 0)
-        err = ckpt_put_over(s, &write->key, false, buf_bytes(scratch), there);
+        err = ckpt_put_over(s, &write->key, false, ckpt_row_end(scratch), there);
     *stored += err == 0;
     return err;
 }
@@ -378,7 +378,8 @@ static int save_writes(struct ckpt_session *s, const struct args_ckpt_put_writes
     if (count == 0)
         return 0;
     int err = ckpt_begin_session(s);
-    scratch->size = 0;
+    if (err == 0)
+        err = ckpt_row_begin(scratch);
     if (err == 0)
         err = pack_array(scratch, 5);
     if (err == 0)

@@ -6,14 +6,17 @@ session of its own. Whatever is asked is answered, with the truth or with DATA_D
 checksums cover is named by ckpt.validate; the rest of the session, and all other sessions, are as
 they were; and all of it can be deleted."""
 
+import json
 import os
 import random
 import shutil
+import struct
 import unittest
+import zlib
 
 import msgpack
 
-from lib import RpcError, formats, until
+from lib import RpcError, formats, run_cairnd, until
 from lib.stored import Stored
 
 SEED = int(os.environ.get("CAIRN_SEED", "1"))
@@ -21,7 +24,9 @@ STORE = bytes(range(16))
 KINDS = {name: number for number, name in formats.KINDS.items()}
 HEADS = {"session": 19, "ckpt": 10, "blob": 4, "piece": 4}  # what a start reads or counts itself
 IDS = "abc"
-COVERED = ("ckpt", "blob", "piece")  # by a checksum
+COVERED = ("ckpt", "blob", "write", "note", "piece")  # by a checksum
+ROWS = {"blob": "blobs", "write": "writes", "note": "notes"}  # where a checkpoint shows them
+SEAL = 5  # bytes of the CRC-32 behind a blob, and in front of a write or note
 
 
 def flip(rng, value, head):
@@ -123,6 +128,20 @@ class DamageTest(Stored):
         return {name: value for name, value in (got or {}).items()
                 if name not in ("session", "seq", "version", "created_at", "tags")}
 
+    def read(self, client, session, id_):
+        """What is known of a checkpoint, with its annotations; None: the damage was noticed."""
+        got = self.known(self.try_(client, "get", session, id=id_))
+        notes = self.try_(client, "notes", session, id=id_)
+        if not got or notes is None:
+            return None
+        return {**got, "notes": [[note[name] for name in ("type", "severity", "note")]
+                                 for note in notes["items"]]}
+
+    @staticmethod
+    def lacks(kind, got, want):
+        """A record that is not there may never have been saved."""
+        return kind in ROWS and len(got[ROWS[kind]]) < len(want[ROWS[kind]])
+
     def judge(self, client, session, kind, want):
         """What can be read is what was saved, or is named by validate."""
         named = self.try_(client, "validate", session=session)
@@ -132,10 +151,9 @@ class DamageTest(Stored):
         named = {id_ for _, _, id_ in named["ids"]}
         wrong = set()
         for id_ in IDS:
-            got = self.try_(client, "get", session, id=id_)
-            if got is None or (kind in COVERED and self.known(got) != want[id_] and
-                               # one that is not there may never have been saved
-                               (kind != "blob" or len(got["blobs"]) == len(want[id_]["blobs"]))):
+            got = self.read(client, session, id_)
+            if got is None or (kind in COVERED and got != want[id_] and
+                               not self.lacks(kind, got, want[id_])):
                 wrong.add(id_)
         self.assertLessEqual(wrong & self.listed(client, session, kind), named)
         if kind == "ckpt":
@@ -180,7 +198,7 @@ class DamageTest(Stored):
             for i, (delta, _, _) in enumerate(rows):
                 self.fill(client, f"s{i}", delta)
             self.fill(client, "whole", True)
-            want = {id_: self.known(client.call("ckpt.get", "s0", id=id_)) for id_ in IDS}
+            want = {id_: self.read(client, "s0", id_) for id_ in IDS}
         server.stop()
         effects = self.stored()
         for i, (_, kind, how) in enumerate(rows):
@@ -209,30 +227,71 @@ class DamageTest(Stored):
                     self.everything(client, f"s{i}")
                     self.go_on(client, f"s{i}", kind)
             self.assertGreater(noticed, len(rows) // 3)
-            self.assertEqual({id_: self.known(client.call("ckpt.get", "whole", id=id_))
-                              for id_ in IDS}, want)
+            self.assertEqual({id_: self.read(client, "whole", id_) for id_ in IDS}, want)
             self.assertEqual(client.call("ckpt.validate"), {"valid": 3, "invalid": 0, "ids": []})
             client.call("ckpt.session_delete", "whole")
             until(lambda: client.call("server.info")["keyspace"]["records"] == 0, "nothing is left")
             self.assertEqual(client.call("ckpt.metrics"),
                              {"sessions": 0, "checkpoints": 0, "bytes": 0})
 
+    def check(self):
+        """How many records were spoilt, as cairnd check says of files that are whole."""
+        done = run_cairnd("check", "--json", self.data)
+        told = json.loads(done.stdout)
+        spoilt = told["spoilt_records"]
+        self.assertEqual(done.returncode, os.EX_DATAERR if spoilt else os.EX_OK, done.stderr)
+        self.assertEqual(told["whole"], spoilt == 0)
+        self.assertTrue(told["recovery"]["starts"])
+        told = run_cairnd("check", self.data).stdout
+        self.assertEqual(f"{spoilt} records of checkpoints were damaged before" in told, spoilt > 0)
+        return spoilt
 
-    def test_blobs_without_checksum(self):
-        """What was saved before blobs had one is read as it was."""
+    def test_check(self):
+        """What was damaged before it was written is counted, in logs and in snapshots."""
+        server = self.start()
+        with server.connect() as client:
+            self.fill(client, "s", True)
+        server.stop()
+        self.assertEqual(self.check(), 0)
+        whole = self.stored()
+        for kind in COVERED:
+            stored = dict(whole)
+            effect = self.of_session(stored, "s")[kind][-1]
+            spoilt = effect.value[:-1] + bytes([effect.value[-1] ^ 1])
+            stored[effect.kind, effect.key] = effect._replace(value=spoilt)
+            self.write([*stored.values()])
+            with self.subTest(kind=kind):
+                self.assertEqual(self.check(), 1)
+            if kind == "write":
+                with self.start() as server, server.connect() as client:
+                    client.call("server.snapshot")
+                    until(self.snapshots, "there is a snapshot")
+                server.stop()
+                self.assertEqual(self.check(), 1 + len(self.snapshots()))
+
+    def test_rows_without_checksum(self):
+        """What was saved before blobs, and then writes and notes, had one is read as it was."""
         server = self.start()
         with server.connect() as client:
             for delta in (False, True):
                 self.fill(client, f"s{delta}", delta)
-            want = [client.call("ckpt.get", f"s{delta}", id=id_)["blobs"]
-                    for delta in (False, True) for id_ in IDS]
+            want = [self.read(client, f"s{delta}", id_) for delta in (False, True) for id_ in IDS]
         server.stop()
-        self.write([effect._replace(value=effect.value[:-5]) if formats.KINDS[kind] == "blob"
-                    else effect for (kind, _), effect in self.stored().items()])
+        stored = self.stored()
+        for (kind, key), effect in stored.items():
+            if formats.KINDS[kind] in ("write", "note"):
+                row = effect.value[SEAL:]
+                self.assertEqual(effect.value[:SEAL], struct.pack(">BI", 0xce, zlib.crc32(row)))
+                stored[kind, key] = effect._replace(value=row)
+            elif formats.KINDS[kind] == "blob":
+                stored[kind, key] = effect._replace(value=effect.value[:-SEAL])
+        self.write([*stored.values()])
         with self.start() as server, server.connect() as client:
-            self.assertEqual([client.call("ckpt.get", f"s{delta}", id=id_)["blobs"]
+            self.assertEqual([self.read(client, f"s{delta}", id_)
                               for delta in (False, True) for id_ in IDS], want)
             self.assertEqual(client.call("ckpt.validate"), {"valid": 6, "invalid": 0, "ids": []})
+            client.call("ckpt.copy", "sTrue", "copy")
+            self.assertEqual([self.read(client, "copy", id_) for id_ in IDS], want[len(IDS):])
 
 
 del Stored
