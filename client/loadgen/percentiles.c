@@ -31,7 +31,7 @@ static const char *percentiles_add(struct percentiles *list, const char *text, s
         !num_read_real((struct bytes){(const uint8_t *)text, size}, &value) || !(value > 0) ||
         value > 100)
         return "write numbers above 0, up to 100, with commas between them, as 50,99,99.9";
-    row->quantile = (double)value / 100;
+    row->quantile = (double)(value / 100); /* of 99.9: that nearest to 0.999 */
     (void)snprintf(row->title, sizeof row->title, "p%.*s", (int)size, text);
     for (unsigned i = 0; i < list->n; i++)
         if (list->row[i].quantile == row->quantile)
