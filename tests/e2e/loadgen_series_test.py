@@ -79,16 +79,20 @@ class AskedTest(unittest.TestCase):
             return run("-u", f"redis://127.0.0.1:{server.port}", "-t", "set", "-c", 2,
                        "--rate", 500, "--duration", "1500ms", *args)
 
-    def check_asked(self, result, source, most=1):
+    def check_asked(self, result, source):
         """Each interval has a figure, and they add up to that of the test, or less: that is taken
-        before and after."""
+        before and after. On a machine that is too busy to answer in time some have none."""
         server = result["server"]
+        known = [row["server_cpu_ns"] for row in result["series"] if "server_cpu_ns" in row]
         self.assertEqual(server["source"], source)
-        self.assertTrue(all("server_cpu_ns" in row for row in result["series"]), server)
-        self.assertLessEqual(sum(row["server_cpu_ns"] for row in result["series"]),
-                             server["cpu_ns"] * most)
-        self.assertGreater(sum(row["server_cpu_ns"] for row in result["series"]), 0)
-        self.assertNotIn("server-cpu-unknown", names(result))
+        self.assertLessEqual(sum(known), server["cpu_ns"])
+        self.assertGreaterEqual(server["answered"], 2)
+        self.assertGreater(server["answer_mean_ns"], 0)
+        if server["answered"] == server["asked"]:
+            self.assertEqual(len(known), len(result["series"]), server)
+            self.assertGreaterEqual(server["asked"], len(known) + 3)  # at begin and end, too
+            self.assertGreater(sum(known), 0)
+            self.assertNotIn("server-cpu-unknown", names(result))
 
     def test_two_servers(self):
         """--vs asks both, each in its protocol; what the server counts is still what was sent."""
@@ -99,10 +103,7 @@ class AskedTest(unittest.TestCase):
         self.assertEqual(len(results), 2)
         for name, result in results.items():
             self.check_asked(result, "server.info" if name.startswith("A/") else "INFO cpu")
-            server = result["server"]
-            self.assertEqual(server["answered"], server["asked"])
-            self.assertGreaterEqual(server["asked"], 5 * 4)  # runs; begin, intervals, end
-            self.assertGreater(server["answer_mean_ns"], 0)
+            self.assertGreaterEqual(result["server"]["asked"], 5 * 2)  # runs; begin and end
             self.assertNotIn("other-load", names(result))
 
     @unittest.skipUnless(shutil.which("redis-server"), "redis-server is not installed")
@@ -126,11 +127,11 @@ class AskedTest(unittest.TestCase):
         (result,) = json.loads(done.stdout)["results"].values()
         self.check_asked(result, "INFO cpu")
         self.assertEqual(result["server"]["asked"], teller.questions)
-        self.assertGreaterEqual(teller.questions, 5)
         self.assertEqual(result["server"]["cpu_ns"], (teller.questions - 1) * 1000000)
         with open(self.path, encoding="utf-8") as file:
             samples = [line for line in map(json.loads, file) if line["type"] == "sample"]
-        self.assertTrue(all("server_cpu_ns" in sample for sample in samples))
+        if result["server"]["answered"] == result["server"]["asked"]:
+            self.assertTrue(all("server_cpu_ns" in sample for sample in samples))
         teller = Teller()
         done = self.fake(teller, "--json")
         (result,) = json.loads(done.stdout)["results"].values()
@@ -168,24 +169,25 @@ class AskedTest(unittest.TestCase):
             self.addCleanup(server.stop)
         uris = ["redis://{}:{}".format(*server.address_of(0, "resp")) for server in servers]
         victim = servers[1].process.pid
-        lines = 0
+        lines = still = 0
         with subprocess.Popen(**command("-u", uris[0], "--vs", uris[1], "-t", "set", "-c", 2,
                                         "--rate", 200, "--duration", "4s", "--pairs", 1,
                                         "--interval", "100ms", "--json")) as process:
             self.addCleanup(os.kill, victim, signal.SIGCONT)
             for line in process.stderr:  # a line each 0.2 s
                 lines += line.startswith("B SET 1/1")
+                still += lines > 4 and " 0 requests/s" in line
                 if lines == 4:
                     os.kill(victim, signal.SIGSTOP)
-                elif lines == 10:
+                if still == 5:
                     os.kill(victim, signal.SIGCONT)
                     break
             out, err = process.communicate(timeout=200)
         results = {name[0]: result for name, result in json.loads(out)["results"].items()}
         server, rows = results["B"]["server"], results["B"]["series"]
         known = ["server_cpu_ns" in row for row in rows]
-        self.assertTrue(known[0], err)
-        self.assertTrue(3 <= known.count(False) < len(known) / 2 + 3, known)
+        self.assertGreaterEqual(known.count(False), 4, err)
+        self.assertIn(True, known)
         self.assertLess(server["answered"], server["asked"])
         self.assertLessEqual(sum(row.get("server_cpu_ns", 0) for row in rows), server["cpu_ns"])
         self.assertGreater(results["B"]["max_ns"], 500000000)
