@@ -79,6 +79,12 @@ int ckpt_export_run(struct session *session, struct args *args, struct bytes par
     } while (err == 0 && cursor.size > 0 && ferror(printer->out) == 0);
     if (err == 0 && cursor.size == 0)
         err = ckpt_writer_end(&writer);
+    int session_at = op_arg_find(args->op, bytes_of("session"));
+    bool named = session_at >= 0 && args->word[session_at].text != NULL;
+    if (err == 0 && named && writer.count == 0) { /* a wrong name must not pass for a backup */
+        fprintf(stderr, "cairn: there is no such session\n");
+        err = EXIT_ABSENT;
+    }
     ckpt_writer_deinit(&writer);
     buf_deinit(&cursor);
     return err < 0 ? run_internal(err) : err;

@@ -165,8 +165,10 @@ class FileTest(CliCkptTest):
         self.call("save", "b", 2)
         values = list(self.unpack(self.export("b")))
         self.assertEqual([v.get("session") for v in values], [None, "b", "b", None])
-        self.assertEqual(len(list(self.unpack(self.export("nope")))), 2)
-        out, _ = self.cairn("ckpt", "import", data=self.export("nope"), run=self.into)
+        nothing, error = self.cairn("ckpt", "export", "nope", code=ABSENT)
+        self.assertEqual((len(list(self.unpack(nothing))), error),
+                         (2, "cairn: there is no such session\n"))
+        out, _ = self.cairn("ckpt", "import", data=nothing, run=self.into)
         self.assertEqual(json.loads(out)["imported"], 0)
 
     def test_many(self):
