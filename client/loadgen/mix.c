@@ -388,25 +388,28 @@ static int mix_check(const struct mix_line *line, char *out_detail)
     return 0;
 }
 
-/* The words of a text, which are the mix's. */
+/* The words of a text, which are the last of mix->lines then. */
 static int mix_split(struct mix *mix, const char *text, const struct mix_line *line,
-                     const struct words **out, char *out_detail)
+                     char *out_detail)
 {
-    struct words *words = &mix->lines[mix->n_lines];
     if (mix->n_lines == LENGTH_OF(mix->lines))
         return mix_wrong_at(out_detail, line, "that is more than can be mixed");
+    struct words *words = &mix->lines[mix->n_lines];
     if (words_split(bytes_of(text), words) != 0) {
         (void)mix_wrong_at(out_detail, line, "out of memory");
         return ERR_OUT_OF_MEMORY;
     }
     mix->n_lines++;
-    *out = words;
     if (words->open != 0)
         return mix_wrong_at(out_detail, line,
-                            "the quote %c is not closed; write \\%c if it is one "
-                            "of the word",
+                            "the quote %c is not closed; write \\%c if it is one of the word",
                             words->open, words->open);
     return 0;
+}
+
+static const struct words *mix_last_line(const struct mix *mix)
+{
+    return &mix->lines[mix->n_lines - 1];
 }
 
 /* A request, of which the head is known, is these words. */
@@ -428,11 +431,11 @@ static int mix_add_line(struct mix *mix, struct mix_line *line, char *const *wor
 static int mix_script_line(struct mix *mix, const char *text, unsigned number, char *out_detail)
 {
     struct mix_line line = {.head = {.weight = 1}};
-    const struct words *words;
     (void)snprintf(line.place, sizeof line.place, "line %u of the script", number);
-    int err = mix_split(mix, text, &line, &words, out_detail);
+    int err = mix_split(mix, text, &line, out_detail);
     if (err != 0)
         return err;
+    const struct words *words = mix_last_line(mix);
     if (words->argc == 0) { /* empty, or a comment */
         words_deinit(&mix->lines[--mix->n_lines]);
         return 0;
@@ -534,15 +537,15 @@ int mix_of_commands(struct mix *mix, const struct options *options,
     mix_begin(mix);
     for (unsigned i = 0; i < options->n_said && err == 0; i++) {
         struct mix_line line = {.head = {.weight = 1}};
-        const struct words *words;
         if (options->said[i].id != OPTIONS_command)
             continue;
         (void)snprintf(line.place, sizeof line.place, "--command number %u", ++number);
         err = mix_ratio(options, i, &line, out_detail);
         if (err == 0)
-            err = mix_split(mix, options->said[i].text, &line, &words, out_detail);
+            err = mix_split(mix, options->said[i].text, &line, out_detail);
         if (err == 0)
-            err = mix_add_line(mix, &line, words->argv, words->argc, out_detail);
+            err = mix_add_line(mix, &line, mix_last_line(mix)->argv, mix_last_line(mix)->argc,
+                               out_detail);
     }
     if (err == 0)
         mix_entitle_all(mix, options);

@@ -165,6 +165,19 @@ static void options_defaults(struct options *out)
         options_value_reset(&options_table[i], out);
 }
 
+/* A word behind an option that takes no value, which is no request but what another tool takes
+ * there. */
+static int options_check_behind(const struct options_reader *r, const struct options_row *row)
+{
+    const char *word = r->at + 1 < r->argc ? r->argv[r->at + 1] : "";
+    for (size_t i = 0; i < LENGTH_OF(options_values); i++)
+        if (&options_table[options_values[i].id] == row &&
+            strcmp(options_values[i].pattern, word) == 0)
+            return options_wrong(r, "%s%s %s: %s", r->hyphens, row->name, word,
+                                 options_values[i].text);
+    return 0;
+}
+
 /* A value that would be right for another tool. */
 static int options_check_value(const struct options_reader *r, const struct options_row *row,
                                const char *text)
@@ -202,15 +215,16 @@ static int options_check_said(const struct options_reader *r, const struct optio
 static int options_take(struct options_reader *r, const struct options_row *row,
                         const char *attached, struct options *out)
 {
-    if (row->type == OPTIONS_TYPE_FLAG && attached != NULL)
-        return options_wrong(r, "%s%s takes no value", r->hyphens, row->name);
-    if (!options_value_is_bare(row) && attached == NULL) {
+    bool bare = options_value_is_bare(row) && attached == NULL;
+    if (!bare && attached == NULL) {
         if (++r->at >= r->argc)
             return options_wrong(r, "%s needs a value: %s%s", r->argv[r->at - 1], row->arg,
                                  row->letter == 'h' ? "; for help there is --help" : "");
         attached = r->argv[r->at];
     }
-    int err = attached == NULL ? 0 : options_check_value(r, row, attached);
+    int err = bare ? options_check_behind(r, row) : options_check_value(r, row, attached);
+    if (err == 0 && row->type == OPTIONS_TYPE_FLAG && attached != NULL)
+        err = options_wrong(r, "%s%s takes no value", r->hyphens, row->name);
     if (err == 0)
         err = options_check_said(r, row, out);
     if (err == 0 && options_value_set(row, attached == NULL ? "" : attached, out) != 0) {

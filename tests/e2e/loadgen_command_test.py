@@ -63,6 +63,20 @@ class UsageTest(unittest.TestCase):
                                            for word in ("--command", f"GET {i}")])
         self.refused("--key-pattern", "--command", READ, "--command-key-pattern", "R")
 
+    def test_what_is_written_otherwise(self):
+        self.refused("--verify alone", "--verify=all")
+        self.refused("--verify alone", "--verify", "all")
+        self.refused("--verify-sample PERCENT", "--verify", "sample", "-t", "get")
+        self.refused("leave it out", "--verify", "off")
+        self.refused("--json-file FILE", "--json=x.json")
+        self.refused("takes no value", "--quiet=yes")
+        self.refused("--html FILE", "--plot")
+        self.refused("-c 1 --rate N", "--probe-rate", 5)
+        self.refused("first byte", "--timestamps", "kernel")
+        for request in ("--verify", "GET", "off"), ("--json", "SET", "a", "b"):
+            done = run("--dry-run", *request)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_wrong_stairs(self):
         stairs = ("--clients-start", 2, "--clients-step", 3, "--step-duration", "1s")
         for part in range(3):

@@ -202,7 +202,9 @@ static void mistakes(void **state)
     bad("loadgen --xyzzyxyzzy", "--help");
     bad("loadgen -Z", "unknown option -Z");
     bad("loadgen -n", "-n needs a value");
-    bad("loadgen --json=1", "takes no value");
+    bad("loadgen --quiet=1", "takes no value");
+    bad("loadgen --json=1", "--json-file FILE");
+    bad("loadgen --verify off", "leave it out");
     bad("loadgen -qq", "takes no value");
 }
 
