@@ -1,13 +1,18 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""What who comes from another tool gets to see: an option is taken, or answered with what to write
-instead."""
+"""What who comes from another tool, or to a server that is not there, gets to see: an option is
+taken or answered with what to write instead, and every file that was asked for says why there are
+no figures."""
 
+import json
 import os
+import socket
 import subprocess
+import tempfile
 import unittest
 
-from lib.server import environment
+from lib.fake_server import FakeServer
+from lib.server import Server, environment
 
 LOADGEN = os.environ.get("LOADGEN", "loadgen")
 
@@ -58,6 +63,11 @@ def loadgen(*args):
                           env=environment(), timeout=100, check=False)
 
 
+def content(*path):
+    with open(os.path.join(*path), encoding="utf-8") as file:
+        return file.read()
+
+
 class OptionsTest(unittest.TestCase):
     def test_options_of_others(self):
         for name, value in {**MEMTIER, **BENCHMARK}.items():
@@ -77,6 +87,85 @@ class OptionsTest(unittest.TestCase):
             done = loadgen("-u", f"{scheme}://127.0.0.1:1")
             self.assertEqual(done.returncode, 2)
             self.assertIn("connections are not encrypted", done.stderr)
+
+
+class NoServerTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+
+    def path(self, name):
+        return os.path.join(self.folder.name, name)
+
+    def check(self, *args, why, status=3):
+        """Nothing is measured, and standard error and --json say why in the same words."""
+        done = loadgen(*args, "--json")
+        self.assertEqual(done.returncode, status, done.stderr)
+        document = json.loads(done.stdout)
+        self.assertEqual(document["results"], {})
+        self.assertRegex(document["failure"], why)
+        self.assertIn(document["failure"], done.stderr)
+        return document
+
+    def test_every_file(self):
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))  # and does not listen
+            port = nobody.getsockname()[1]
+            files = {kind: self.path(kind) for kind in ("json-file", "ndjson", "markdown", "html")}
+            words = [word for kind, path in files.items() for word in (f"--{kind}", path)]
+            done = loadgen("-p", port, *words)
+        why = f"cannot connect to 127.0.0.1:{port}: Connection refused"
+        self.assertEqual(done.returncode, 3)
+        self.assertIn(why, done.stderr)
+        document = json.loads(content(files["json-file"]))
+        self.assertEqual(document["results"], {})
+        self.assertEqual(document["target"], {"address": f"127.0.0.1:{port}"})
+        self.assertIn(why, document["failure"])
+        self.assertEqual(json.loads(content(files["ndjson"]))["type"], "config")
+        self.assertIn(f"Nothing was measured: {why}", content(files["markdown"]))
+        page = content(files["html"])
+        self.assertIn(f"Nothing was measured: {why}", page)
+        self.assertNotIn("Nothing speaks against", page)
+
+    def test_no_such_host(self):
+        document = self.check("-h", "nosuch.invalid", why=r"cannot resolve 'nosuch\.invalid'")
+        self.assertEqual(document["target"]["address"], "nosuch.invalid:7420")
+        document = self.check("-s", self.path("nobody"), why="cannot connect to .*nobody")
+        self.assertEqual(document["target"]["address"], self.path("nobody"))
+
+    def test_refused(self):
+        with FakeServer(lambda request, number: b"-NOAUTH Authentication required.\r\n") as server:
+            self.check("-u", f"redis://127.0.0.1:{server.port}", "-a", "secret",
+                       why="refuses: NOAUTH")
+
+    def test_another_protocol(self):
+        with FakeServer(lambda request, number: b"HTTP/1.1 400 Bad Request\r\n\r\n") as server:
+            self.check("-u", f"redis://127.0.0.1:{server.port}", "-a", "secret",
+                       why="answers in another protocol")
+        with FakeServer(lambda request, number: None) as server:
+            self.check("-u", f"redis://127.0.0.1:{server.port}", "-a", "secret",
+                       why="closes connections when it is spoken to")
+
+    def test_second_server(self):
+        with FakeServer(lambda request, number: b"+OK\r\n") as server:
+            a = f"redis://127.0.0.1:{server.port}"
+            document = self.check("-u", a, "--vs", "redis://nosuch.invalid:1", why="cannot resolve")
+        self.assertEqual(document["target"]["protocol"], "resp2")
+        self.assertEqual(document["target_b"]["address"], "nosuch.invalid:1")
+
+    def test_not_its_tests(self):
+        with Server() as server:
+            uri = "cairn://{}:{}".format(*server.address)
+            self.check("-u", uri, "-t", "lpush", status=2, why="protocol msgpack: lpush")
+
+    def test_preload(self):
+        """Writes that are refused before anything is measured."""
+        def answer(request, number):
+            return b"-READONLY no\r\n" if request[0].upper() == b"SET" else b"+OK\r\n"
+
+        with FakeServer(answer) as server:
+            self.check("-u", f"redis://127.0.0.1:{server.port}", "-t", "get", "-r", 10, "-c", 1,
+                       "--preload", why="preload: the server refused requests: READONLY no")
 
 
 if __name__ == "__main__":
