@@ -168,7 +168,7 @@ int address_parse(const char *text, struct address *out,
         err = address_rest(&address, text + strlen(scheme->prefix), scheme->is_path, out_detail);
     } else if (strstr(text, "://") != NULL) {
         err = address_wrong(out_detail, "a server is redis://host:port, cairn://host:port, "
-                                        "host:port or /path");
+                                        "host:port or /path; connections are not encrypted");
     } else if (text[0] == '/') {
         err = address_path(&address, text, out_detail);
     } else {

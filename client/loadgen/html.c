@@ -158,7 +158,13 @@ static void html_load(FILE *out, const json_t *document)
 static void html_trust(FILE *out, const json_t *document)
 {
     size_t warnings = html_warnings_of(json_object_get(document, "results"));
-    if (warnings == 0)
+    const char *why = load_text(document, "failure");
+    if (json_object_size(json_object_get(document, "results")) == 0) {
+        fputs("<p class=\"trust bad\">&#9888; Nothing was measured", out);
+        fputs(why[0] != 0 ? ": " : ".", out);
+        html_escape(out, why);
+        fputs("</p>\n", out);
+    } else if (warnings == 0)
         fputs("<p class=\"trust good\">&#10003; Nothing speaks against these figures.</p>\n", out);
     else
         fprintf(out,
@@ -284,6 +290,8 @@ static void html_summary(FILE *out, json_t *results)
     unsigned index = 0;
     const char *name;
     json_t *result;
+    if (json_object_size(results) == 0)
+        return;
     fputs("<section><h2>At a glance</h2>\n<div class=\"scroll\"><table><thead><tr><th>test</th>"
           "<th>requests/s</th><th>p50</th><th" HTML_MINOR ">p95</th><th>p99</th>"
           "<th" HTML_MINOR ">p99.9</th><th" HTML_MINOR ">max</th>"

@@ -117,10 +117,8 @@ static void session_head(const struct session *session)
 
 static void session_tests(struct session *session)
 {
-    char detail[FILES_DETAIL_SIZE];
     bool ahead = !sweep_changes_keys(&session->sweep); /* else for each value */
     int err = 0;
-    session_begin_document(session);
     session_head(session);
     for (unsigned i = 0; i < session->n_sides && err == 0; i++)
         err = ahead ? session_preload(session, &session->sides[i]) : 0;
@@ -129,16 +127,20 @@ static void session_tests(struct session *session)
     do
         err = err != 0 ? err : session_all(session);
     while (session->options.loop && err == 0 && !run_interrupted());
-    session_end_document(session);
-    report_findings_deinit(&session->findings);
-    if (files_close(&session->files, detail) != 0)
-        session_lost(session, detail);
 }
 
 static int usage_error(const char *detail)
 {
     fprintf(stderr, "loadgen: %s\n", detail);
     return EXIT_USAGE;
+}
+
+/* The servers cannot do what was asked for. Returns -1. */
+static int session_misused(struct session *session, const char *detail)
+{
+    session_lost(session, detail);
+    session->exit_code = EXIT_USAGE;
+    return -1;
 }
 
 /* ---- servers ---- */
@@ -151,10 +153,9 @@ static int side_init(struct session *session, struct side *side)
     int timeout_ms = (int)session->options.timeout;
     if (target_init(&side->target, &side->address, timeout_ms, &failure) != 0)
         return session_failed(session, &failure);
-    if (plan_use(&side->plan, side->target.driver, detail) == 0)
-        return 0;
-    session->exit_code = usage_error(detail);
-    return -1;
+    return plan_use(&side->plan, side->target.driver, detail) == 0
+               ? 0
+               : session_misused(session, detail);
 }
 
 static bool session_knows_nothing(struct bytes word)
@@ -179,9 +180,8 @@ static int session_agree(struct session *session)
               workload_unknown_word(a->own, session_knows_nothing) == NULL;
     if (any)
         return 0;
-    session->exit_code = usage_error("--vs: these servers speak different protocols, in which "
-                                     "nothing of what was asked for is the same; try -t set,get");
-    return -1;
+    return session_misused(session, "--vs: these servers speak different protocols, in which "
+                                    "nothing of what was asked for is the same; try -t set,get");
 }
 
 static int session_connect(struct session *session)
@@ -192,9 +192,9 @@ static int session_connect(struct session *session)
     return err;
 }
 
-static void session_run(struct session *session)
+/* All that a test needs. 0, or -1 when told. */
+static int session_ready(struct session *session)
 {
-    const struct side *a = &session->sides[0], *b = &session->sides[1];
     int err = 0;
     for (unsigned i = 0; i < session->n_sides && err == 0; i++)
         err = side_init(session, &session->sides[i]);
@@ -203,15 +203,29 @@ static void session_run(struct session *session)
     if (err == 0)
         err = vector_session_make(session);
     if (err != 0)
-        return;
+        return err;
     if (session->options.server_stats && session->options.server_pid == 0 && session->n_sides == 1)
-        session->options.server_pid = probe_process(&a->target);
+        session->options.server_pid = probe_process(&session->sides[0].target);
+    return session_connect(session);
+}
+
+/* What is written about it says why, also if nothing could be measured. */
+static void session_run(struct session *session)
+{
+    const struct side *a = &session->sides[0], *b = &session->sides[1];
+    char detail[FILES_DETAIL_SIZE];
     session->report.target = a->target.name;
     session->report.target_b = session->n_sides == SESSION_SIDES ? b->target.name : NULL;
-    if (session_connect(session) == 0) {
+    int err = session_ready(session);
+    session_begin_document(session);
+    if (err == 0) {
         catch_interrupt();
         session_tests(session);
     }
+    session_end_document(session);
+    report_findings_deinit(&session->findings);
+    if (files_close(&session->files, detail) != 0)
+        session_lost(session, detail);
     for (unsigned i = 0; i < session->n_sides; i++)
         if (session->sides[i].run.plan != NULL)
             run_close(&session->sides[i].run);

@@ -477,6 +477,11 @@ static void markdown_validity(FILE *out, const json_t *document)
     json_t *results = json_object_get(document, "results");
     size_t i;
     fputs("\n## Validity\n\n", out);
+    if (json_object_size(results) == 0 && load_text(document, "failure")[0] != 0) {
+        fputs("- Nothing was measured: ", out);
+        markdown_text(out, load_text(document, "failure"));
+        fputc('\n', out);
+    }
     if (json_array_size(flags) == 0 && json_object_size(results) > 0)
         fputs("- Nothing speaks against these figures.\n", out);
     json_array_foreach(flags, i, flag)

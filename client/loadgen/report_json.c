@@ -183,8 +183,9 @@ static void json_target(struct writer *json, const char *key, const char *addres
                         const struct plan *plan, const struct probe *server)
 {
     writer_open(json, key, '{');
-    writer_text(json, "address", address);
-    writer_text(json, "protocol", plan->driver->name);
+    writer_known(json, "address", address);
+    if (plan->driver != NULL) /* it is known */
+        writer_text(json, "protocol", plan->driver->name);
     writer_known(json, "software", server->software);
     writer_known(json, "version", server->version);
     writer_known(json, "durability", server->durability);
@@ -271,6 +272,8 @@ void report_json_end(struct writer *json, const struct report_findings *findings
 {
     writer_close(json, '}');
     if (findings != NULL) {
+        if (findings->failure.kind != FAILURE_NONE)
+            writer_text(json, "failure", findings->failure.text);
         validity_write(json, &findings->validity);
         gate_write(json, &findings->gates);
         versus_write(json, findings->versus, findings->n_versus);

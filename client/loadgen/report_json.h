@@ -6,6 +6,7 @@
 #pragma once
 
 #include "client/loadgen/environment.h"
+#include "client/loadgen/failure.h"
 #include "client/loadgen/gate.h"
 #include "client/loadgen/knee.h"
 #include "client/loadgen/writer.h"
@@ -47,6 +48,7 @@ struct report_keys {
 /* What stands behind them: comparisons (--vs), knees (--knee) and sweeps (--sweep), one for each
  * test, the keys of each server, and how the results are judged. */
 struct report_findings {
+    struct failure failure; /* why not all was measured that was asked for */
     struct report_keys keys[2];
     struct versus versus[WORKLOAD_COUNT + 1];
     size_t n_versus;

@@ -20,6 +20,8 @@
 int session_failed(struct session *session, const struct failure *failure)
 {
     fprintf(stderr, "loadgen: %s\n", failure->text);
+    if (session->findings.failure.kind == FAILURE_NONE)
+        session->findings.failure = *failure;
     if (session->exit_code == 0)
         session->exit_code = failure_exit_code(failure);
     return -1;
@@ -63,12 +65,14 @@ int session_prelude(struct session *session, struct side *side, struct phase *ph
                     const char *label)
 {
     const struct result *result = &session->result;
+    struct failure failure = {.kind = FAILURE_NONE};
     if (session_phase(session, side, phase, label) != 0)
         return session_failed(session, &result->failure);
     if (result->counts.errors == 0)
         return 0;
-    fprintf(stderr, "loadgen: %s: the server refused requests: %s\n", label, result->first_error);
-    return -1;
+    (void)failure_set(&failure, FAILURE_REPLY, "%s: the server refused requests: %s", label,
+                      result->first_error);
+    return session_failed(session, &failure);
 }
 
 int session_cannot(struct session *session, int err)
@@ -244,10 +248,12 @@ void session_warn(struct session *session, const struct side *side, const struct
 static void session_describe(struct session *session)
 {
     struct report_run *report = &session->report;
+    environment_read(&report->environment);
+    if (session->findings.failure.kind != FAILURE_NONE)
+        return; /* it is no use to ask servers */
     probe_read(&session->sides[0].target, &report->server);
     if (session->n_sides == SESSION_SIDES)
         probe_read(&session->sides[1].target, &report->server_b);
-    environment_read(&report->environment);
 }
 
 /* A file that is nowhere; NULL: there is no memory. */
@@ -272,7 +278,8 @@ void session_begin_document(struct session *session)
         (void)session_cannot(session, ERR_OUT_OF_MEMORY);
         return;
     }
-    if (run_folder_begin(&session->folder, session->report.time_ms, detail) != 0)
+    bool ready = session->findings.failure.kind == FAILURE_NONE; /* else it stays as it was */
+    if (ready && run_folder_begin(&session->folder, session->report.time_ms, detail) != 0)
         session_lost(session, detail);
     writer_init(&session->json, session->document);
     report_json_begin(&session->json, &session->report);

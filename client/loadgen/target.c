@@ -31,13 +31,13 @@ static int target_unix(struct target *target, const char *path, struct failure *
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t size = strlen(path);
+    (void)snprintf(target->name, sizeof target->name, "%s", path);
     if (size >= sizeof address.sun_path)
         return failure_set(failure, FAILURE_CONNECT, "the path of the socket is too long: %s",
                            path);
     memcpy(address.sun_path, path, size + 1);
     memcpy(&target->address, &address, sizeof address);
     target->address_size = sizeof address;
-    (void)snprintf(target->name, sizeof target->name, "%s", path);
     return 0;
 }
 
@@ -45,6 +45,9 @@ static int target_tcp(struct target *target, const char *host, int port, struct 
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
     char service[16];
+    bool colons = strchr(host, ':') != NULL;
+    (void)snprintf(target->name, sizeof target->name, "%s%s%s:%d", colons ? "[" : "", host,
+                   colons ? "]" : "", port);
     (void)snprintf(service, sizeof service, "%d", port);
     int result = getaddrinfo(host, service, &hints, &found);
     if (result != 0)
@@ -53,9 +56,6 @@ static int target_tcp(struct target *target, const char *host, int port, struct 
     memcpy(&target->address, found->ai_addr, found->ai_addrlen);
     target->address_size = found->ai_addrlen;
     freeaddrinfo(found);
-    bool colons = strchr(host, ':') != NULL;
-    (void)snprintf(target->name, sizeof target->name, "%s%s%s:%d", colons ? "[" : "", host,
-                   colons ? "]" : "", port);
     return 0;
 }
 
