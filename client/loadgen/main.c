@@ -184,6 +184,18 @@ static int session_agree(struct session *session)
                                     "nothing of what was asked for is the same; try -t set,get");
 }
 
+/* Has every server the operations that were written out? 0, or -1 when told. */
+static int session_check_words(struct session *session)
+{
+    char detail[PLAN_DETAIL_SIZE];
+    for (unsigned i = 0; i < session->n_sides; i++)
+        if (plan_check_words(&session->sides[i].plan, detail) != 0) {
+            session->exit_code = usage_error(detail);
+            return -1;
+        }
+    return 0;
+}
+
 static int session_connect(struct session *session)
 {
     int err = 0;
@@ -200,6 +212,8 @@ static int session_ready(struct session *session)
         err = side_init(session, &session->sides[i]);
     if (err == 0)
         err = session_agree(session);
+    if (err == 0)
+        err = session_check_words(session);
     if (err == 0)
         err = vector_session_make(session);
     if (err != 0)

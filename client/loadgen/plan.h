@@ -106,6 +106,10 @@ MUST_USE int plan_check(const struct plan *plan, char out_detail[static PLAN_DET
 MUST_USE int plan_use(struct plan *plan, const struct driver *driver,
                       char out_detail[static PLAN_DETAIL_SIZE]);
 
+/* Can the requests that were written out begin as they do, in the protocol of the driver? 0, or
+ * ERR_BAD_ARGUMENT with a sentence. */
+MUST_USE int plan_check_words(const struct plan *plan, char out_detail[static PLAN_DETAIL_SIZE]);
+
 /* The mean length of the keys that are numbers. */
 double plan_key_mean(const struct plan *plan);
 
