@@ -83,7 +83,10 @@ static void repeat_row(FILE *out, const json_t *runs, const json_t *figure)
         fprintf(out, "<td>%s to %s</td>", low, high);
     else
         fputs("<td>-</td>", out);
-    fprintf(out, "<td>%.1f&nbsp;%%</td>", 100 * load_number(figure, "cv"));
+    if (json_object_get(figure, "cv") != NULL)
+        fprintf(out, "<td>%.1f&nbsp;%%</td>", 100 * load_number(figure, "cv"));
+    else
+        fputs("<td>-</td>", out);
     repeat_dots(out, runs, metric, figure);
     fputs("</tr>\n", out);
 }

@@ -70,14 +70,24 @@ static void repeat_interval(const struct metric *metric, const struct stats_spre
         (void)snprintf(out_text, size, "-");
 }
 
+/* "4.1 %", or "-": one run does not vary. */
+static void repeat_variation(const struct stats_spread *spread, char out_text[static TEXT_SIZE])
+{
+    if (spread->runs > 1)
+        (void)snprintf(out_text, TEXT_SIZE, "%.1f %%", 100 * spread->cv);
+    else
+        (void)snprintf(out_text, TEXT_SIZE, "-");
+}
+
 static void repeat_print_figure(FILE *out, const struct metric *metric,
                                 const struct stats_spread *spread)
 {
-    char name[64], median[TEXT_SIZE], interval[2 * TEXT_SIZE + 8];
+    char name[64], median[TEXT_SIZE], interval[2 * TEXT_SIZE + 8], variation[TEXT_SIZE];
     (void)snprintf(name, sizeof name, "%s, %s", metric->title, metric->unit);
     metric_format(metric, spread->median, median);
     repeat_interval(metric, spread, interval, sizeof interval);
-    fprintf(out, "    %-22s %14s  %-24s %7.1f %%\n", name, median, interval, 100 * spread->cv);
+    repeat_variation(spread, variation);
+    fprintf(out, "    %-22s %14s  %-24s %9s\n", name, median, interval, variation);
 }
 
 void repeat_print(FILE *out, const struct repeat *repeat)
@@ -108,13 +118,14 @@ void repeat_print_line(FILE *out, const struct repeat *repeat)
     fprintf(out, "  %zu runs, medians:", repeat->n);
     for (size_t i = 0; i < LENGTH_OF(shown); i++) {
         const struct metric *metric = &metric_table[shown[i]];
-        char median[TEXT_SIZE], interval[2 * TEXT_SIZE + 8];
+        char median[TEXT_SIZE], interval[2 * TEXT_SIZE + 8], variation[TEXT_SIZE];
         if (repeat_figure(repeat, shown[i], &spread) != 0)
             continue;
         metric_format(metric, spread.median, median);
         repeat_interval(metric, &spread, interval, sizeof interval);
-        fprintf(out, "%s %s %s %s (%s, variation %.1f %%)", i > 0 ? ";" : "", metric->title, median,
-                metric->unit, interval, 100 * spread.cv);
+        repeat_variation(&spread, variation);
+        fprintf(out, "%s %s %s %s (%s, variation %s)", i > 0 ? ";" : "", metric->title, median,
+                metric->unit, interval, variation);
     }
     fputc('\n', out);
     fflush(out);
@@ -130,7 +141,8 @@ static void repeat_write_figure(struct writer *json, const struct metric *metric
     writer_text(json, "title", metric->title);
     writer_text(json, "unit", metric->unit);
     writer_real(json, "median", spread->median / metric->scale);
-    writer_real(json, "cv", spread->cv);
+    if (spread->runs > 1)
+        writer_real(json, "cv", spread->cv);
     if (repeat_has_interval(spread)) {
         writer_real(json, "low", spread->low / metric->scale);
         writer_real(json, "high", spread->high / metric->scale);

@@ -125,6 +125,16 @@ static void few(void **state)
     expect(text, "  2 of 5 runs\n");
     expect(text, "an interval takes at least 5 runs");
     assert_null(strstr(text, " to "));
+    expect(text, " %\n");
+    free(text);
+    repeat_deinit(&repeat);
+    measure(RUNS, 1, false); /* one does not vary */
+    text = printed(repeat_print);
+    expect(text, "  1 of 5 runs\n");
+    assert_null(strchr(strstr(text, "throughput"), '%'));
+    free(text);
+    text = printed(repeat_print_line);
+    expect(text, "variation -)");
     free(text);
     repeat_deinit(&repeat);
     measure(1, 1, false);
