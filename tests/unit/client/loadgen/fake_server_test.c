@@ -26,7 +26,7 @@ static int open_connection(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)fake_server_port(server))};
-    const struct timeval patience = {.tv_sec = 20};
+    const struct timeval patience = {.tv_sec = 120};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
@@ -131,15 +131,14 @@ static void stalls(void **state)
     int fd = begin(&law);
     say(fd, set_7);
     hear(fd, "+OK\r\n");
-    uint64_t start = clock_mono_ns();
     say(fd, set_7);
-    uint64_t waited = hear(fd, "+OK\r\n") - start;
+    uint64_t answered = hear(fd, "+OK\r\n");
     fake_server_stop(server);
     const struct fake_log *log = fake_server_log(server);
     assert_true(log->stall_end - log->stall_begin >= 200 * MS);
-    /* The second request came within the stall, or before it. */
+    /* The second request came within the stall, and was answered behind it, or before it. */
     assert_true(log->arrival[1] <= log->stall_begin || log->arrival[1] >= log->stall_end);
-    assert_true(log->arrival[1] < log->stall_begin || waited >= 100 * MS);
+    assert_true(log->arrival[1] < log->stall_begin || answered >= log->stall_end);
     end(fd);
 }
 

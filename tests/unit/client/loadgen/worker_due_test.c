@@ -5,6 +5,8 @@
  */
 #include "tests/unit/client/loadgen/worker_rig.h"
 
+#define MS UINT64_C(1000000)
+
 /* ---- think time ---- */
 
 /* Users think before each of their batches for as long as is drawn, and no time before the end of
@@ -174,8 +176,8 @@ static uint64_t count_above(const struct hist *hist, uint64_t ns)
     return count;
 }
 
-/* The only connection stalls at its 100th request, due at 99 ms, for 300 ms. What becomes due
- * meanwhile waits, though it is not sent: 200 requests for over 100 ms. */
+/* The only connection stalls at its 100th request, due at 99 ms, for a second. What becomes due
+ * meanwhile waits, though it is not sent: 800 requests for over 200 ms. */
 static void stall_is_not_omitted(void **state)
 {
     (void)state;
@@ -187,8 +189,8 @@ static void stall_is_not_omitted(void **state)
     assert_int_equal(rig_answered(rig), 900);
     const struct hist *response = &rig->worker.latency[0], *service = &rig->worker.times[0].service;
     assert_true(response->count == 900 && service->count == 900);
-    assert_true(count_above(response, 100000000) >= 195);
-    assert_true(response->max >= 300000000 && service->max >= 300000000);
+    assert_true(count_above(response, 200000000) >= 795);
+    assert_true(response->max >= STALL_MS * MS && service->max >= STALL_MS * MS);
     /* The service time shows next to nothing of it. */
     assert_in_range(count_above(service, 100000000), 1, 39);
     /* Nor is it loadgen that was late. */
@@ -214,19 +216,30 @@ static void backlog_is_given_up(void **state)
     free(rig);
 }
 
+/* Who is slow was served slowly, as a request for each connection is by the stall, or was sent late
+ * by loadgen; a machine that is busy does both. Nobody has waited long for a connection. */
+static void assert_nobody_waits(const struct worker *worker)
+{
+    const uint64_t slow = STALL_MS * MS / 2, part = slow * 2 / 5;
+    uint64_t served = count_above(&worker->times[0].service, part);
+    uint64_t late = count_above(&worker->times[0].slip, part);
+    assert_true(served > 0);
+    assert_true(count_above(&worker->latency[0], slow) <= served + late);
+}
+
 /* What finds no connection is not sent, and what was sent has not waited for one. */
 static void overload_is_dropped(void **state)
 {
     (void)state;
-    struct rig *rig = open_rig(STALLS, 10000, 6000, 0);
+    struct rig *rig = open_rig(STALLS, 10000, 15000, 0);
     rig->phase.overload = PLAN_OVERLOAD_DROP;
     rig_run(rig);
     const struct worker *worker = &rig->worker;
     assert_string_equal(worker->failure.text, "");
     assert_true(worker->counts.dropped > 100);
-    assert_int_equal(rig_answered(rig) + worker->counts.dropped, 6000);
+    assert_int_equal(rig_answered(rig) + worker->counts.dropped, 15000);
     assert_int_equal(worker->times[0].service.count, rig_answered(rig));
-    assert_true(count_above(&worker->latency[0], 100000000) <= CONNECTIONS);
+    assert_nobody_waits(worker);
     rig_close(rig);
     assert_int_equal(rig_received(rig), worker->times[0].service.count);
     free(rig);
@@ -237,16 +250,16 @@ static void overload_is_dropped(void **state)
 static void backlog_is_bounded(void **state)
 {
     (void)state;
-    struct rig *rig = open_rig(STALLS, 10000, 6000, 0);
+    struct rig *rig = open_rig(STALLS, 10000, 15000, 0);
     rig->phase.overload = PLAN_OVERLOAD_DROP;
-    rig->phase.patience_ns = 100000000;
+    rig->phase.patience_ns = 100 * MS;
     rig_run(rig);
     const struct worker *worker = &rig->worker;
     assert_string_equal(worker->failure.text, "");
     assert_true(worker->counts.dropped > 100);
-    assert_int_equal(rig_answered(rig) + worker->counts.dropped, 6000);
-    assert_true(count_above(&worker->latency[0], 90000000) > 2 * CONNECTIONS);
-    assert_true(count_above(&worker->latency[0], 200000000) <= CONNECTIONS);
+    assert_int_equal(rig_answered(rig) + worker->counts.dropped, 15000);
+    assert_true(count_above(&worker->latency[0], 90 * MS) > 2 * CONNECTIONS);
+    assert_nobody_waits(worker);
     rig_close(rig);
     assert_int_equal(rig_received(rig), worker->times[0].service.count);
     free(rig);
@@ -271,13 +284,13 @@ static void unanswered_are_counted(void **state)
 {
     (void)state;
     struct rig *rig = open_rig(SILENT, 10000, REQUESTS, 0);
-    rig->phase.timeout_ns = 200000000;
+    rig->phase.timeout_ns = 2000 * MS;
     rig_run(rig);
     assert_int_equal(rig->worker.failure.kind, FAILURE_SILENT);
     assert_int_equal(rig->worker.counts.unanswered, CONNECTIONS);
     assert_int_equal(rig->worker.times[0].service.count, 99 * CONNECTIONS);
     assert_int_equal(rig_answered(rig), 100 * CONNECTIONS);
-    assert_true(count_above(&rig->worker.latency[0], 150000000) >= CONNECTIONS);
+    assert_true(count_above(&rig->worker.latency[0], 1900 * MS) >= CONNECTIONS);
     rig_close(rig);
     free(rig);
 }
@@ -286,8 +299,8 @@ static void unanswered_are_counted(void **state)
 static void idle_is_no_silence(void **state)
 {
     (void)state;
-    struct rig *rig = open_rig(IN_ORDER, 5, 2, 0);
-    rig->phase.timeout_ns = 100000000;
+    struct rig *rig = open_rig(IN_ORDER, 0.8, 2, 0);
+    rig->phase.timeout_ns = 1000 * MS;
     rig_run(rig);
     assert_string_equal(rig->worker.failure.text, "");
     assert_int_equal(rig_answered(rig), 2);
