@@ -13,7 +13,7 @@ import msgpack
 
 from lib.client import TIMEOUT_S
 from lib import (Client, Raw, RpcError, Server, TestCase, encode, operations, quick, request,
-                 sanitized, until)
+                 sanitized, soon, until)
 
 MIB = 2**20
 TLS_HELLO = bytes.fromhex("16030100ca010000c60303") + bytes(range(190))
@@ -306,7 +306,7 @@ class ReadingTest(AbuseCase):
 
     def test_a_client_that_never_reads(self):
         self.c.call("kv.put", "large", b"x" * MIB)
-        before = self.server.resident_bytes()
+        before, idle = self.server.resident_bytes(), self.latency()
         stuck = [self.raw(receive_buffer=4096) for _ in range(10)]
         requests = b"".join(request(i, "kv.get", ["large", {"run": self._testMethodName}])
                             for i in range(1000))
@@ -316,7 +316,7 @@ class ReadingTest(AbuseCase):
         grown = self.server.resident_bytes() - before
         self.assertLess(grown, (200 if sanitized() else 100) * MIB)  # and not 10 GiB
         took = self.latency()
-        self.assertLess(took, 0.05)
+        self.assertLess(took, soon(idle))
         print(f"grown by {grown // MIB} MiB; ping {took * 1000:.2f} ms")
         for raw in stuck[:5]:
             raw.reset()
@@ -347,22 +347,23 @@ class ReadingTest(AbuseCase):
             self.assertLess(grown, 64 * MIB)
 
     def test_a_writer_that_never_ends_a_message(self):
-        before = self.server.resident_bytes()
+        before, idle = self.server.resident_bytes(), self.latency()
         writers = [self.raw() for _ in range(50)]
         for raw in writers:
             raw.send(b"\x94\x00\x07\xa6kv.put\x92\xa1k\xc6" + MIB.to_bytes(4, "big") +
                      b"x" * 100000)
-        self.assertLess(self.latency(), 0.05)
+        self.assertLess(self.latency(), soon(idle))
         self.assertLess(self.server.resident_bytes() - before, 100 * MIB)
 
     def test_many_jobs_at_once(self):
         # A thousand clears at once: each record is counted once, and others are served meanwhile.
         pairs = [[f"job{i}", i] for i in range(10000)]
         self.c.call("kv.mput", pairs)
+        idle = self.latency()
         with self.connect() as busy:
             busy.call("run.use", self._testMethodName)
             ids = [busy.post("kv.clear") for _ in range(1000)]
-            self.assertLess(self.latency(), 0.05)
+            self.assertLess(self.latency(), soon(idle))
             deleted = sum(busy.wait(msgid) for msgid in ids)
         self.assertEqual(deleted, len(pairs))
         self.assertEqual(self.c.call("kv.count"), 0)
@@ -531,7 +532,16 @@ class ConnectionTest(unittest.TestCase):
         options = {"limits.connections": 100000, "limits.frame_ms": "1h"}
         with Server(options) as server, server.connect() as client:
             client.call("kv.put", "k", 1)
-            crowd = []
+
+            def latency():
+                times = []
+                for _ in range(200):
+                    start = time.perf_counter()
+                    self.assertEqual(client.call("kv.get", "k"), 1)
+                    times.append(time.perf_counter() - start)
+                return quick(times)
+
+            idle, crowd = latency(), []
             for i in range(count):
                 raw = Raw(server.address)
                 raw.send((b"\x94", b"\x94\x00\x01\xa6kv.g", b"",
@@ -539,17 +549,13 @@ class ConnectionTest(unittest.TestCase):
                 crowd.append(raw)
                 if i % 500 == 499 or i == count - 1:  # not more than wait to be accepted
                     until(lambda: connections(client) == len(crowd) + 1, "all are there")
-            times = []
-            for _ in range(200):
-                start = time.perf_counter()
-                self.assertEqual(client.call("kv.get", "k"), 1)
-                times.append(time.perf_counter() - start)
-            self.assertLess(quick(times), 0.05)
+            took = latency()
+            self.assertLess(took, soon(idle))
             crowd[2].send(request(5, "ping", []))
             self.assertEqual(crowd[2].message(), [1, 5, None, "pong"])
             self.assertTrue(self.probe(server))
             print(f"{count} connections, {server.resident_bytes() // MIB} MiB, "
-                  f"{quick(times) * 1000:.2f} ms")
+                  f"{took * 1000:.2f} ms")
             for i, raw in enumerate(crowd):
                 raw.reset() if i % 2 else raw.close()
             until(lambda: connections(client) == 1, "all are gone")
@@ -642,7 +648,7 @@ class TimeTest(unittest.TestCase):
     """Limits in time. They are looked at every 250 ms."""
 
     def test_frame_ms(self):
-        with Server({"limits.frame_ms": 400}) as server, server.connect() as idle, \
+        with Server({"limits.frame_ms": 2000}) as server, server.connect() as idle, \
                 Raw(server.address) as raw, Raw(server.address) as dribble, \
                 Raw(server.address) as ends:
             idle.call("ping")
@@ -663,7 +669,7 @@ class TimeTest(unittest.TestCase):
             ends.send(message[100:])
             self.assertEqual(ends.message()[1], 7)
             until(sent_all, "the dribbler is disconnected")
-            self.assertGreaterEqual(time.monotonic() - start, 0.35)
+            self.assertGreaterEqual(time.monotonic() - start, 1.95)
             raw.read_all()
             server.wait_log("closed: limits.frame_ms", 2)
             self.assertEqual(idle.call("ping"), "pong")
@@ -680,17 +686,13 @@ class TimeTest(unittest.TestCase):
             until(lambda: other.call("server.stats")["counters"]["reads_paused"] > 0, "it waits")
             waited = time.monotonic() + 0.8
             until(lambda: time.monotonic() > waited, "longer than frame_ms")
+            self.assertNotIn("closed: limits.frame_ms", server.log())
             # The clock of the started request runs again once the server reads again, somewhere
-            # in what follows: so take it as fast as it comes, and look at it when all is sent.
-            replies = bytearray(sum(len(msgpack.packb([1, i, None, b"x" * MIB]))
-                                    for i in range(100)))
-            rest = memoryview(replies)
-            while rest and (size := client.socket.recv_into(rest)):
-                rest = rest[size:]
-            client.send(request(100, "ping", [])[3:])
-            client.unpacker.feed(replies)
+            # in what follows, which may take any time.
+            other.call("server.config_set", "limits.frame_ms", "1h")
             for i in range(100):
                 self.assertEqual(client.message()[1], i)
+            client.send(request(100, "ping", [])[3:])
             self.assertEqual(client.message(), [1, 100, None, "pong"])
 
     def test_stall_ms(self):

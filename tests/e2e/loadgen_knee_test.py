@@ -42,7 +42,8 @@ class KneeTest(Case):
         self.assertEqual((knee["slo_ns"], knee["quantile"], knee["slo_given"]),
                          (300000000, 0.95, True))
         self.assertEqual(points[0]["step"], "maximum")
-        self.assertTrue(0 < points[0]["ops_per_sec"] <= 1000, points[0])
+        # As many as are in flight may have been served before the window, and read in it.
+        self.assertTrue(0 < points[0]["ops_per_sec"] <= 1000 + 8 / 0.15, points[0])
         shares = [point["offered_per_sec"] / points[0]["ops_per_sec"] for point in points
                   if point["step"] == "grid"]
         grid = [0.05, 0.1, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 1, 1.05]
@@ -69,7 +70,7 @@ class KneeTest(Case):
                       done.stdout)
         self.assertIn("closed loop", done.stdout)
         self.assertRegex(done.stdout, r"\n  grid +[\d,]+ +[\d,]+ ")
-        self.assertRegex(done.stdout, r"\nSET: .*requests/s.*p99 at most [\d.]+ ms")
+        self.assertRegex(done.stdout, r"\nSET: .*requests/s.*p99 at most ([\d.]+ ms|twice)")
 
     def test_brief(self):
         done = self.search(ok, "-q", "--slo", "p50=2s")
@@ -81,7 +82,7 @@ class KneeTest(Case):
         self.assertEqual((knee["outcome"], len(knee["points"])), ("nowhere", 1))
 
     def test_dies(self):
-        done = self.search(lambda _, n: b"+OK\r\n" if n < 3000 else None, "--json")
+        done = self.search(lambda _, n: b"+OK\r\n" if n < 200 else None, "--json")
         self.assertEqual(done.returncode, 3)
         self.assertIn("closed a connection", done.stderr)
         (knee,) = json.loads(done.stdout)["knee"]

@@ -14,12 +14,13 @@ from lib.server import Server
 
 class LengthTest(Case):
     def with_server(self, delay_s, *args):
-        """Against a server that takes delay_s(seconds since its first request) for each."""
+        """Against a server that takes delay_s(seconds since the first of them) for each SET."""
         self.begun = begun = []
 
-        def answer(*_):
-            begun.append(time.monotonic())
-            time.sleep(delay_s(time.monotonic() - begun[0]))
+        def answer(words, _):
+            if words[0] == b"SET":
+                begun.append(time.monotonic())
+                time.sleep(delay_s(time.monotonic() - begun[0]))
             return b"+OK\r\n"
         with FakeServer(answer) as server:
             return result_of(run("-u", server.uri, "-t", "set", "-c", 1, "--json", *args))
@@ -48,7 +49,7 @@ class LengthTest(Case):
         self.assertEqual(precision["ops_per_sec_asked"], 0.2)
         self.assertLessEqual(precision["ops_per_sec"], 0.2)
         self.assertEqual(precision["intervals"] % 10, 0)
-        self.assertLess(result["elapsed_ns"], 60e9)
+        self.assertLess(result["elapsed_ns"], 300e9)  # what is the end if it is never known
         self.assertGreater(result["count"], 300)
         self.assertNotIn("precision-not-reached", result["names"])
 
@@ -57,7 +58,7 @@ class LengthTest(Case):
             done = run("-u", server.uri(), "-t", "set", "--until-ci", "0.0001", "--until-ci-p99",
                        0.01, "--duration", "2500ms")
         self.assertIn("precision-not-reached", done.stdout)
-        self.assertRegex(done.stdout, r"precision    throughput \+- .* \(95 %\) after 2\.\d s")
+        self.assertRegex(done.stdout, r"precision    throughput \+- .* \(95 %\) after [\d.]+ s")
 
     def test_usage(self):
         self.refused((("--knee", "--until-ci", 2), "--knee-window"))

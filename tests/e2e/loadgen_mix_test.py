@@ -343,24 +343,24 @@ class OverloadTest(unittest.TestCase):
         """While the server stalls, the oldest are given up; what is left is sent in order."""
         def answer(_, number):
             if number == 200:
-                time.sleep(1)
+                time.sleep(2)
             return b"+OK\r\n"
         with FakeServer(answer) as server:
             result = result_of(run("-u", server.uri, "-t", "set", "--rate", 1000, "-c", 2, "-n",
-                                   2000, "--max-backlog", 100, "--json"))
+                                   4000, "--max-backlog", 100, "--json"))
             sent = sum(words[0] == b"SET" for words in server.requests)
         self.assertEqual(result["max_backlog"], 100)
         self.assertGreater(result["dropped"], 500)
-        self.assertEqual(result["dropped"] + sent, 2000)
+        self.assertEqual(result["dropped"] + sent, 4000)
         self.assertIn("dropped", result["names"])
         # A hundred wait for a connection, two for their reply; it is not the oldest who wait.
-        slow = sum(n for low, n in result["histogram"] if low > 600e6)
+        slow = sum(n for low, n in result["histogram"] if low > 1500e6)
         self.assertLess(slow, 50)
 
     def test_fairness(self):
         """How much each connection did, and each thread, and how many were in flight."""
         with FakeServer(lambda *_: b"+OK\r\n") as server:
-            result = result_of(run("-u", server.uri, "-t", "set", "-n", 2000, "-c", 5, "--json"))
+            result = result_of(run("-u", server.uri, "-t", "set", "-n", 10000, "-c", 5, "--json"))
         fairness = result["fairness"]
         self.assertTrue(4 < result["in_flight"]["mean"] <= 5.05, result["in_flight"])
         self.assertEqual(result["in_flight"]["asked"], 5)
@@ -368,8 +368,8 @@ class OverloadTest(unittest.TestCase):
         self.assertGreater(thread["context_switches"], 0)
         self.assertGreater(thread["cpu_user_ns"] + thread["cpu_system_ns"], 0)
         self.assertEqual(fairness["connections"], 5)
-        self.assertLessEqual(fairness["min"], 400)
-        self.assertGreaterEqual(fairness["max"], 400)
+        self.assertLessEqual(fairness["min"], 2000)
+        self.assertGreaterEqual(fairness["max"], 2000)
         self.assertTrue(0.2 <= fairness["jain"] <= 1)
 
 

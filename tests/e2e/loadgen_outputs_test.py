@@ -105,7 +105,7 @@ class OutputsTest(CairndCase):
             self.assertEqual((row["avg_latency_ms"], row["errors"], row["recall"]), ("",) * 3)
 
     def test_ndjson(self):
-        done = self.load("-t", "set,get", "-n", 4000, "--rate", 5000, "--interval", "200ms",
+        done = self.load("-t", "set,get", "-n", 4000, "--rate", 5000, "--interval", "50ms",
                          "--ndjson", self.out, "--json", "--seed", 9)
         lines = self.lines()
         kinds = [line["type"] for line in lines]

@@ -83,8 +83,11 @@ class SelftestTest(Case):
         """What arrives late was sent late, and loadgen's clock is right."""
         findings = self.findings("--only", "slip")
         for figure in ("p50", "p99"):
-            self.assertGreater(findings[f"arrived late - sent late, {figure}"]["measured"], -2)
-        self.assertLess(abs(findings["loadgen's clock is off by"]["measured"]), 1000)
+            finding = findings[f"arrived late - sent late, {figure}"]
+            self.assertGreater(finding["measured"], finding["low"] - 2)
+        clock = findings["loadgen's clock is off by"]
+        if clock["verdict"] != "machine too busy":
+            self.assertLess(abs(clock["measured"]), 1000)
 
     def test_periods(self):
         for finding in self.findings("--only", "periods").values():
@@ -103,7 +106,8 @@ class SelftestTest(Case):
 
     def test_tells(self):
         """Which test could be judged, and how long it took."""
-        done = run("selftest", "--quick", "--json", "--only", "silence", status=(0, 3))
+        done = run("selftest", "--quick", "--json", "--only", "silence",
+                   status=(0, 1, 3))
         document = json.loads(done.stdout)
         self.assertEqual([test["test"] for test in document["tests"]], ["silence"])
         self.assertEqual(document["tests"][0]["verdict"] == "ok", done.returncode == 0)

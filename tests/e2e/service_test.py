@@ -19,6 +19,7 @@ import urllib.error
 import urllib.request
 
 from lib import CAIRND, Client, Raw, RpcError, Server, environment, run_cairnd, until
+from lib.server import PATIENCE_S
 from lib.service import (PYTHON, Hang, Manager, inherit, journal, syscalls_of, thread_of,
                          unit_filter, unit_values)
 
@@ -223,7 +224,7 @@ class WatchdogTest(Folder):
     def start(self, **how):
         manager = Manager(self.path("notify"), watchdog_s=self.WATCHDOG_S)
         self.addCleanup(manager.close)
-        options = {"server.loops": 2, "server.drain_ms": "3s"}
+        options = {"server.loops": 2, "server.drain_ms": "1m"}
         return manager, Server(options, env=manager.env, **how)
 
     def hang(self, thread):
@@ -417,7 +418,7 @@ class ActivationTest(Folder):
             self.assertEqual(client.call("ping"), "pong")
         process.send_signal(signal.SIGTERM)
         log = process.stderr.read().decode()
-        self.assertEqual(process.wait(30), 0, log)
+        self.assertEqual(process.wait(PATIENCE_S), 0, log)
         self.assertIn(f"listening on {path} (rpc), inherited", log)
 
     @staticmethod

@@ -104,7 +104,7 @@ class RestartTest(SnapshotTest):
                 worker.start()
             for _ in range(5):
                 self.take(client)
-            until(lambda: self.take(client)["effects"] > 0, "one that met writes", 60)
+            until(lambda: self.take(client)["effects"] > 0, "one that met writes")
             stop.set()
             for worker in workers:
                 worker.join()

@@ -28,7 +28,7 @@ class ChurnTest(VecTest):
             info = self.call("info", "c")
             idle = info["tail"] == 0 and info["tombstones"] <= COUNT // 16
             return info if idle and info["state"] == "graph" else None
-        return until(info, "all is in the graph", 120)
+        return until(info, "all is in the graph")
 
     def store(self, keys, batch):
         rows = [[key, pack(random_vector(self.random, DIM))] for key in keys]

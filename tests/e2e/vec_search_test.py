@@ -32,7 +32,7 @@ class SearchCase(VecTest):
 
     def graph(self, name):
         """Wait until all is in the graph."""
-        until(lambda: self.call("info", name)["state"] == "graph", "the graph is built", 60)
+        until(lambda: self.call("info", name)["state"] == "graph", "the graph is built")
 
 
 class OracleTest(SearchCase):

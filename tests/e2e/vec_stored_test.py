@@ -134,7 +134,7 @@ class StoredTest(Stored):
             for at in range(0, 1500, 500):
                 client.call("vec.upsert_many", "c", [
                     [f"k{at + i}", random_vector(self.random, DIM)] for i in range(500)])
-            until(lambda: client.call("vec.info", "c")["state"] == "graph", "built", 60)
+            until(lambda: client.call("vec.info", "c")["state"] == "graph", "built")
         server.stop()
         server = self.start()
         with server.connect() as client:

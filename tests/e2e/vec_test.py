@@ -665,12 +665,13 @@ class BehindTest(VecTest):
             n += len(batch) - len(errors)
         self.assertEqual({error.split(" ")[0] for error in errors}, {"BUSY"})
         calls = [("vec.upsert_many", ["c", [[f"{i}", [1, *[0] * 15]]]]) for i in range(20)]
-        calls += [("vec.upsert", ["c", "waits", [1] * 16]), ("vec.delete", ["c", ["k0", "k1"]])]
+        calls += [("vec.upsert", ["c", "waits", [1] * 16]), ("vec.delete", ["c", ["k0", "k1"]]),
+                  ("vec.search", ["c", [1] * 16])]
         first = self.c.last_id + 1
         self.c.send(b"".join(self.c.prepare(*call) for call in calls))
-        *posted, waits, deletes = range(first, first + len(calls))
+        *posted, waits, deletes, search = range(first, first + len(calls))
         self.assertEqual(self.c.wait(deletes), 2)
-        self.assertEqual(len(self.call("search", "c", [1] * 16)["items"]), 10)
+        self.assertEqual(len(self.c.wait(search)["items"]), 10)
         self.assertNotIn(waits, self.c.replies, "it did not wait")
         for msgid in (*posted, waits):
             self.assertGreater(self.c.wait(msgid), 0)

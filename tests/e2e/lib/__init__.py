@@ -4,9 +4,9 @@
 
 from lib.client import Client, RpcError, Raw, encode, request
 from lib.server import (CAIRND, ROOT, NotReady, Server, TestCase, environment, memory_slack, quick,
-                        run_cairnd, sanitized, until)
+                        run_cairnd, sanitized, soon, until)
 from lib.ops import operations
 
 __all__ = ["CAIRND", "ROOT", "Client", "NotReady", "Raw", "RpcError", "Server", "TestCase",
            "encode", "environment", "memory_slack", "operations", "quick", "request", "run_cairnd",
-           "sanitized", "until"]
+           "sanitized", "soon", "until"]

@@ -40,6 +40,12 @@ def quick(times):
     return sorted(times)[len(times) // 10]
 
 
+def soon(idle):
+    """How long an answer may take of a server with much to do, where that of an idle one takes so
+    long: a machine that is slow makes both wait."""
+    return max(0.05, 100 * idle)
+
+
 def environment(more=None):
     """That of the tests and `more`, with sanitizers told to look harder and to keep little memory
     back."""

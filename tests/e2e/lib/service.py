@@ -58,7 +58,7 @@ class Manager:
         if watchdog_s:
             self.env["WATCHDOG_USEC"] = str(int(watchdog_s * 10**6))
 
-    def read(self, seconds=30):
+    def read(self, seconds=120):
         """The next message as {name: value}, or None if there is none in so many seconds."""
         self.socket.settimeout(seconds)
         try:

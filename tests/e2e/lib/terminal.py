@@ -155,7 +155,7 @@ class Terminal:
         self.seen = found.end()
         return found
 
-    def end(self, seconds=20):
+    def end(self, seconds=120):
         """Wait until the program ends; its exit status, or minus the signal."""
         deadline = time.monotonic() + seconds
         while self._read(0.1):
