@@ -13,7 +13,7 @@ import msgpack
 
 from lib.client import TIMEOUT_S
 from lib import (Client, Raw, RpcError, Server, TestCase, encode, operations, quick, request,
-                 sanitized, soon, until)
+                 sanitized, soon, spoilt, until)
 
 MIB = 2**20
 TLS_HELLO = bytes.fromhex("16030100ca010000c60303") + bytes(range(190))
@@ -113,18 +113,9 @@ class GarbageTest(AbuseCase):
         print(f"seed {seed}")
         rng = random.Random(seed)
         good = b"".join(request(i, c[0], c[1:]) for i, c in enumerate(SESSION[:6] + SESSION[8:]))
-        for i in range(300):
-            data = bytearray(good if i % 3 else rng.randbytes(rng.randint(1, 2000)))
-            for _ in range(rng.randint(1, 4) if i % 3 else 0):
-                at = rng.randrange(len(data))
-                if rng.random() < 0.5:
-                    data[at] = rng.randrange(256)
-                elif rng.random() < 0.5:
-                    del data[at:at + rng.randint(1, 9)]
-                else:
-                    data[at:at] = rng.randbytes(rng.randint(1, 9))
+        for data in spoilt(rng, good, 300):
             with self.raw() as raw:
-                raw.send(bytes(data))
+                raw.send(data)
                 raw.shutdown()
                 raw.read_all()
 

@@ -13,7 +13,7 @@ import time
 import unittest
 
 from lib import (Client, Raw, Server, encode, memory_slack, quick, request, run_cairnd,
-                 soon, until)
+                 soon, spoilt, until)
 from lib.resp_fire import Resp, RespCase, command, connections, counter
 
 MIB = 2**20
@@ -86,18 +86,9 @@ class GarbageTest(RespCase):
         print(f"seed {seed}")
         rng = random.Random(seed)
         good = b"".join(SESSION)
-        for i in range(300):
-            data = bytearray(good if i % 3 else rng.randbytes(rng.randint(1, 2000)))
-            for _ in range(rng.randint(1, 4) if i % 3 else 0):
-                at = rng.randrange(len(data))
-                if rng.random() < 0.5:
-                    data[at] = rng.randrange(256)
-                elif rng.random() < 0.5:
-                    del data[at:at + rng.randint(1, 9)]
-                else:
-                    data[at:at] = rng.randbytes(rng.randint(1, 9))
+        for data in spoilt(rng, good, 300):
             with self.resp() as raw:
-                raw.try_send(bytes(data))
+                raw.try_send(data)
                 try:
                     raw.shutdown()
                 except OSError:

@@ -40,6 +40,22 @@ def request(msgid, method, params):
     return encode([0, msgid, method, params])
 
 
+def spoilt(rng, good, count):
+    """So many inputs: one of three is noise, the others have up to four places in which bytes are
+    changed, missing or too many."""
+    for i in range(count):
+        data = bytearray(good if i % 3 else rng.randbytes(rng.randint(1, 2000)))
+        for _ in range(rng.randint(1, 4) if i % 3 else 0):
+            at = rng.randrange(len(data))
+            if rng.random() < 0.5:
+                data[at] = rng.randrange(256)
+            elif rng.random() < 0.5:
+                del data[at:at + rng.randint(1, 9)]
+            else:
+                data[at:at] = rng.randbytes(rng.randint(1, 9))
+        yield bytes(data)
+
+
 def note_call(method, error):
     """Remember that an operation answered: its name, and the code if it was an error."""
     name = method.decode("utf-8", "replace") if isinstance(method, bytes) else method

@@ -47,6 +47,23 @@ static FILE *open_bytes(struct bytes bytes)
     return in;
 }
 
+/* A file that is cut, from so many bytes on, gives the rows before that, and either an error or all
+ * of its rows. */
+static void check_cuts(struct bytes file, size_t from)
+{
+    struct buf whole;
+    buf_init(&whole);
+    read_all(file, &whole, false);
+    for (size_t n = from; n < file.size; n++) {
+        struct buf out;
+        buf_init(&out);
+        read_all((struct bytes){file.data, n}, &out, false);
+        assert_true(bytes_start_with(buf_bytes(&whole), buf_bytes(&out)));
+        buf_deinit(&out);
+    }
+    buf_deinit(&whole);
+}
+
 static void check(struct bytes bytes, const char *expected)
 {
     struct buf out;

@@ -51,6 +51,22 @@ static void bad(const struct options *options, const char *words)
         fail_msg("expected '%s' in '%s'", words, detail);
 }
 
+/* A command line, and what is said of it. */
+struct mistake {
+    const char *words, *args[8];
+};
+
+static void refuse(const struct mistake *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int argc = 0;
+        while (argc < (int)LENGTH_OF(rows[i].args) && rows[i].args[argc] != NULL)
+            argc++;
+        struct options options = options_of(argc, rows[i].args);
+        bad(&options, rows[i].words);
+    }
+}
+
 static void connections_are_spread(void **state)
 {
     (void)state;
@@ -121,96 +137,61 @@ static void over_time(void **state)
 
 static void mistakes_in_time(void **state)
 {
+    static const struct mistake rows[] = {
+        {"give no --rate", {"--ramp", "1:2:3s", "--rate", "5"}},
+        {"not both", {"--ramp", "1:2:3s", "--burst", "1s:1s"}},
+        {"never steady", {"--ramp", "1:2:3s", "--until-ci", "5"}},
+        {"as 100:2000:30s", {"--ramp", "1:2"}},
+        {"give --rate", {"--burst", "1s:1s"}},
+        {"as 1s:4s", {"--burst", "1s", "--rate", "5"}},
+        {"give no --rate", {"--think", "1s", "--rate", "5"}},
+        {"no --ramp", {"--think", "1s", "--ramp", "1:2:3s"}},
+        {"no --knee", {"--think", "1s", "--knee"}},
+        {"give no -k 0", {"--think", "1s", "-k", "0"}},
+        {"exponential:1s", {"--think", "soon"}},
+        {"-k 0", {"--ramp", "1:2:3s", "-k", "0"}},
+        {"even rate", {"--ramp", "1:2:3s", "--max-backlog", "5"}},
+    };
     (void)state;
-    struct options options = OPTIONS("--ramp", "1:2:3s", "--rate", "5");
-    bad(&options, "give no --rate");
-    options = OPTIONS("--ramp", "1:2:3s", "--burst", "1s:1s");
-    bad(&options, "not both");
-    options = OPTIONS("--ramp", "1:2:3s", "--until-ci", "5");
-    bad(&options, "never steady");
-    options = OPTIONS("--ramp", "1:2");
-    bad(&options, "as 100:2000:30s");
-    options = OPTIONS("--burst", "1s:1s");
-    bad(&options, "give --rate");
-    options = OPTIONS("--burst", "1s", "--rate", "5");
-    bad(&options, "as 1s:4s");
-    options = OPTIONS("--think", "1s", "--rate", "5");
-    bad(&options, "give no --rate");
-    options = OPTIONS("--think", "1s", "--ramp", "1:2:3s");
-    bad(&options, "no --ramp");
-    options = OPTIONS("--think", "1s", "--knee");
-    bad(&options, "no --knee");
-    options = OPTIONS("--think", "1s", "-k", "0");
-    bad(&options, "give no -k 0");
-    options = OPTIONS("--think", "soon");
-    bad(&options, "exponential:1s");
-    options = OPTIONS("--ramp", "1:2:3s", "-k", "0");
-    bad(&options, "-k 0");
-    options = OPTIONS("--ramp", "1:2:3s", "--max-backlog", "5");
-    bad(&options, "even rate");
+    refuse(rows, LENGTH_OF(rows));
 }
 
 static void mistakes(void **state)
 {
+    static const struct mistake rows[] = {
+        {"not both", {"-n", "5", "--duration", "1"}},
+        {"16777216", {"-c", "60000", "-P", "65536"}},
+        {"did you mean get?", {"-t", "set,gte"}},
+        {"unknown test", {"-t", "set,"}},
+        {"at least 34 bytes", {"--verify", "-d", "33"}},
+        {"unknown --key-pattern 'zip'", {"--key-pattern", "zip"}},
+        {"give one of", {"--mix", "get=1", "-t", "get"}},
+        {"give one of", {"--mix", "get=1", "PING"}},
+        {"give no -r", {"--key-file", "x", "-r", "5"}},
+        {"give no --key-prefix", {"--key-file", "x", "--key-prefix", "a"}},
+        {"--ack-log knows keys", {"--verify", "--ack-log", "x", "--key-file", "y"}},
+        {"at least 1", {"--compress-ratio", "0.5"}},
+        {"above 0", {"--verify-sample", "0%"}},
+        {"queue, drop or abort", {"--rate", "5", "--overload", "stop"}},
+        {"give --rate", {"--max-backlog", "5"}},
+        {"lets all wait", {"--rate", "5", "--overload", "queue", "--max-backlog", "5"}},
+        {"at least the length", {"--key-size", "15"}},
+        {"at least the length", {"--key-size", "15:40"}},
+        {"not both", {"-q", "--json"}},
+        {"at most 60000", {"--clients-per-thread", "60000", "--threads", "2"}},
+        {"at most 100000000", {"--rate-limiting", "10000000"}},
+        {"at least --key-minimum", {"--key-minimum", "5", "--key-maximum", "4"}},
+        {"give --key-maximum or -r", {"--key-minimum", "5"}},
+        {"12 digits", {"--key-minimum", "999999999999", "-r", "2"}},
+        {"give --seed or --randomize, not both", {"--seed", "5", "--randomize"}},
+        {"give -c or --clients-per-thread, not both", {"-c", "5", "--clients-per-thread", "2"}},
+        {"--ratio is of tests that mix", {"-t", "get", "--ratio", "1:4"}},
+        {"give no -r and no --key-maximum", {"--key-file", "x", "--key-maximum", "5"}},
+    };
     (void)state;
-    struct options both = OPTIONS("-n", "5", "--duration", "1");
-    bad(&both, "not both");
-    struct options much = OPTIONS("-c", "60000", "-P", "65536");
-    bad(&much, "16777216");
-    struct options test = OPTIONS("-t", "set,gte");
-    bad(&test, "did you mean get?");
-    struct options empty = OPTIONS("-t", "set,");
-    bad(&empty, "unknown test");
-    struct options verify = OPTIONS("--verify", "-d", "33");
-    bad(&verify, "at least 34 bytes");
+    refuse(rows, LENGTH_OF(rows));
     struct options letters = OPTIONS("--key-pattern", "Z:Z");
     assert_int_equal(good(&letters).pattern, STREAM_ZIPF);
-    struct options pattern = OPTIONS("--key-pattern", "zip");
-    bad(&pattern, "unknown --key-pattern 'zip'");
-    struct options mix = OPTIONS("--mix", "get=1", "-t", "get");
-    bad(&mix, "give one of");
-    struct options two = OPTIONS("--mix", "get=1", "PING");
-    bad(&two, "give one of");
-    struct options file = OPTIONS("--key-file", "x", "-r", "5");
-    bad(&file, "give no -r");
-    struct options prefix = OPTIONS("--key-file", "x", "--key-prefix", "a");
-    bad(&prefix, "give no --key-prefix");
-    struct options log = OPTIONS("--verify", "--ack-log", "x", "--key-file", "y");
-    bad(&log, "--ack-log knows keys");
-    struct options ratio = OPTIONS("--compress-ratio", "0.5");
-    bad(&ratio, "at least 1");
-    struct options none = OPTIONS("--verify-sample", "0%");
-    bad(&none, "above 0");
-    struct options rule = OPTIONS("--rate", "5", "--overload", "stop");
-    bad(&rule, "queue, drop or abort");
-    struct options backlog = OPTIONS("--max-backlog", "5");
-    bad(&backlog, "give --rate");
-    struct options queue = OPTIONS("--rate", "5", "--overload", "queue", "--max-backlog", "5");
-    bad(&queue, "lets all wait");
-    struct options small = OPTIONS("--key-size", "15");
-    bad(&small, "at least the length");
-    struct options span = OPTIONS("--key-size", "15:40");
-    bad(&span, "at least the length");
-    struct options form = OPTIONS("-q", "--json");
-    bad(&form, "not both");
-    struct options many = OPTIONS("--clients-per-thread", "60000", "--threads", "2");
-    bad(&many, "at most 60000");
-    struct options fast = OPTIONS("--rate-limiting", "10000000");
-    bad(&fast, "at most 100000000");
-    struct options empty_range = OPTIONS("--key-minimum", "5", "--key-maximum", "4");
-    bad(&empty_range, "at least --key-minimum");
-    struct options alone = OPTIONS("--key-minimum", "5");
-    bad(&alone, "give --key-maximum or -r");
-    struct options long_key = OPTIONS("--key-minimum", "999999999999", "-r", "2");
-    bad(&long_key, "12 digits");
-    struct options seeds = OPTIONS("--seed", "5", "--randomize");
-    bad(&seeds, "give --seed or --randomize, not both");
-    struct options clients = OPTIONS("-c", "5", "--clients-per-thread", "2");
-    bad(&clients, "give -c or --clients-per-thread, not both");
-    struct options ratio_of = OPTIONS("-t", "get", "--ratio", "1:4");
-    bad(&ratio_of, "--ratio is of tests that mix");
-    struct options listed = OPTIONS("--key-file", "x", "--key-maximum", "5");
-    bad(&listed, "give no -r and no --key-maximum");
 }
 
 static void percentile_lists(void **state)

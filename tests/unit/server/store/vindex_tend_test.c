@@ -63,6 +63,16 @@ static unsigned found_of(struct collection *c)
     return found;
 }
 
+/* A collection with all its keys. */
+static void fill(struct collection *c, struct store *store, enum vec_index index, uint32_t m,
+                 uint32_t ef_construction)
+{
+    struct vec_config config = {.index = index, .m = m, .ef_construction = ef_construction};
+    collection_open(c, store, &config, seed);
+    for (unsigned key = 0; key < COLLECTION_KEYS; key++)
+        collection_upsert(c, key);
+}
+
 /* Until nothing is to be done any more. */
 static void wait_idle(struct collection *c)
 {
@@ -96,12 +106,9 @@ static void slots_are_bounded(void **state)
 {
     enum { BATCH = 20, MOST = COLLECTION_KEYS + VINDEX_SPARE_MIN + BATCH };
     struct store *store = open_with_workers();
-    struct vec_config config = {.index = VEC_HNSW, .m = 8, .ef_construction = 60};
     struct collection c;
     (void)state;
-    collection_open(&c, store, &config, seed);
-    for (unsigned key = 0; key < COLLECTION_KEYS; key++)
-        collection_upsert(&c, key);
+    fill(&c, store, VEC_HNSW, 8, 60);
     collection_settle(&c);
     struct vindex *vindex = collection_index(&c);
     for (unsigned at = 0; at < CHURNS * COLLECTION_KEYS; at += BATCH) { /* all replaced */
@@ -127,13 +134,10 @@ static void slots_are_bounded(void **state)
 static void churn(void **state)
 {
     struct store *store = open_with_workers();
-    struct vec_config config = {.index = VEC_HNSW, .m = 8, .ef_construction = 60};
     struct collection c;
     uint64_t first = 0;
     (void)state;
-    collection_open(&c, store, &config, seed);
-    for (unsigned key = 0; key < COLLECTION_KEYS; key++)
-        collection_upsert(&c, key);
+    fill(&c, store, VEC_HNSW, 8, 60);
     collection_settle(&c);
     assert_true(found_of(&c) > FOUND_OF * 95 / 100);
     for (int i = 0; i < CHURNS; i++) {
@@ -161,12 +165,9 @@ static void churn(void **state)
 static void no_workers(void **state)
 {
     struct store *store = fixture_open(4, 1);
-    struct vec_config config = {.index = VEC_HNSW, .m = 8, .ef_construction = 60};
     struct collection c;
     (void)state;
-    collection_open(&c, store, &config, seed);
-    for (unsigned key = 0; key < COLLECTION_KEYS; key++)
-        collection_upsert(&c, key);
+    fill(&c, store, VEC_HNSW, 8, 60);
     assert_int_equal(figures_of(&c).tail, COLLECTION_KEYS);
     assert_int_equal(found_of(&c), FOUND_OF);
     struct vindex *vindex = collection_index(&c);
@@ -192,12 +193,9 @@ static void put_plain(struct collection *c, unsigned key)
 static void automatic(void **state)
 {
     struct store *store = open_with_workers();
-    struct vec_config config = {.index = VEC_AUTO, .m = 4, .ef_construction = 10};
     struct collection c;
     (void)state;
-    collection_open(&c, store, &config, seed);
-    for (unsigned key = 0; key < COLLECTION_KEYS; key++)
-        collection_upsert(&c, key);
+    fill(&c, store, VEC_AUTO, 4, 10);
     wait_idle(&c);
     assert_false(figures_of(&c).graph);
     for (unsigned key = 0; key < VEC_AUTO_FROM; key++) /* keys of two bytes, as many as it takes */
