@@ -51,7 +51,7 @@ class WatchTest(unittest.TestCase):
             worker = threading.Thread(target=work)
             worker.start()
             try:
-                lines = self.lines("--stat", "200ms", "--count", "3")
+                lines = self.lines("--stat", "1s", "--count", "3")
             finally:
                 stop.set()
                 worker.join()

@@ -142,13 +142,13 @@ class MetricsTest(unittest.TestCase):
 
     def test_counts(self):
         with Server(ON) as server, server.connect() as client, server.connect() as half:
-            half.send(request(0, "kv.put", ["k", b"x" * 10000])[:6000])
             for i in range(1000):
                 client.call("kv.put", f"k{i}", b"x" * 100)
             client.pipeline([("kv.get", f"k{i}") for i in range(1500)])
             client.pipeline([("kv.incr", "k0")] * 3)  # k0 is no number
             client.call("kv.put", "short", 1, ttl_ms=1)
             client.call("kv.mget", ["k0"])
+            half.send(request(0, "kv.put", ["k", b"x" * 10000])[:6000])
             got = until(lambda: (v := values(server))["cairn_expired_total",] == 1 and
                         v["cairn_memory_clients_bytes",] >= 6000 and v, "expiry, half a message")
             stats = client.call("server.stats")

@@ -216,6 +216,17 @@ static void backlog_is_given_up(void **state)
     free(rig);
 }
 
+/* Who is slow was served slowly, as a request for each connection is by the stall, or was sent late
+ * by loadgen; a machine that is busy does both. Nobody has waited long for a connection. */
+static void assert_nobody_waits(const struct worker *worker)
+{
+    const uint64_t slow = STALL_MS * MS / 2, part = slow * 2 / 5;
+    uint64_t served = count_above(&worker->times[0].service, part);
+    uint64_t late = count_above(&worker->times[0].slip, part);
+    assert_true(served > 0);
+    assert_true(count_above(&worker->latency[0], slow) <= served + late);
+}
+
 /* What finds no connection is not sent, and what was sent has not waited for one. */
 static void overload_is_dropped(void **state)
 {
@@ -228,7 +239,7 @@ static void overload_is_dropped(void **state)
     assert_true(worker->counts.dropped > 100);
     assert_int_equal(rig_answered(rig) + worker->counts.dropped, 15000);
     assert_int_equal(worker->times[0].service.count, rig_answered(rig));
-    assert_true(count_above(&worker->latency[0], STALL_MS * MS / 2) <= CONNECTIONS);
+    assert_nobody_waits(worker);
     rig_close(rig);
     assert_int_equal(rig_received(rig), worker->times[0].service.count);
     free(rig);
@@ -248,7 +259,7 @@ static void backlog_is_bounded(void **state)
     assert_true(worker->counts.dropped > 100);
     assert_int_equal(rig_answered(rig) + worker->counts.dropped, 15000);
     assert_true(count_above(&worker->latency[0], 90 * MS) > 2 * CONNECTIONS);
-    assert_true(count_above(&worker->latency[0], STALL_MS * MS / 2) <= CONNECTIONS);
+    assert_nobody_waits(worker);
     rig_close(rig);
     assert_int_equal(rig_received(rig), worker->times[0].service.count);
     free(rig);

@@ -231,7 +231,7 @@ static inline struct reading harness_read(struct harness *h)
 /* Wait until the condition holds, at most ten seconds. */
 #define HARNESS_AWAIT(condition)                                                                   \
     do {                                                                                           \
-        for (int left_ = 10000; !(condition) && left_ > 0; left_--)                                \
+        for (int left_ = 60000; !(condition) && left_ > 0; left_--)                                \
             nanosleep(&(struct timespec){0, 1000000}, NULL);                                       \
         assert_true(condition);                                                                    \
     } while (0)
