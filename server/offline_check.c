@@ -7,7 +7,8 @@
  *                 newest good snapshot, with entries decoded and thrown away
  *   3  report     a line for each file, then the verdict and the recovery
  *
- * Whole means: every file is good, and a start loses nothing but a tail that nobody was promised.
+ * Whole means: every file is good, a start loses nothing but a tail that nobody was promised, and
+ * what has a checksum of its own was as good when it was written.
  * Exit status 0, or EX_DATAERR.
  *
  * Threads: one. Failures: see offline.c.
@@ -109,7 +110,7 @@ static void check_count(struct check *check)
 
 static bool check_is_whole(const struct check *check)
 {
-    return check->starts && check->bad == 0;
+    return check->starts && check->bad == 0 && check->survey->spoilt == 0;
 }
 
 static const struct inspection *check_last(const struct survey *survey)
@@ -218,8 +219,15 @@ static void text_report(const struct check *check)
         text_snapshot(check, &survey->snapshots[i]);
     for (size_t i = 0; i < survey->n_segments; i++)
         text_segment(check, &survey->segments[i]);
+    if (survey->spoilt > 0)
+        (void)fprintf(out,
+                      "%" PRIu64 " records of checkpoints were damaged before they were written: "
+                      "ckpt.validate names the checkpoints, as far as they are still there\n",
+                      survey->spoilt);
     if (check_is_whole(check))
         (void)fputs("verdict: whole\n", out);
+    else if (check->starts && check->bad == 0)
+        (void)fputs("verdict: every file is as it was written, but not every record\n", out);
     else if (check->starts)
         (void)fprintf(out,
                       "verdict: %u files are damaged, but nothing is lost: a start does without "
@@ -302,6 +310,7 @@ static void json_report(const struct check *check)
     for (size_t i = 0; i < survey->n_segments; i++)
         json_segment(&json, &survey->segments[i]);
     json_close(&json, ']');
+    json_uint(&json, "spoilt_records", survey->spoilt);
     json_recovery(&json, check);
     json_close(&json, '}');
     (void)fputc('\n', json.out);

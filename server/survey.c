@@ -15,6 +15,7 @@
 
 #include "common/err.h"
 #include "common/mem.h"
+#include "server/ops/ckpt.h"
 #include "server/store/codec.h"
 #include "server/store/recover.h"
 #include "server/store/vindex_file.h"
@@ -57,8 +58,15 @@ static void survey_tell_progress(struct survey *survey, uint64_t done)
 
 /* ---- what is inside ---- */
 
-/* As survey_check_entry; `dims` sees what is in it, if not NULL. */
-static int survey_see_entry(struct survey_dims *dims, const struct entry *entry)
+/* A record that a file has. */
+static void survey_see_put(struct survey *survey, const struct record_spec *spec)
+{
+    survey_dims_see(&survey->dims, spec);
+    survey->spoilt += !ckpt_record_holds(spec);
+}
+
+/* As survey_check_entry; `survey` sees what is in it, if not NULL. */
+static int survey_see_entry(struct survey *survey, const struct entry *entry)
 {
     struct codec_reader reader;
     struct effect effect;
@@ -70,8 +78,8 @@ static int survey_see_entry(struct survey_dims *dims, const struct entry *entry)
         err = codec_next(&reader, &effect, &more);
         if (err == 0 && more && !recover_takes_effect(&effect))
             err = ERR_DATA_DAMAGED;
-        if (err == 0 && more && effect.type == EFFECT_PUT && dims != NULL)
-            survey_dims_see(dims, &effect.spec);
+        if (err == 0 && more && effect.type == EFFECT_PUT && survey != NULL)
+            survey_see_put(survey, &effect.spec);
     }
     return err;
 }
@@ -81,7 +89,7 @@ int survey_check_entry(const struct entry *entry)
     return survey_see_entry(NULL, entry);
 }
 
-static int survey_see_records(struct survey_dims *dims, struct bytes data,
+static int survey_see_records(struct survey *survey, struct bytes data,
                               bool (*takes)(const struct record_spec *spec), uint64_t *count)
 {
     const uint8_t *at = data.data, *end = data.data + data.size;
@@ -93,12 +101,12 @@ static int survey_see_records(struct survey_dims *dims, struct bytes data,
         if (err == 0 && !takes(&spec))
             err = ERR_DATA_DAMAGED;
         if (err == 0)
-            survey_dims_see(dims, &spec);
+            survey_see_put(survey, &spec);
     }
     return err;
 }
 
-static int survey_see_effects(struct survey_dims *dims, struct bytes data, uint64_t *count)
+static int survey_see_effects(struct survey *survey, struct bytes data, uint64_t *count)
 {
     const uint8_t *at = data.data, *end = data.data + data.size;
     struct entry entry;
@@ -106,7 +114,7 @@ static int survey_see_effects(struct survey_dims *dims, struct bytes data, uint6
     for (; at < end && err == 0; ++*count) {
         err = codec_read_entry(&at, end, &entry);
         if (err == 0)
-            err = survey_see_entry(dims, &entry);
+            err = survey_see_entry(survey, &entry);
     }
     return err;
 }
@@ -123,16 +131,16 @@ static int survey_on_chunk(void *context, unsigned thread, enum snapshot_section
                            struct bytes data)
 {
     struct survey_snapshot *snapshot = ((struct survey_reading *)context)->snapshot;
-    struct survey_dims *dims = &((struct survey_reading *)context)->survey->dims;
+    struct survey *survey = ((struct survey_reading *)context)->survey;
     uint64_t runs = 0, nodes = 0;
     (void)thread;
     if (section == SNAPSHOT_EFFECTS)
-        return survey_see_effects(dims, data, &snapshot->entries);
+        return survey_see_effects(survey, data, &snapshot->entries);
     if (section == SNAPSHOT_GRAPHS)
         return vindex_check_part(data, &nodes) ? 0 : ERR_DATA_DAMAGED;
     if (section == SNAPSHOT_RUNS)
-        return survey_see_records(dims, data, recover_takes_told, &runs);
-    return survey_see_records(dims, data, recover_takes_record, &snapshot->records);
+        return survey_see_records(survey, data, recover_takes_told, &runs);
+    return survey_see_records(survey, data, recover_takes_record, &snapshot->records);
 }
 
 static void survey_on_progress(void *context, uint64_t done, uint64_t all)
@@ -198,7 +206,7 @@ static int survey_snapshots(struct survey *survey)
 /* ---- segments ---- */
 
 struct survey_visit {
-    struct survey_dims *dims;
+    struct survey *survey;
     inspect_fn entry;
     void *context;
     bool refused; /* by us */
@@ -207,7 +215,7 @@ struct survey_visit {
 static int survey_on_entry(void *context, const struct inspection *found, const struct entry *entry)
 {
     struct survey_visit *visit = context;
-    visit->refused = survey_see_entry(visit->dims, entry) != 0;
+    visit->refused = survey_see_entry(visit->survey, entry) != 0;
     if (visit->refused)
         return ERR_DATA_DAMAGED;
     return visit->entry == NULL ? 0 : visit->entry(visit->context, found, entry);
@@ -334,7 +342,7 @@ static void survey_judge_number(struct survey *survey, size_t i)
 int survey_segment(struct survey *survey, size_t i, inspect_fn entry, void *context)
 {
     struct survey_segment *segment = &survey->segments[i];
-    struct survey_visit visit = {&survey->dims, entry, context, false};
+    struct survey_visit visit = {survey, entry, context, false};
     const struct segment_header *next = NULL;
     if (segment->ours) {
         next = survey_next_header(survey, i);

@@ -65,6 +65,8 @@ struct survey {
                               tell */
     uint64_t last_segment; /* the highest number; 0: there is none */
     struct survey_dims dims; /* of what is in all files */
+    uint64_t spoilt;         /* records of checkpoints in them that are not what their own checksums
+                                are of: they were damaged before they were written */
     char problem[256];       /* of survey_run */
     void (*progress)(void *context, uint64_t done_bytes, uint64_t all_bytes); /* may be NULL */
     void *context;

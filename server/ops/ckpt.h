@@ -155,8 +155,11 @@ MUST_USE bool ckpt_blob_row(struct bytes value, struct bytes *out_row);
 MUST_USE int ckpt_row_begin(struct buf *out);
 struct bytes ckpt_row_end(struct buf *out);
 
-/* Its row. False: it is not an array of so many, or not what its checksum is of. */
-MUST_USE bool ckpt_row(struct bytes value, uint32_t fields, struct bytes *out_row);
+/* The row of a write or note. False: it is none, or not what its checksum is of. */
+MUST_USE bool ckpt_row(struct bytes value, enum record_kind kind, struct bytes *out_row);
+
+/* Is a record of any kind, by itself, what its checksum is of? True for kinds without one. */
+bool ckpt_record_holds(const struct record_spec *spec);
 
 /* Is the checksum right? */
 bool ckpt_checksum_holds(struct bytes value, struct bytes ns, struct bytes id);
@@ -207,9 +210,6 @@ MUST_USE int ckpt_read_state(struct ckpt_session *s, const struct ckpt_value *va
 /* Can everything that is stored beside it be read, and is what has a checksum what was saved? */
 bool ckpt_verify(struct ckpt_session *s, struct bytes ns, struct bytes id,
                  const struct ckpt_value *value);
-
-/* The row of a write or note. False: it is not what was stored. */
-MUST_USE bool ckpt_row_of(const struct record *record, struct bytes *out_row);
 
 /* Add a blob that was saved, as [channel, version, type, bytes], to `out`. */
 MUST_USE int ckpt_read_blob(struct ckpt_session *s, const struct record *record, struct buf *out);

@@ -62,13 +62,6 @@ static bool show_is_blob(struct bytes encoded)
     return show_is_array(encoded, FIELDS);
 }
 
-bool ckpt_row_of(const struct record *record, struct bytes *out_row)
-{
-    enum { WRITE_FIELDS = 5, NOTE_FIELDS = 4 };
-    return ckpt_row(record_value(record),
-                    record_kind_of(record) == KIND_write ? WRITE_FIELDS : NOTE_FIELDS, out_row);
-}
-
 /* Is this channel wanted? */
 static bool show_wants(const struct ckpt_show *show, struct bytes channel)
 {
@@ -156,7 +149,7 @@ static int show_range(struct ckpt_session *s, enum record_kind kind, struct byte
     struct bytes row;
     show_rows_begin(s, kind, ns, id, &rows);
     while ((record = show_rows_next(&rows)) != NULL) {
-        if (!ckpt_row_of(record, &row))
+        if (!ckpt_row(record_value(record), kind, &row))
             return ckpt_damaged(s->ctx, kind == KIND_write ? "a write" : "a note");
         if (kind == KIND_write && !show_wants(show, show_write_channel(row)))
             continue;
@@ -176,7 +169,7 @@ static bool show_range_holds(struct ckpt_session *s, enum record_kind kind, stru
     struct bytes row;
     show_rows_begin(s, kind, ns, id, &rows);
     while ((record = show_rows_next(&rows)) != NULL)
-        if (!ckpt_row_of(record, &row))
+        if (!ckpt_row(record_value(record), kind, &row))
             return false;
     return true;
 }

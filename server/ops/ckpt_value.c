@@ -210,8 +210,10 @@ struct bytes ckpt_row_end(struct buf *out)
     return buf_bytes(out);
 }
 
-bool ckpt_row(struct bytes value, uint32_t fields, struct bytes *out_row)
+bool ckpt_row(struct bytes value, enum record_kind kind, struct bytes *out_row)
 {
+    enum { WRITE_FIELDS = 5, NOTE_FIELDS = 4 };
+    uint32_t fields = kind == KIND_write ? WRITE_FIELDS : NOTE_FIELDS;
     bool sealed = value.size >= VALUE_SEAL && value.data[0] == VALUE_SEAL_HEAD;
     size_t skip = sealed ? VALUE_SEAL : 0;
     *out_row = (struct bytes){value.data + skip, value.size - skip};
@@ -239,4 +241,37 @@ struct bytes ckpt_blob_manifest(struct bytes value)
     if (mp_read(&reader, &mp) != 0 || mp.kind != MP_BIN || mp.bytes.size != CKPT_HASH_BYTES)
         return BYTES_NONE;
     return mp.bytes;
+}
+
+/* The name of a piece is the hash of its content. */
+static bool value_piece_holds(struct bytes key, struct bytes value)
+{
+    struct ckpt_hasher hasher;
+    uint8_t hash[CKPT_HASH_BYTES];
+    if (key.size < sizeof hash || value.size < RECORD_COUNT_BYTES)
+        return false;
+    struct bytes content = {value.data + RECORD_COUNT_BYTES, value.size - RECORD_COUNT_BYTES};
+    bool holds = ckpt_hasher_init(&hasher) == 0 && ckpt_hasher_make(&hasher, content, hash) == 0 &&
+                 memcmp(hash, key.data + key.size - sizeof hash, sizeof hash) == 0;
+    ckpt_hasher_deinit(&hasher);
+    return holds;
+}
+
+bool ckpt_record_holds(const struct record_spec *spec)
+{
+    struct bytes ns, id, row;
+    switch (spec->key.kind) {
+    case KIND_ckpt:
+        return ckpt_key_parts(spec->key.bytes, &ns, &id) &&
+               ckpt_checksum_holds(spec->value, ns, id);
+    case KIND_blob: /* or nothing but a count: named, and never saved */
+        return spec->value.size == RECORD_COUNT_BYTES || ckpt_blob_row(spec->value, &row);
+    case KIND_write:
+    case KIND_note:
+        return ckpt_row(spec->value, (enum record_kind)spec->key.kind, &row);
+    case KIND_piece:
+        return value_piece_holds(spec->key.bytes, spec->value);
+    default:
+        return true;
+    }
 }

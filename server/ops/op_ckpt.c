@@ -249,7 +249,8 @@ static bool notes_item(struct op_ctx *ctx, const struct record *record)
     struct bytes ns, id, row;
     uint64_t number;
     uint32_t count;
-    if (!ckpt_note_parts(record_key_bytes(record), &ns, &id, &number) || !ckpt_row_of(record, &row))
+    if (!ckpt_note_parts(record_key_bytes(record), &ns, &id, &number) ||
+        !ckpt_row(record_value(record), KIND_note, &row))
         return false;
     struct mp_reader reader = ckpt_array(row, &count);
     reply_map(reply, 3 + LENGTH_OF(fields));

@@ -6,6 +6,7 @@ session of its own. Whatever is asked is answered, with the truth or with DATA_D
 checksums cover is named by ckpt.validate; the rest of the session, and all other sessions, are as
 they were; and all of it can be deleted."""
 
+import json
 import os
 import random
 import shutil
@@ -15,7 +16,7 @@ import zlib
 
 import msgpack
 
-from lib import RpcError, formats, until
+from lib import RpcError, formats, run_cairnd, until
 from lib.stored import Stored
 
 SEED = int(os.environ.get("CAIRN_SEED", "1"))
@@ -232,6 +233,41 @@ class DamageTest(Stored):
             until(lambda: client.call("server.info")["keyspace"]["records"] == 0, "nothing is left")
             self.assertEqual(client.call("ckpt.metrics"),
                              {"sessions": 0, "checkpoints": 0, "bytes": 0})
+
+    def check(self):
+        """How many records were spoilt, as cairnd check says of files that are whole."""
+        done = run_cairnd("check", "--json", self.data)
+        told = json.loads(done.stdout)
+        spoilt = told["spoilt_records"]
+        self.assertEqual(done.returncode, os.EX_DATAERR if spoilt else os.EX_OK, done.stderr)
+        self.assertEqual(told["whole"], spoilt == 0)
+        self.assertTrue(told["recovery"]["starts"])
+        told = run_cairnd("check", self.data).stdout
+        self.assertEqual(f"{spoilt} records of checkpoints were damaged before" in told, spoilt > 0)
+        return spoilt
+
+    def test_check(self):
+        """What was damaged before it was written is counted, in logs and in snapshots."""
+        server = self.start()
+        with server.connect() as client:
+            self.fill(client, "s", True)
+        server.stop()
+        self.assertEqual(self.check(), 0)
+        whole = self.stored()
+        for kind in COVERED:
+            stored = dict(whole)
+            effect = self.of_session(stored, "s")[kind][-1]
+            spoilt = effect.value[:-1] + bytes([effect.value[-1] ^ 1])
+            stored[effect.kind, effect.key] = effect._replace(value=spoilt)
+            self.write([*stored.values()])
+            with self.subTest(kind=kind):
+                self.assertEqual(self.check(), 1)
+            if kind == "write":
+                with self.start() as server, server.connect() as client:
+                    client.call("server.snapshot")
+                    until(self.snapshots, "there is a snapshot")
+                server.stop()
+                self.assertEqual(self.check(), 1 + len(self.snapshots()))
 
     def test_rows_without_checksum(self):
         """What was saved before blobs, and then writes and notes, had one is read as it was."""
