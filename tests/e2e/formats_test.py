@@ -21,6 +21,7 @@ from lib.stored import Stored
 GOLDEN = os.path.join(ROOT, "tests", "golden", "data-1")
 PAGE = os.path.join(ROOT, "docs", "formats.md")
 FAR = 4102444800000  # 2100-01-01
+SEALED = ("ckpt", "blob", "write", "note", "piece")  # kinds with checksums of their own
 ON = {"snapshot.on_shutdown": "false", "snapshot.wal_bytes": "0",
       "durability.segment_bytes": "64KiB"}
 # What the golden directory holds, by run: key -> value, version. All of k0 .. k59 are alike.
@@ -244,8 +245,14 @@ class GroupsTest(FormatsTest):
                 self.put("session", b"s3", 50, 49), self.put("write", group(b"s3", 49, b"r"))]
         self.left = len(stays)
         self.write([*goes, *stays, self.delete("session", b"s3")])
-        done = run_cairnd("check", self.data)
-        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        done = run_cairnd("check", "--json", self.data)
+        self.assertEqual(done.stderr, "")
+        told = json.loads(done.stdout)
+        self.assertEqual([file["state"] for file in told["segments"]], ["good"])
+        self.assertTrue(told["recovery"]["starts"])
+        # their values, made up here, are not what checksums are of
+        self.assertEqual(told["spoilt_records"], sum(formats.KINDS[one.kind] in SEALED
+                                                     for one in [*goes, *stays]))
         for _ in range(3):
             self.assertEqual(self.snapshot(),
                              (50, sorted((formats.KINDS[one.kind], one.key) for one in stays)))
