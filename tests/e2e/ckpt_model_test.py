@@ -294,9 +294,12 @@ class Model:
 
     def sums(self):
         """What is told of all, and of each session."""
-        sums = self.call("metrics")
-        self.keep(lambda world: (len(world.sessions), len(world.checkpoints)) ==
-                  (sums["sessions"], sums["checkpoints"]), f"metrics are {sums}")
+        def agreeing():  # what has just expired may be counted for a tick of the clock
+            sums = self.call("metrics")
+            return [world for world in self.worlds
+                    if (len(world.sessions), len(world.checkpoints)) ==
+                    (sums["sessions"], sums["checkpoints"])]
+        self.worlds = until(agreeing, f"step {self.step}: metrics as in {len(self.worlds)} worlds")
         result = self.call("validate")
         assert result["invalid"] == 0, result
         self.keep(lambda world: len(world.checkpoints) == result["valid"], f"{result} are valid")
