@@ -198,8 +198,14 @@ void rows_kill(struct rows *rows, uint32_t slot)
     uint32_t now = atomic_load_explicit(&rows->clock, memory_order_relaxed) + 1;
     now += now == 0;
     atomic_store_explicit(&rows_row(rows, slot)->died, now, memory_order_release);
-    atomic_store_explicit(&rows->clock, now, memory_order_release);
+    if (!rows->frozen)
+        atomic_store_explicit(&rows->clock, now, memory_order_release);
     rows->n_alive--;
+}
+
+void rows_freeze(struct rows *rows)
+{
+    rows->frozen = true;
 }
 
 void rows_free(struct rows *rows, uint32_t slot)

@@ -76,6 +76,7 @@ struct rows {
     const struct kernels *kernels;
     _Atomic uint32_t n_slots; /* slots below this are or were in use */
     uint32_t n_alive;         /* writer's */
+    bool frozen;              /* writer's: rows_freeze */
     uint32_t capacity;
     uint32_t *free; /* writer's: slots to use again */
     uint32_t n_free, free_capacity;
@@ -123,6 +124,9 @@ void rows_move(struct rows *rows, uint32_t slot, const void *vector, uint16_t ba
 
 /* It is to be found no more by who begins from now on. */
 void rows_kill(struct rows *rows, uint32_t slot);
+
+/* Whoever begins from now on finds the rows that are alive now, also when they are killed. */
+void rows_freeze(struct rows *rows);
 
 /* The slot may be used again; see Threads. */
 void rows_free(struct rows *rows, uint32_t slot);

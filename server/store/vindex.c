@@ -353,8 +353,10 @@ static void vindex_put_row(struct vindex *vindex, struct record *record, struct 
         vindex_kill(vindex, record_count(old));
 }
 
+/* Its vectors will be deleted one by one; who has a reference finds all of them until the end. */
 static void vindex_drop(struct partition *partition, struct vindex *vindex)
 {
+    rows_freeze(&vindex->rows);
     __atomic_store_n(&vindex->dropped, true, __ATOMIC_RELEASE);
     if (vindex_alone(vindex))
         vindex_forget(partition, vindex);

@@ -210,15 +210,15 @@ static void vindex_free_row(struct vindex *vindex, uint32_t slot)
 }
 
 /* Those that nobody sees any more, a few at a time, so that the loop that puts the next row does
- * not wait for long. */
+ * not wait for long. Of one that was dropped they may have died since, and are still found. */
 static void vindex_free_rows(struct vindex *vindex, const uint32_t *slots, size_t n)
 {
-    bool pinned = false;
-    for (size_t i = 0; i < n && !pinned;) {
+    bool keep = false;
+    for (size_t i = 0; i < n && !keep;) {
         vindex_enter(vindex); /* else it might be pinned meanwhile */
         pthread_mutex_lock(&vindex->lock);
-        pinned = atomic_load(&vindex->pinned);
-        for (size_t end = i + VINDEX_FREE_SLICE; i < n && i < end && !pinned; i++)
+        keep = atomic_load(&vindex->pinned) || vindex_is_dropped(vindex);
+        for (size_t end = i + VINDEX_FREE_SLICE; i < n && i < end && !keep; i++)
             vindex_free_row(vindex, slots[i]);
         pthread_mutex_unlock(&vindex->lock);
         vindex_leave(vindex);

@@ -184,6 +184,58 @@ static void with_others(void **state)
 
 /* ---- drop ---- */
 
+/* The keys that a search finds, nearest first, for one of two ways to search. */
+static size_t found_keys(struct vindex *vindex, bool exact, unsigned out[static COLLECTION_K])
+{
+    struct vindex_searcher *searcher = vindex_searcher_create();
+    float vector[COLLECTION_DIM] = {1, 2};
+    struct vindex_query query = {
+        .vector = vector, .k = COLLECTION_K, .ef = COLLECTION_KEYS / 4, .exact = exact};
+    struct vindex_result result;
+    vindex_enter(vindex);
+    assert_int_equal(vindex_search(vindex, searcher, &query, 1, &result), 0);
+    for (size_t i = 0; i < result.count; i++)
+        out[i] = collection_number(result.hits[i].record);
+    vindex_leave(vindex);
+    vindex_searcher_destroy(searcher);
+    return result.count;
+}
+
+/* A search that was asked for before a drop finds what was there, however late it begins. */
+static void drop_before_search(void **state)
+{
+    struct vec_config config = {.m = 8, .ef_construction = 50};
+    unsigned before[2][COLLECTION_K], after[2][COLLECTION_K];
+    struct collection c;
+    (void)state;
+    for (int workers = 0; workers < 2; workers++) {
+        struct store *store = fixture_open(4, 4);
+        config.index = workers > 0 ? VEC_HNSW : VEC_FLAT;
+        if (workers > 0)
+            assert_int_equal(workers_start(2, &store->workers), 0);
+        collection_open(&c, store, &config, seed);
+        for (unsigned key = 0; key < COLLECTION_KEYS; key++)
+            collection_upsert(&c, key);
+        if (workers > 0)
+            collection_settle(&c);
+        struct vindex *vindex = collection_index(&c);
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(found_keys(vindex, i > 0, before[i]), COLLECTION_K);
+        struct record_key key = collection_own_key(&c);
+        collection_change(&c, &key, BYTES_NONE);
+        for (unsigned k = 0; k < COLLECTION_KEYS; k++) /* as they go behind it */
+            collection_delete(&c, k);
+        vindex_sweep_locked(collection_partition(&c));
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(found_keys(vindex, i > 0, after[i]), COLLECTION_K);
+        assert_memory_equal(after, before, sizeof before);
+        vindex_unref(vindex);
+        workers_stop(store->workers);
+        store->workers = NULL;
+        store_destroy(store);
+    }
+}
+
 static void drop_among_searches(void **state)
 {
     struct store *store = fixture_open(4, 4);
@@ -420,7 +472,7 @@ int main(void)
         cmocka_unit_test(each_metric),
         cmocka_unit_test(with_others),
         cmocka_unit_test(drop_among_searches),
-
+        cmocka_unit_test(drop_before_search),
         cmocka_unit_test(drop_many),
         cmocka_unit_test(without_memory),
         cmocka_unit_test(batch_without_memory),
