@@ -54,7 +54,8 @@ static int write_metadata(struct op_ctx *ctx, struct bytes encoded, const char *
         *out = encoded;
     if (mp.kind == MP_MAP || mp.kind == MP_NIL)
         return 0;
-    return vec_wrong(ctx, ERR_BAD_ARGUMENT, arg, index, "metadata must be a map or nil");
+    return vec_wrong(ctx, ERR_BAD_ARGUMENT, arg, index, "%smust be a map or nil",
+                     index < 0 ? "" : "metadata ");
 }
 
 static int write_check_size(struct op_ctx *ctx, uint64_t size, const char *arg, long index)

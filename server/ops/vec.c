@@ -153,7 +153,7 @@ int vec_check_key(struct op_ctx *ctx, struct bytes key, const char *arg, long in
     if (key.size == 0)
         return vec_wrong(ctx, ERR_BAD_ARGUMENT, arg, index, "a key has at least 1 byte");
     if (key.size > VEC_KEY_MAX)
-        return vec_wrong(ctx, ERR_LIMIT_EXCEEDED, arg, index, "a key has at most %d bytes",
+        return vec_wrong(ctx, ERR_LIMIT_EXCEEDED, arg, index, "exceeds the %d bytes a key may have",
                          VEC_KEY_MAX);
     return 0;
 }

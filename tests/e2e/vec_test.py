@@ -309,6 +309,14 @@ class WriteTest(VecTest):
             self.fails(code, "vec.get_many", "c", [key])
             self.fails(code, "vec.upsert_many", "c", [[key, [1, 2, 3]]])
             self.fails(code, "vec.search", "c", key=key)
+        self.refuses("LIMIT_EXCEEDED", "vec.get: 'key' exceeds the 1024 bytes a key may have",
+                     "get", "c", "k" * 1025)
+        self.refuses("LIMIT_EXCEEDED", "element 0 of 'keys': exceeds the 1024 bytes",
+                     "delete", "c", ["k" * 1025])
+        self.refuses("BAD_ARGUMENT", "vec.set_metadata: 'metadata' must be a map or nil",
+                     "set_metadata", "c", "k", 5)
+        self.refuses("BAD_ARGUMENT", "element 0 of 'vectors': metadata must be a map or nil",
+                     "upsert_many", "c", [["k", [1, 2, 3], 5]])
         self.assertEqual(self.call("count", "c"), 4)
 
     VECTORS = (
