@@ -22,10 +22,13 @@ FILL_PIPELINE, FILL_WRITES = 64, 20  # random writes a key: 20 leave out two key
 Figures = collections.namedtuple("Figures", "cpu_us rps p50_ms p99_ms")
 
 
-def run(command, cpu, accept=(0,)):
-    """Standard output of a client that ends with one of these statuses."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=CLIENT_LIMIT_S,
-                          check=False, preexec_fn=servers.on_cpu(cpu))
+def run(command, cpu, accept=(0,), limit=CLIENT_LIMIT_S):
+    """Standard output of a client that ends with one of these statuses, within `limit` seconds."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False,
+                              preexec_fn=servers.on_cpu(cpu))
+    except subprocess.TimeoutExpired:
+        raise SystemExit(f"{' '.join(command)}\ntook longer than {limit} s") from None
     if done.returncode not in accept:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
