@@ -162,7 +162,8 @@ static void test_clock_goes_round(void **state)
     run_model(METRIC_L2, false, UINT32_MAX - 1000);
 }
 
-/* A row that died is there for those who began before, not for those who began since. */
+/* A row that died is there for those who began before, not for those who began since; but if rows
+ * were frozen, for both. */
 static void test_query_clock(void **state)
 {
     (void)state;
@@ -171,12 +172,18 @@ static void test_query_clock(void **state)
     struct rows_query before, after;
     rows_init(&rows, 2, METRIC_L2, false, kernels_best());
     void *storage = query_storage(&rows);
-    assert_int_equal(rows_reserve(&rows, 1), 0);
-    uint32_t slot = rows_add(&rows, vector, 0);
+    assert_int_equal(rows_reserve(&rows, 2), 0);
+    uint32_t slot = rows_add(&rows, vector, 0), kept = rows_add(&rows, vector, 0);
     rows_query(&rows, vector, storage, &before);
     rows_kill(&rows, slot);
     rows_query(&rows, vector, storage, &after);
     assert_true(rows_alive(&rows, slot, before.clock));
+    assert_false(rows_alive(&rows, slot, after.clock));
+    rows_freeze(&rows);
+    rows_kill(&rows, kept);
+    rows_query(&rows, vector, storage, &after);
+    assert_true(rows_alive(&rows, kept, before.clock));
+    assert_true(rows_alive(&rows, kept, after.clock));
     assert_false(rows_alive(&rows, slot, after.clock));
     free(storage);
     rows_deinit(&rows);
