@@ -6,8 +6,8 @@
  *
  * Invariants: a gate without a result says so; it is neither kept nor missed. Name, metric and
  * result tell every outcome from the others.
- * Threads: any; no state. Failures: ERR_OUT_OF_MEMORY; a gate that cannot be read is told and
- * passed over.
+ * Threads: any; no state. Failures: ERR_OUT_OF_MEMORY; a file with a gate that cannot be read is
+ * refused, as a bound that nobody holds would look like one that is kept.
  */
 #include "client/loadgen/gate.h"
 
@@ -39,10 +39,10 @@ static bool gate_is_twice(const struct gates *gates, const struct gate *gate)
     return false;
 }
 
-/* Without a metric if it is no gate. */
-static struct gate gate_read(const struct gates *gates, const json_t *json)
+/* What is wrong with it; NULL: nothing. */
+static const char *gate_read(const struct gates *gates, const json_t *json, struct gate *out)
 {
-    struct gate gate = {
+    *out = (struct gate){
         .name = load_text(json, "name"),
         .pattern = load_text(json, "result"),
         .metric = gate_metric(load_text(json, "metric")),
@@ -51,12 +51,17 @@ static struct gate gate_read(const struct gates *gates, const json_t *json)
         .acceptable = load_number(json, "acceptable"),
         .counts = !json_is_false(json_object_get(json, "counts")),
     };
-    if (gate.acceptable <= 0)
-        gate.acceptable = gate.target;
-    if (gate.pattern[0] == 0 || gate.target <= 0 || strlen(gate.name) > GATE_NAME_MAX ||
-        gate_is_twice(gates, &gate))
-        gate.metric = NULL;
-    return gate;
+    if (out->acceptable <= 0)
+        out->acceptable = out->target;
+    if (out->metric == NULL)
+        return "metric has to be that of a result, as p99_ns or ops_per_sec";
+    if (out->pattern[0] == 0)
+        return "result, a pattern of names, is missing";
+    if (out->target <= 0)
+        return "target, a number above 0, is missing";
+    if (strlen(out->name) > GATE_NAME_MAX)
+        return "name has more than 200 bytes";
+    return gate_is_twice(gates, out) ? "another has this name and metric" : NULL;
 }
 
 int gate_open(struct gates *gates, const char *path, char out_detail[static LOAD_DETAIL_SIZE])
@@ -77,8 +82,15 @@ int gate_open(struct gates *gates, const char *path, char out_detail[static LOAD
         (void)snprintf(out_detail, LOAD_DETAIL_SIZE, "out of memory");
         return ERR_OUT_OF_MEMORY;
     }
-    for (; gates->n < n; gates->n++)
-        gates->rows[gates->n] = gate_read(gates, json_array_get(rows, gates->n));
+    for (; gates->n < n; gates->n++) {
+        const char *wrong =
+            gate_read(gates, json_array_get(rows, gates->n), &gates->rows[gates->n]);
+        if (wrong != NULL) {
+            (void)snprintf(out_detail, LOAD_DETAIL_SIZE, "%.150s, gate number %zu: %s", path,
+                           gates->n + 1, wrong);
+            return ERR_BAD_ARGUMENT;
+        }
+    }
     return 0;
 }
 
@@ -130,7 +142,7 @@ int gate_judge(struct gates *gates, const char *result, const double values[stat
     int err = 0;
     for (size_t i = 0; i < gates->n && err == 0; i++) {
         const struct gate *gate = &gates->rows[i];
-        double value = gate->metric != NULL ? values[gate->metric - metric_table] : 0;
+        double value = values[gate->metric - metric_table];
         if (value > 0 && glob_match(bytes_of(gate->pattern), bytes_of(result)))
             err = gate_keep(gates, i, result, value);
     }
@@ -190,13 +202,6 @@ void gate_print(FILE *out, const struct gates *gates, bool listed)
     fputs("\ngates\n", out);
     for (size_t i = 0; i < gates->n; i++) {
         const struct gate *gate = &gates->rows[i];
-        if (gate->metric == NULL) {
-            fprintf(out,
-                    "  %-10s number %zu: a gate has result, target, a known metric, and a name of "
-                    "its own\n",
-                    "ignored", i + 1);
-            continue;
-        }
         if (gate_lines(out, gates, i) > 0 || !gate->counts)
             continue;
         absent++;

@@ -20,7 +20,7 @@
 /* A row of the file; texts belong to it. */
 struct gate {
     const char *name, *pattern;
-    const struct metric *metric;        /* NULL: it is none, and judges nothing */
+    const struct metric *metric;
     double stretch, target, acceptable; /* 0: there is none */
     bool counts;
 };
