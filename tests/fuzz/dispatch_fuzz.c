@@ -337,6 +337,10 @@ static struct bytes check_value(const struct record *record)
     case KIND_blob:
         REQUIRE(value.size == RECORD_COUNT_BYTES || ckpt_blob_row(value, &row));
         return row;
+    case KIND_write:
+    case KIND_note:
+        REQUIRE(ckpt_row(value, record_kind_of(record), &row));
+        return row;
     case KIND_vector:
         REQUIRE(vec_check_vector(value, &vector));
         return vector.metadata;
