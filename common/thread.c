@@ -6,6 +6,7 @@
  */
 #include "common/thread.h"
 
+#include <signal.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -30,6 +31,16 @@ void thread_run_soon(void)
     (void)syscall(SYS_sched_setattr, 0, &attr, 0);
 }
 
+int thread_create(pthread_t *thread, void *(*run)(void *context), void *context)
+{
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_BLOCK, &all, &before);
+    int err = pthread_create(thread, NULL, run, context);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return err;
+}
+
 struct thread_part {
     unsigned i, n;
     void (*work)(void *context, unsigned i);
@@ -42,9 +53,7 @@ static void *thread_part_run(void *arg)
     struct thread_part rest = *part;
     pthread_t thread;
     rest.i++;
-    int err = rest.i == rest.n || pthread_create(&thread, NULL, thread_part_run, &rest) != 0;
-    if (part->i > 0)
-        thread_leave_signals();
+    int err = rest.i == rest.n || thread_create(&thread, thread_part_run, &rest) != 0;
     part->work(part->context, part->i);
     if (!err)
         (void)pthread_join(thread, NULL);

@@ -5,16 +5,10 @@
 #pragma once
 
 #include <pthread.h>
-#include <signal.h>
 
-/* Signals to the process are for the main thread: call this first in a thread that may sleep for
- * long, or one of them may wait there unseen. */
-static inline void thread_leave_signals(void)
-{
-    sigset_t all;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_BLOCK, &all, NULL);
-}
+/* As pthread_create without attributes; but signals to the process are for the main thread, so this
+ * one never has any, not even at its first instant. */
+int thread_create(pthread_t *thread, void *(*run)(void *context), void *context);
 
 /* The calling thread answers others: when it has something to do, let it run before threads that
  * compute. Asks the system for the shortest slice of time, which from Linux 6.12 on lets it take

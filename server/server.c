@@ -28,6 +28,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -116,9 +117,8 @@ static void server_close_handle(uv_handle_t *handle, void *context)
         uv_close(handle, NULL);
 }
 
-static void server_on_stop(uv_signal_t *handle, int number)
+static void server_on_stop(struct server *server, int number)
 {
-    struct server *server = handle->data;
     if (server->phase == SERVER_STOPPING) {
         log_warn("server", "signal %d again: ending at once", number);
         _exit(EX_TEMPFAIL);
@@ -162,12 +162,10 @@ static void server_report_changes(const struct config_changes *changes)
                  config_option(changes->restart[i]).name);
 }
 
-static void server_on_reload(uv_signal_t *handle, int number)
+static void server_on_reload(struct server *server)
 {
-    struct server *server = handle->data;
     struct config_changes changes;
     struct err_detail detail;
-    (void)number;
     if (server->phase == SERVER_STOPPING)
         return;
     notify_send(&server->notify, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading",
@@ -188,37 +186,34 @@ static void server_on_reload(uv_signal_t *handle, int number)
     log_notice("server", "configuration reloaded");
 }
 
-#ifdef __SANITIZE_THREAD__
-static void server_on_held(uv_timer_t *timer)
+static void server_on_signal(uv_poll_t *handle, int status, int events)
 {
-    (void)timer;
+    struct server *server = handle->data;
+    struct signalfd_siginfo info;
+    (void)status;
+    (void)events;
+    while (read(server->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
+        if (info.ssi_signo == SIGHUP)
+            server_on_reload(server);
+        else
+            server_on_stop(server, (int)info.ssi_signo);
 }
 
-/* The thread sanitizer holds a signal back that comes at a bad instant, until the thread calls the
- * system again; one that sleeps for good never does. So it wakes ten times a second. */
-static void server_release_signals(struct server *server)
-{
-    REQUIRE(uv_timer_init(&server->uv, &server->held) == 0);
-    REQUIRE(uv_timer_start(&server->held, server_on_held, 100, 100) == 0);
-}
-#else
-static void server_release_signals(struct server *server)
-{
-    (void)server;
-}
-#endif
-
+/* Signals are read, not handled: no instant is a bad one for them. Until here they end the process
+ * at once, also while it recovers. */
 static void server_watch_signals(struct server *server)
 {
+    sigset_t ours;
     (void)signal(SIGPIPE, SIG_IGN);
-    server->on_term.data = server->on_int.data = server->on_hup.data = server;
-    REQUIRE(uv_signal_init(&server->uv, &server->on_term) == 0);
-    REQUIRE(uv_signal_init(&server->uv, &server->on_int) == 0);
-    REQUIRE(uv_signal_init(&server->uv, &server->on_hup) == 0);
-    REQUIRE(uv_signal_start(&server->on_term, server_on_stop, SIGTERM) == 0);
-    REQUIRE(uv_signal_start(&server->on_int, server_on_stop, SIGINT) == 0);
-    REQUIRE(uv_signal_start(&server->on_hup, server_on_reload, SIGHUP) == 0);
-    server_release_signals(server);
+    (void)sigemptyset(&ours);
+    (void)sigaddset(&ours, SIGTERM);
+    (void)sigaddset(&ours, SIGINT);
+    (void)sigaddset(&ours, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &ours, NULL);
+    server->signal_fd = signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
+    server->on_signal.data = server;
+    REQUIRE(uv_poll_init(&server->uv, &server->on_signal, server->signal_fd) == 0);
+    REQUIRE(uv_poll_start(&server->on_signal, UV_READABLE, server_on_signal) == 0);
 }
 
 /* ---- start ---- */
@@ -333,6 +328,8 @@ static int server_deinit(struct server *server)
     uv_walk(&server->uv, server_close_handle, NULL);
     (void)uv_run(&server->uv, UV_RUN_DEFAULT);
     (void)uv_loop_close(&server->uv);
+    if (server->signal_fd >= 0)
+        (void)close(server->signal_fd);
     listener_group_deinit(&server->group);
     mem_free(server->loops);
     store_destroy(server->store);
@@ -363,7 +360,7 @@ int server_run(struct config *config, const char *config_path, bool accept_loss)
         .config = config, .config_path = config_path, .accept_loss = accept_loss};
     server.started_ns = clock_mono_ns();
     server.started_ms = clock_wall_ms();
-    server.group.spare_fd = -1;
+    server.group.spare_fd = server.signal_fd = -1;
     int status = server_read_environment(&server);
     if (status != 0) {
         config_destroy(config);

@@ -21,11 +21,11 @@
 enum server_phase { SERVER_STARTING, SERVER_READY, SERVER_STOPPING };
 
 struct server {
-    uv_loop_t uv; /* of the main thread: accepting and signals */
-    uv_signal_t on_term, on_int, on_hup;
+    uv_loop_t uv;        /* of the main thread: accepting and signals */
+    uv_poll_t on_signal; /* of signal_fd */
+    int signal_fd;
     uv_async_t on_end;   /* a loop has ended */
     uv_timer_t watchdog; /* of the service manager: when to feed it */
-    uv_timer_t held;     /* used under the thread sanitizer only */
     _Atomic unsigned n_ended;
     struct config *config; /* under config_lock once loops run */
     uv_mutex_t config_lock;

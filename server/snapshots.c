@@ -29,7 +29,7 @@
 
 struct snapshots {
     struct server *server;
-    uv_thread_t thread;
+    pthread_t thread;
     uv_mutex_t lock;
     uv_cond_t work;
     bool requested, stopping;
@@ -171,14 +171,14 @@ static void snapshots_turn(struct snapshots *snapshots)
         (void)uv_cond_timedwait(&snapshots->work, &snapshots->lock, SNAPSHOTS_POLL_NS);
 }
 
-static void snapshots_main(void *arg)
+static void *snapshots_main(void *arg)
 {
     struct snapshots *snapshots = arg;
-    thread_leave_signals();
     uv_mutex_lock(&snapshots->lock);
     while (!snapshots->stopping)
         snapshots_turn(snapshots);
     uv_mutex_unlock(&snapshots->lock);
+    return NULL;
 }
 
 bool snapshots_request(struct snapshots *snapshots)
@@ -224,7 +224,7 @@ int snapshots_start(struct server *server, struct snapshots **out_snapshots)
     snapshots_inherit(snapshots);
     REQUIRE(uv_mutex_init(&snapshots->lock) == 0);
     REQUIRE(uv_cond_init(&snapshots->work) == 0);
-    if (uv_thread_create(&snapshots->thread, snapshots_main, snapshots) == 0) {
+    if (thread_create(&snapshots->thread, snapshots_main, snapshots) == 0) {
         *out_snapshots = snapshots;
         return 0;
     }
@@ -258,7 +258,7 @@ void snapshots_stop(struct snapshots *snapshots)
     snapshots->stopping = true;
     uv_cond_signal(&snapshots->work);
     uv_mutex_unlock(&snapshots->lock);
-    REQUIRE(uv_thread_join(&snapshots->thread) == 0);
+    REQUIRE(pthread_join(snapshots->thread, NULL) == 0);
     snapshots_take_last(snapshots);
     uv_cond_destroy(&snapshots->work);
     uv_mutex_destroy(&snapshots->lock);

@@ -432,19 +432,19 @@ static void loop_close_handle(uv_handle_t *handle, void *context)
         uv_close(handle, NULL);
 }
 
-static void loop_thread(void *argument)
+static void *loop_thread(void *argument)
 {
     struct loop *loop = argument;
     char name[16]; /* as top -H and perf show it */
     snprintf(name, sizeof name, "cairn-loop-%u", loop->index % 1000);
     (void)pthread_setname_np(pthread_self(), name);
-    thread_leave_signals();
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
     mailbox_run(&loop->mailbox);
     uv_walk(&loop->uv, loop_close_handle, NULL);
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
     atomic_store_explicit(&loop->beat_ns, LOOP_ENDED, memory_order_relaxed);
     loop->on_end(loop->context);
+    return NULL;
 }
 
 static int loop_init_handles(struct loop *loop)
@@ -491,7 +491,7 @@ int loop_start(const struct loop_options *options, struct loop **out_loop)
     loop->beat_ns = clock_mono_ns();
     mailbox_init(&loop->mailbox, loop_wake, loop);
     if (bell_init(&loop->bell) != 0 || loop_init_handles(loop) != 0 ||
-        uv_thread_create(&loop->thread, loop_thread, loop) != 0) {
+        thread_create(&loop->thread, loop_thread, loop) != 0) {
         mem_free(loop); /* the process ends; handles of libuv may be left */
         return ERR_INTERNAL;
     }
@@ -507,7 +507,7 @@ void loop_tell_log(struct loop *loop)
 
 void loop_wait(struct loop *loop)
 {
-    REQUIRE(uv_thread_join(&loop->thread) == 0);
+    REQUIRE(pthread_join(loop->thread, NULL) == 0);
 }
 
 void loop_destroy(struct loop *loop)

@@ -46,7 +46,7 @@ struct loop_options {
 
 struct loop {
     uv_loop_t uv;
-    uv_thread_t thread;
+    pthread_t thread;
     struct bell bell;     /* rung by other threads that have something for this one */
     uv_poll_t wake;       /* its descriptor */
     uv_prepare_t prepare; /* before the loop waits: send what is left */

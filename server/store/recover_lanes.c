@@ -155,7 +155,6 @@ static void *lane_main(void *arg)
 {
     struct recover_lane *lane = arg;
     struct recover_batch *batch;
-    thread_leave_signals();
     while ((batch = lane_take(lane)) != NULL) {
         int err = lane->err != 0 ? 0 : recover_apply(lane->store, batch->effects, batch->n, false);
         batch->n = 0;
@@ -215,7 +214,7 @@ static bool lane_begin(struct recover_lane *lane, struct store *store)
     (void)pthread_cond_init(&lane->changed, NULL);
     for (unsigned i = 0; i < LANE_BATCHES; i++)
         buf_init(&lane->batches[i].bytes);
-    if (pthread_create(&lane->thread, NULL, lane_main, lane) == 0)
+    if (thread_create(&lane->thread, lane_main, lane) == 0)
         return true;
     (void)pthread_mutex_destroy(&lane->lock);
     (void)pthread_cond_destroy(&lane->changed);

@@ -80,7 +80,6 @@ static void *worker_run(void *context)
     char name[16]; /* as top -H and perf show it */
     (void)snprintf(name, sizeof name, "cairn-work-%u", self->index % 1000);
     (void)pthread_setname_np(pthread_self(), name);
-    thread_leave_signals();
     pthread_mutex_lock(&workers->lock);
     while ((task = workers_wait(workers)) != NULL) {
         workers->busy++;
@@ -138,7 +137,7 @@ int workers_start(unsigned n, struct workers **out_workers)
     for (unsigned i = 0; i < n; i++) {
         struct worker *worker = &workers->workers[i];
         *worker = (struct worker){.workers = workers, .index = i};
-        if (pthread_create(&worker->thread, NULL, worker_run, worker) != 0) {
+        if (thread_create(&worker->thread, worker_run, worker) != 0) {
             workers_stop(workers);
             return ERR_INTERNAL;
         }

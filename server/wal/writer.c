@@ -135,7 +135,6 @@ static void *writer_main(void *arg)
 {
     struct wal *wal = arg;
     writer_name_thread("cairn-log");
-    thread_leave_signals();
     pthread_mutex_lock(&wal->lock);
     while (!wal->stop) {
         uint64_t wait_ns;
@@ -173,7 +172,6 @@ static void *writer_spare_main(void *arg)
 {
     struct wal *wal = arg;
     writer_name_thread("cairn-spare");
-    thread_leave_signals();
     pthread_mutex_lock(&wal->lock);
     while (!wal->stop) {
         bool again = wal->spare_err != 0 && rotate_wants_spare(wal);
@@ -193,10 +191,10 @@ int writer_start(struct wal *wal)
 {
     if (wal->options.no_thread)
         return 0;
-    int err = pthread_create(&wal->writer, NULL, writer_main, wal);
+    int err = thread_create(&wal->writer, writer_main, wal);
     wal->has_writer = err == 0;
     if (err == 0)
-        err = pthread_create(&wal->sparer, NULL, writer_spare_main, wal);
+        err = thread_create(&wal->sparer, writer_spare_main, wal);
     wal->has_sparer = wal->has_writer && err == 0;
     if (err == 0)
         return 0;
