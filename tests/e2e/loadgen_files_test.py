@@ -159,7 +159,7 @@ class GatesTest(Files):
     def test_kept(self):
         gates = self.gates(self.SLOW, {**self.FAST, "counts": False},
                            {"metric": "ops_per_sec", "target": 1e17, "acceptable": 1},
-                           {**self.FAST, "result": "get/*"}, {"metric": "nonsense"})
+                           {**self.FAST, "result": "get/*"})
         done = self.load("-t", "set", "-n", 200, "--gates", gates, "--json")
         document = json.loads(done.stdout)
         (name, result), = document["results"].items()
@@ -177,7 +177,6 @@ class GatesTest(Files):
         self.assertLess(third["margin_pct"], 0)
         self.assertRegex(done.stderr, rf"gates\n  target +{name} .*gate 0\)")
         self.assertRegex(done.stderr, r"(?m)^  no result +for 1 more$")
-        self.assertRegex(done.stderr, r"(?m)^  ignored +number 5: ")
 
     def test_missed(self):
         done = self.load("-t", "set", "-n", 200, "--gates", self.gates(self.FAST), status=1)
@@ -201,9 +200,7 @@ class GatesTest(Files):
     def test_twice(self):
         """What could not be told apart in the JSON is refused."""
         gates = self.gates(self.SLOW, {**self.FAST, "name": "gate 0"})
-        done = self.load("-t", "set", "-n", 200, "--gates", gates, "--json")
-        self.assertEqual(len(json.loads(done.stdout)["gates"]), 1)
-        self.assertRegex(done.stderr, r"(?m)^  ignored +number 2: ")
+        self.refused((("--gates", gates), "gate number 2: another has this name and metric"))
 
     def test_wrong(self):
         """Said before anything is measured."""
@@ -211,6 +208,8 @@ class GatesTest(Files):
                                ('{"gates": []}', "has no gates")):
             self.refused((("--gates", self.file("wrong", content)), words))
         self.load("--gates", "/nonexistent", status=2)
+        gates = self.gates(self.SLOW, {**self.SLOW, "metric": "nonsense"})
+        self.refused((("--gates", gates), "gate number 2: metric has to be"))
         self.load("--gates", self.gates(self.SLOW), "-l", status=2)
 
 
